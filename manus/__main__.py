@@ -1,0 +1,5 @@
+"""`python -m manus`: the command line."""
+
+from manus.cli import main
+
+main()

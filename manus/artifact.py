@@ -1,0 +1,315 @@
+"""The store: finished results by key, sealed by a manifest, published by hard link. Knows nothing of models.
+
+An artifact is whole when `manifest.json` exists, every file it names has the stated size, and no
+file was modified after sealing without keeping its sha256. The manifest is therefore written last.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import hashlib
+import json
+import os
+import platform
+import shutil
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+from manus.errors import ManusError
+
+SCHEMA_VERSION = 1
+MANIFEST = "manifest.json"
+KEY_LENGTH = 20
+LOCKS = "locks"
+STAGING = ".staging"
+RECORDED_LIBRARIES = ("torch", "transformers", "peft", "accelerate", "bitsandbytes", "tokenizers", "snakemake")
+
+
+def key_of(ingredients: Mapping[str, Any]) -> str:
+    """Return the key of an artifact: a hash over everything that can alter it."""
+    return hashlib.sha256(canonical(ingredients).encode()).hexdigest()[:KEY_LENGTH]
+
+
+def canonical(value: Any) -> str:
+    """Return JSON whose bytes depend on the content only, not on the order of keys."""
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+
+
+def sha256_of(path: Path) -> str:
+    """Return the sha256 of a file's content, read in blocks."""
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def fsync(path: Path) -> None:
+    """Ask the kernel to bring a file or folder to the disk."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def write_atomically(path: Path, text: str) -> None:
+    """Write a text file so that a reader sees the old content or the new, never a part."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    with temporary.open("w", encoding="utf-8") as stream:
+        stream.write(text)
+        stream.flush()
+        os.fsync(stream.fileno())
+    temporary.replace(path)
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Write a value as indented JSON, atomically."""
+    write_atomically(path, json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
+
+
+@dataclass(frozen=True, slots=True)
+class StoredFile:
+    """Size in bytes and sha256 of one file of an artifact."""
+
+    bytes: int
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True)
+class Manifest:
+    """What an artifact is, what made it, and which files it consists of."""
+
+    kind: str
+    name: str
+    key: str
+    made_from: dict[str, Any]
+    parents: dict[str, str]
+    files: dict[str, StoredFile]
+    seed: int
+    versions: dict[str, str]
+    hardware: dict[str, Any]
+    started: str
+    ended: str
+    seconds: float
+    metrics: dict[str, Any]
+    schema_version: int = SCHEMA_VERSION
+
+    @classmethod
+    def read(cls, folder: Path) -> Manifest | None:
+        """Return the manifest of a folder, or None when there is none that can be read."""
+        try:
+            raw = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
+            files = {name: StoredFile(**entry) for name, entry in raw.pop("files").items()}
+            return cls(files=files, **raw)
+        except (OSError, ValueError, TypeError, KeyError, AttributeError):
+            return None
+
+
+def damage(folder: Path, deep: bool = False) -> str | None:
+    """Return what is wrong with an artifact's folder, or None when it is whole.
+
+    Sizes are always compared. The sha256 is compared for files modified after the manifest was
+    written, and for all files when `deep`.
+    """
+    manifest = Manifest.read(folder)
+    if manifest is None:
+        return f"{MANIFEST} is missing or unreadable"
+    sealed_at = (folder / MANIFEST).stat().st_mtime_ns
+    for name, stored in manifest.files.items():
+        path = folder / name
+        try:
+            found = path.stat()
+        except OSError:
+            return f"{name} is missing"
+        if found.st_size != stored.bytes:
+            return f"{name} has {found.st_size} bytes instead of {stored.bytes}"
+        if (deep or found.st_mtime_ns > sealed_at) and sha256_of(path) != stored.sha256:
+            return f"{name} was changed after it was made"
+    return None
+
+
+class Store:
+    """The folder `<output_dir>/.store`, one sub-folder for each key."""
+
+    def __init__(self, output_dir: Path) -> None:
+        self.root = output_dir / ".store"
+
+    def folder(self, key: str) -> Path:
+        """Return where the artifact of `key` lies, or will lie."""
+        return self.root / key
+
+    def holds(self, key: str) -> bool:
+        """Tell whether a whole artifact of this key is here."""
+        return (self.folder(key) / MANIFEST).exists() and damage(self.folder(key)) is None
+
+    def manifest(self, key: str) -> Manifest:
+        """Return the manifest of a whole artifact.
+
+        Raises:
+            ManusError: the artifact is missing or damaged.
+        """
+        wrong = damage(self.folder(key))
+        manifest = Manifest.read(self.folder(key))
+        if wrong is not None or manifest is None:
+            raise ManusError(f"artifact {key} in {self.root} cannot be used: {wrong}; run snakemake to rebuild it")
+        return manifest
+
+    @contextlib.contextmanager
+    def lock(self, key: str) -> Iterator[None]:
+        """Hold the one right to build `key`; wait for another holder. It ends with the process."""
+        locks = self.root / LOCKS
+        locks.mkdir(parents=True, exist_ok=True)
+        with (locks / key).open("a+") as stream:
+            try:
+                fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                stream.seek(0)
+                print(f"waiting: process {stream.read().strip()} is building {key}", flush=True)
+                fcntl.flock(stream, fcntl.LOCK_EX)
+            stream.truncate(0)
+            stream.write(str(os.getpid()))
+            stream.flush()
+            yield
+
+    def discard(self, key: str) -> None:
+        """Take away a damaged artifact's files; its checkpoints stay."""
+        folder = self.folder(key)
+        (folder / MANIFEST).unlink(missing_ok=True)
+        for entry in folder.iterdir() if folder.is_dir() else ():
+            if entry.name != "work":
+                shutil.rmtree(entry) if entry.is_dir() else entry.unlink()
+
+    def work_folder(self, key: str) -> Path:
+        """Return where checkpoints and status lie while `key` is being built."""
+        elsewhere = os.environ.get("MANUS_CHECKPOINT_DIR")
+        return Path(elsewhere) / key if elsewhere else self.folder(key) / "work"
+
+    def work(self, key: str) -> Path:
+        """Return the work folder of `key`, made if need be."""
+        work = self.work_folder(key)
+        work.mkdir(parents=True, exist_ok=True)
+        return work
+
+    def staging(self, key: str) -> Path:
+        """Return an empty folder in which to write the files of `key` before they are sealed."""
+        staging = self.folder(key) / STAGING
+        shutil.rmtree(staging, ignore_errors=True)
+        staging.mkdir(parents=True)
+        return staging
+
+    def seal(
+        self, kind: str, name: str, key: str, made_from: Mapping[str, Any], started: float, made: Made
+    ) -> Manifest:
+        """Move the staged files into place and write the manifest last; drop the work folder."""
+        folder, staging = self.folder(key), self.folder(key) / STAGING
+        files = {}
+        for path in sorted(entry for entry in staging.rglob("*") if entry.is_file()):
+            files[path.relative_to(staging).as_posix()] = StoredFile(path.stat().st_size, sha256_of(path))
+            fsync(path)
+        for entry in staging.iterdir():
+            entry.rename(folder / entry.name)
+        fsync(folder)
+        ended = time.time()
+        manifest = Manifest(
+            kind=kind, name=name, key=key, made_from=dict(made_from), parents=dict(made_from.get("parents", {})),
+            files=files, seed=made.seed, versions=library_versions(), hardware=hardware(),
+            started=timestamp(started), ended=timestamp(ended), seconds=round(ended - started, 1),
+            metrics=made.metrics,
+        )  # fmt: skip
+        write_json(folder / MANIFEST, asdict(manifest))
+        fsync(folder)
+        staging.rmdir()
+        shutil.rmtree(self.work_folder(key), ignore_errors=True)
+        return manifest
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """What a builder reports beside the files it staged."""
+
+    seed: int
+    metrics: dict[str, Any]
+
+
+def link_or_copy(source: Path, target: Path) -> None:
+    """Hard-link a file, or copy it where the file system cannot link."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        os.link(source, target)
+    except OSError:
+        shutil.copy2(source, target)
+
+
+def same_file(stored: Path, shown: Path) -> bool:
+    """Tell whether a published file is the stored one, by inode or, for a copy, by size and time."""
+    try:
+        a, b = stored.stat(), shown.stat()
+    except OSError:
+        return False
+    return (a.st_ino, a.st_dev) == (b.st_ino, b.st_dev) or (a.st_size, a.st_mtime_ns) == (b.st_size, b.st_mtime_ns)
+
+
+def publish_folder(stored: Path, view: Path) -> None:
+    """Show a stored artifact at `view`, replacing what was shown there; the manifest comes last."""
+    view.parent.mkdir(parents=True, exist_ok=True)
+    incoming, outgoing = (view.with_name(f".{view.name}.{suffix}") for suffix in ("incoming", "outgoing"))
+    for leftover in (incoming, outgoing):
+        shutil.rmtree(leftover, ignore_errors=True)
+    manifest = Manifest.read(stored)
+    assert manifest is not None, f"{stored} was published before it was sealed"
+    for name in (*manifest.files, MANIFEST):
+        link_or_copy(stored / name, incoming / name)
+    if view.exists():
+        view.rename(outgoing)
+    incoming.rename(view)
+    shutil.rmtree(outgoing, ignore_errors=True)
+
+
+def publish_file(stored: Path, view: Path) -> None:
+    """Show one stored file at `view`, replacing what was shown there in one step."""
+    view.parent.mkdir(parents=True, exist_ok=True)
+    incoming = view.with_name(f".{view.name}.incoming")
+    incoming.unlink(missing_ok=True)
+    link_or_copy(stored, incoming)
+    incoming.replace(view)
+
+
+def library_versions() -> dict[str, str]:
+    """Return the installed versions of the libraries that shape results."""
+    versions = {"python": platform.python_version()}
+    for library in RECORDED_LIBRARIES:
+        with contextlib.suppress(metadata.PackageNotFoundError):
+            versions[library] = metadata.version(library)
+    return versions
+
+
+def hardware() -> dict[str, Any]:
+    """Return the processor, its cores, the memory in GB and the GPUs, without a host name."""
+    cpu = next(
+        (line.split(":", 1)[1].strip() for line in _lines("/proc/cpuinfo") if line.startswith("model name")),
+        platform.processor() or platform.machine(),
+    )
+    memory_gb = round(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 1e9, 1)
+    gpus = [
+        line.split(":", 1)[1].strip()
+        for path in sorted(Path("/proc/driver/nvidia/gpus").glob("*/information"))
+        for line in _lines(path)
+        if line.startswith("Model")
+    ]
+    return {"cpu": cpu, "cores": os.cpu_count(), "memory_gb": memory_gb, "gpus": gpus}
+
+
+def _lines(path: str | Path) -> list[str]:
+    try:
+        return Path(path).read_text(encoding="utf-8", errors="replace").splitlines()
+    except OSError:
+        return []
+
+
+def timestamp(seconds: float) -> str:
+    """Return a time in UTC as ISO 8601, to the second."""
+    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(seconds))

@@ -1,0 +1,24 @@
+"""What is gained: one file a capability, found by its name. A new file here is a new entry for recipes.
+
+A capability module has
+    VERSION             raised when the same data give other samples or scores
+    MODALITIES          what the base must be able to take in or give out
+    SAMPLE_KINDS        the kinds of sample that its data can become
+    DEFAULT_DATA        the source used when a recipe names none
+    GENERATOR           the named generator of its offline data
+    METRIC              what its probe measures, between 0 and 1, more is better
+    Settings            what a recipe may set under `probe:`
+    read(row)           a row of data as a sample, in the format that is taught
+    can_score(sample)   whether the probe can use it
+    score(sample, text) the verifier
+"""
+
+REQUIRED = (
+    "VERSION", "MODALITIES", "SAMPLE_KINDS", "DEFAULT_DATA", "GENERATOR", "METRIC",
+    "Settings", "read", "can_score", "score",
+)  # fmt: skip
+PLANNED = (
+    "streaming", "omni", "podcast", "vision-qa", "video-understanding", "tri-streaming",
+    "image-generation", "video-generation",
+)  # fmt: skip
+GROUPS = {"all_text": ("cot", "reasoning", "thinking", "tools")}

@@ -1,0 +1,52 @@
+"""What the capabilities with one verifiable answer share. Knows nothing of their formats."""
+
+from __future__ import annotations
+
+from manus.data.forms import as_messages
+from manus.data.sample import Message, RowError, Sample
+from manus.data.thought_format import from_markers, spoken_part
+from manus.data.turns import read_text
+from manus.evaluation.verifiers import math_answer
+
+
+def conversation(question: str, said: str) -> Sample:
+    """Return the sample of one question and what the assistant says.
+
+    Raises:
+        RowError: one of them is no text.
+    """
+    return as_messages({"prompt": question, "completion": said})
+
+
+def without_markers(sample: Sample) -> Sample:
+    """Return the sample with OpenThoughts' markers as a <think> block, without the system turn that asks for them.
+
+    Raises:
+        RowError: the markers are incomplete.
+    """
+    kept = [m for m in sample["messages"] if m["role"] != "system" or "<|begin_of_thought|>" not in m["content"]]
+    messages: list[Message] = []
+    for message in kept:
+        try:
+            content = from_markers(message["content"]) if message["role"] == "assistant" else message["content"]
+        except ValueError as error:
+            raise RowError(str(error)) from None
+        messages.append({"role": message["role"], "content": content})
+    return {**sample, "messages": messages}
+
+
+def final_answer(sample: Sample) -> str | None:
+    """Return the sample's own answer, or the one that its last turn ends in."""
+    return sample.get("answer") or math_answer.extract(spoken_part(sample["messages"][-1]["content"]))
+
+
+def with_answer(sample: Sample, answer: str | None) -> Sample:
+    """Return the sample with what the probe compares with; without an answer it is not probed.
+
+    Raises:
+        RowError: the answer is no text.
+    """
+    try:
+        return {**sample, "answer": read_text(answer)} if answer else sample
+    except ValueError as error:
+        raise RowError(f"the answer: {error}") from None

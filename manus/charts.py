@@ -1,0 +1,119 @@
+"""Draws a training history as an SVG that stands alone. Knows nothing of files, stages or reports."""
+
+from __future__ import annotations
+
+import io
+import itertools
+import math
+import re
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+SIZE_INCHES = (4.9, 2.6)
+FONT_SIZE = 9.5
+ACCENT = "#14908a"  # reads on white and on near-black
+INK = "#010203"  # stands for currentColor, which matplotlib has no name for
+SMOOTHED_SHARE = 0.03  # of the steps, on each side
+# Where the file is shown alone, it takes a grey that suits the reader's background.
+STYLE = """<style>
+.loss-curve { color: #56606a; stroke-linejoin: round }
+.loss-curve text { font-family: system-ui, sans-serif }
+@media (prefers-color-scheme: dark) { .loss-curve { color: #a3adb7 } }
+</style>"""
+
+
+def loss_curve(history: Sequence[Mapping[str, Any]]) -> str:
+    """Return an SVG of the loss over the steps, smoothed, with the learning rate as a faint line.
+
+    Args:
+        history: entries with `step`, `loss` (nats per token) and perhaps `learning_rate`, as Trainer logs them.
+
+    The same history gives the same bytes. Background and font are the reader's.
+    """
+    import matplotlib as mpl
+    from matplotlib.figure import Figure
+
+    points = [entry for entry in history if math.isfinite(entry.get("loss", math.nan))]
+    figure = Figure(SIZE_INCHES, layout="constrained")
+    axes = figure.add_subplot()
+    if points:
+        _draw_rate(axes, points)
+        _draw_loss(axes, points)
+    else:
+        axes.text(0.5, 0.5, "no losses were recorded", color=INK, ha="center", transform=axes.transAxes)
+        axes.set_axis_off()
+    out = io.StringIO()
+    title = _title(points)
+    # The only way to say how SVG is written; the settings are back as they were afterwards.
+    with mpl.rc_context({"svg.fonttype": "none", "svg.hashsalt": "manus"}):
+        figure.savefig(out, format="svg", transparent=True, metadata={"Date": None, "Creator": None, "Title": title})
+    return _standalone(out.getvalue())
+
+
+def smoothed(values: Sequence[float], reach: int) -> list[float]:
+    """Return the mean over each value and `reach` neighbours on both sides, fewer at the ends so that none lags."""
+    sums = [0.0, *itertools.accumulate(values)]
+    averages = []
+    for index in range(len(values)):
+        near = min(reach, index, len(values) - 1 - index)
+        averages.append((sums[index + near + 1] - sums[index - near]) / (2 * near + 1))
+    return averages
+
+
+def _title(points: Sequence[Mapping[str, Any]]) -> str:
+    if not points:
+        return "Training loss: none recorded"
+    first, last = points[0], points[-1]
+    return f"Training loss from {first['loss']:.3f} to {last['loss']:.3f} over {last['step']} steps"
+
+
+def _draw_loss(axes: Axes, points: Sequence[Mapping[str, Any]]) -> None:
+    from matplotlib.ticker import MaxNLocator
+
+    steps, losses = [entry["step"] for entry in points], [entry["loss"] for entry in points]
+    reach = max(2, round(SMOOTHED_SHARE * len(points)))
+    if len(points) == 1:
+        axes.plot(steps, losses, "o", color=ACCENT)
+    else:
+        axes.plot(steps, losses, color=ACCENT, alpha=0.35, linewidth=0.9)
+        axes.plot(steps, smoothed(losses, reach), color=ACCENT, linewidth=2)
+        axes.set_xlim(steps[0], steps[-1])
+        axes.margins(y=0.08)
+    axes.set_xlabel("step", color=INK, fontsize=FONT_SIZE)
+    axes.set_ylabel("loss, nats per token", color=INK, fontsize=FONT_SIZE)
+    axes.tick_params(colors=INK, labelsize=FONT_SIZE, length=0)
+    axes.xaxis.set_major_locator(MaxNLocator(6, integer=True))
+    axes.yaxis.set_major_locator(MaxNLocator(5))
+    axes.grid(axis="y", color=INK, alpha=0.15, linewidth=0.8)
+    axes.spines[:].set_visible(False)
+    axes.spines.bottom.set(visible=True, color=INK, alpha=0.4)
+
+
+def _draw_rate(axes: Axes, points: Sequence[Mapping[str, Any]]) -> None:
+    rated = [entry for entry in points if "learning_rate" in entry]
+    if len(rated) < 2:
+        return
+    highest = max(entry["learning_rate"] for entry in rated)
+    rates = axes.twinx()
+    rates.plot(
+        [entry["step"] for entry in rated],
+        [entry["learning_rate"] for entry in rated],
+        color=INK, alpha=0.55, linewidth=1, dashes=(3, 3),
+    )  # fmt: skip
+    rates.set_ylim(0, 1.1 * highest or 1)
+    rates.set_yticks([highest], [f"learning\nrate\n{highest:.1e}".replace("e-0", "e-")])
+    rates.tick_params(colors=INK, labelsize=FONT_SIZE, length=0)
+    rates.yaxis.get_ticklabels()[0].set_verticalalignment("top")
+    rates.spines[:].set_visible(False)
+
+
+def _standalone(svg: str) -> str:
+    """Take out what only matplotlib wants to say; leave colours and fonts to the reader."""
+    svg = re.sub(r"<metadata>.*?</metadata>\s*", "", svg, flags=re.DOTALL)
+    svg = re.sub(r"<defs>\s*<style.*?</style>\s*</defs>", "", svg, flags=re.DOTALL)
+    svg = re.sub(r"font-family: [^;\"]*;? ?", "", svg).replace(INK, "currentColor")
+    svg = svg.replace("<svg ", '<svg class="loss-curve" role="img" ', 1)
+    return svg.replace("</title>", f"</title>\n{STYLE}", 1)

@@ -1,0 +1,277 @@
+"""The command line. Each command reads its arguments, calls one function below, and prints.
+
+Knows no details of any layer; imports them inside the commands, so that `manus --help` is immediate.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import traceback
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+import typer.core
+
+from manus.errors import EXIT_FAILED, InputError, Interrupted, ManusError
+
+if TYPE_CHECKING:
+    from manus.plan import Plan
+
+PLANNED = ("pause", "resume", "checkpoint", "watch", "export", "chat", "serve", "podcast", "draw")
+
+
+class Commands(typer.core.TyperGroup):
+    """The commands, and an honest word about those that are designed but not built."""
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        """Return the command that was asked for.
+
+        Raises:
+            InputError: it is not built yet.
+        """
+        if args[0] in PLANNED:
+            raise InputError(f"manus {args[0]} is designed but not built yet; `manus --help` shows what is")
+        return super().resolve_command(ctx, args)
+
+
+app = typer.Typer(
+    name="manus",
+    cls=Commands,
+    help="Grow a base language model, one capability at a time, from one YAML recipe.\n\n"
+    "Start with `manus new my.yaml`, look at `manus plan my.yaml`, then run "
+    "`snakemake --config recipe=my.yaml`. With --debug, an error shows where in the code it arose.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+
+RecipeFile = Annotated[Path, typer.Argument(help="The recipe, a YAML file.", show_default=False)]
+StageName = Annotated[str, typer.Argument(help="A stage's name, as `manus plan` shows it.", show_default=False)]
+Given = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="KEY=VALUE", help="Override, as with `snakemake --config`: epochs=1, seed=7, ..."),
+]
+AsJson = Annotated[bool, typer.Option("--json", help="Print data for programs instead of text for people.")]
+
+
+def main() -> None:
+    """Run the command line; errors for users are one message and an exit code."""
+    debug = "--debug" in sys.argv
+    sys.argv = [argument for argument in sys.argv if argument != "--debug"]
+    try:
+        app()
+    except ManusError as error:
+        if debug:
+            traceback.print_exc()
+        print(error, file=sys.stderr)
+        sys.exit(error.exit_code)
+    except KeyboardInterrupt:
+        sys.exit(Interrupted.exit_code)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except Exception as error:
+        if debug:
+            raise
+        place = traceback.extract_tb(error.__traceback__)[-1]
+        print(
+            f"unexpected {type(error).__name__}: {error} ({Path(place.filename).name}:{place.lineno})", file=sys.stderr
+        )
+        print("this is not your fault; run again with --debug for the details", file=sys.stderr)
+        sys.exit(EXIT_FAILED)
+
+
+@app.command()
+def new(
+    file: Annotated[Path, typer.Argument(help="Where to write it.")] = Path("recipe.yaml"),
+    force: Annotated[bool, typer.Option(help="Replace an existing file.")] = False,
+) -> None:
+    """Write a commented recipe to start from."""
+    from manus.recipe_fields import NAME_RULE, SAFE_NAME
+    from manus.recipe_starter import STARTER
+
+    if not SAFE_NAME.fullmatch(file.stem):
+        raise InputError(f"{file}: the file's name becomes a folder; {NAME_RULE} in it")
+    if file.exists() and not force:
+        raise InputError(f"{file}: exists; choose another name, or --force")
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(STARTER, encoding="utf-8")
+    except OSError as error:
+        raise InputError(f"{file}: cannot be written: {error.filename}: {error.strerror}") from None
+    print(f"{file} written; next: manus plan {file}")
+
+
+@app.command()
+def validate(recipe: RecipeFile, given: Given = None, as_json: AsJson = False) -> None:
+    """Check a recipe, its base and its data; build nothing.
+
+    Every problem is named with its line. Exit code 0: it can be run, 2: it cannot.
+    """
+    plan = _plan(recipe, given)
+    stages = [f"{stage.name} ({stage.method})" for stage in plan.recipe.stages]
+    if as_json:
+        print(json.dumps({"recipe": plan.recipe.name, "is_valid": True, "stages": len(stages)}))
+    else:
+        print(f"{recipe} is valid: {plan.base.title}, {plan.recipe.compose}: {', '.join(stages)}")
+
+
+@app.command()
+def plan(recipe: RecipeFile, given: Given = None, as_json: AsJson = False) -> None:
+    """Show what the next run will build, and why; build nothing.
+
+    `build`: must be made. `publish`: is in the store, only needs to be shown. `current`: nothing to do.
+    """
+    from manus.plan import status_of
+
+    resolved = _plan(recipe, given)
+    rows = [(artifact, status_of(resolved, artifact)) for artifact in resolved.artifacts.values()]
+    if as_json:
+        data = [{"id": a.id, "key": a.key, "action": s.action, "why": s.why, "view": str(a.view)} for a, s in rows]
+        print(json.dumps({**resolved.to_json(), "next_run": data}, indent=2))
+        return
+    print(f"{resolved.base.title}, {resolved.recipe.compose}, seed {resolved.recipe.seed} -> {resolved.folder}/")
+    width = max(len(artifact.id) for artifact, _ in rows)
+    for artifact, status in rows:
+        print(f"  {status.action:8} {artifact.id:{width}}  {artifact.key[:8]}  {status.why}".rstrip())
+    count = {action: sum(status.action == action for _, status in rows) for action in ("build", "publish", "current")}
+    print(f"{count['build']} to build, {count['publish']} to publish from the store, {count['current']} current")
+
+
+@app.command()
+def why(recipe: RecipeFile, stage: StageName, given: Given = None, as_json: AsJson = False) -> None:
+    """Name the exact field or file that changed since a stage was last built."""
+    from manus.plan import status_of
+
+    resolved = _plan(recipe, given)
+    resolved.stage(stage)
+    chain = [name for name in resolved.needed_for([f"train/{stage}"]) if not name.startswith("detect/")]
+    reasons = {name: status_of(resolved, resolved.artifacts[name]) for name in chain}
+    if as_json:
+        print(json.dumps({name: {"action": s.action, "why": s.why} for name, s in reasons.items()}, indent=2))
+        return
+    for name, status in reasons.items():
+        print(f"{name}: {status.action}{': ' + status.why if status.why else ''}")
+
+
+@app.command()
+def schema() -> None:
+    """Print the JSON Schema of recipes, for editors that complete and check YAML."""
+    from manus.recipe_schema import json_schema
+
+    print(json.dumps(json_schema(), indent=2))
+
+
+@app.command()
+def detect(
+    model: Annotated[str, typer.Argument(help="A folder, a .gguf file, package:NAME/FILE or a hub id.")],
+    as_json: AsJson = False,
+) -> None:
+    """Say what a model can take in and give out, from its configuration alone."""
+    from manus.digests import Digests
+    from manus.models.base import find_base, local_folder
+    from manus.models.detect import detect as detect_modalities
+
+    path = Path(model).expanduser()
+    folder = path if path.exists() else local_folder(find_base(model, Path(), Digests(), {}))
+    found = detect_modalities(folder).to_dict()
+    if as_json:
+        print(json.dumps(found, indent=2))
+        return
+    print(f"{model}: {found['kind']}, {found['model_type']}")
+    for modality, is_there in found["modalities"].items():
+        reasons = "; ".join(found["evidence"].get(modality, []))
+        print(f"  {'yes' if is_there else 'no':4} {modality:14} {reasons}".rstrip())
+
+
+@app.command()
+def stage(recipe: RecipeFile, name: StageName, given: Given = None) -> None:
+    """Train one stage without Snakemake, and first whatever it needs."""
+    _plan(recipe, given).stage(name)
+    _build(recipe, given, f"train/{name}")
+
+
+@app.command()
+def evaluate(recipe: RecipeFile, name: StageName, given: Given = None) -> None:
+    """Measure a stage (or `merged`) on held-out data, and first build whatever it needs."""
+    if name != "merged":
+        _plan(recipe, given).stage(name)
+    _build(recipe, given, f"evaluate/{name}")
+
+
+@app.command()
+def merge(recipe: RecipeFile, given: Given = None) -> None:
+    """Merge all stages into one model, and first build whatever it needs."""
+    _build(recipe, given, "merge/merged")
+
+
+@app.command()
+def status(recipe: RecipeFile, given: Given = None, as_json: AsJson = False) -> None:
+    """Show how far a recipe's stages are: what runs now, at which step, and what is done."""
+    from manus.runner import progress_of
+
+    rows = progress_of(_plan(recipe, given))
+    if as_json:
+        print(json.dumps(rows, indent=2))
+        return
+    for row in rows:
+        facts = [f"{name} {row[name]}" for name in ("step", "loss", "tokens_per_second") if row.get(name) is not None]
+        print(f"  {row['state']:12} {row['id']:24} {' · '.join(facts)}".rstrip())
+
+
+@app.command()
+def gc(
+    output_dir: Annotated[Path, typer.Argument(help="The folder that holds .store.")] = Path("results"),
+    yes: Annotated[bool, typer.Option("--yes", help="Remove; without it only show.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Show stored artifacts that no recipe in the folder refers to any more; with --yes remove them."""
+    from manus.runner import remove_unreferenced
+
+    found = remove_unreferenced(output_dir, is_dry=not yes)
+    if as_json:
+        print(json.dumps([{"artifact": name, "bytes": size, "removed": yes} for name, size in found], indent=2))
+        return
+    for name, size in found:
+        print(f"  {size / 1e6:10.1f} MB  {name}")
+    total = sum(size for _, size in found) / 1e6
+    print(f"{len(found)} artifacts, {total:.1f} MB: {'removed' if yes else 'would be removed; add --yes to do it'}")
+
+
+@app.command(name="build")
+def build_artifact(
+    recipe: RecipeFile,
+    artifact: Annotated[str, typer.Argument(help="What `manus plan` lists, such as train/cot.")],
+    given: Given = None,
+    stamp: Annotated[Path | None, typer.Option(help="The output that Snakemake waits for; names the key.")] = None,
+) -> None:
+    """Build one artifact of the plan. Snakemake's jobs call this."""
+    _build(recipe, given, artifact, stamp)
+
+
+def _plan(recipe: Path, given: list[str] | None) -> Plan:
+    from manus.plan import make_plan
+    from manus.recipe import read_recipe
+    from manus.snakemake_config import parse_override
+
+    return make_plan(read_recipe(recipe, dict(parse_override(text) for text in given or ())))
+
+
+def _build(recipe: Path, given: list[str] | None, name: str, stamp: Path | None = None) -> None:
+    from manus.errors import RecipeError, did_you_mean
+    from manus.guards.interrupt import STOP
+    from manus.runner import build, logged
+
+    STOP.listen()
+    resolved = _plan(recipe, given)
+    if name not in resolved.artifacts:
+        raise RecipeError(f"{recipe}: no artifact is called {name!r}; {did_you_mean(name, resolved.artifacts)}")
+    if stamp is not None and not stamp.name.startswith(f"{name.split('/')[1]}@{resolved.artifacts[name].stamp}"):
+        raise RecipeError(f"{recipe}: the recipe or its data changed since this run was planned; run snakemake again")
+    with logged(resolved, name):
+        build(resolved, name, with_parents=stamp is None)
+    if stamp is not None:
+        stamp.touch()

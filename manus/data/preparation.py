@@ -1,0 +1,179 @@
+"""Turns a stage's sources into prepared training samples, a held-out split and a quarantine."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from manus.artifact import write_json
+from manus.data.prepared import HELD_OUT, write_jsonl, write_tokens
+from manus.data.rendering import Tokens, render
+from manus.data.sample import Row, RowError, Sample
+from manus.data.selection import Pool, select
+from manus.data.settings import DataSettings, Source
+from manus.data.sources import DEFAULT_GENERATED_ROWS, rows
+from manus.errors import DataError
+from manus.guards.interrupt import STOP
+from manus.guards.progress import progress
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
+
+DEFAULT_GENERATED_HELD_OUT = 100
+EXAMPLES_IN_ERROR = 3
+SHORTEST_TEXT_TOKENS = 2
+
+
+@dataclass
+class Quarantine:
+    """Rows that could not become samples, with the place and the reason; and how many rows there were."""
+
+    rows: list[dict[str, Any]] = field(default_factory=list)
+    seen: int = 0
+
+    def check(self, budget: float, file: Path) -> None:
+        """Refuse the data when more than a share of `budget` of the rows are bad.
+
+        Raises:
+            DataError: with the most frequent reasons and examples.
+        """
+        if len(self.rows) <= budget * self.seen:
+            return
+        file.parent.mkdir(parents=True, exist_ok=True)
+        write_jsonl(file, self.rows)
+        reasons = Counter(row["reason"] for row in self.rows).most_common(EXAMPLES_IN_ERROR)
+        first = {row["reason"]: row["place"] for row in reversed(self.rows)}
+        shown = "\n".join(f"  {count} x {reason} (first: {first[reason]})" for reason, count in reasons)
+        raise DataError(
+            f"{len(self.rows)} of {self.seen} rows cannot be used, more than failure_budget {budget:.0%} allows:\n{shown}\n"
+            f"all of them are in {file}; mend the data, or raise failure_budget"
+        )
+
+
+def prepare(
+    sources: Sequence[Source],
+    settings: DataSettings,
+    read: Callable[[Row], Sample],
+    tokenizer: PreTrainedTokenizerBase,
+    beside: Path,
+    seed: int,
+    folder: Path,
+    quarantine_file: Path,
+) -> dict[str, Any]:
+    """Prepare a stage's data in `folder` and return its statistics.
+
+    Args:
+        sources: where the rows come from.
+        settings: split, sizes and limits.
+        read: a row as a sample; raises RowError.
+        tokenizer: one with a chat template.
+        beside: the folder of the recipe, for relative paths.
+        seed: where the split and the draws start.
+        folder: an empty folder for the files of the artifact.
+        quarantine_file: where the bad rows go when there are too many.
+
+    Raises:
+        DataError: too many bad rows, or too few samples.
+        Interrupted: a signal came.
+    """
+    quarantine = Quarantine()
+    pools = [_pool(source, settings, read, beside, seed, quarantine) for source in sources]
+    quarantine.check(settings.failure_budget, quarantine_file)
+    selection = select(pools, settings.held_out, settings.sample_size, seed)
+    too_long: Counter[str] = Counter()
+    tokens = _rendered(selection.train, settings, tokenizer, quarantine, too_long)
+    lengths = write_tokens(folder, tokens)
+    quarantine.check(settings.failure_budget, quarantine_file)
+    if not len(lengths):
+        raise DataError(
+            f"every sample is longer than max_length {settings.max_length} tokens; raise it or set too_long: truncate"
+        )
+    write_jsonl(folder / HELD_OUT, selection.held_out)
+    write_jsonl(folder / "quarantine.jsonl", quarantine.rows)
+    statistics = {
+        "rows": quarantine.seen,
+        "quarantined": len(quarantine.rows),
+        "train_samples": len(lengths),
+        "held_out_samples": len(selection.held_out),
+        "tokens": int(lengths.sum()),
+        "tokens_per_sample": {str(q): int(np.quantile(lengths, q / 100)) for q in (0, 50, 90, 99, 100)},
+        "left_aside": {**selection.left_aside, **too_long},
+        "sources": [source.title if source.path is None else Path(source.path).name for source in sources],
+    }
+    write_json(folder / "statistics.json", statistics)
+    return statistics
+
+
+def _pool(
+    source: Source,
+    settings: DataSettings,
+    read: Callable[[Row], Sample],
+    beside: Path,
+    seed: int,
+    quarantine: Quarantine,
+) -> Pool:
+    if source.generator is None:
+        needed = settings.sample_size + (settings.held_out or 0) if settings.sample_size else 0
+        is_endless = source.hub is not None and needed > 0
+        limit = needed + settings.sample_size // 10 + 200 if is_endless else None
+        samples = _samples(source, read, beside, needed, seed, False, quarantine, limit)
+        return Pool(source.title, source.weight, samples)
+    made = source.size or settings.sample_size or DEFAULT_GENERATED_ROWS
+    tested = settings.held_out or DEFAULT_GENERATED_HELD_OUT
+    train = _samples(source, read, beside, made, seed, False, quarantine)
+    return Pool(source.title, source.weight, train, _samples(source, read, beside, tested, seed, True, quarantine))
+
+
+def _samples(
+    source: Source, read: Callable[[Row], Sample], beside: Path, count: int, seed: int, held_out: bool,
+    quarantine: Quarantine, limit: int | None = None,
+) -> list[Sample]:  # fmt: skip
+    samples: list[Sample] = []
+    for place, row in rows(source, beside, count, seed, held_out):
+        STOP.check("reading data")
+        quarantine.seen += 1
+        try:
+            if isinstance(row, str):
+                raise RowError(row)
+            samples.append(read(row))
+        except RowError as error:
+            quarantine.rows.append({"place": place, "reason": str(error), "row": row})
+        if limit is not None and len(samples) >= limit:
+            break
+    return samples
+
+
+def _rendered(
+    samples: Sequence[Sample], settings: DataSettings, tokenizer: PreTrainedTokenizerBase, quarantine: Quarantine,
+    too_long: Counter[str],
+) -> Iterator[Tokens]:  # fmt: skip
+    with progress("tokenise", len(samples), "samples") as advance:
+        for index, sample in enumerate(samples, 1):
+            STOP.check("tokenising")
+            try:
+                yield from _fitted(render(tokenizer, sample), sample, settings, too_long)
+            except RowError as error:
+                quarantine.rows.append({"place": f"sample {index}", "reason": str(error), "row": sample})
+            advance(index)
+
+
+def _fitted(tokens: Tokens, sample: Sample, settings: DataSettings, too_long: Counter[str]) -> Iterator[Tokens]:
+    """Yield the sample if it fits; a text is cut into windows, a chat dropped or truncated."""
+    limit = settings.max_length
+    if "text" in sample:
+        for start in range(0, len(tokens.ids), limit):
+            window = Tokens(tokens.ids[start : start + limit], tokens.is_learned[start : start + limit])
+            if len(window.ids) >= SHORTEST_TEXT_TOKENS:
+                yield window
+    elif len(tokens.ids) <= limit:
+        yield tokens
+    elif settings.too_long == "truncate" and any(tokens.is_learned[:limit]):
+        too_long["truncated to max_length"] += 1
+        yield Tokens(tokens.ids[:limit], tokens.is_learned[:limit])
+    else:
+        too_long["longer than max_length"] += 1

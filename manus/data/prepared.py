@@ -1,0 +1,67 @@
+"""Prepared samples on disk: flat arrays that are memory-mapped, so memory does not grow with the data."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from manus.data.rendering import Tokens
+from manus.data.sample import Sample
+
+HELD_OUT = "held_out.jsonl"
+
+
+def write_tokens(folder: Path, samples: Iterable[Tokens]) -> npt.NDArray[np.int64]:
+    """Write token ids, learned marks and offsets of samples, one after the other; return their lengths."""
+    lengths: list[int] = []
+    with (folder / "ids.int32").open("wb") as ids, (folder / "learned.uint8").open("wb") as learned:
+        for sample in samples:
+            ids.write(np.asarray(sample.ids, dtype=np.int32).tobytes())
+            learned.write(np.asarray(sample.is_learned, dtype=np.uint8).tobytes())
+            lengths.append(len(sample.ids))
+    offsets = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
+    np.save(folder / "offsets.npy", offsets)
+    return np.asarray(lengths, dtype=np.int64)
+
+
+class PreparedSamples:
+    """Random access to prepared samples, as `ids` and `is_learned` arrays of length tokens."""
+
+    def __init__(self, folder: Path) -> None:
+        self.offsets = np.load(folder / "offsets.npy", mmap_mode="r")
+        self.ids = np.memmap(folder / "ids.int32", dtype=np.int32, mode="r")
+        self.learned = np.memmap(folder / "learned.uint8", dtype=np.uint8, mode="r")
+
+    def __len__(self) -> int:
+        return len(self.offsets) - 1
+
+    def __getitem__(self, index: int) -> dict[str, npt.NDArray[Any]]:
+        span = slice(int(self.offsets[index]), int(self.offsets[index + 1]))
+        return {"ids": np.array(self.ids[span]), "is_learned": np.array(self.learned[span], dtype=bool)}
+
+    @property
+    def lengths(self) -> npt.NDArray[np.int64]:
+        """Tokens in each sample."""
+        return np.asarray(np.diff(self.offsets), dtype=np.int64)
+
+
+def write_jsonl(path: Path, rows: Iterable[Any]) -> None:
+    """Write one JSON object a line."""
+    with path.open("w", encoding="utf-8") as stream:
+        stream.writelines(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
+
+
+def read_jsonl(path: Path) -> Iterator[Any]:
+    """Yield the JSON objects of a file, line by line."""
+    with path.open(encoding="utf-8") as stream:
+        yield from (json.loads(line) for line in stream)
+
+
+def read_held_out(folder: Path) -> list[Sample]:
+    """Return the held-out samples of prepared data."""
+    return list(read_jsonl(folder / HELD_OUT))

@@ -1,0 +1,114 @@
+"""Turns samples into token ids and marks which of them are learned. Knows nothing of files or models."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from manus.data.sample import Message, RowError, Sample
+from manus.errors import ModelError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from transformers import PreTrainedTokenizerBase
+
+# ChatML, for a base whose tokenizer has no chat template; the end-of-text token closes every answer.
+DEFAULT_TEMPLATE = (
+    "{% for m in messages %}<|{{ m['role'] }}|>\n{{ m['content'] }}"
+    "{% if m['role'] == 'assistant' %}{{ eos_token }}{% endif %}\n{% endfor %}"
+    "{% if add_generation_prompt %}<|assistant|>\n{% endif %}"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Tokens:
+    """Token ids of one sample and, for each, whether the loss counts it."""
+
+    ids: list[int]
+    is_learned: list[bool]
+
+
+def load_tokenizer(folder: Path) -> PreTrainedTokenizerBase:
+    """Load a tokenizer that can render chats: it gets a plain template when it has none.
+
+    Raises:
+        ModelError: the folder has no usable fast tokenizer.
+    """
+    from transformers import AutoTokenizer
+
+    try:
+        tokenizer: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(folder, local_files_only=True)
+    except (OSError, ValueError, KeyError, ImportError) as error:
+        raise ModelError(f"{folder}: the tokenizer cannot be loaded: {str(error).splitlines()[0]}") from None
+    if not tokenizer.is_fast:
+        raise ModelError(f"{folder}: {type(tokenizer).__name__} gives no character offsets; a fast tokenizer is needed")
+    if tokenizer.eos_token is None:
+        raise ModelError(f"{folder}: the tokenizer has no end-of-text token (eos_token)")
+    if tokenizer.chat_template is None:
+        tokenizer.chat_template = DEFAULT_TEMPLATE
+    if tokenizer.pad_token is None:
+        tokenizer.pad_token = tokenizer.eos_token
+    return tokenizer
+
+
+def render_prompt(tokenizer: PreTrainedTokenizerBase, messages: Sequence[Message]) -> str:
+    """Return the text that stands before the assistant's next words."""
+    return _render(tokenizer, messages, add_generation_prompt=True)
+
+
+def render(tokenizer: PreTrainedTokenizerBase, sample: Sample) -> Tokens:
+    """Tokenise one sample. In a chat the assistant's turns are learned, in a text everything.
+
+    A template may rewrite earlier turns (some drop their thinking); then only the last turn is learned.
+
+    Raises:
+        RowError: the template refuses the conversation, or leaves nothing to learn.
+    """
+    if "text" in sample:
+        ids = tokenizer(sample["text"], add_special_tokens=True)["input_ids"]
+        if not ids or ids[-1] != tokenizer.eos_token_id:
+            ids = [*ids, tokenizer.eos_token_id]
+        return Tokens(ids, [True] * len(ids))
+    messages = sample["messages"]
+    text = _render(tokenizer, messages, add_generation_prompt=False)
+    spans = _answer_spans(tokenizer, messages, text)
+    encoded = tokenizer(text, add_special_tokens=False, return_offsets_mapping=True)
+    is_learned = [
+        any(start < b and a < end for a, b in spans) and end > start for start, end in encoded["offset_mapping"]
+    ]
+    if not any(is_learned):
+        raise RowError("the chat template leaves nothing of the answer to learn")
+    return Tokens(encoded["input_ids"], is_learned)
+
+
+def _answer_spans(tokenizer: PreTrainedTokenizerBase, messages: Sequence[Message], text: str) -> list[tuple[int, int]]:
+    """Return where in the rendered text the assistant speaks, end-of-turn mark included."""
+    spans = []
+    for index, message in enumerate(messages):
+        if message["role"] != "assistant":
+            continue
+        before = _render(tokenizer, messages[:index], add_generation_prompt=True)
+        after = _render(tokenizer, messages[: index + 1], add_generation_prompt=False)
+        if text.startswith(before) and text.startswith(after):
+            spans.append((len(before), len(after)))
+    if not spans or spans[-1][1] != len(text):
+        # The template adds something between the prompt and the last answer: take the answer itself.
+        start = text.rfind(messages[-1]["content"].strip())
+        if start < 0:
+            raise RowError("the chat template does not show the answer as it stands in the data")
+        spans = [(start, len(text))]
+    return spans
+
+
+def _render(tokenizer: PreTrainedTokenizerBase, messages: Sequence[Message], add_generation_prompt: bool) -> str:
+    from jinja2 import TemplateError
+
+    try:
+        text: str = tokenizer.apply_chat_template(
+            list(messages), tokenize=False, add_generation_prompt=add_generation_prompt
+        )
+    except (TemplateError, ValueError, TypeError) as error:
+        raise RowError(f"the chat template refuses this conversation: {error}") from None
+    return text

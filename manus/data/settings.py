@@ -1,0 +1,83 @@
+"""What a recipe may say of a stage's data. Knows nothing of how files are read."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, Field, field_validator, model_validator
+
+from manus.settings import Frozen
+
+LARGEST_COUNT = 2**31 - 1
+HUB_ID = re.compile(r"[\w.-]+(/[\w.-]+)?")
+
+
+def _visible(text: str) -> str:
+    if not text.strip() or any(unicodedata.category(character) == "Cc" for character in text):
+        raise ValueError("must be text that can be seen, on one line")
+    return text
+
+
+Text = Annotated[str, Field(min_length=1), AfterValidator(_visible)]
+Count = Annotated[int, Field(ge=1, le=LARGEST_COUNT)]
+SampleSize = Annotated[int, Field(ge=0, le=LARGEST_COUNT)]
+
+
+class Source(Frozen):
+    """One source of rows: a local file or directory, a hub data set, or a named generator."""
+
+    path: Text | None = Field(None, description="A .jsonl, .json, .csv, .tsv, .parquet or .txt file, or a directory.")
+    hub: Text | None = Field(None, description="A data set on the hub, as OWNER/NAME.")
+    generator: Text | None = Field(None, description="A generator of synthetic rows, by name.")
+    split: Text | None = Field(None, description="The hub data set's split (default: train).")
+    subset: Text | None = Field(None, description="The hub data set's configuration.")
+    revision: Text | None = Field(None, description="The hub data set's commit, branch or tag.")
+    columns: dict[str, str] = Field({}, description="Rename columns first: {name Manus knows: name in the data}.")
+    weight: Annotated[float, Field(gt=0, le=1000)] = Field(
+        1.0, description="How often each of its samples is seen per epoch."
+    )
+    size: Count | None = Field(None, description="Rows a generator makes (default: sample_size, or 1000).")
+    options: dict[str, Any] = Field({}, description="Settings of the generator.")
+
+    @field_validator("hub")
+    @classmethod
+    def _is_a_hub_id(cls, hub: str | None) -> str | None:
+        if hub is not None and not HUB_ID.fullmatch(hub):
+            raise ValueError("a data set on the hub is named OWNER/NAME; files and folders go under path")
+        return hub
+
+    @model_validator(mode="after")
+    def _is_one_source(self) -> Source:
+        given = [name for name in ("path", "hub", "generator") if getattr(self, name) is not None]
+        if len(given) != 1:
+            raise ValueError(f"needs exactly one of path, hub, generator; has {', '.join(given) or 'none'}")
+        for name, owner in (("split", "hub"), ("subset", "hub"), ("revision", "hub"), ("size", "generator")):
+            if getattr(self, name) is not None and owner != given[0]:
+                raise ValueError(f"{name} belongs to a {owner} source, not to a {given[0]}")
+        if self.options and given[0] != "generator":
+            raise ValueError(f"options belong to a generator source, not to a {given[0]}")
+        return self
+
+    @property
+    def title(self) -> str:
+        """What to call the source in messages."""
+        return self.path or self.hub or f"generator {self.generator}"
+
+
+class DataSettings(Frozen):
+    """How a stage's rows become training samples and the held-out split."""
+
+    data: Annotated[tuple[Source, ...], Field(min_length=1, strict=False)] | None = Field(
+        None, description="Sources; none: the capability's own."
+    )
+    sample_size: SampleSize = Field(0, description="Training samples to use, drawn by the seed; 0 is all.")
+    held_out: Count | None = Field(
+        None, description="Samples kept for the probe; none: a tenth of the data, at most 200."
+    )
+    max_length: Annotated[int, Field(ge=16, le=LARGEST_COUNT)] = Field(1024, description="Longest sample in tokens.")
+    too_long: Literal["drop", "truncate"] = Field("drop", description="What happens to longer samples.")
+    failure_budget: Annotated[float, Field(ge=0, le=1)] = Field(
+        0.01, description="Share of rows that may be unusable before the stage refuses its data."
+    )

@@ -1,0 +1,210 @@
+"""Reads rows from local files, hub data sets and generators, one at a time. Knows nothing of samples or tokens."""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import json
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import IO, Any
+
+from manus.data import generators
+from manus.data.settings import Source
+from manus.digests import Digests
+from manus.discovery import discovered
+from manus.errors import DataError, did_you_mean
+from manus.models.base import commit_of, unreachable
+
+DEFAULT_GENERATED_ROWS = 1000
+LARGEST_FILE_BYTES = 1_000_000_000
+LARGEST_HUB_ROWS = 1_000_000
+HUB_SHUFFLE_ROWS = 10_000
+
+BadRow = str
+Numbered = tuple[str, dict[str, Any] | BadRow]
+
+
+def identity(source: Source, beside: Path, digests: Digests, pins: Mapping[str, str]) -> dict[str, Any]:
+    """Return what identifies a source's content: digests and settings, never paths.
+
+    Raises:
+        DataError: the source is missing or of a kind that cannot be read.
+    """
+    common = {"columns": source.columns, "weight": source.weight}
+    if source.generator is not None:
+        module = discovered("manus.data.generators", generators.REQUIRED)[source.generator]
+        options = module.Settings(**source.options).model_dump(mode="json")
+        made = {"generator": source.generator, "version": module.VERSION, "options": options, "size": source.size}
+        return {**made, **common}
+    if source.hub is not None:
+        commit = pins.get(hub_name(source)) or commit_of("dataset", source.hub, source.revision)
+        return {
+            "hub": source.hub,
+            "subset": source.subset,
+            "split": source.split or "train",
+            "commit": commit,
+            **common,
+        }
+    files = data_files(source, beside)
+    return {"formats": [_format(path) for path in files], "sha256": [digests.of_file(path) for path in files], **common}
+
+
+def hub_name(source: Source) -> str:
+    """Return the name under which a plan remembers the commit of a hub data set."""
+    return f"data {source.hub}@{source.revision or 'main'}"
+
+
+def data_files(source: Source, beside: Path) -> list[Path]:
+    """Return the files of a local source, sorted by name.
+
+    Raises:
+        DataError: nothing readable is there.
+    """
+    assert source.path is not None, "only local sources have files"
+    candidates = (Path(source.path).expanduser(), beside / source.path)
+    path = next((candidate for candidate in candidates if candidate.exists()), None)
+    if path is None:
+        raise DataError(
+            f"data {source.path}: no such file or directory, neither here nor beside the recipe in {beside}"
+        )
+    files = [path] if path.is_file() else sorted(entry for entry in path.rglob("*") if _format(entry) in READERS)
+    if not files:
+        raise DataError(f"data {source.path}: the directory holds no file that can be read ({', '.join(READERS)})")
+    for file in files:
+        if _format(file) not in READERS:
+            raise DataError(
+                f"data {file}: {file.suffix or 'no ending'} is not a known format; {did_you_mean(file.suffix, READERS)}"
+            )
+        if file.stat().st_size > LARGEST_FILE_BYTES:
+            raise DataError(f"data {file}: files over 1 GB are designed but not built yet; split the file")
+        if file.stat().st_size == 0:
+            raise DataError(f"data {file}: the file is empty")
+    return files
+
+
+def rows(source: Source, beside: Path, count: int, seed: int, held_out: bool) -> Iterator[Numbered]:
+    """Yield where each row stands and the row, or the reason why it is none.
+
+    Args:
+        count: how many rows a generator makes. A hub data set is shuffled (in a buffer) when there is a
+            count, because it is then read only so far; 0 reads it in order. Files give all they have.
+        seed: where generators and the shuffle start.
+        held_out: only a generator tells the two apart, and draws from other templates.
+    """
+    if source.generator is not None:
+        module = discovered("manus.data.generators", generators.REQUIRED)[source.generator]
+        made = module.rows(count, seed, held_out, module.Settings(**source.options))
+        numbered: Iterator[Numbered] = ((f"{source.title} row {index}", row) for index, row in enumerate(made, 1))
+    elif source.hub is not None:
+        numbered = _hub_rows(source, count, seed)
+    else:
+        numbered = (
+            (f"{file.name} {place}", row)
+            for file in data_files(source, beside)
+            for place, row in READERS[_format(file)](file)
+        )
+    for place, row in numbered:
+        yield place, _renamed(row, source.columns) if isinstance(row, dict) else row
+
+
+def _renamed(row: dict[str, Any], columns: dict[str, str]) -> dict[str, Any]:
+    if not columns:
+        return row
+    kept = {name: value for name, value in row.items() if name not in columns.values()}
+    return kept | {ours: row[theirs] for ours, theirs in columns.items() if theirs in row}
+
+
+def _hub_rows(source: Source, count: int, seed: int) -> Iterator[Numbered]:
+    from datasets import load_dataset
+
+    split = source.split or "train"
+    try:
+        stream = load_dataset(source.hub, source.subset, split=split, revision=source.revision, streaming=True)
+        if count:
+            stream = stream.shuffle(seed=seed, buffer_size=HUB_SHUFFLE_ROWS)
+        for index, row in enumerate(stream, 1):
+            if index > LARGEST_HUB_ROWS:
+                raise DataError(
+                    f"data {source.hub}: has over {LARGEST_HUB_ROWS:,} rows; set sample_size to read a part"
+                )
+            yield f"{source.hub} row {index}", dict(row)
+    except (ValueError, *unreachable()) as error:  # type: ignore[misc]
+        raise DataError(f"data {source.hub}: cannot be read from the hub: {type(error).__name__}: {error}") from None
+
+
+def _format(path: Path) -> str:
+    return "".join(path.suffixes[-2:]) if path.suffix == ".gz" else path.suffix
+
+
+def _open(path: Path) -> IO[str]:
+    if path.suffix == ".gz":
+        return gzip.open(path, "rt", encoding="utf-8-sig", errors="strict")
+    return path.open(encoding="utf-8-sig")
+
+
+def _read_jsonl(path: Path) -> Iterator[Numbered]:
+    with _open(path) as stream:
+        for number, line in enumerate(stream, 1):
+            if line.strip():
+                yield f"line {number}", _object(line)
+
+
+def _object(line: str) -> dict[str, Any] | BadRow:
+    try:
+        value = json.loads(line)
+    except ValueError as error:
+        return f"not valid JSON: {error}"
+    return value if isinstance(value, dict) else f"a JSON {type(value).__name__}, not an object"
+
+
+def _read_json(path: Path) -> Iterator[Numbered]:
+    with _open(path) as stream:
+        text = stream.read()
+    try:
+        value = json.loads(text)
+    except ValueError:
+        yield from _read_jsonl(path)
+        return
+    if isinstance(value, dict):
+        lists = [item for item in value.values() if isinstance(item, list)]
+        value = lists[0] if len(lists) == 1 and len(value) <= 3 else [value]
+    for number, row in enumerate(value, 1):
+        yield f"item {number}", row if isinstance(row, dict) else f"a JSON {type(row).__name__}, not an object"
+
+
+def _read_table(path: Path) -> Iterator[Numbered]:
+    csv.field_size_limit(sys.maxsize)
+    with _open(path) as stream:
+        for number, row in enumerate(csv.DictReader(stream, delimiter="\t" if ".tsv" in path.suffixes else ","), 2):
+            if None in row or None in row.values():
+                yield f"row {number}", "has another number of fields than the header"
+            else:
+                yield f"row {number}", {name: value for name, value in row.items() if value != ""}
+
+
+def _read_parquet(path: Path) -> Iterator[Numbered]:
+    import pyarrow
+    from pyarrow import parquet
+
+    try:
+        number = 0
+        for batch in parquet.ParquetFile(path).iter_batches(batch_size=1024):
+            for row in batch.to_pylist():
+                number += 1
+                yield f"row {number}", row
+    except pyarrow.ArrowException as error:
+        raise DataError(f"data {path}: not a readable Parquet file: {error}") from None
+
+
+def _read_text(path: Path) -> Iterator[Numbered]:
+    with _open(path) as stream:
+        yield "whole file", {"text": stream.read()}
+
+
+READERS: dict[str, Callable[[Path], Iterator[Numbered]]] = {
+    ".jsonl": _read_jsonl, ".jsonl.gz": _read_jsonl, ".json": _read_json, ".json.gz": _read_json,
+    ".csv": _read_table, ".csv.gz": _read_table, ".tsv": _read_table, ".parquet": _read_parquet,
+    ".txt": _read_text, ".txt.gz": _read_text, ".md": _read_text,
+}  # fmt: skip

@@ -1,0 +1,58 @@
+"""Errors that a user can act on, each with the exit code of the process. Knows nothing else of Manus."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+EXIT_FAILED = 1
+EXIT_BAD_INPUT = 2
+EXIT_INTERRUPTED = 75
+
+
+class ManusError(Exception):
+    """Something went wrong that is said in one message, without a traceback."""
+
+    exit_code = EXIT_FAILED
+
+
+class InputError(ManusError):
+    """What the user gave cannot be used."""
+
+    exit_code = EXIT_BAD_INPUT
+
+
+class RecipeError(InputError):
+    """The recipe is wrong; the message names file, line, key and fix."""
+
+
+class DataError(InputError):
+    """A data source is missing, unreadable or too broken to train on."""
+
+
+class ModelError(InputError):
+    """A model folder, file or id is missing, unreadable or not usable here."""
+
+
+class GateError(ManusError):
+    """The merged model did not pass the recipe's gates."""
+
+
+class Interrupted(ManusError):
+    """A signal stopped the work at a safe point; the next run continues from there."""
+
+    exit_code = EXIT_INTERRUPTED
+
+
+def nearest(word: str, known: Iterable[str]) -> str | None:
+    """Return the known word most like `word`, or None when nothing is close."""
+    lowered = {candidate.lower(): candidate for candidate in known}
+    found = difflib.get_close_matches(word.lower(), lowered, n=1, cutoff=0.6)
+    return lowered[found[0]] if found else None
+
+
+def did_you_mean(word: str, known: Iterable[str]) -> str:
+    """Return a clause with the nearest known word, else the list of known words."""
+    known = sorted(known)
+    guess = nearest(word, known)
+    return f"did you mean {guess!r}?" if guess else f"known: {', '.join(known)}"

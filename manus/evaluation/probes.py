@@ -1,0 +1,132 @@
+"""Measures a stage's held-out samples on one model and compares two measurements. Knows nothing of recipes."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from statistics import fmean
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
+
+from manus.data.sample import Sample
+from manus.evaluation.answers import answer, foresee
+from manus.evaluation.intervals import paired_bootstrap, wilson
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+PERPLEXITY = "perplexity"
+
+
+@dataclass(frozen=True, slots=True)
+class Probe:
+    """What to measure: a capability's verifier on answers, or perplexity on texts."""
+
+    stage: str
+    capability: ModuleType
+    settings: Any
+    samples: list[Sample]
+    max_length: int
+
+    @property
+    def is_of_texts(self) -> bool:
+        """Whether the held-out samples are plain texts, which have no answer to verify."""
+        return bool(self.samples) and "text" in self.samples[0]
+
+    @property
+    def metric(self) -> str:
+        """The name of what is measured."""
+        return PERPLEXITY if self.is_of_texts else str(self.capability.METRIC)
+
+    @property
+    def usable(self) -> list[Sample]:
+        """The samples that can be scored."""
+        return self.samples if self.is_of_texts else [s for s in self.samples if self.capability.can_score(s)]
+
+
+def measure(probe: Probe, model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, title: str) -> dict[str, Any]:
+    """Return the metric with its interval, and what the model said to each sample.
+
+    The result's `values` hold one number a sample: 1 or 0 for right or wrong, nats per token for texts.
+
+    Raises:
+        Interrupted: a signal came.
+    """
+    started = time.monotonic()
+    model.eval()
+    result = (
+        _perplexity(probe, model, tokenizer, title) if probe.is_of_texts else _scores(probe, model, tokenizer, title)
+    )
+    return {**result, "samples": len(probe.usable), "seconds": round(time.monotonic() - started, 1)}
+
+
+def _scores(probe: Probe, model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, title: str) -> dict[str, Any]:
+    samples = probe.usable
+    texts = answer(model, tokenizer, samples, probe.settings.max_new_tokens, title)
+    scores = [probe.capability.score(sample, text) for sample, text in zip(samples, texts, strict=True)]
+    right = sum(score.correct for score in scores)
+    low, high = wilson(right, len(scores))
+    parts: dict[str, list[float]] = defaultdict(list)
+    levels: dict[str, list[float]] = defaultdict(list)
+    for sample, score in zip(samples, scores, strict=True):
+        for part, value in score.parts.items():
+            parts[part].append(value)
+        if "level" in sample:
+            levels[sample["level"]].append(float(score.correct))
+    return {
+        "value": right / len(scores) if scores else 0.0,
+        "low": low,
+        "high": high,
+        "parts": {name: fmean(values) for name, values in sorted(parts.items())},
+        "levels": {name: {"value": fmean(v), "samples": len(v)} for name, v in sorted(levels.items())},
+        "values": [float(score.correct) for score in scores],
+        "said": [{"text": text, "note": score.note} for text, score in zip(texts, scores, strict=True)],
+    }
+
+
+def _perplexity(probe: Probe, model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, title: str) -> dict[str, Any]:
+    measured = foresee(model, tokenizer, probe.samples, probe.max_length, title)
+    tokens = [count for _, count in measured]
+    nats = [value for value, _ in measured]
+    mean = sum(value * count for value, count in measured) / sum(tokens)
+    low, high = paired_bootstrap([0.0] * len(nats), nats, tokens)
+    return {
+        "value": math.exp(mean),
+        "low": math.exp(low),
+        "high": math.exp(high),
+        "parts": {},
+        "levels": {},
+        "values": nats,
+        "weights": tokens,
+        "said": [{"text": "", "note": f"perplexity {math.exp(value):.2f}"} for value in nats],
+    }
+
+
+def gain(before: dict[str, Any], after: dict[str, Any]) -> dict[str, float]:
+    """Return how much better `after` is, more being better, with a paired interval at 95 %.
+
+    For accuracies it is their difference; for perplexity the saved nats per token, log(before / after).
+    """
+    if "weights" in before:
+        low, high = paired_bootstrap(after["values"], before["values"], before["weights"])
+        return {"value": math.log(before["value"] / after["value"]), "low": low, "high": high}
+    if not before["values"]:
+        return {"value": 0.0, "low": 0.0, "high": 0.0}
+    low, high = paired_bootstrap(before["values"], after["values"])
+    return {"value": after["value"] - before["value"], "low": low, "high": high}
+
+
+def asked(samples: Sequence[Sample]) -> list[dict[str, str]]:
+    """Return what was asked of the model and what was expected, as people read it."""
+    return [
+        {"prompt": sample["text"][:2000], "expected": ""}
+        if "text" in sample
+        else {
+            "prompt": "\n\n".join(f"{m['role']}: {m['content']}" for m in sample["messages"][:-1]),
+            "expected": sample["messages"][-1]["content"],
+        }
+        for sample in samples
+    ]

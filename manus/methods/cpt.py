@@ -1,0 +1,39 @@
+"""Continued pre-training: next-token prediction on plain text, packed, without a chat template."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Literal
+
+from pydantic import Field, PositiveFloat
+
+from manus.training.settings import AdapterKind, AdapterSettings
+
+if TYPE_CHECKING:
+    from manus.training.supervised import StageJob
+
+VERSION = 1
+SAMPLE_KINDS = ("text",)
+DEFAULT_DATA = {"hub": "HuggingFaceFW/fineweb-edu", "subset": "sample-10BT", "split": "train"}
+
+
+class Settings(AdapterSettings):
+    """Settings of `method: cpt`; the adapter's fields count only where there is one."""
+
+    epochs: PositiveFloat = Field(1.0, description="How often the training samples are seen.")
+    learning_rate: PositiveFloat = Field(5e-5, description="Peak learning rate.")
+    packing: bool = Field(
+        True, description="Fill each row of the batch up to max_length with whole samples, kept apart."
+    )
+    adapter: AdapterKind = Field("none", description="Train all weights (none) or an adapter.")
+
+
+def result(settings: Settings) -> Literal["adapter", "model"]:
+    """Return what the stage's folder holds, as the adapter setting says."""
+    return "model" if settings.adapter == "none" else "adapter"
+
+
+def train(job: StageJob) -> dict[str, Any]:
+    """Train on the text of every window, all tokens supervised."""
+    from manus.training.supervised import train_supervised
+
+    return train_supervised(job, adapter=job.settings.adapter)

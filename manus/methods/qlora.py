@@ -1,0 +1,32 @@
+"""Low-rank adapters on weights frozen in 4 bits (QLoRA, Dettmers et al. 2023, arXiv:2305.14314).
+
+NF4 with double quantisation by bitsandbytes, which also runs on the CPU. Only training is in 4 bits: the
+adapter is evaluated on, and merged into, the weights in full precision."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Literal
+
+from manus.training.settings import AdapterSettings
+
+if TYPE_CHECKING:
+    from manus.training.supervised import StageJob
+
+VERSION = 1
+SAMPLE_KINDS = ("messages",)
+
+
+class Settings(AdapterSettings):
+    """Settings of `method: qlora`."""
+
+
+def result(settings: Settings) -> Literal["adapter", "model"]:
+    """Return what the stage's folder holds: a PEFT adapter."""
+    return "adapter"
+
+
+def train(job: StageJob) -> dict[str, Any]:
+    """Train an adapter on the start model held in 4-bit NF4."""
+    from manus.training.supervised import train_supervised
+
+    return train_supervised(job, adapter="qlora")

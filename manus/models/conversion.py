@@ -1,0 +1,40 @@
+"""Converts a GGUF file into a folder of safetensors that transformers loads as it is."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from manus.errors import ModelError
+
+
+def convert_gguf(file: Path, folder: Path) -> dict[str, Any]:
+    """Write the model and tokenizer of a GGUF file into a folder, dequantised to 32 bits.
+
+    Args:
+        file: the .gguf file.
+        folder: an empty folder.
+
+    Returns:
+        The number of parameters and the model type.
+
+    Raises:
+        ModelError: the file is damaged, or of an architecture that transformers does not read.
+    """
+    import torch
+    from transformers import AutoModelForCausalLM, AutoTokenizer, GgufConfig
+
+    place, name = str(file.parent), file.name
+    try:
+        print("  reading the tokenizer", flush=True)
+        tokenizer = AutoTokenizer.from_pretrained(place, gguf_file=name)
+        print("  reading and dequantising the weights", flush=True)
+        model = AutoModelForCausalLM.from_pretrained(
+            place, gguf_file=name, quantization_config=GgufConfig(dequantize=True), dtype=torch.float32
+        )
+    except (OSError, ValueError, KeyError, RuntimeError, ImportError) as error:
+        raise ModelError(f"{file.name} cannot be converted: {str(error).splitlines()[0]}") from None
+    print("  writing safetensors", flush=True)
+    model.save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+    return {"parameters": model.num_parameters(), "model_type": model.config.model_type}

@@ -1,0 +1,118 @@
+"""Writes model folders that transformers loads as they are. Knows nothing of how the weights came about."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections import Counter
+from fnmatch import fnmatch
+from math import prod
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError, safe_open
+from transformers import GenerationConfig, PreTrainedModel
+
+from manus.errors import ModelError
+
+FLOATS = {"F64": torch.float64, "F32": torch.float32, "F16": torch.float16, "BF16": torch.bfloat16}
+GENERATION = "generation_config.json"
+TOKENIZER_FILES = (
+    "tokenizer*",
+    "special_tokens_map.json",
+    "added_tokens.json",
+    "chat_template*",
+    "additional_chat_templates/*.jinja",
+    "vocab*",
+    "merges.txt",
+    "normalizer.json",
+    "tekken.json",
+    "*.model",
+    "*.model.v*",
+    "*.tiktoken",
+    "*.spm",
+    "*.bpe",
+    "bpe.codes",
+    "*processor_config.json",
+)
+TOKENIZER_PROPER = ("tokenizer*", "vocab*", "*.model", "*.tiktoken", "*.spm", "tekken.json")
+NEVER_COPIED = (".py", ".bin", ".pt", ".pth", ".pkl", ".pickle")
+
+
+def weight_files(path: Path) -> list[Path]:
+    """Return the safetensors files that transformers reads from a model folder.
+
+    Raises:
+        ModelError: there are none.
+    """
+    index = path / "model.safetensors.index.json"
+    if (path / "model.safetensors").is_file():
+        return [path / "model.safetensors"]
+    if not index.is_file():
+        raise ModelError(f"{path} holds no safetensors weights")
+    return [path / name for name in sorted(set(json.loads(index.read_text())["weight_map"].values()))]
+
+
+def stored_dtype(path: Path) -> torch.dtype:
+    """Return the floating type that most of a folder's weights are stored in.
+
+    Raises:
+        ModelError: the weights are missing, broken, or of no plain floating type.
+    """
+    counts: Counter[str] = Counter()
+    try:
+        for name in weight_files(path):
+            with safe_open(name, framework="pt") as file:
+                for key in file.keys():  # noqa: SIM118 (a file, not a dictionary)
+                    part = file.get_slice(key)
+                    counts[part.get_dtype()] += prod(part.get_shape())
+    except (OSError, ValueError, KeyError, SafetensorError) as error:
+        raise ModelError(f"cannot read the weights in {path}: {error}") from error
+    floats = [name for name, _ in counts.most_common() if name in FLOATS]
+    if not floats:
+        raise ModelError(f"{path} stores its weights as {', '.join(counts) or 'nothing'}, not as floats")
+    return FLOATS[floats[0]]
+
+
+def write_model(model: PreTrainedModel, base: Path, out: Path, dtype: torch.dtype) -> None:
+    """Write plain weights in `dtype` (cast in place) with the base's generation settings.
+
+    Raises:
+        ModelError: a weight is NaN or infinite in that type.
+    """
+    model.to(dtype)
+    for name, parameter in model.named_parameters():
+        if not torch.isfinite(parameter).all():
+            raise ModelError(f"the merged {name} is not finite in {dtype}; is a stage broken?")
+    if hasattr(model.config, "quantization_config"):
+        del model.config.quantization_config
+    # Training switches the cache off, and that would slow down every later generation.
+    model.config.use_cache = json.loads((base / "config.json").read_text()).get("use_cache", True)
+    # Copied as a file: transformers refuses to save settings that many published models have.
+    model.generation_config = GenerationConfig.from_model_config(model.config)
+    model.save_pretrained(out, max_shard_size="5GB")
+    if (base / GENERATION).is_file():
+        shutil.copyfile(base / GENERATION, out / GENERATION)
+
+
+def copy_tokenizer(base: Path, out: Path) -> list[str]:
+    """Copy tokenizer, chat templates and processors file by file, so that nothing in them drifts.
+
+    Returns:
+        The relative names of the files, sorted.
+
+    Raises:
+        ModelError: there is no tokenizer.
+    """
+    found = sorted({file for pattern in TOKENIZER_FILES for file in base.glob(pattern) if _is_copied(file)})
+    if not any(fnmatch(file.name, pattern) for file in found for pattern in TOKENIZER_PROPER):
+        raise ModelError(f"{base} holds no tokenizer")
+    for file in found:
+        target = out / file.relative_to(base)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(file, target)
+    return [str(file.relative_to(base)) for file in found]
+
+
+def _is_copied(file: Path) -> bool:
+    return file.is_file() and file.suffix not in NEVER_COPIED

@@ -1,0 +1,348 @@
+"""Resolves a recipe into artifacts with keys, and says which of them must be built, and why.
+
+Knows nothing of how anything is built. Imports no torch: `snakemake -n` and `manus plan` run this.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from manus.artifact import Manifest, Store, canonical, damage, key_of, same_file, write_json
+from manus.data.sources import data_files, hub_name, identity
+from manus.digests import Digests
+from manus.errors import DataError, ModelError, RecipeError, did_you_mean
+from manus.models.base import Base, find_base
+from manus.recipe import CAPABILITIES, METHODS, Recipe, Stage
+
+# Raised when the code of a kind changes in a way that gives other results from the same settings.
+FORMAT_VERSIONS = {"detect": 1, "base": 1, "data": 1, "train": 1, "evaluate": 1, "merge": 1, "report": 1}
+
+Kind = Literal["detect", "base", "data", "train", "evaluate", "merge", "report"]
+Action = Literal["current", "publish", "build"]
+
+
+@dataclass(frozen=True, slots=True)
+class Artifact:
+    """One node of the plan.
+
+    `made_from` is all that goes into the key, the keys of `parents` included. `after` only orders jobs.
+    `view` is where the recipe's folder shows it; `file` names the one stored file that is shown there.
+    `stamp` marks it as shown; it is the key, with the gates where they decide what is shown.
+    """
+
+    kind: Kind
+    name: str
+    key: str
+    made_from: dict[str, Any]
+    view: Path
+    file: str | None = None
+    after: tuple[str, ...] = ()
+    stamp: str = ""
+
+    @property
+    def id(self) -> str:
+        """The name of the node, such as `train/cot`."""
+        return f"{self.kind}/{self.name}"
+
+    @property
+    def parents(self) -> dict[str, str]:
+        """Ids and keys of what it is built from."""
+        parents: dict[str, str] = self.made_from["parents"]
+        return parents
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """What happens to an artifact in the next run. `token` changes with damage, so that each is repaired."""
+
+    action: Action
+    why: str
+    token: str
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A recipe with its base found and every artifact's key known, in an order that can be built."""
+
+    recipe: Recipe
+    base: Base
+    output_dir: Path
+    artifacts: dict[str, Artifact]
+
+    @property
+    def folder(self) -> Path:
+        """Where the recipe's results are shown."""
+        return self.output_dir / self.recipe.name
+
+    @property
+    def store(self) -> Store:
+        """Where all recipes' artifacts lie."""
+        return Store(self.output_dir)
+
+    def stage(self, name: str) -> Stage:
+        """Return a stage by name.
+
+        Raises:
+            RecipeError: there is none of this name.
+        """
+        found = next((stage for stage in self.recipe.stages if stage.name == name), None)
+        if found is None:
+            names = [stage.name for stage in self.recipe.stages]
+            raise RecipeError(f"{self.recipe.path}: no stage is called {name!r}; {did_you_mean(name, names)}")
+        return found
+
+    def chain_before(self, name: str) -> tuple[Stage, ...]:
+        """Return the stages that a stage builds on, in order."""
+        if self.recipe.compose == "parallel":
+            return ()
+        names = [stage.name for stage in self.recipe.stages]
+        return self.recipe.stages[: names.index(name)]
+
+    def stamp_path(self, artifact: Artifact, token: str | None = None) -> Path:
+        """Return the file whose existence says that the artifact is shown in the recipe's folder."""
+        return self.folder / ".built" / artifact.kind / f"{artifact.name}@{token or artifact.stamp}"
+
+    def needed_for(self, wanted: Iterable[str]) -> Iterator[str]:
+        """Yield the ids of what is needed for the wanted artifacts, in an order that can be built."""
+        needed = set(wanted)
+        for artifact in reversed(self.artifacts.values()):
+            if artifact.id in needed:
+                needed |= {*artifact.parents, *artifact.after}
+        return (name for name in self.artifacts if name in needed)
+
+    def revisions(self) -> dict[str, str]:
+        """Return the commits that hub names stand for, so that the next plan of this recipe keeps them."""
+        found = {self.base.spec: self.base.revision} if self.base.revision else {}
+        for stage in self.recipe.stages:
+            identities = self.artifacts[f"data/{stage.name}"].made_from["data"]
+            for source, made_from in zip(stage.sources, identities, strict=True):
+                if source.hub is not None:
+                    found[hub_name(source)] = made_from["commit"]
+        return found
+
+    def to_json(self) -> dict[str, Any]:
+        """Return what `plan.json` holds."""
+        return {
+            "recipe": self.recipe.name,
+            "base_model": self.base.spec,
+            "compose": self.recipe.compose,
+            "revisions": self.revisions(),
+            "stages": [{"name": s.name, "capability": s.capability, "method": s.method} for s in self.recipe.stages],
+            "artifacts": {a.id: {"key": a.key, "made_from": a.made_from} for a in self.artifacts.values()},
+        }
+
+    def save(self) -> None:
+        """Write `plan.json` when it is not there as it should be."""
+        path = self.folder / "plan.json"
+        if _read_json(path) != json.loads(canonical(self.to_json())):
+            write_json(path, self.to_json())
+
+
+def output_folder(recipe: Recipe) -> Path:
+    """Return where results go: the recipe's setting, unless it is the default and the environment has one."""
+    chosen = str(recipe.output_dir)
+    return Path(os.environ.get("MANUS_OUTPUT_DIR", chosen) if chosen == "results" else chosen)
+
+
+def make_plan(recipe: Recipe) -> Plan:
+    """Find the base and the data of a recipe and give every artifact its key.
+
+    Raises:
+        ModelError: the base is missing or unusable.
+        DataError: a data source is missing or unusable.
+    """
+    digests, beside, output_dir = Digests(), recipe.path.parent, output_folder(recipe)
+    pins = _read_json(output_dir / recipe.name / "plan.json").get("revisions", {})
+    base = find_base(recipe.base_model, beside, digests, pins)
+    sources = {stage.name: _identities(stage, beside, digests, pins) for stage in recipe.stages}
+    digests.save()
+    return Plan(recipe, base, output_dir, {a.id: a for a in _Builder(recipe, base, output_dir, sources).artifacts()})
+
+
+def _identities(stage: Stage, beside: Path, digests: Digests, pins: Mapping[str, str]) -> list[dict[str, Any]]:
+    try:
+        return [identity(source, beside, digests, pins) for source in stage.sources]
+    except ModelError as error:
+        offline = f"data: [{{generator: {CAPABILITIES[stage.capability].GENERATOR}}}]"
+        raise DataError(f"stage {stage.name}: {error}; or train on synthetic rows with {offline}") from None
+
+
+@dataclass(frozen=True)
+class _Builder:
+    """Makes the artifacts of a plan. A method a kind, in the order of the flow."""
+
+    recipe: Recipe
+    base: Base
+    output_dir: Path
+    sources: dict[str, list[dict[str, Any]]]
+
+    def artifacts(self) -> list[Artifact]:
+        detect = self.make("detect", "detected", {"base": self.base.digest}, file="detected.json", view="detected.json")
+        made = [detect]
+        base: list[Artifact] = []
+        if self.base.needs_conversion:
+            made.append(self.make("base", "base", {"source": self.base.digest}, after=[detect], view="base"))
+            base = made[-1:]
+        data = {stage.name: self.data(stage, base, detect) for stage in self.recipe.stages}
+        trained: dict[str, Artifact] = {}
+        evaluations: list[Artifact] = []
+        for stage in self.recipe.stages:
+            chain = list(trained.values()) if self.recipe.compose == "sequential" else []
+            trained[stage.name] = self.train(stage, base, data[stage.name], chain)
+            evaluations.append(self.evaluate(stage, base, data[stage.name], [*chain, trained[stage.name]]))
+        merge = self.merge([*base, *data.values(), *trained.values(), *evaluations])
+        merged = self.evaluate_merged(list(data.values()), merge, evaluations)
+        report = self.report([*trained.values(), *evaluations, merge, merged, detect], merge)
+        return [*made, *data.values(), *trained.values(), *evaluations, merge, merged, report]
+
+    def make(
+        self, kind: Kind, name: str, settings: dict[str, Any], view: str, parents: Iterable[Artifact] = (),
+        file: str | None = None, after: Iterable[Artifact] = (), shown_if: Any = None,
+    ) -> Artifact:  # fmt: skip
+        made_from = {
+            "kind": kind,
+            "format": FORMAT_VERSIONS[kind],
+            **({} if self.base.needs_conversion or "base" in settings else {"base": self.base.digest}),
+            **settings,
+            "parents": {parent.id: parent.key for parent in parents},
+        }
+        made_from = json.loads(canonical(made_from))
+        key = key_of(made_from)
+        stamp = key if not shown_if else f"{key}-{key_of({'shown_if': shown_if})[:8]}"
+        view_path = self.output_dir / self.recipe.name / view
+        return Artifact(kind, name, key, made_from, view_path, file, tuple(a.id for a in after), stamp)
+
+    def data(self, stage: Stage, base: list[Artifact], detect: Artifact) -> Artifact:
+        settings = {
+            "capability": _versioned(stage.capability, CAPABILITIES),
+            "sample_kind": stage.sample_kind,
+            "data": self.sources[stage.name],
+            **stage.data.model_dump(exclude={"data"}),
+            "seed": self.recipe.seed,
+        }
+        return self.make("data", stage.name, settings, f"data/{stage.name}", base, after=[detect])
+
+    def train(self, stage: Stage, base: list[Artifact], data: Artifact, chain: list[Artifact]) -> Artifact:
+        settings = {
+            "method": _versioned(stage.method, METHODS),
+            "training": stage.training.model_dump(mode="json"),
+            "seed": self.recipe.seed,
+        }
+        return self.make("train", stage.name, settings, f"stages/{stage.name}", [*base, data, *chain])
+
+    def evaluate(self, stage: Stage, base: list[Artifact], data: Artifact, chain: list[Artifact]) -> Artifact:
+        settings = {
+            "capability": _versioned(stage.capability, CAPABILITIES),
+            "probe": stage.probe.model_dump(mode="json"),
+        }
+        view = f"evaluations/{stage.name}.json"
+        return self.make("evaluate", stage.name, settings, view, [*base, data, *chain], "evaluation.json")
+
+    def merge(self, parents: list[Artifact]) -> Artifact:
+        settings = {
+            "compose": self.recipe.compose,
+            "merge": self.recipe.merge.model_dump(mode="json"),
+            "seed": self.recipe.seed,
+        }
+        gates = {name: gate.model_dump() for name, gate in self.recipe.gates.items()}
+        return self.make("merge", "merged", settings, "merged", parents, shown_if=gates)
+
+    def evaluate_merged(self, data: list[Artifact], merge: Artifact, evaluations: list[Artifact]) -> Artifact:
+        probes = {stage.name: stage.probe.model_dump(mode="json") for stage in self.recipe.stages}
+        parents = [*data, merge, *evaluations]
+        return self.make(
+            "evaluate", "merged", {"probes": probes}, "evaluations/merged.json", parents, "evaluation.json"
+        )
+
+    def report(self, parents: list[Artifact], merge: Artifact) -> Artifact:
+        gates = {name: gate.model_dump() for name, gate in self.recipe.gates.items()}
+        return self.make("report", "report", {"gates": gates}, "report.html", parents, "report.html")
+
+
+def _versioned(name: str, modules: Mapping[str, Any]) -> dict[str, Any]:
+    return {"name": name, "version": modules[name].VERSION}
+
+
+def _read_json(path: Path) -> dict[str, Any]:
+    try:
+        value = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return value if isinstance(value, dict) else {}
+
+
+def status_of(plan: Plan, artifact: Artifact) -> Status:
+    """Return what the next run does with an artifact, looking at files only."""
+    stored = plan.store.folder(artifact.key)
+    wrong = damage(stored) if (stored / "manifest.json").exists() else "not built yet"
+    if plan.stamp_path(artifact).exists():
+        if wrong is None and _is_shown(stored, artifact):
+            return Status("current", "", artifact.stamp)
+        token = f"{artifact.stamp}-repair-{key_of({'wrong': wrong, 'view': _trace(artifact.view)})[:8]}"
+        if wrong is None:
+            return Status("publish", "the recipe's folder no longer shows it whole", token)
+        return Status("build", f"damaged: {wrong}", token)
+    if wrong is None:
+        return Status("publish", "it is in the store", artifact.stamp)
+    if (stored / "manifest.json").exists():
+        return Status("build", f"damaged: {wrong}", artifact.stamp)
+    return Status("build", "; ".join(changes(plan, artifact)) or "not built yet", artifact.stamp)
+
+
+def _is_shown(stored: Path, artifact: Artifact) -> bool:
+    if artifact.file is not None:
+        return same_file(stored / artifact.file, artifact.view)
+    manifest = Manifest.read(stored)
+    return manifest is not None and all(
+        same_file(stored / name, artifact.view / name) for name in (*manifest.files, "manifest.json")
+    )
+
+
+def _trace(view: Path) -> list[Any]:
+    paths = sorted(view.rglob("*")) if view.is_dir() else [view]
+    return [(path.name, path.stat().st_size, path.stat().st_mtime_ns) for path in paths if path.is_file()]
+
+
+def changes(plan: Plan, artifact: Artifact) -> list[str]:
+    """Return what differs from the artifact that this recipe's folder shows now, one text a difference."""
+    shown = sorted((plan.folder / ".built" / artifact.kind).glob(f"{artifact.name}@*"))
+    earlier = [m for path in shown if (m := Manifest.read(plan.store.folder(path.name.split("@")[1][:20])))]
+    if not earlier:
+        return []
+    return list(_differences(earlier[-1].made_from, artifact.made_from, plan, artifact))
+
+
+def _differences(old: Mapping[str, Any], new: Mapping[str, Any], plan: Plan, artifact: Artifact) -> Iterator[str]:
+    for name, value in _flat(new).items():
+        before = _flat(old).get(name, "nothing")
+        if before == value:
+            continue
+        if name.startswith("parents."):
+            yield f"built on {name.removeprefix('parents.')}, which changed"
+        elif name.startswith("data.") and ".sha256." in name:
+            source_index, file_index = int(name.split(".")[1]), int(name.split(".")[3])
+            files = data_files(plan.stage(artifact.name).sources[source_index], plan.recipe.path.parent)
+            yield f"the content of {files[file_index].name} changed"
+        elif name in ("base", "source"):
+            yield f"the content of base_model {plan.base.spec} changed"
+        else:
+            yield f"{name}: {before} -> {value}"
+    for name in _flat(old).keys() - _flat(new).keys():
+        yield f"{name.removeprefix('parents.')} is gone"
+
+
+def _flat(value: Any, prefix: str = "") -> dict[str, Any]:
+    items = value.items() if isinstance(value, dict) else enumerate(value)
+    flat: dict[str, Any] = {}
+    for name, item in items:
+        path = f"{prefix}{name}"
+        if isinstance(item, (dict, list)) and item:
+            flat |= _flat(item, f"{path}.")
+        else:
+            flat[path] = item
+    return flat

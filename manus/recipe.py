@@ -1,0 +1,178 @@
+"""Reads one recipe into a frozen, fully resolved `Recipe`, or says everything that is wrong with it.
+
+Knows what the recipe says about its stages together; knows nothing of files, models or keys.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+from manus import capabilities
+from manus.errors import InputError, RecipeError, did_you_mean
+from manus.evaluation.gate_settings import GateSettings
+from manus.guards.settings import GuardSettings
+from manus.located_yaml import Located, read_located
+from manus.models.merge_settings import MergeSettings, chosen
+from manus.recipe_fields import (
+    CAPABILITIES,
+    GENERATORS,
+    METHODS,
+    NAME_RULE,
+    SAFE_NAME,
+    Header,
+    Overrides,
+    StageHeader,
+    shared_kind,
+    stage_keys,
+)
+from manus.recipe_problems import COMMAND_LINE, Problems, validated
+from manus.recipe_stages import StageReader
+from manus.stage import Stage
+from manus.wording import KeyPath, shortened
+
+__all__ = [
+    "CAPABILITIES", "GENERATORS", "METHODS", "Header", "Overrides", "Recipe", "Stage", "StageHeader", "read_recipe",
+    "shared_kind",
+]  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """A recipe that can be planned."""
+
+    path: Path
+    base_model: str
+    compose: Literal["sequential", "parallel"]
+    seed: int
+    output_dir: Path
+    stages: tuple[Stage, ...]
+    merge: MergeSettings
+    gates: dict[str, GateSettings]
+    guards: GuardSettings
+    source: Located = field(compare=False, repr=False)
+
+    @property
+    def name(self) -> str:
+        """The recipe's name: its file's, without the ending."""
+        return self.path.stem
+
+    def gate_of(self, stage: str) -> GateSettings | None:
+        """Return the gate that holds for a stage."""
+        return self.gates.get(stage, self.gates.get("*"))
+
+    @contextlib.contextmanager
+    def blamed(self, keys: KeyPath) -> Iterator[None]:
+        """Put file and line in front of an error about something that the recipe names, such as a missing file."""
+        try:
+            yield
+        except InputError as error:
+            raise type(error)(f"{self.path}:{self.source.line_of(keys)}: {error}") from error.__cause__
+
+
+def read_recipe(path: Path, overrides: Mapping[str, Any] | None = None) -> Recipe:
+    """Read and check a recipe.
+
+    Args:
+        path: the YAML file.
+        overrides: values of `Overrides`, as given with `--config`.
+
+    Raises:
+        RecipeError: with one line for each thing that is wrong.
+    """
+    source = read_located(path)
+    if not SAFE_NAME.fullmatch(path.stem):
+        raise RecipeError(f"{path}:1: the file's name becomes a folder; {NAME_RULE} in it")
+    problems = Problems(path, source)
+    recipe = _resolved(problems, dict(overrides or {}))
+    if recipe is None or problems:
+        raise RecipeError("\n".join(problems.messages()))
+    return recipe
+
+
+def _resolved(problems: Problems, given: dict[str, Any]) -> Recipe | None:
+    raw = problems.source.value
+    overrides = problems.check(Overrides, given, (COMMAND_LINE,))
+    if overrides is None:
+        overrides = Overrides(**{key: value for key, value in given.items() if validated(Overrides, {key: value})[0]})
+    reader = StageReader(problems, overrides)
+    if overrides.training_method is not None:
+        reader.is_method(overrides.training_method, (COMMAND_LINE, "training_method"))
+    header = _header(problems, raw, overrides)
+    reader.read_defaults(raw.get("defaults"))
+    entries = reader.entries(raw.get("capabilities"))
+    known = [entry for entry in entries if entry is not None]
+    stages = [reader.stage(entry) for entry in known]
+    reader.check_names(known)
+    if len(known) == len(entries):
+        _check_stage_names(problems, raw, [entry.name for entry in known])
+    if header is None or len(problems):
+        return None
+    built = tuple(stage for stage in stages if stage is not None)
+    _check_merge(problems, header, built)
+    return Recipe(
+        problems.path, header.base_model, header.compose, header.seed, Path(header.output_dir),
+        built, header.merge, header.gates, header.guards, problems.source,
+    )  # fmt: skip
+
+
+def _header(problems: Problems, raw: dict[str, Any], overrides: Overrides) -> Header | None:
+    """Check the recipe's own keys. What an override replaces is checked all the same."""
+    given = overrides.for_header()
+    known = {key: value for key, value in raw.items() if key in Header.model_fields}
+    for key in raw:
+        if key not in known:
+            problems.refuse((key,), _unknown_key(key))
+    if isinstance(raw.get("capabilities"), dict):
+        problems.refuse(("capabilities",), "must be a list; start each capability with a dash: `- cot: {...}`")
+        known["capabilities"] = [None]
+    header = problems.check(Header, {**given, **known}, ())
+    if header is None:
+        return None
+    if header.export:
+        problems.refuse(("export",), "export is designed but not built yet; remove this key")
+    return header.model_copy(update=given)
+
+
+def _unknown_key(key: str) -> str:
+    if key in Header.PLANNED:
+        return "is designed but not built yet; remove this key"
+    if key in (*stage_keys(), *StageHeader.model_fields):
+        return "is a setting of stages; write it below `defaults:`, or below a capability"
+    if key in (*CAPABILITIES, *capabilities.GROUPS, *capabilities.PLANNED):
+        return f"is a capability; write `- {key}` below `capabilities:`"
+    return f"unknown key; {did_you_mean(shortened(key), Header.model_fields)}"
+
+
+def _check_stage_names(problems: Problems, raw: dict[str, Any], names: Sequence[str]) -> None:
+    """Refuse gates and merge weights of stages that do not exist."""
+    gates, merge = raw.get("gates"), raw.get("merge")
+    weights = merge.get("weights") if isinstance(merge, dict) else None
+    for name in gates if isinstance(gates, dict) else ():
+        if name not in (*names, "*"):
+            hint = did_you_mean(shortened(name), [*names, "*"])
+            problems.refuse(("gates", name), f"no stage is called {shortened(name)!r}; {hint}")
+    for name in weights if isinstance(weights, dict) else ():
+        if name not in names:
+            hint = did_you_mean(shortened(name), names)
+            problems.refuse(("merge", "weights", name), f"no stage is called {shortened(name)!r}; {hint}")
+
+
+def _check_merge(problems: Problems, header: Header, stages: Sequence[Stage]) -> None:
+    """Refuse a merge that does not fit the stages."""
+    if header.compose == "parallel" and header.merge.combine == "sum":
+        problems.refuse(("merge", "combine"), "sum is for compose: sequential; use linear")
+    keys: KeyPath = ("merge", "weights") if header.merge.weights is not None else ("merge",)
+    try:
+        combine = chosen(header.merge, header.compose, [stage.name for stage in stages]).combine
+    except InputError as error:
+        problems.refuse(keys, str(error).removeprefix("merge: ").removeprefix("weights: "))
+        return
+    whole = [stage.name for stage in stages if METHODS[stage.method].result(stage.training) == "model"]
+    if combine == "svd" and header.merge.svd_rank is None and whole:
+        problems.refuse(
+            ("merge",), f"svd has no default rank where a stage ({whole[0]}) trains all weights; add svd_rank: 64"
+        )

@@ -1,0 +1,116 @@
+"""What a recipe may say: its own keys, those of a stage, the overrides, and the names they can hold.
+
+Knows nothing of files and YAML, and not how one value depends on another.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, Any, ClassVar, Literal
+
+from pydantic import BaseModel, Field
+
+from manus import capabilities, methods
+from manus.data import generators
+from manus.data.settings import DataSettings, SampleSize, Text
+from manus.discovery import discovered
+from manus.evaluation.gate_settings import GateSettings
+from manus.guards.settings import GuardSettings
+from manus.models.merge_settings import MergeSettings
+from manus.settings import Frozen
+from manus.training.settings import Count, Epochs
+
+CAPABILITIES = discovered("manus.capabilities", capabilities.REQUIRED)
+METHODS = discovered("manus.methods", methods.REQUIRED)
+GENERATORS = discovered("manus.data.generators", generators.REQUIRED)
+DEFAULT_METHOD = "lora"
+
+# A stage is a target for Snakemake and a folder beside others: it cannot have the name of a rule or of a kind.
+RESERVED_NAMES = frozenset(
+    [
+        "all",
+        "shown",
+        "detect",
+        "detected",
+        "base",
+        "omni",
+        "data",
+        "train",
+        "evaluate",
+        "merge",
+        "merged",
+        "export",
+        "report",
+        "plan",
+    ]
+)
+SAFE_NAME = re.compile(r"(?!.*\.\.)[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
+NAME_RULE = "use at most 64 letters, digits, - and _"
+
+Seed = Annotated[int, Field(ge=0, lt=2**31)]
+
+
+class Header(Frozen):
+    """The recipe's own keys; the entries of `capabilities` and of `defaults` are checked one by one."""
+
+    PLANNED: ClassVar[tuple[str, ...]] = ("hardware", "trust_remote_code")
+
+    base_model: Text = Field(description="Hub id[@revision], a directory, a .gguf file, or package:NAME/FILE.")
+    compose: Literal["sequential", "parallel"] = Field(
+        "sequential", description="Each stage builds on those before it, or all start from the base."
+    )
+    seed: Seed = Field(42, description="Where all randomness starts.")
+    output_dir: Text = Field("results", description="Where results go, from the working directory.")
+    defaults: dict[str, Any] = Field({}, description="Settings for every stage that does not set its own.")
+    capabilities: list[Any] = Field(min_length=1, description="The stages, in order.")
+    merge: MergeSettings = Field(MergeSettings(), description="How the stages become one model.")
+    gates: dict[str, GateSettings] = Field({}, description="Limits by stage name; * is for all others.")
+    guards: GuardSettings = Field(GuardSettings(), description="When a running stage saves its state.")
+    export: list[str] = Field([], description="Formats to write beside the merged model (not built yet).")
+
+
+class StageHeader(Frozen):
+    """What a stage may say beside its data and its method's settings."""
+
+    method: str = Field(DEFAULT_METHOD, description="How its weights change: one of the methods.")
+    name: str | None = Field(None, description="The stage's name; none: its capability's.")
+    probe: dict[str, Any] = Field({}, description="Settings of the capability's held-out measurement.")
+
+
+class Overrides(Frozen):
+    """What `--config key=value` may change; it beats what the recipe says."""
+
+    base_model: Text | None = None
+    output_dir: Text | None = None
+    sample_size: SampleSize | None = None
+    batch_size: Count | None = None
+    epochs: Epochs | None = None
+    training_method: str | None = None
+    seed: Seed | None = None
+
+    def for_header(self) -> dict[str, Any]:
+        """Return the overrides of the recipe's own keys."""
+        return {name: value for name, value in self if name in Header.model_fields and value is not None}
+
+    def for_stages(self) -> dict[str, Any]:
+        """Return the overrides that every stage takes."""
+        named = {"sample_size", "batch_size", "epochs"}
+        return {name: value for name, value in self if name in named and value is not None}
+
+
+def shared_kind(capability: str, method: str) -> str | None:
+    """Return the sample kind that a capability can give and a method can use, or None."""
+    offered = CAPABILITIES[capability].SAMPLE_KINDS
+    return next((kind for kind in METHODS[method].SAMPLE_KINDS if kind in offered), None)
+
+
+def models_with(key: str) -> list[type[BaseModel]]:
+    """Return the settings models that know a stage's key: of its data and of each method."""
+    models: list[type[BaseModel]] = [DataSettings, *(method.Settings for method in METHODS.values())]
+    return [model for model in models if key in model.model_fields]
+
+
+def stage_keys() -> list[str]:
+    """Return all keys that some stage can have beside those of `StageHeader`."""
+    models: list[type[BaseModel]] = [DataSettings, *(method.Settings for method in METHODS.values())]
+    return list(dict.fromkeys(key for model in models for key in model.model_fields))

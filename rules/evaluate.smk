@@ -1,0 +1,17 @@
+# Held-out measurements: each stage before and after, and the merged model.
+
+
+rule evaluate:
+    input:
+        needs("evaluate"),
+    output:
+        f"{BUILT}/evaluate/{{name}}@{{token}}",
+    params:
+        why=why("evaluate"),
+    threads: ALL_CORES
+    resources:
+        gpu=1,
+    message:
+        "evaluate {wildcards.name}: {params.why}"
+    shell:
+        command("evaluate")

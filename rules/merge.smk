@@ -1,0 +1,17 @@
+# The merged model, shown only if the recipe's gates let it pass.
+
+
+rule merge:
+    input:
+        needs("merge"),
+    output:
+        f"{BUILT}/merge/{{name}}@{{token}}",
+    params:
+        why=why("merge"),
+    threads: ALL_CORES
+    resources:
+        gpu=1,
+    message:
+        "merge {wildcards.name}: {params.why}"
+    shell:
+        command("merge")

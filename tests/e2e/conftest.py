@@ -1,0 +1,48 @@
+"""One finished run of a two-stage recipe, made once, copied for every test that changes it."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.product import Product
+from tests.pico import rows, write_rows
+
+RECIPE = """\
+base_model: base
+defaults: {method: lora, epochs: 12, batch_size: 16, learning_rate: 5e-3, held_out: 40, max_length: 64, precision: fp32}
+capabilities:
+  - cot:
+      data: [{path: first.jsonl}]
+      probe: {max_new_tokens: 12}
+  - reasoning:
+      data: [{path: first.jsonl}, {path: middle.jsonl}]
+      epochs: 6
+      probe: {max_new_tokens: 12}
+gates: {"*": {max_drop: 0.2}}
+"""
+
+
+@pytest.fixture(scope="session")
+def finished(pico_base: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Product, str]:
+    """The folder after a whole run, and what it printed."""
+    folder = tmp_path_factory.mktemp("product")
+    shutil.copytree(pico_base, folder / "base")
+    for place in ("first", "middle"):
+        write_rows(folder / f"{place}.jsonl", rows(place, 440))
+    recipe = folder / "pico.yaml"
+    recipe.write_text(RECIPE)
+    product = Product(folder, recipe)
+    done = product.snakemake()
+    return product, done.stdout + done.stderr
+
+
+@pytest.fixture
+def product(finished: tuple[Product, str], tmp_path: Path) -> Product:
+    """A copy of the finished folder, hard links kept, that a test may change."""
+    import subprocess
+
+    subprocess.run(["cp", "-a", f"{finished[0].folder}/.", str(tmp_path)], check=True)
+    return Product(tmp_path, tmp_path / "pico.yaml")

@@ -1,0 +1,94 @@
+"""A pico chat model that tests build in seconds: it answers "last of 3 8 5" with "The answer is \\boxed{5}.".
+
+Stages then teach it other positions (`first`, `middle`), which it cannot do before and can do for held-out
+triples after, and never when the labels are shuffled.
+"""
+
+from __future__ import annotations
+
+import json
+import random
+from pathlib import Path
+
+import torch
+from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
+from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
+
+TEMPLATE = (
+    "{% for m in messages %}<|im_start|>{{ m['role'] }}\n{{ m['content'] }}<|im_end|>\n{% endfor %}"
+    "{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"
+)
+PLACES = {"first": 0, "middle": 1, "last": 2}
+TRIPLES = [(a, b, c) for a in range(10) for b in range(10) for c in range(10)]
+
+
+def conversation(place: str, triple: tuple[int, ...], answer: int | None = None) -> dict[str, object]:
+    """Return one row of chat data; `answer` replaces the right one."""
+    right = triple[PLACES[place]] if answer is None else answer
+    return {
+        "messages": [
+            {"role": "user", "content": f"{place} of {' '.join(map(str, triple))}"},
+            {"role": "assistant", "content": f"The answer is \\boxed{{{right}}}."},
+        ]
+    }
+
+
+def rows(place: str, count: int, seed: int = 0, shuffled: bool = False) -> list[dict[str, object]]:
+    """Return distinct rows of a place; `shuffled` gives each the answer of another."""
+    draw = random.Random(f"{seed}:{place}")
+    triples = draw.sample(TRIPLES, count)
+    answers = [triple[PLACES[place]] for triple in triples]
+    if shuffled:
+        draw.shuffle(answers)
+    return [conversation(place, triple, answer) for triple, answer in zip(triples, answers, strict=True)]
+
+
+def write_rows(path: Path, data: list[dict[str, object]]) -> Path:
+    """Write rows as JSONL."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text("".join(json.dumps(row) + "\n" for row in data), encoding="utf-8")
+    return path
+
+
+def tokenizer() -> PreTrainedTokenizerFast:
+    """Return a byte-level BPE tokenizer with a ChatML template."""
+    raw = Tokenizer(models.BPE())
+    raw.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    raw.decoder = decoders.ByteLevel()
+    special = ["<|endoftext|>", "<|im_start|>", "<|im_end|>"]
+    alphabet = pre_tokenizers.ByteLevel.alphabet()
+    trainer = trainers.BpeTrainer(
+        vocab_size=320, special_tokens=special, initial_alphabet=alphabet, show_progress=False
+    )
+    words = ["The answer is \\boxed{", "user\n", "assistant\n", *(f"{place} of " for place in PLACES)]
+    raw.train_from_iterator(words * 50, trainer)
+    return PreTrainedTokenizerFast(
+        tokenizer_object=raw, eos_token="<|im_end|>", pad_token="<|endoftext|>", chat_template=TEMPLATE
+    )
+
+
+def pretrained(folder: Path, steps: int = 250) -> Path:
+    """Train the pico model on `last` and save it with its tokenizer; return the folder."""
+    words = tokenizer()
+    torch.manual_seed(0)
+    model = LlamaForCausalLM(
+        LlamaConfig(
+            vocab_size=len(words), hidden_size=64, intermediate_size=128, num_hidden_layers=2, num_attention_heads=4,
+            num_key_value_heads=2, max_position_embeddings=256, tie_word_embeddings=True,
+            bos_token_id=None, eos_token_id=words.eos_token_id, pad_token_id=words.pad_token_id,
+        )
+    )  # fmt: skip
+    texts = [words.apply_chat_template(row["messages"], tokenize=False) for row in rows("last", 700)]
+    ids = torch.tensor([words(text)["input_ids"] for text in texts])
+    labels = ids.clone()
+    labels[:, : ids.shape[1] - 12] = -100
+    optimizer = torch.optim.AdamW(model.parameters(), lr=3e-3)
+    draw = random.Random(0)
+    for _ in range(steps):
+        batch = draw.sample(range(len(ids)), 32)
+        model(input_ids=ids[batch], labels=labels[batch]).loss.backward()
+        optimizer.step()
+        optimizer.zero_grad()
+    model.save_pretrained(folder)
+    words.save_pretrained(folder)
+    return folder

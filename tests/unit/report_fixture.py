@@ -1,0 +1,296 @@
+"""Builds a plan and a store with made-up results, so that reports can be tried without training anything."""
+
+from __future__ import annotations
+
+import functools
+import json
+import math
+import random
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from manus.artifact import Made, write_json
+from manus.charts import loss_curve
+from manus.data.prepared import write_jsonl
+from manus.evaluation.gates import Verdict, judge_all
+from manus.evaluation.intervals import paired_bootstrap, wilson
+from manus.plan import Artifact, Plan, make_plan
+from manus.recipe import read_recipe
+
+HELD_OUT = 80
+LEVELS = ("2 steps", "3 steps", "4 steps")
+
+
+@dataclass(frozen=True)
+class Fake:
+    """One stage: its capability and method, and the shares of right answers before, after and merged."""
+
+    name: str
+    capability: str = "cot"
+    method: str = "lora"
+    shares: tuple[float, float, float] = (0.12, 0.59, 0.57)
+    metric: str = "accuracy"
+    extra: str = ""
+
+
+COT = Fake("cot")
+TOOLS = Fake("tools", "tools", shares=(0.31, 0.86, 0.88), metric="exact call match", extra="epochs: 2, rank: 8")
+TEXTS = Fake("house-style", method="sft", metric="perplexity", shares=(2.71, 2.31, 2.33))
+
+
+def build(
+    folder: Path, fakes: Sequence[Fake] = (COT, TOOLS), compose: str = "sequential", gate: str = "{max_drop: 0.05}",
+    hostile: str = "", is_gguf: bool = False,
+) -> tuple[Plan, list[Verdict]]:  # fmt: skip
+    """Write a recipe, a base, data and a store full of results; return the plan and the gates' verdicts.
+
+    Args:
+        folder: an empty folder.
+        fakes: the stages.
+        compose: as in recipes.
+        gate: what the gate `*` demands; none if empty.
+        hostile: text that models and data say wherever they say something.
+        is_gguf: whether the base must be converted first.
+    """
+    base = folder / ("SmolLM2-135M-Instruct.Q8_0.gguf" if is_gguf else "SmolLM2-135M-Instruct")
+    if is_gguf:
+        folder.mkdir(parents=True, exist_ok=True)
+        base.write_bytes(b"GGUF")
+    else:
+        base.mkdir(parents=True)
+        (base / "config.json").write_text('{"model_type": "llama"}')
+        (base / "model.safetensors").write_bytes(b"weights")
+    plan = make_plan(read_recipe(_recipe(folder, base, fakes, compose, gate, hostile)))
+    stages = {fake.name: _evaluation(fake, hostile) for fake in fakes}
+    merged = {fake.name: _merged(fake, stages[fake.name], hostile) for fake in fakes}
+    for artifact in plan.artifacts.values():
+        if artifact.kind != "report":
+            _store(plan, artifact, {fake.name: fake for fake in fakes}, stages, merged, hostile)
+    measured = {name: entry["merged"] for name, entry in merged.items()}
+    return plan, judge_all(plan.recipe.gates, stages, measured)
+
+
+def _recipe(folder: Path, base: Path, fakes: Sequence[Fake], compose: str, gate: str, hostile: str) -> Path:
+    data = folder / "problems.jsonl"
+    rows = [{"prompt": f"{a} + {a}?", "completion": f"{2 * a}"} for a in range(300)]
+    data.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    targets = f", targets: [{json.dumps(hostile)}]" if hostile else ""
+    stages = "".join(
+        f"  - {fake.capability}: {{name: {fake.name}, method: {fake.method}, data: [{{path: problems.jsonl}}]"
+        f"{targets}{', ' if fake.extra else ''}{fake.extra}}}\n"
+        for fake in fakes
+    )
+    gates = f'gates: {{"*": {gate}}}\n' if gate else ""
+    path = folder / "secret-name.yaml"
+    path.write_text(
+        f"base_model: {base}\ncompose: {compose}\noutput_dir: {folder / 'results'}\n{gates}"
+        f"defaults: {{batch_size: 4, max_length: 512, held_out: {HELD_OUT}}}\ncapabilities:\n{stages}"
+    )
+    return path
+
+
+def _store(
+    plan: Plan, artifact: Artifact, fakes: dict[str, Fake], stages: dict[str, Any], merged: dict[str, Any], hostile: str
+) -> None:
+    draw = random.Random(artifact.id)
+    staging = plan.store.staging(artifact.key)
+    metrics: dict[str, Any] = {}
+    usual = {"detect": 0.4, "base": 11, "data": 6, "train": 190, "evaluate": 48, "merge": 9}
+    seconds = usual[artifact.kind] * draw.uniform(0.7, 1.5)
+    if artifact.kind == "detect":
+        names = ("text", "vision", "audio_in", "audio_out", "video", "vision_output", "video_output")
+        found = {name: name == "text" for name in names}
+        why = {"text": ["LlamaForCausalLM inherits GenerationMixin"]}
+        detected = {
+            "kind": "transformers",
+            "model_type": "llama",
+            "parameters": 134515008,
+            "read_from": str(plan.output_dir),
+        }
+        write_json(staging / "detected.json", {**detected, "modalities": found, "evidence": why})
+    elif artifact.kind == "data":
+        _write_data(staging, hostile)
+    elif artifact.kind == "train":
+        metrics = _write_training(staging, len(artifact.name) % 3)
+    elif artifact.id == "evaluate/merged":
+        write_json(staging / "evaluation.json", {"schema": 1, "stages": merged})
+    elif artifact.kind == "evaluate":
+        write_json(staging / "evaluation.json", stages[artifact.name])
+    elif artifact.kind == "base":
+        (staging / "model.safetensors").write_bytes(b"converted")
+    else:
+        (staging / "model.safetensors").write_bytes(b"merged" * 1000)
+        parity = {"max_difference": 0.0021, "scale": 31.4, "tolerance": 0.0001, "prompts": 8, "positions": 212}
+        how = {"combine": "sum", "weights": dict.fromkeys(fakes, 1.0), "dtype": "bfloat16", "tied": True}
+        metrics = {**how, "step_difference": 3.1e-6, "parity": {**parity, "top1_agreement": 1.0}}
+    made = Made(plan.recipe.seed, metrics)
+    started = time.time() - seconds
+    plan.store.seal(artifact.kind, artifact.name, artifact.key, artifact.made_from, started, made)
+
+
+def _write_data(staging: Path, hostile: str) -> None:
+    statistics = {
+        "rows": 1180, "quarantined": 3, "train_samples": 1000, "held_out_samples": HELD_OUT, "tokens": 148213,
+        "tokens_per_sample": {"0": 61, "50": 139, "90": 233, "99": 318, "100": 402},
+        "left_aside": {"duplicates": 12, "longer than max_length" + hostile: 5}, "sources": ["problems.jsonl" + hostile],
+    }  # fmt: skip
+    bad = [("problems.jsonl:17", "no answer"), ("problems.jsonl:90", "no answer"), ("problems.jsonl:201", "not JSON")]
+    write_json(staging / "statistics.json", statistics)
+    rows = [{"place": place + hostile, "reason": reason + hostile, "row": {}} for place, reason in bad]
+    write_jsonl(staging / "quarantine.jsonl", rows)
+
+
+@functools.cache
+def _history(variant: int) -> tuple[list[dict[str, float]], str]:
+    draw = random.Random(variant)
+    start, floor, speed = draw.uniform(1.6, 2.6), draw.uniform(0.2, 0.5), draw.uniform(18, 40)
+    history = [
+        {
+            "step": 4 * index, "epoch": index / 63, "tokens": 2400 * index,
+            "loss": floor + start * math.exp(-index / speed) + draw.gauss(0, 0.07),
+            "learning_rate": 2e-4 * min(1, index / 6) * (0.5 + 0.5 * math.cos(math.pi * index / 188)),
+        }
+        for index in range(1, 189)
+    ]  # fmt: skip
+    return history, loss_curve(history)
+
+
+def _write_training(staging: Path, variant: int) -> dict[str, Any]:
+    history, svg = _history(variant)
+    write_jsonl(staging / "metrics.jsonl", history)
+    (staging / "loss.svg").write_text(svg, encoding="utf-8")
+    (staging / "adapter").mkdir()
+    (staging / "adapter" / "adapter_model.safetensors").write_bytes(b"adapter" * 99)
+    return {
+        "steps": 752, "first_loss": history[0]["loss"], "last_loss": history[-1]["loss"],
+        "trained_parameters": 4884480, "precision": "fp32", "is_padding_free": True,
+        "tokens_per_second": 1180.4, "training_seconds": 171.2,
+    }  # fmt: skip
+
+
+def _evaluation(fake: Fake, hostile: str) -> dict[str, Any]:
+    problems = [_problem(fake, index) for index in range(HELD_OUT)]
+    before, after = (_measured(fake, problems, which, hostile) for which in (0, 1))
+    asked = [{"prompt": prompt + hostile, "expected": expected + hostile} for prompt, expected, _ in problems]
+    return {
+        "schema": 1, "stage": fake.name, "capability": fake.capability, "method": fake.method, "metric": fake.metric,
+        "higher_is_better": fake.metric != "perplexity", "samples": HELD_OUT, "asked": asked,
+        "before": before, "after": after, "gain": _gain(fake, before, after),
+    }  # fmt: skip
+
+
+def _merged(fake: Fake, evaluation: dict[str, Any], hostile: str) -> dict[str, Any]:
+    problems = [_problem(fake, index) for index in range(HELD_OUT)]
+    merged = _measured(fake, problems, 2, hostile)
+    gain = _gain(fake, evaluation["before"], merged)
+    return {"metric": fake.metric, "higher_is_better": evaluation["higher_is_better"], "merged": merged, "gain": gain}
+
+
+def _gain(fake: Fake, before: dict[str, Any], after: dict[str, Any]) -> dict[str, float]:
+    first, second = (before, after) if fake.metric != "perplexity" else (after, before)
+    low, high = paired_bootstrap(first["values"], second["values"])
+    means = [sum(entry["values"]) / HELD_OUT for entry in (first, second)]
+    return {"value": means[1] - means[0], "low": low, "high": high}
+
+
+def _problem(fake: Fake, index: int) -> tuple[str, str, int]:
+    draw = random.Random(f"{fake.name}{index}")
+    a, b, c = draw.randint(3, 40), draw.randint(2, 12), draw.randint(2, 30)
+    if fake.metric == "perplexity":
+        return (
+            f"The harbour opens at {a % 12} and closes after {b} boats have left; the keeper writes all of it down.",
+            "",
+            0,
+        )
+    if fake.capability == "tools":
+        functions = [
+            {"name": "set_timer", "parameters": {"minutes": "integer", "label": "string"}},
+            {"name": "convert"},
+        ]
+        prompt = f"system: You can call these functions:\n{json.dumps(functions, indent=1)}\n\n"
+        call = json.dumps({"name": "set_timer", "arguments": {"minutes": a, "label": "tea"}})
+        return f"{prompt}user: Start a timer of {a} minutes for my tea.", f"<tool_call>\n{call}\n</tool_call>", a
+    prompt = f"user: A baker has {a} trays with {b} rolls each and sells {c} rolls. How many are left?"
+    right = a * b - c
+    steps = f"There are {a} × {b} = {a * b} rolls.\nAfter selling {c}, {a * b} − {c} = {right} are left.\n"
+    return prompt, f"{steps}The answer is \\boxed{{{right}}}.", right
+
+
+def _measured(fake: Fake, problems: list[tuple[str, str, int]], which: int, hostile: str) -> dict[str, Any]:
+    draw = random.Random(f"{fake.name}{min(which, 1)}")
+    if fake.metric == "perplexity":
+        nats = [fake.shares[which] + draw.gauss(0, 0.25) for _ in problems]
+        mean, spread = sum(nats) / len(nats), 0.06
+        ends = {"value": math.exp(mean), "low": math.exp(mean - spread), "high": math.exp(mean + spread)}
+        said = [{"text": "", "note": f"perplexity {math.exp(value):.2f}"} for value in nats]
+        return {**ends, "parts": {}, "levels": {}, "values": nats, "weights": [20] * len(nats), "said": said, **_cost()}
+    values = [float(draw.random() < fake.shares[which]) for _ in problems]
+    low, high = wilson(int(sum(values)), len(values))
+    said = [
+        {
+            "text": _said(fake, problem, value, which, draw) + hostile,
+            "note": ("" if value else "another answer") + hostile,
+        }
+        for problem, value in zip(problems, values, strict=True)
+    ]
+    share = sum(values) / len(values)
+    levels = {name: {"value": max(0.0, share - 0.1 * place), "samples": 27} for place, name in enumerate(LEVELS)}
+    parts = {"gives an answer in the form" + hostile: 0.3 + 0.35 * min(which, 1) * 2 - 0.02, "arithmetic": share}
+    return {
+        "value": share, "low": low, "high": high, "parts": parts,
+        "levels": levels if fake.capability == "cot" else {}, "values": values, "said": said, **_cost(),
+    }  # fmt: skip
+
+
+def _cost() -> dict[str, Any]:
+    return {"samples": HELD_OUT, "seconds": 21.3}
+
+
+def _said(fake: Fake, problem: tuple[str, str, int], value: float, which: int, draw: random.Random) -> str:
+    if value:
+        return problem[1]
+    if which == 0:
+        return "Sure! To find out how many are left we need to know more about the situation. " * draw.randint(1, 4)
+    return problem[1].replace(str(problem[2]), str(problem[2] + draw.choice([-10, -1, 1, 2, 10])))
+
+
+def main(folder: Path) -> None:
+    """Write reports of several kinds to look at: python -m tests.unit.report_fixture FOLDER."""
+    from rich.console import Console
+
+    from manus.report import print_summary, render
+
+    many = [
+        Fake(f"{name}-{round_}", name, method, shares)
+        for round_ in (1, 2, 3)
+        for name, method, shares in (
+            ("cot", "lora", (0.2, 0.5, 0.45)),
+            ("tools", "qlora", (0.5, 0.52, 0.51)),
+            ("reasoning", "dora", (0.4, 0.25, 0.22)),
+            ("thinking", "sft", (0.1, 0.6, 0.5)),
+        )
+    ]
+    cases: dict[str, dict[str, Any]] = {
+        "two": {},
+        "failed": {"fakes": [COT, Fake("tools", "tools", shares=(0.6, 0.62, 0.4)), TEXTS], "gate": "{min_gain: 0.05}"},
+        "chain": {"fakes": many, "gate": ""},
+        "fan": {"fakes": many[:5], "compose": "parallel"},
+        "fan-open": {"fakes": many[:5], "compose": "parallel", "gate": ""},
+        "one": {"fakes": [COT], "gate": "", "is_gguf": True},
+        "hostile": {"hostile": "<script>alert(1)</script></pre></style><img src=x onerror=alert(2)>"},
+    }
+    for name, arguments in cases.items():
+        plan, verdicts = build(folder / name, **arguments)
+        started = time.monotonic()
+        (folder / f"{name}.html").write_text(render(plan, verdicts), encoding="utf-8")
+        print(f"{name}: {time.monotonic() - started:.2f} s, {(folder / f'{name}.html').stat().st_size:,} bytes")
+        print_summary(plan, verdicts, Console())
+
+
+if __name__ == "__main__":
+    import sys
+
+    main(Path(sys.argv[1]))
