@@ -158,18 +158,25 @@ def make_plan(recipe: Recipe) -> Plan:
     """
     digests, beside, output_dir = Digests(), recipe.path.parent, output_folder(recipe)
     pins = _read_json(output_dir / recipe.name / "plan.json").get("revisions", {})
-    base = find_base(recipe.base_model, beside, digests, pins)
-    sources = {stage.name: _identities(stage, beside, digests, pins) for stage in recipe.stages}
+    with recipe.blamed(("base_model",)):
+        base = find_base(recipe.base_model, beside, digests, pins)
+    sources = {stage.name: _identities(recipe, stage, digests, pins) for stage in recipe.stages}
     digests.save()
     return Plan(recipe, base, output_dir, {a.id: a for a in _Builder(recipe, base, output_dir, sources).artifacts()})
 
 
-def _identities(stage: Stage, beside: Path, digests: Digests, pins: Mapping[str, str]) -> list[dict[str, Any]]:
-    try:
-        return [identity(source, beside, digests, pins) for source in stage.sources]
-    except ModelError as error:
-        offline = f"data: [{{generator: {CAPABILITIES[stage.capability].GENERATOR}}}]"
-        raise DataError(f"stage {stage.name}: {error}; or train on synthetic rows with {offline}") from None
+def _identities(recipe: Recipe, stage: Stage, digests: Digests, pins: Mapping[str, str]) -> list[dict[str, Any]]:
+    found = []
+    for index, source in enumerate(stage.sources):
+        with recipe.blamed((*stage.data_at, index)):
+            try:
+                found.append(identity(source, recipe.path.parent, digests, pins))
+            except ModelError as error:
+                generator = CAPABILITIES[stage.capability].GENERATOR
+                offline = f"; or train on synthetic rows with data: [{{generator: {generator}}}]"
+                is_chat = stage.sample_kind == "messages"
+                raise DataError(f"stage {stage.name}: {error}{offline if is_chat else ''}") from None
+    return found
 
 
 @dataclass(frozen=True)

@@ -26,6 +26,7 @@ from manus.recipe_fields import (
     Header,
     Overrides,
     StageHeader,
+    nearest_word,
     shared_kind,
     stage_keys,
 )
@@ -70,7 +71,9 @@ class Recipe:
         try:
             yield
         except InputError as error:
-            raise type(error)(f"{self.path}:{self.source.line_of(keys)}: {error}") from error.__cause__
+            is_overridden = keys == ("base_model",) and self.source.value.get("base_model") != self.base_model
+            place = COMMAND_LINE if is_overridden else f"{self.path}:{self.source.line_of(keys)}"
+            raise type(error)(f"{place}: {error}") from error.__cause__
 
 
 def read_recipe(path: Path, overrides: Mapping[str, Any] | None = None) -> Recipe:
@@ -144,7 +147,7 @@ def _unknown_key(key: str) -> str:
         return "is a setting of stages; write it below `defaults:`, or below a capability"
     if key in (*CAPABILITIES, *capabilities.GROUPS, *capabilities.PLANNED):
         return f"is a capability; write `- {key}` below `capabilities:`"
-    return f"unknown key; {did_you_mean(shortened(key), Header.model_fields)}"
+    return f"unknown key; {nearest_word(key, Header.model_fields)}"
 
 
 def _check_stage_names(problems: Problems, raw: dict[str, Any], names: Sequence[str]) -> None:

@@ -6,6 +6,7 @@ Knows nothing of files and YAML, and not how one value depends on another.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import BaseModel, Field
@@ -14,11 +15,13 @@ from manus import capabilities, methods
 from manus.data import generators
 from manus.data.settings import DataSettings, SampleSize, Text
 from manus.discovery import discovered
+from manus.errors import did_you_mean
 from manus.evaluation.gate_settings import GateSettings
 from manus.guards.settings import GuardSettings
 from manus.models.merge_settings import MergeSettings
 from manus.settings import Frozen
 from manus.training.settings import Count, Epochs
+from manus.wording import shortened
 
 CAPABILITIES = discovered("manus.capabilities", capabilities.REQUIRED)
 METHODS = discovered("manus.methods", methods.REQUIRED)
@@ -46,6 +49,14 @@ RESERVED_NAMES = frozenset(
 )
 SAFE_NAME = re.compile(r"(?!.*\.\.)[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
 NAME_RULE = "use at most 64 letters, digits, - and _"
+
+# What other trainers call our keys and methods, where the words are too unlike for a guess.
+WORDS_OF_OTHERS = {
+    "lr": "learning_rate", "r": "rank", "lora_r": "rank", "target_modules": "targets", "lr_scheduler_type": "scheduler",
+    "num_train_epochs": "epochs", "per_device_train_batch_size": "batch_size", "micro_batch_size": "batch_size",
+    "cutoff_len": "max_length", "sequence_len": "max_length", "bf16": "precision", "fp16": "precision",
+    "dataset": "data", "datasets": "data", "model_name_or_path": "base_model", "full": "sft",
+}  # fmt: skip
 
 Seed = Annotated[int, Field(ge=0, lt=2**31)]
 
@@ -96,6 +107,13 @@ class Overrides(Frozen):
         """Return the overrides that every stage takes."""
         named = {"sample_size", "batch_size", "epochs"}
         return {name: value for name, value in self if name in named and value is not None}
+
+
+def nearest_word(word: str, known: Iterable[str]) -> str:
+    """Return a clause with the known word that was meant, as far as can be told, else the list of known words."""
+    known, word = [*known], shortened(word)
+    meant = WORDS_OF_OTHERS.get(word.lower())
+    return f"did you mean {meant!r}?" if meant in known else did_you_mean(word, known)
 
 
 def shared_kind(capability: str, method: str) -> str | None:

@@ -168,6 +168,8 @@ def _example(model: type[BaseModel], place: KeyPath, given: Any, kinds: Sequence
     """Return how to write a lone value where `key: value` pairs or a list are needed."""
     if isinstance(given, bool) or not isinstance(given, (str, int, float, dict)):
         return ""
+    if isinstance(given, str) and given.startswith("-"):
+        return "put a space after the dash"
     inner = _model_at(model, place)
     item = "{...}" if isinstance(given, dict) else printable(str(given))
     if inner is not model and item != "{...}":

@@ -11,7 +11,7 @@ from typing import Any
 
 from manus import capabilities, methods
 from manus.data.settings import DataSettings, Source
-from manus.errors import did_you_mean, nearest
+from manus.errors import nearest
 from manus.recipe_fields import (
     CAPABILITIES,
     DEFAULT_METHOD,
@@ -24,12 +24,13 @@ from manus.recipe_fields import (
     Overrides,
     StageHeader,
     models_with,
+    nearest_word,
     shared_kind,
     stage_keys,
 )
 from manus.recipe_problems import COMMAND_LINE, Problems, validated
 from manus.stage import Stage
-from manus.wording import KeyPath, quoted, shortened, shown
+from manus.wording import KeyPath, quoted, shown
 
 DEFAULTS: KeyPath = ("defaults",)
 
@@ -118,9 +119,9 @@ class StageReader:
         data = self.problems.check(DataSettings, _only(settings, DataSettings.model_fields), keys, origin)
         training_keys = METHODS[method].Settings.model_fields
         training = self.problems.check(METHODS[method].Settings, _only(settings, training_keys), keys, origin)
-        data_at = (*origin["data"], "data") if settings.get("data") is not None else keys
+        data_at = (*origin["data"], "data") if "data" in origin else keys
         if data is not None:
-            self.check_generators(data.data or (), data_at)
+            self.check_sources(data.data, data_at, is_text=shared_kind(entry.capability, method) == "text")
         if not (header and data and training and probe) or len(self.problems) > before:
             return None
         return Stage(entry.name, entry.capability, method, data, training, probe, data_at)
@@ -150,7 +151,7 @@ class StageReader:
             self.problems.refuse(keys, f"{noun} {name!r} is designed but not built yet; built: {', '.join(known)}")
         else:
             built = [*known, *(capabilities.GROUPS if noun == "capability" else ())]
-            hint = did_you_mean(shortened(name), built)
+            hint = nearest_word(name, built)
             if not nearest(name, built) and (guess := nearest(name, planned)):
                 hint = f"did you mean {guess!r}? It is designed but not built yet"
             self.problems.refuse(keys, f"unknown {noun} {quoted(name)}; {hint}")
@@ -184,17 +185,20 @@ class StageReader:
             return False
         before = len(self.problems)
         if isinstance(accepted, DataSettings):
-            self.check_generators(accepted.data or (), (*keys, "data"))
+            self.check_sources(accepted.data, (*keys, "data"))
         return len(self.problems) == before
 
-    def check_generators(self, sources: Iterable[Source], keys: KeyPath) -> None:
-        """Check the names and options of generator sources."""
+    def check_sources(self, sources: Iterable[Source], keys: KeyPath, is_text: bool = False) -> None:
+        """Check the names and options of generators, and that none is asked for plain text."""
         for index, source in enumerate(sources):
             if source.generator is None:
                 continue
-            if self.is_known(source.generator, GENERATORS, (), "generator", (*keys, index, "generator")):
+            at = (*keys, index, "generator")
+            if self.is_known(source.generator, GENERATORS, (), "generator", at):
                 settings = GENERATORS[source.generator].Settings
                 self.problems.check(settings, source.options, (*keys, index, "options"))
+            if is_text:
+                self.problems.refuse(at, "generators make conversations, the method needs text; use path or hub")
 
     def check_names(self, entries: Iterable[Entry]) -> None:
         """Refuse stage names that cannot be folders or that are taken."""
@@ -230,7 +234,7 @@ def _unknown_key(key: str, known: Iterable[str], method: str | None = None) -> s
         return f"is no setting of method {method}, only of {', '.join(others)}"
     if key in Header.model_fields:
         return "belongs to the top level of the recipe, not here"
-    return f"unknown key; {did_you_mean(shortened(key), [*known, *StageHeader.model_fields])}"
+    return f"unknown key; {nearest_word(key, [*known, *StageHeader.model_fields])}"
 
 
 def _only(settings: Mapping[str, Any], fields: Iterable[str]) -> dict[str, Any]:

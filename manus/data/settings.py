@@ -69,8 +69,8 @@ class Source(Frozen):
 class DataSettings(Frozen):
     """How a stage's rows become training samples and the held-out split."""
 
-    data: Annotated[tuple[Source, ...], Field(min_length=1, strict=False)] | None = Field(
-        None, description="Sources; none: the capability's own."
+    data: tuple[Source, ...] = Field(
+        (), min_length=1, strict=False, description="Sources; without this key the capability's, or the method's, own."
     )
     sample_size: SampleSize = Field(0, description="Training samples to use, drawn by the seed; 0 is all.")
     held_out: Count | None = Field(

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Literal
 
-from pydantic import Field, PositiveFloat
+from pydantic import Field
 
-from manus.training.settings import AdapterKind, AdapterSettings
+from manus.training.settings import AdapterKind, AdapterSettings, Epochs, LearningRate
 
 if TYPE_CHECKING:
     from manus.training.supervised import StageJob
@@ -19,8 +19,8 @@ DEFAULT_DATA = {"hub": "HuggingFaceFW/fineweb-edu", "subset": "sample-10BT", "sp
 class Settings(AdapterSettings):
     """Settings of `method: cpt`; the adapter's fields count only where there is one."""
 
-    epochs: PositiveFloat = Field(1.0, description="How often the training samples are seen.")
-    learning_rate: PositiveFloat = Field(5e-5, description="Peak learning rate.")
+    epochs: Epochs = Field(1.0, description="How often the training samples are seen.")
+    learning_rate: LearningRate = Field(5e-5, description="Peak learning rate.")
     packing: bool = Field(
         True, description="Fill each row of the batch up to max_length with whole samples, kept apart."
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 import os
 import time
@@ -10,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from manus.artifact import write_json
 from manus.data.prepared import PreparedSamples, write_jsonl
 from manus.errors import DataError, ManusError
 from manus.guards.interrupt import STOP
@@ -110,10 +112,11 @@ def save(model: Any, job: StageJob, adapter: AdapterKind) -> None:
     if adapter == "none":
         model.save_pretrained(job.staging / "model")
         return
-    for config in model.peft_config.values():
-        config.base_model_name_or_path = job.base_name
-    model.save_pretrained(job.staging / "adapter")
-    (job.staging / "adapter" / "README.md").unlink(missing_ok=True)  # PEFT's empty template
+    folder = job.staging / "adapter"
+    model.save_pretrained(folder)
+    config = json.loads((folder / "adapter_config.json").read_text(encoding="utf-8"))
+    write_json(folder / "adapter_config.json", {**config, "base_model_name_or_path": job.base_name})
+    (folder / "README.md").unlink(missing_ok=True)  # PEFT's empty template
 
 
 def total_steps(rows: int, settings: TrainingSettings) -> int:

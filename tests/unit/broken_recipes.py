@@ -63,6 +63,7 @@ OF_A_STAGE = [
     ("epochs:3", "'epochs:3'", "unknown key; did you mean 'epochs'?"),
     ("epochs 3", "'epochs 3'", "unknown key; did you mean 'epochs'?"),
     ("frobnicate: 1", "frobnicate", "unknown key; known: ", "learning_rate"),
+    ("lr: 1e-4", "lr", "unknown key; did you mean 'learning_rate'?"),
     ("seed: 1", "seed", "belongs to the top level"),
     ("method: sft, rank: 8", "rank", "is no setting of method sft, only of cpt, dora, lora, qlora"),
     ("1: 2", "", "the key '1' is not text", "quotes"),
@@ -70,6 +71,7 @@ OF_A_STAGE = [
     ("epochs: 1, epochs: 2", "epochs", "a second time, first on line 3"),
     # methods
     ("method: loraa", "method", "unknown method 'loraa'; did you mean 'lora'?"),
+    ("method: full", "method", "did you mean 'sft'?"),
     ("method: zzz", "method", "unknown method 'zzz'; known: cpt, dora, lora, qlora, sft"),
     ("method: dpo", "method", "'dpo' is designed but not built yet; built: cpt, dora, lora, qlora, sft"),
     ("method: grpo", "method", "'grpo' is designed but not built yet"),
@@ -96,6 +98,8 @@ OF_A_STAGE = [
     # data
     ("data: x.jsonl", "data", "must be a list", "write [{path: x.jsonl}]"),
     ("data: {path: x}", "data", "must be a list, not `key: value` pairs; write [{...}]"),
+    ("data: ", "data", "must be a list, not nothing"),
+    ("method: cpt, data: [{generator: cot}]", "data[0].generator", "generators make conversations"),
     ("data: []", "data", "must not be empty"),
     ("data: [x.jsonl]", "data[0]", "must be `key: value` pairs", "write {path: x.jsonl}"),
     ("data: [null]", "data[0]", "must be `key: value` pairs, not nothing"),
@@ -211,6 +215,7 @@ WHOLE = [
     (f"{BASE}capabilities: []\n", 2, "capabilities: must not be empty"),
     (f"{BASE}capabilities:\n", 2, "capabilities: must be a list, not nothing"),
     (f"{BASE}capabilities: cot\n", 2, "capabilities: must be a list, not the text 'cot'; write [cot]"),
+    (f"{BASE}capabilities:\n  -cot\n", 2, "capabilities: must be a list", "put a space after the dash"),
     (f"{BASE}capabilities: {{cot: {{}}}}\n", 2, "capabilities: must be a list", "- cot"),
     (f"{BASE}capabilities: [5]\n", 2, "capabilities[0]: must be a capability's name", "not 5"),
     (f"{BASE}capabilities: [cot, null]\n", 2, "capabilities[1]: must be a capability's name", "not nothing"),

@@ -357,6 +357,9 @@ def test_what_the_recipe_names_is_blamed_on_its_line():
     ):
         with pytest.raises(ModelError, match=rf"^r\.yaml:{line}: it is gone$"), read.blamed(keys):
             raise ModelError("it is gone")
+    read = recipe(GOOD, base_model="other")
+    with pytest.raises(ModelError, match=r"^--config: it is gone$"), read.blamed(("base_model",)):
+        raise ModelError("it is gone")
 
 
 # Anything else

@@ -203,7 +203,7 @@ def test_twelve_stages_are_drawn_apart_and_in_time(tmp_path: Path, compose: str)
 
 def test_a_converted_base_stands_between_detection_and_data(tmp_path: Path) -> None:
     plan, verdicts = build(tmp_path, [COT], is_gguf=True)
-    assert "SmolLM2-135M-Instruct.Q8_0.gguf + cot" in Page(render(plan, verdicts)).text
+    assert "SmolLM2-135M-Instruct.Q8_0 + cot" in Page(render(plan, verdicts)).text
     nodes = layout(plan).nodes
     assert [node.id for node in nodes if node.column == 0] == ["model", "detect/detected", "base/base"]
 

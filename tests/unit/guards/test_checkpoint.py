@@ -1,0 +1,52 @@
+"""A checkpoint is whole or passed over."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from manus.guards.checkpoint import is_whole, newest_whole, remove_older, seal
+
+
+def saved(run: Path, step: int) -> Path:
+    staged = run / ".staging" / f"checkpoint-{step}"
+    staged.mkdir(parents=True)
+    (staged / "weights").write_text("w" * step)
+    seal(staged, run / f"checkpoint-{step}")
+    return run / f"checkpoint-{step}"
+
+
+def test_the_newest_whole_one_is_used(tmp_path: Path) -> None:
+    assert newest_whole(tmp_path) is None
+    for step in (9, 10, 100):
+        assert is_whole(saved(tmp_path, step))
+    assert newest_whole(tmp_path) == tmp_path / "checkpoint-100"
+
+
+@pytest.mark.parametrize("harm", ["truncated", "changed", "missing", "unsealed", "bad seal"])
+def test_a_torn_one_is_passed_over_and_said(tmp_path: Path, harm: str, capsys: pytest.CaptureFixture[str]) -> None:
+    saved(tmp_path, 5)
+    torn = saved(tmp_path, 10)
+    if harm == "missing":
+        (torn / "weights").unlink()
+    elif harm == "unsealed":
+        (torn / "sealed.json").unlink()
+    elif harm == "bad seal":
+        (torn / "sealed.json").write_text("{")
+    else:
+        (torn / "weights").write_text("w" if harm == "truncated" else "v" * 10)
+    assert newest_whole(tmp_path) == tmp_path / "checkpoint-5"
+    assert "checkpoint-10 is torn" in capsys.readouterr().out
+
+
+def test_older_ones_go(tmp_path: Path) -> None:
+    for step in (1, 2, 3):
+        saved(tmp_path, step)
+    (tmp_path / "checkpoint-latest").mkdir()
+    remove_older(tmp_path, keep=2)
+    assert {path.name for path in tmp_path.glob("checkpoint-*")} == {
+        "checkpoint-2",
+        "checkpoint-3",
+        "checkpoint-latest",
+    }
