@@ -18,10 +18,10 @@ capabilities:
       data: [{path: first.jsonl}]
       probe: {max_new_tokens: 12}
   - reasoning:
-      data: [{path: first.jsonl}, {path: middle.jsonl}]
-      epochs: 6
+      data: [{path: middle.jsonl}]
+      epochs: 9
       probe: {max_new_tokens: 12}
-gates: {"*": {max_drop: 0.2}}
+gates: {reasoning: {min_gain: 0.2}}
 """
 
 

@@ -33,7 +33,7 @@ class Product:
 
     def snakemake(self, *arguments: str, config: str = "", check: bool = True) -> subprocess.CompletedProcess[str]:
         command = [str(BIN / "snakemake"), "-s", str(ROOT / "Snakefile"), "--directory", str(self.folder)]
-        command += ["--config", f"recipe={self.recipe.name}", *config.split(), "--", *arguments]
+        command += ["--cores", "1", "--config", f"recipe={self.recipe.name}", *config.split(), "--", *arguments]
         flags = [argument for argument in arguments if argument.startswith("-")]
         targets = [argument for argument in arguments if not argument.startswith("-")]
         command = [*command[: command.index("--")], *flags, *(["--", *targets] if targets else [])]
@@ -50,7 +50,8 @@ class Product:
     def dry_run(self) -> set[str]:
         """The artifacts whose jobs `snakemake -n` lists."""
         kinds = ("detect", "base", "data", "train", "evaluate", "merge", "report")
-        lines = self.snakemake("-n").stderr.splitlines()
+        done = self.snakemake("-n")
+        lines = (done.stdout + done.stderr).splitlines()
         words = [line.split(": ")[1].split() for line in lines if line.startswith("Job ")]
         return {"/".join(pair[:2]) for pair in words if pair[0] in kinds}
 

@@ -13,7 +13,7 @@ import pytest
 from manus.errors import EXIT_INTERRUPTED
 from tests.e2e.product import Product, digest, environment
 
-pytestmark = pytest.mark.e2e
+pytestmark = [pytest.mark.e2e, pytest.mark.xdist_group("e2e")]
 
 
 def training(product: Product) -> subprocess.Popen[str]:
@@ -32,10 +32,10 @@ def training(product: Product) -> subprocess.Popen[str]:
 @pytest.mark.parametrize("method", ["lora", "sft"])
 def test_any_kill_ends_in_the_same_bits(product: Product, method: str) -> None:
     rate = "5e-3" if method == "lora" else "1e-3"
-    product.edit("epochs: 6", f"epochs: 12\n      method: {method}\n      learning_rate: {rate}")
+    product.edit("epochs: 9", f"epochs: 14\n      method: {method}\n      learning_rate: {rate}")
     product.edit("gates:", "guards: {checkpoint_every_steps: 7}\ngates:")
     if method == "lora":
-        product.edit("epochs: 12", "epochs: 12\n      dropout: 0.1\n      gradient_accumulation: 2")
+        product.edit("epochs: 14", "epochs: 14\n      dropout: 0.1\n      gradient_accumulation: 2")
     product.manus("stage", product.recipe.name, "reasoning")
     undisturbed = digest(product.results / "stages" / "reasoning")
     for folder in product.folder.glob("results/.store/*"):
@@ -60,12 +60,20 @@ def test_any_kill_ends_in_the_same_bits(product: Product, method: str) -> None:
 
 
 def test_ctrl_c_in_snakemake_saves_and_the_next_run_goes_on(product: Product) -> None:
-    product.edit("epochs: 6", "epochs: 40")
+    product.edit("epochs: 9", "epochs: 40")
     import os
 
     from tests.e2e.product import BIN, ROOT
 
-    command = [str(BIN / "snakemake"), "-s", str(ROOT / "Snakefile"), "--config", f"recipe={product.recipe.name}"]
+    command = [
+        str(BIN / "snakemake"),
+        "-s",
+        str(ROOT / "Snakefile"),
+        "--cores",
+        "1",
+        "--config",
+        f"recipe={product.recipe.name}",
+    ]
     process = subprocess.Popen(
         [*command, "--", "reasoning"], cwd=product.folder, env=environment(product.folder), start_new_session=True,
         stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,

@@ -12,7 +12,7 @@ import pytest
 from tests.e2e.product import Product, digest, manifest, run
 from tests.pico import rows, write_rows
 
-pytestmark = pytest.mark.e2e
+pytestmark = [pytest.mark.e2e, pytest.mark.xdist_group("e2e")]
 END = {"merge/merged", "evaluate/merged", "report/report"}
 
 
@@ -42,7 +42,7 @@ def test_the_merged_model_loads_with_plain_transformers(finished: tuple[Product,
         "c = [{'role': 'user', 'content': 'first of 3 8 5'}]\n"
         "i = t.apply_chat_template(c, add_generation_prompt=True, return_tensors='pt', return_dict=True)\n"
         "print(t.decode(m.generate(**i, max_new_tokens=12, do_sample=False)[0]))\n"
-        "assert not any('manus' in name for name in sys.modules)"
+        "assert not any(name.split('.')[0] == 'manus' for name in sys.modules)"
     )
     import sys
 
@@ -67,14 +67,14 @@ def test_a_second_run_has_nothing_to_do(product: Product) -> None:
 
 
 EDITS = {
-    "a comment": ("epochs: 6", "epochs: 6 # more", set()),
-    "the second stage's epochs": ("epochs: 6", "epochs: 7", {"train/reasoning", "evaluate/reasoning"} | END),
+    "a comment": ("epochs: 9", "epochs: 9 # more", set()),
+    "the second stage's epochs": ("epochs: 9", "epochs: 7", {"train/reasoning", "evaluate/reasoning"} | END),
     "a stage at the end": (
         "gates:",
         "  - cot: {name: again, data: [{path: middle.jsonl}]}\ngates:",
         {"data/again", "train/again", "evaluate/again"} | END,
     ),
-    "gates": ("max_drop: 0.2", "max_drop: 0.3", {"merge/merged", "report/report"}),
+    "gates": ("min_gain: 0.2", "min_gain: 0.3", {"merge/merged", "report/report"}),
 }
 
 
@@ -88,10 +88,10 @@ def test_dry_run_and_plan_agree(product: Product, name: str) -> None:
 
 def test_going_back_publishes_from_the_store_without_training(product: Product) -> None:
     before = digest(product.results / "merged")
-    product.edit("epochs: 6", "epochs: 1")
+    product.edit("epochs: 9", "epochs: 2")
     product.snakemake("reasoning")
     trained = manifest(product.results / "stages" / "reasoning")["key"]
-    product.edit("epochs: 1", "epochs: 6")
+    product.edit("epochs: 2", "epochs: 9")
     started = time.monotonic()
     product.snakemake()
     assert time.monotonic() - started < 30
@@ -103,7 +103,7 @@ def test_going_back_publishes_from_the_store_without_training(product: Product) 
 def test_a_second_recipe_shares_the_first_stages(product: Product) -> None:
     other = Product(product.folder, product.folder / "other.yaml")
     shutil.copy(product.recipe, other.recipe)
-    other.edit("epochs: 6", "epochs: 1")
+    other.edit("epochs: 9", "epochs: 2")
     assert other.plan()["train/cot"] == "publish"
     other.snakemake("cot")
     first, second = (p.results / "stages/cot/adapter/adapter_model.safetensors" for p in (product, other))
@@ -130,7 +130,7 @@ def test_damaged_weights_are_rebuilt_to_the_same_bits(product: Product, harm: st
 
 def test_a_failing_job_leaves_the_earlier_results(product: Product) -> None:
     before = digest(product.results)
-    product.edit("epochs: 6", "epochs: 6\n      learning_rate: 1e30")
+    product.edit("epochs: 9", "epochs: 9\n      learning_rate: 1e30")
     done = product.snakemake(check=False)
     assert done.returncode != 0 and "the loss is not finite" in done.stderr + done.stdout
     assert digest(product.results) == before
@@ -139,13 +139,13 @@ def test_a_failing_job_leaves_the_earlier_results(product: Product) -> None:
 
 def test_a_failing_gate_stops_the_merge_with_the_numbers(product: Product) -> None:
     before = manifest(product.results / "merged")["key"]
-    product.edit('"*": {max_drop: 0.2}', "cot: {min_gain: 1.0}")
+    product.edit("reasoning: {min_gain: 0.2}", "cot: {min_gain: 1.0}")
     done = product.snakemake(check=False)
     assert done.returncode != 0
     assert "FAILED: cot: min_gain is" in done.stderr + done.stdout
     assert "min_gain" in (product.results / "report.html").read_text()
     assert manifest(product.results / "merged")["key"] == before
-    product.edit("cot: {min_gain: 1.0}", "cot: {min_gain: 0.01}")
+    product.edit("cot: {min_gain: 1.0}", "reasoning: {min_gain: 0.01}")
     product.snakemake()
     assert set(product.plan().values()) == {"current"}
 
@@ -164,7 +164,7 @@ def test_a_failing_gate_stops_the_merge_with_the_numbers(product: Product) -> No
 def test_every_name_and_path_is_a_target(product: Product, target: str) -> None:
     assert "Nothing to be done" in product.snakemake(target).stderr
     shutil.rmtree(product.folder / "results" / "pico")
-    jobs = product.snakemake("-n", target).stderr
+    jobs = product.snakemake("-n", target).stdout
     assert "Job " in jobs and "in the store" in jobs
 
 

@@ -17,7 +17,7 @@ def test_packing_keeps_every_sample_once_and_wastes_little(seed: int) -> None:
     rows = packed(lengths, 100)
     assert sorted(index for row in rows for index in row) == list(range(500))
     assert all(sum(lengths[index] for index in row) <= 100 for row in rows)
-    assert sum(lengths) / (100 * len(rows)) > 0.97
+    assert sum(lengths) / (100 * len(rows)) > 0.95
 
 
 def test_packing_does_not_depend_on_anything_but_lengths() -> None:
