@@ -125,10 +125,10 @@ def plan(recipe: RecipeFile, given: Given = None, as_json: AsJson = False) -> No
 
     `build`: must be made. `publish`: is in the store, only needs to be shown. `current`: nothing to do.
     """
-    from manus.plan import status_of
+    from manus.plan import next_run
 
     resolved = _plan(recipe, given)
-    rows = [(artifact, status_of(resolved, artifact)) for artifact in resolved.artifacts.values()]
+    rows = [(resolved.artifacts[name], status) for name, status in next_run(resolved).items()]
     if as_json:
         data = [{"id": a.id, "key": a.key, "action": s.action, "why": s.why, "view": str(a.view)} for a, s in rows]
         print(json.dumps({**resolved.to_json(), "next_run": data}, indent=2))
@@ -144,12 +144,13 @@ def plan(recipe: RecipeFile, given: Given = None, as_json: AsJson = False) -> No
 @app.command()
 def why(recipe: RecipeFile, stage: StageName, given: Given = None, as_json: AsJson = False) -> None:
     """Name the exact field or file that changed since a stage was last built."""
-    from manus.plan import status_of
+    from manus.plan import next_run
 
     resolved = _plan(recipe, given)
     resolved.stage(stage)
     chain = [name for name in resolved.needed_for([f"train/{stage}"]) if not name.startswith("detect/")]
-    reasons = {name: status_of(resolved, resolved.artifacts[name]) for name in chain}
+    statuses = next_run(resolved)
+    reasons = {name: statuses[name] for name in chain}
     if as_json:
         print(json.dumps({name: {"action": s.action, "why": s.why} for name, s in reasons.items()}, indent=2))
         return

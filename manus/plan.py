@@ -301,6 +301,22 @@ def status_of(plan: Plan, artifact: Artifact) -> Status:
     return Status("build", "; ".join(changes(plan, artifact)) or "not built yet", artifact.stamp)
 
 
+def next_run(plan: Plan) -> dict[str, Status]:
+    """Return what the next run does with every artifact.
+
+    Where a parent is repaired or shown anew, what stands directly on it is looked at again, as Snakemake does: its key
+    is the same, so it is published, not rebuilt.
+    """
+    own = {name: status_of(plan, artifact) for name, artifact in plan.artifacts.items()}
+    found = dict(own)
+    for artifact in plan.artifacts.values():
+        moved = [name for name in (*artifact.parents, *artifact.after) if own[name].action != "current"]
+        if own[artifact.id].action == "current" and moved:
+            why = f"stands on {moved[0]}; checked, not rebuilt"
+            found[artifact.id] = Status("publish", why, own[artifact.id].token)
+    return found
+
+
 def _is_shown(stored: Path, artifact: Artifact) -> bool:
     if artifact.file is not None:
         return same_file(stored / artifact.file, artifact.view)

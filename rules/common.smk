@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 from manus.errors import ManusError
-from manus.plan import make_plan, status_of
+from manus.plan import make_plan, next_run
 from manus.recipe import read_recipe
 from manus.snakemake_config import find_recipe, split_config
 
@@ -22,7 +22,7 @@ except ManusError as error:
     print(error, file=sys.stderr)
     sys.exit(error.exit_code)
 
-STATUS = {name: status_of(PLAN, artifact) for name, artifact in PLAN.artifacts.items()}
+STATUS = next_run(PLAN)
 FOLDER = str(PLAN.folder)
 BUILT = f"{FOLDER}/.built"
 ALL_CORES = 1024  # Snakemake lowers it to --cores: one such job at a time
@@ -34,11 +34,14 @@ def stamp(name):
 
 
 def needs(kind):
-    """An input function: the stamps of what the artifact of this kind is built from."""
+    """An input function: the stamps of what the artifact of this kind is built from.
+
+    They are ancient: a parent that is repaired has the same key, so what was built from it stays.
+    """
 
     def stamps(wildcards):
         artifact = PLAN.artifacts[f"{kind}/{wildcards.name}"]
-        return [stamp(name) for name in (*artifact.parents, *artifact.after)]
+        return [ancient(stamp(name)) for name in (*artifact.parents, *artifact.after)]
 
     return stamps
 
@@ -50,7 +53,9 @@ def why(kind):
 
 def command(kind):
     """The shell command of a job. `exec` leaves no shell between Snakemake and the trainer to swallow signals."""
-    given = " ".join(f"--set {shlex.quote(f'{key}={value}')}" for key, value in OVERRIDES.items())
+    given = " ".join(
+        f"--set {shlex.quote(f'{key}={value}')}" for key, value in OVERRIDES.items()
+    )
     manus = f"exec {shlex.quote(sys.executable)} -m manus build {shlex.quote(str(RECIPE_FILE))}"
     return f"OMP_NUM_THREADS={{threads}} {manus} {kind}/{{wildcards.name}} --stamp {{output:q}} {given}"
 
@@ -63,7 +68,11 @@ wildcard_constraints:
 # What people may ask for by name: the parts of the model, each stage, and the folders that show them.
 NAMED = {"detected": "detect/detected", "merged": "merge/merged"}
 NAMED |= {stage.name: f"train/{stage.name}" for stage in PLAN.recipe.stages}
-NAMED |= {str(artifact.view): artifact.id for artifact in PLAN.artifacts.values() if artifact.file is None}
+NAMED |= {
+    str(artifact.view): artifact.id
+    for artifact in PLAN.artifacts.values()
+    if artifact.file is None
+}
 
 for target, artifact_id in NAMED.items():
 
@@ -77,7 +86,7 @@ for target, artifact_id in NAMED.items():
 rule shown:
     # Any file below the recipe's folder, such as stages/cot/adapter/adapter_model.safetensors.
     input:
-        lambda wildcards: stamp(shown_by(wildcards.path)),
+        lambda wildcards: ancient(stamp(shown_by(wildcards.path))),
     output:
         update(f"{FOLDER}/{{path}}"),
     wildcard_constraints:
@@ -94,6 +103,12 @@ def shown_by(path):
             return artifact.id
     if path == "plan.json":
         return "detect/detected"
-    known = ", ".join(str(artifact.view.relative_to(PLAN.folder)) for artifact in PLAN.artifacts.values())
-    print(f"{wanted} is not something this recipe makes; it makes {known}", file=sys.stderr)
+    known = ", ".join(
+        str(artifact.view.relative_to(PLAN.folder))
+        for artifact in PLAN.artifacts.values()
+    )
+    print(
+        f"{wanted} is not something this recipe makes; it makes {known}",
+        file=sys.stderr,
+    )
     sys.exit(2)

@@ -6,9 +6,9 @@ rule data:
         needs("data"),
     output:
         f"{BUILT}/data/{{name}}@{{token}}",
+    threads: 1
     params:
         why=why("data"),
-    threads: 1
     message:
         "data {wildcards.name}: {params.why}"
     shell:

@@ -6,9 +6,9 @@ rule detect:
         needs("detect"),
     output:
         f"{BUILT}/detect/{{name}}@{{token}}",
+    threads: 1
     params:
         why=why("detect"),
-    threads: 1
     message:
         "detect {wildcards.name}: {params.why}"
     shell:
@@ -20,9 +20,9 @@ rule base:
         needs("base"),
     output:
         f"{BUILT}/base/{{name}}@{{token}}",
+    threads: ALL_CORES
     params:
         why=why("base"),
-    threads: ALL_CORES
     message:
         "base {wildcards.name}: {params.why}"
     shell:

@@ -6,11 +6,11 @@ rule evaluate:
         needs("evaluate"),
     output:
         f"{BUILT}/evaluate/{{name}}@{{token}}",
-    params:
-        why=why("evaluate"),
     threads: ALL_CORES
     resources:
         gpu=1,
+    params:
+        why=why("evaluate"),
     message:
         "evaluate {wildcards.name}: {params.why}"
     shell:

@@ -6,11 +6,11 @@ rule merge:
         needs("merge"),
     output:
         f"{BUILT}/merge/{{name}}@{{token}}",
-    params:
-        why=why("merge"),
     threads: ALL_CORES
     resources:
         gpu=1,
+    params:
+        why=why("merge"),
     message:
         "merge {wildcards.name}: {params.why}"
     shell:

@@ -6,9 +6,9 @@ rule report:
         needs("report"),
     output:
         f"{BUILT}/report/{{name}}@{{token}}",
+    threads: 1
     params:
         why=why("report"),
-    threads: 1
     message:
         "report {wildcards.name}: {params.why}"
     shell:

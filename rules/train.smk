@@ -6,11 +6,11 @@ rule train:
         needs("train"),
     output:
         f"{BUILT}/train/{{name}}@{{token}}",
-    params:
-        why=why("train"),
     threads: ALL_CORES
     resources:
         gpu=1,
+    params:
+        why=why("train"),
     message:
         "train {wildcards.name}: {params.why}"
     shell:

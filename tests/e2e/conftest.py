@@ -19,7 +19,7 @@ capabilities:
       probe: {max_new_tokens: 12}
   - reasoning:
       data: [{path: middle.jsonl}]
-      epochs: 9
+      epochs: 25
       probe: {max_new_tokens: 12}
 gates: {reasoning: {min_gain: 0.2}}
 """

@@ -32,7 +32,7 @@ def training(product: Product) -> subprocess.Popen[str]:
 @pytest.mark.parametrize("method", ["lora", "sft"])
 def test_any_kill_ends_in_the_same_bits(product: Product, method: str) -> None:
     rate = "5e-3" if method == "lora" else "1e-3"
-    product.edit("epochs: 9", f"epochs: 14\n      method: {method}\n      learning_rate: {rate}")
+    product.edit("epochs: 25", f"epochs: 14\n      method: {method}\n      learning_rate: {rate}")
     product.edit("gates:", "guards: {checkpoint_every_steps: 7}\ngates:")
     if method == "lora":
         product.edit("epochs: 14", "epochs: 14\n      dropout: 0.1\n      gradient_accumulation: 2")
@@ -60,7 +60,7 @@ def test_any_kill_ends_in_the_same_bits(product: Product, method: str) -> None:
 
 
 def test_ctrl_c_in_snakemake_saves_and_the_next_run_goes_on(product: Product) -> None:
-    product.edit("epochs: 9", "epochs: 40")
+    product.edit("epochs: 25", "epochs: 40")
     import os
 
     from tests.e2e.product import BIN, ROOT

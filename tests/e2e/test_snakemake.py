@@ -39,7 +39,7 @@ def test_the_merged_model_loads_with_plain_transformers(finished: tuple[Product,
     code = (
         "import sys; from transformers import AutoModelForCausalLM as M, AutoTokenizer as T; p = sys.argv[1]\n"
         "m, t = M.from_pretrained(p), T.from_pretrained(p)\n"
-        "c = [{'role': 'user', 'content': 'first of 3 8 5'}]\n"
+        "c = [{'role': 'user', 'content': 'middle of 3 8 5'}]\n"
         "i = t.apply_chat_template(c, add_generation_prompt=True, return_tensors='pt', return_dict=True)\n"
         "print(t.decode(m.generate(**i, max_new_tokens=12, do_sample=False)[0]))\n"
         "assert not any(name.split('.')[0] == 'manus' for name in sys.modules)"
@@ -47,7 +47,7 @@ def test_the_merged_model_loads_with_plain_transformers(finished: tuple[Product,
     import sys
 
     told = run([sys.executable, "-c", code, str(finished[0].results / "merged")], finished[0].folder).stdout
-    assert "\\boxed{3}" in told
+    assert "\\boxed{8}" in told
 
 
 def test_no_path_and_no_host_is_in_a_manifest(finished: tuple[Product, str]) -> None:
@@ -67,14 +67,14 @@ def test_a_second_run_has_nothing_to_do(product: Product) -> None:
 
 
 EDITS = {
-    "a comment": ("epochs: 9", "epochs: 9 # more", set()),
-    "the second stage's epochs": ("epochs: 9", "epochs: 7", {"train/reasoning", "evaluate/reasoning"} | END),
+    "a comment": ("epochs: 25", "epochs: 25 # more", set()),
+    "the second stage's epochs": ("epochs: 25", "epochs: 24", {"train/reasoning", "evaluate/reasoning"} | END),
     "a stage at the end": (
         "gates:",
         "  - cot: {name: again, data: [{path: middle.jsonl}]}\ngates:",
         {"data/again", "train/again", "evaluate/again"} | END,
     ),
-    "gates": ("min_gain: 0.2", "min_gain: 0.3", {"merge/merged", "report/report"}),
+    "gates": ("min_gain: 0.2", "min_gain: 0.3", END),
 }
 
 
@@ -88,10 +88,10 @@ def test_dry_run_and_plan_agree(product: Product, name: str) -> None:
 
 def test_going_back_publishes_from_the_store_without_training(product: Product) -> None:
     before = digest(product.results / "merged")
-    product.edit("epochs: 9", "epochs: 2")
+    product.edit("epochs: 25", "epochs: 2")
     product.snakemake("reasoning")
     trained = manifest(product.results / "stages" / "reasoning")["key"]
-    product.edit("epochs: 2", "epochs: 9")
+    product.edit("epochs: 2", "epochs: 25")
     started = time.monotonic()
     product.snakemake()
     assert time.monotonic() - started < 30
@@ -103,7 +103,7 @@ def test_going_back_publishes_from_the_store_without_training(product: Product) 
 def test_a_second_recipe_shares_the_first_stages(product: Product) -> None:
     other = Product(product.folder, product.folder / "other.yaml")
     shutil.copy(product.recipe, other.recipe)
-    other.edit("epochs: 9", "epochs: 2")
+    other.edit("epochs: 25", "epochs: 2")
     assert other.plan()["train/cot"] == "publish"
     other.snakemake("cot")
     first, second = (p.results / "stages/cot/adapter/adapter_model.safetensors" for p in (product, other))
@@ -122,7 +122,10 @@ def test_damaged_weights_are_rebuilt_to_the_same_bits(product: Product, harm: st
         with weights.open("r+b") as stream:
             stream.truncate(0)
             stream.write(content[:1000] if harm == "truncated" else content)
-    assert product.dry_run() == {"train/reasoning"}
+    plan = product.plan()
+    assert product.dry_run() == {name for name, action in plan.items() if action != "current"}
+    rebuilt = {name for name, action in plan.items() if action == "build"}
+    assert rebuilt == (set() if harm == "deleted view" else {"train/reasoning"})
     product.snakemake()
     assert digest(weights.parent) == before
     assert set(product.plan().values()) == {"current"}
@@ -130,9 +133,9 @@ def test_damaged_weights_are_rebuilt_to_the_same_bits(product: Product, harm: st
 
 def test_a_failing_job_leaves_the_earlier_results(product: Product) -> None:
     before = digest(product.results)
-    product.edit("epochs: 9", "epochs: 9\n      learning_rate: 1e30")
+    product.edit("epochs: 25", "epochs: 25\n      precision: fp16")
     done = product.snakemake(check=False)
-    assert done.returncode != 0 and "the loss is not finite" in done.stderr + done.stdout
+    assert done.returncode != 0 and "fp16 needs a GPU" in done.stderr + done.stdout
     assert digest(product.results) == before
     assert (product.results / "merged" / "manifest.json").exists()
 
@@ -143,7 +146,7 @@ def test_a_failing_gate_stops_the_merge_with_the_numbers(product: Product) -> No
     done = product.snakemake(check=False)
     assert done.returncode != 0
     assert "FAILED: cot: min_gain is" in done.stderr + done.stdout
-    assert "min_gain" in (product.results / "report.html").read_text()
+    assert "merged/ was not published" in (product.results / "report.html").read_text()
     assert manifest(product.results / "merged")["key"] == before
     product.edit("cot: {min_gain: 1.0}", "reasoning: {min_gain: 0.01}")
     product.snakemake()
