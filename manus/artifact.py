@@ -11,23 +11,22 @@ import fcntl
 import hashlib
 import json
 import os
-import platform
 import shutil
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
-from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+from manus.environment import hardware, library_versions
 from manus.errors import ManusError
+from manus.files import fsync, sha256_of, write_json
 
 SCHEMA_VERSION = 1
 MANIFEST = "manifest.json"
 KEY_LENGTH = 20
 LOCKS = "locks"
 STAGING = ".staging"
-RECORDED_LIBRARIES = ("torch", "transformers", "peft", "accelerate", "bitsandbytes", "tokenizers", "snakemake")
 
 
 def key_of(ingredients: Mapping[str, Any]) -> str:
@@ -38,37 +37,6 @@ def key_of(ingredients: Mapping[str, Any]) -> str:
 def canonical(value: Any) -> str:
     """Return JSON whose bytes depend on the content only, not on the order of keys."""
     return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
-
-
-def sha256_of(path: Path) -> str:
-    """Return the sha256 of a file's content, read in blocks."""
-    with path.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
-
-
-def fsync(path: Path) -> None:
-    """Ask the kernel to bring a file or folder to the disk."""
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
-def write_atomically(path: Path, text: str) -> None:
-    """Write a text file so that a reader sees the old content or the new, never a part."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    with temporary.open("w", encoding="utf-8") as stream:
-        stream.write(text)
-        stream.flush()
-        os.fsync(stream.fileno())
-    temporary.replace(path)
-
-
-def write_json(path: Path, value: Any) -> None:
-    """Write a value as indented JSON, atomically."""
-    write_atomically(path, json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
 
 
 @dataclass(frozen=True, slots=True)
@@ -233,81 +201,6 @@ class Made:
 
     seed: int
     metrics: dict[str, Any]
-
-
-def link_or_copy(source: Path, target: Path) -> None:
-    """Hard-link a file, or copy it where the file system cannot link."""
-    target.parent.mkdir(parents=True, exist_ok=True)
-    try:
-        os.link(source, target)
-    except OSError:
-        shutil.copy2(source, target)
-
-
-def same_file(stored: Path, shown: Path) -> bool:
-    """Tell whether a published file is the stored one, by inode or, for a copy, by size and time."""
-    try:
-        a, b = stored.stat(), shown.stat()
-    except OSError:
-        return False
-    return (a.st_ino, a.st_dev) == (b.st_ino, b.st_dev) or (a.st_size, a.st_mtime_ns) == (b.st_size, b.st_mtime_ns)
-
-
-def publish_folder(stored: Path, view: Path) -> None:
-    """Show a stored artifact at `view`, replacing what was shown there; the manifest comes last."""
-    view.parent.mkdir(parents=True, exist_ok=True)
-    incoming, outgoing = (view.with_name(f".{view.name}.{suffix}") for suffix in ("incoming", "outgoing"))
-    for leftover in (incoming, outgoing):
-        shutil.rmtree(leftover, ignore_errors=True)
-    manifest = Manifest.read(stored)
-    assert manifest is not None, f"{stored} was published before it was sealed"
-    for name in (*manifest.files, MANIFEST):
-        link_or_copy(stored / name, incoming / name)
-    if view.exists():
-        view.rename(outgoing)
-    incoming.rename(view)
-    shutil.rmtree(outgoing, ignore_errors=True)
-
-
-def publish_file(stored: Path, view: Path) -> None:
-    """Show one stored file at `view`, replacing what was shown there in one step."""
-    view.parent.mkdir(parents=True, exist_ok=True)
-    incoming = view.with_name(f".{view.name}.incoming")
-    incoming.unlink(missing_ok=True)
-    link_or_copy(stored, incoming)
-    incoming.replace(view)
-
-
-def library_versions() -> dict[str, str]:
-    """Return the installed versions of the libraries that shape results."""
-    versions = {"python": platform.python_version()}
-    for library in RECORDED_LIBRARIES:
-        with contextlib.suppress(metadata.PackageNotFoundError):
-            versions[library] = metadata.version(library)
-    return versions
-
-
-def hardware() -> dict[str, Any]:
-    """Return the processor, its cores, the memory in GB and the GPUs, without a host name."""
-    cpu = next(
-        (line.split(":", 1)[1].strip() for line in _lines("/proc/cpuinfo") if line.startswith("model name")),
-        platform.processor() or platform.machine(),
-    )
-    memory_gb = round(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 1e9, 1)
-    gpus = [
-        line.split(":", 1)[1].strip()
-        for path in sorted(Path("/proc/driver/nvidia/gpus").glob("*/information"))
-        for line in _lines(path)
-        if line.startswith("Model")
-    ]
-    return {"cpu": cpu, "cores": os.cpu_count(), "memory_gb": memory_gb, "gpus": gpus}
-
-
-def _lines(path: str | Path) -> list[str]:
-    try:
-        return Path(path).read_text(encoding="utf-8", errors="replace").splitlines()
-    except OSError:
-        return []
 
 
 def timestamp(seconds: float) -> str:

@@ -125,7 +125,7 @@ def plan(recipe: RecipeFile, given: Given = None, as_json: AsJson = False) -> No
 
     `build`: must be made. `publish`: is in the store, only needs to be shown. `current`: nothing to do.
     """
-    from manus.plan import next_run
+    from manus.next_run import next_run
 
     resolved = _plan(recipe, given)
     rows = [(resolved.artifacts[name], status) for name, status in next_run(resolved).items()]
@@ -144,7 +144,7 @@ def plan(recipe: RecipeFile, given: Given = None, as_json: AsJson = False) -> No
 @app.command()
 def why(recipe: RecipeFile, stage: StageName, given: Given = None, as_json: AsJson = False) -> None:
     """Name the exact field or file that changed since a stage was last built."""
-    from manus.plan import next_run
+    from manus.next_run import next_run
 
     resolved = _plan(recipe, given)
     resolved.stage(stage)
@@ -212,7 +212,7 @@ def merge(recipe: RecipeFile, given: Given = None) -> None:
 @app.command()
 def status(recipe: RecipeFile, given: Given = None, as_json: AsJson = False) -> None:
     """Show how far a recipe's stages are: what runs now, at which step, and what is done."""
-    from manus.runner import progress_of
+    from manus.status import progress_of
 
     rows = progress_of(_plan(recipe, given))
     if as_json:
@@ -230,7 +230,7 @@ def gc(
     as_json: AsJson = False,
 ) -> None:
     """Show stored artifacts that no recipe in the folder refers to any more; with --yes remove them."""
-    from manus.runner import remove_unreferenced
+    from manus.garbage import remove_unreferenced
 
     found = remove_unreferenced(output_dir, is_dry=not yes)
     if as_json:
@@ -264,7 +264,8 @@ def _plan(recipe: Path, given: list[str] | None) -> Plan:
 def _build(recipe: Path, given: list[str] | None, name: str, stamp: Path | None = None) -> None:
     from manus.errors import RecipeError, did_you_mean
     from manus.guards.interrupt import STOP
-    from manus.runner import build, logged
+    from manus.log import logged
+    from manus.runner import build
 
     STOP.listen()
     resolved = _plan(recipe, given)
@@ -272,7 +273,7 @@ def _build(recipe: Path, given: list[str] | None, name: str, stamp: Path | None 
         raise RecipeError(f"{recipe}: no artifact is called {name!r}; {did_you_mean(name, resolved.artifacts)}")
     if stamp is not None and not stamp.name.startswith(f"{name.split('/')[1]}@{resolved.artifacts[name].stamp}"):
         raise RecipeError(f"{recipe}: the recipe or its data changed since this run was planned; run snakemake again")
-    with logged(resolved, name):
+    with logged(resolved.folder / "logs" / f"{name.split('/')[1]}.log", name):
         build(resolved, name, with_parents=stamp is None)
     if stamp is not None:
         stamp.touch()

@@ -6,7 +6,8 @@ import json
 import os
 from pathlib import Path
 
-from manus.artifact import canonical, key_of, sha256_of, write_atomically
+from manus.artifact import canonical, key_of
+from manus.files import sha256_of, write_atomically
 
 REMEMBER_FROM_BYTES = 4_000_000
 

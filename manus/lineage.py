@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from manus.artifact import Manifest, library_versions
+from manus.artifact import Manifest
+from manus.environment import library_versions
 from manus.plan import Plan
 
 

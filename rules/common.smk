@@ -6,7 +6,8 @@ import sys
 from pathlib import Path
 
 from manus.errors import ManusError
-from manus.plan import make_plan, next_run
+from manus.plan import make_plan
+from manus.next_run import next_run
 from manus.recipe import read_recipe
 from manus.snakemake_config import find_recipe, split_config
 

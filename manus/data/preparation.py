@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from manus.artifact import write_json
 from manus.data.prepared import HELD_OUT, write_jsonl, write_tokens
 from manus.data.rendering import Tokens, render
 from manus.data.sample import Row, RowError, Sample
@@ -18,6 +17,7 @@ from manus.data.selection import Pool, select
 from manus.data.settings import DataSettings, Source
 from manus.data.sources import DEFAULT_GENERATED_ROWS, rows
 from manus.errors import DataError
+from manus.files import write_json
 from manus.guards.interrupt import STOP
 from manus.guards.progress import progress
 

@@ -6,7 +6,7 @@ import json
 import shutil
 from pathlib import Path
 
-from manus.artifact import fsync, sha256_of, write_json
+from manus.files import fsync, sha256_of, write_json
 
 SEAL = "sealed.json"
 PREFIX = "checkpoint-"

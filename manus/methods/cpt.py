@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 from pydantic import Field
 
-from manus.training.settings import AdapterKind, AdapterSettings, Epochs, LearningRate
+from manus.training.settings import ChosenAdapterSettings, Epochs, LearningRate
+from manus.training.settings import result as result
 
 if TYPE_CHECKING:
     from manus.training.supervised import StageJob
@@ -16,7 +17,7 @@ SAMPLE_KINDS = ("text",)
 DEFAULT_DATA = {"hub": "HuggingFaceFW/fineweb-edu", "subset": "sample-10BT", "split": "train"}
 
 
-class Settings(AdapterSettings):
+class Settings(ChosenAdapterSettings):
     """Settings of `method: cpt`; the adapter's fields count only where there is one."""
 
     epochs: Epochs = Field(1.0, description="How often the training samples are seen.")
@@ -24,16 +25,10 @@ class Settings(AdapterSettings):
     packing: bool = Field(
         True, description="Fill each row of the batch up to max_length with whole samples, kept apart."
     )
-    adapter: AdapterKind = Field("none", description="Train all weights (none) or an adapter.")
-
-
-def result(settings: Settings) -> Literal["adapter", "model"]:
-    """Return what the stage's folder holds, as the adapter setting says."""
-    return "model" if settings.adapter == "none" else "adapter"
 
 
 def train(job: StageJob) -> dict[str, Any]:
     """Train on the text of every window, all tokens supervised."""
     from manus.training.supervised import train_supervised
 
-    return train_supervised(job, adapter=job.settings.adapter)
+    return train_supervised(job)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, ClassVar
 
-from manus.training.settings import AdapterSettings
+from manus.training.settings import AdapterKind, AdapterSettings
+from manus.training.settings import result as result
 
 if TYPE_CHECKING:
     from manus.training.supervised import StageJob
@@ -16,14 +17,11 @@ SAMPLE_KINDS = ("messages",)
 class Settings(AdapterSettings):
     """Settings of `method: dora`."""
 
-
-def result(settings: Settings) -> Literal["adapter", "model"]:
-    """Return what the stage's folder holds: a PEFT adapter."""
-    return "adapter"
+    adapter: ClassVar[AdapterKind] = "dora"
 
 
 def train(job: StageJob) -> dict[str, Any]:
     """Train an adapter with a separate magnitude on the frozen start model."""
     from manus.training.supervised import train_supervised
 
-    return train_supervised(job, adapter="dora")
+    return train_supervised(job)

@@ -5,9 +5,10 @@ adapter is evaluated on, and merged into, the weights in full precision."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, ClassVar
 
-from manus.training.settings import AdapterSettings
+from manus.training.settings import AdapterKind, AdapterSettings
+from manus.training.settings import result as result
 
 if TYPE_CHECKING:
     from manus.training.supervised import StageJob
@@ -19,14 +20,11 @@ SAMPLE_KINDS = ("messages",)
 class Settings(AdapterSettings):
     """Settings of `method: qlora`."""
 
-
-def result(settings: Settings) -> Literal["adapter", "model"]:
-    """Return what the stage's folder holds: a PEFT adapter."""
-    return "adapter"
+    adapter: ClassVar[AdapterKind] = "qlora"
 
 
 def train(job: StageJob) -> dict[str, Any]:
     """Train an adapter on the start model held in 4-bit NF4."""
     from manus.training.supervised import train_supervised
 
-    return train_supervised(job, adapter="qlora")
+    return train_supervised(job)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, ClassVar
 
-from manus.training.settings import TrainingSettings
+from manus.training.settings import AdapterKind, TrainingSettings
+from manus.training.settings import result as result
 
 if TYPE_CHECKING:
     from manus.training.supervised import StageJob
@@ -16,14 +17,11 @@ SAMPLE_KINDS = ("messages",)
 class Settings(TrainingSettings):
     """Settings of `method: sft`."""
 
-
-def result(settings: Settings) -> Literal["adapter", "model"]:
-    """Return what the stage's folder holds: full weights."""
-    return "model"
+    adapter: ClassVar[AdapterKind] = "none"
 
 
 def train(job: StageJob) -> dict[str, Any]:
     """Train every weight of the start model."""
     from manus.training.supervised import train_supervised
 
-    return train_supervised(job, adapter="none")
+    return train_supervised(job)

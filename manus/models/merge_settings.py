@@ -43,12 +43,16 @@ class MergeSettings(Frozen):
     model and those of base and adapters, relative to their scale.
     """
 
-    combine: Combine | None = None
-    density: float = Field(default=0.5, gt=0, le=1)
-    weights: dict[str, float] | None = None
-    svd_rank: int | None = Field(default=None, ge=1)
-    majority_sign: Literal["total", "frequency"] = "total"
-    tolerance: float | None = Field(default=None, gt=0, lt=1)
+    combine: Combine | None = Field(None, description="sum in a sequential recipe, linear in a parallel one.")
+    density: float = Field(0.5, gt=0, le=1, description="Share of the entries that ties, dare and pruning keep.")
+    weights: dict[str, float] | None = Field(None, description="Factor by stage name; every stage needs one.")
+    svd_rank: int | None = Field(None, ge=1, description="Directions that svd keeps of each matrix.")
+    majority_sign: Literal["total", "frequency"] = Field(
+        "total", description="How ties elects a sign: by the summed size of the entries, or by their number."
+    )
+    tolerance: float | None = Field(
+        None, gt=0, lt=1, description="Allowed difference of the logits, relative to their scale."
+    )
 
     @field_validator("combine", mode="before")
     @classmethod

@@ -15,7 +15,7 @@ from typing import Any
 import torch.nn.functional as F
 from transformers import PrinterCallback, Trainer, TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
-from manus.artifact import write_json
+from manus.files import write_json
 from manus.guards.checkpoint import PREFIX, newest_whole, remove_older, seal
 from manus.guards.interrupt import STOP
 from manus.guards.progress import Advance

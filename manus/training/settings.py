@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, PositiveFloat
 
@@ -17,7 +17,10 @@ AdapterKind = Literal["none", "lora", "qlora", "dora"]
 
 
 class TrainingSettings(Frozen):
-    """How one stage is trained; a method may change the defaults and add its own fields."""
+    """How one stage is trained; a method may change the defaults and add its own fields.
+
+    Every method's settings also have `adapter`, which says what trains: a constant of the method, or a field.
+    """
 
     epochs: Epochs = Field(3.0, description="How often the training samples are seen.")
     batch_size: Count = Field(1, description="Samples in one forward pass on one device.")
@@ -51,3 +54,14 @@ class AdapterSettings(TrainingSettings):
     targets: Literal["all-linear"] | Annotated[tuple[str, ...], Field(min_length=1, strict=False)] = Field(
         "all-linear", description="Names of the linear layers to adapt, or all-linear."
     )
+
+
+class ChosenAdapterSettings(AdapterSettings):
+    """Settings of a method that trains all weights or an adapter, as the recipe says."""
+
+    adapter: AdapterKind = Field("none", description="Train all weights (none) or an adapter.")
+
+
+def result(settings: Any) -> Literal["adapter", "model"]:
+    """Return what a stage's folder holds: full weights where all were trained, else a PEFT adapter."""
+    return "model" if settings.adapter == "none" else "adapter"

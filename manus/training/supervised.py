@@ -11,13 +11,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from manus.artifact import write_json
 from manus.data.prepared import PreparedSamples, write_jsonl
 from manus.errors import DataError, ManusError
+from manus.files import write_json
 from manus.guards.interrupt import STOP
 from manus.guards.progress import progress
 from manus.guards.settings import GuardSettings
-from manus.training.settings import AdapterKind, TrainingSettings
+from manus.training.settings import TrainingSettings
 
 if TYPE_CHECKING:
     from manus.models.composition import Trained
@@ -49,7 +49,7 @@ class StageJob:
     staging: Path
 
 
-def train_supervised(job: StageJob, adapter: AdapterKind) -> dict[str, Any]:
+def train_supervised(job: StageJob) -> dict[str, Any]:
     """Train, save `adapter/` or `model/` and `metrics.jsonl` into the staging folder, return the metrics.
 
     Raises:
@@ -63,14 +63,14 @@ def train_supervised(job: StageJob, adapter: AdapterKind) -> dict[str, Any]:
     from manus.training.loop import CheckpointGuard, Reporter, StageTrainer, resume_point
     from manus.training.weights import precision_of, trainable
 
-    settings: TrainingSettings = job.settings
+    settings, adapter = job.settings, job.settings.adapter
     samples = PreparedSamples(job.data)
     if not len(samples):
         raise DataError(f"{job.name}: there are no training samples")
     set_seed(job.seed)
     precision = precision_of(settings.precision)
     model = trainable(job.base, job.start, adapter, settings, precision)
-    inner = model.get_base_model() if adapter != "none" else model
+    inner = model if adapter == "none" else model.get_base_model()
     proof = [samples[index]["ids"][:TOKENS_IN_PROOF].tolist() for index in range(min(3, len(samples)))]
     is_flat = keep_samples_apart(inner, proof)
     if settings.packing and not is_flat:
@@ -92,7 +92,7 @@ def train_supervised(job: StageJob, adapter: AdapterKind) -> dict[str, Any]:
     history = [entry for entry in trainer.state.log_history if "loss" in entry]
     if not history or not all(abs(entry["loss"]) < float("inf") for entry in history):
         raise ManusError(f"{job.name}: the loss is not finite; lower learning_rate, or use precision: fp32")
-    save(model, job, adapter)
+    save(model, job)
     write_jsonl(job.staging / "metrics.jsonl", history)
     parameters = sum(p.numel() for p in model.parameters() if p.requires_grad)
     return {
@@ -107,9 +107,9 @@ def train_supervised(job: StageJob, adapter: AdapterKind) -> dict[str, Any]:
     }
 
 
-def save(model: Any, job: StageJob, adapter: AdapterKind) -> None:
+def save(model: Any, job: StageJob) -> None:
     """Write the weights into the staging folder; an adapter names its base as the recipe does, not by a path."""
-    if adapter == "none":
+    if job.settings.adapter == "none":
         model.save_pretrained(job.staging / "model")
         return
     folder = job.staging / "adapter"

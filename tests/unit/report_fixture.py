@@ -12,11 +12,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from manus.artifact import Made, write_json
+from manus.artifact import Made
 from manus.charts import loss_curve
 from manus.data.prepared import write_jsonl
 from manus.evaluation.gates import Verdict, judge_all
 from manus.evaluation.intervals import paired_bootstrap, wilson
+from manus.files import write_json
 from manus.plan import Artifact, Plan, make_plan
 from manus.recipe import read_recipe
 

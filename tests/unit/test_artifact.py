@@ -9,19 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from manus.artifact import (
-    Made,
-    Manifest,
-    Store,
-    canonical,
-    damage,
-    key_of,
-    link_or_copy,
-    publish_file,
-    publish_folder,
-    same_file,
-)
+from manus.artifact import Made, Manifest, Store, canonical, damage, key_of
 from manus.errors import ManusError
+from manus.publishing import link_or_copy, publish_file, publish_folder, same_file
 
 KEY = key_of({"a": 1})
 

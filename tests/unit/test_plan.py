@@ -11,11 +11,15 @@ from pathlib import Path
 import pytest
 from safetensors.numpy import save_file
 
-from manus.artifact import Made, write_json
+from manus.artifact import Made
 from manus.errors import ModelError
-from manus.plan import Artifact, Plan, changes, make_plan, status_of
+from manus.files import write_json
+from manus.garbage import remove_unreferenced
+from manus.next_run import changes, status_of
+from manus.plan import Artifact, Plan, make_plan
 from manus.recipe import read_recipe
-from manus.runner import progress_of, remove_unreferenced, show
+from manus.runner import show
+from manus.status import progress_of
 
 RECIPE = """\
 base_model: base
