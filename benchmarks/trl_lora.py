@@ -38,7 +38,6 @@ def prepare_rows(base: Path, folder: Path, samples: int) -> None:
 
 def run_manus(base: Path, folder: Path, precision: str) -> dict[str, float]:
     """Train by our own method and return its figures."""
-    from manus.guards.settings import GuardSettings
     from manus.methods import lora
     from manus.runner import quiet_libraries
     from manus.training.supervised import StageJob
@@ -51,8 +50,8 @@ def run_manus(base: Path, folder: Path, precision: str) -> dict[str, float]:
         settings = lora.Settings(**SETTINGS, scheduler="constant", warmup=0.0, precision=precision)
         metrics = lora.train(
             StageJob(
-                name="stage", key="key", settings=settings, base=base, base_name="base", start=(), data=folder,
-                pad_token_id=2, max_length=1024, seed=1, guards=GuardSettings(), work=work, staging=staging,
+                name="stage", settings=settings, base=base, base_name="base", start=(), data=folder,
+                pad_token_id=2, max_length=1024, seed=1, work=work, staging=staging,
             )
         )  # fmt: skip
         losses = [json.loads(line)["loss"] for line in (staging / "metrics.jsonl").read_text().splitlines()]

@@ -13,10 +13,10 @@ import json
 import os
 import shutil
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from manus.environment import hardware, library_versions
 from manus.errors import ManusError
@@ -27,6 +27,7 @@ MANIFEST = "manifest.json"
 KEY_LENGTH = 20
 LOCKS = "locks"
 STAGING = ".staging"
+SECONDS_BETWEEN_TRIES = 0.2
 
 
 def key_of(ingredients: Mapping[str, Any]) -> str:
@@ -100,6 +101,15 @@ def damage(folder: Path, deep: bool = False) -> str | None:
     return None
 
 
+def _is_locked_now(stream: IO[str]) -> bool:
+    """Try to lock an open file for this process; tell whether that worked."""
+    try:
+        fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
 class Store:
     """The folder `<output_dir>/.store`, one sub-folder for each key."""
 
@@ -127,17 +137,24 @@ class Store:
         return manifest
 
     @contextlib.contextmanager
-    def lock(self, key: str) -> Iterator[None]:
-        """Hold the one right to build `key`; wait for another holder. It ends with the process."""
+    def lock(self, key: str, while_waiting: Callable[[], None] = lambda: None) -> Iterator[None]:
+        """Hold the one right to build `key`; it ends with the process.
+
+        Args:
+            key: what to hold.
+            while_waiting: called again and again while another process holds it; may raise to give up.
+        """
         locks = self.root / LOCKS
         locks.mkdir(parents=True, exist_ok=True)
         with (locks / key).open("a+") as stream:
-            try:
-                fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                stream.seek(0)
-                print(f"waiting: process {stream.read().strip()} is building {key}", flush=True)
-                fcntl.flock(stream, fcntl.LOCK_EX)
+            is_first_try = True
+            while not _is_locked_now(stream):
+                if is_first_try:
+                    stream.seek(0)
+                    print(f"  waiting: process {stream.read().strip()} is building {key}", flush=True)
+                is_first_try = False
+                while_waiting()
+                time.sleep(SECONDS_BETWEEN_TRIES)
             stream.truncate(0)
             stream.write(str(os.getpid()))
             stream.flush()
@@ -185,7 +202,7 @@ class Store:
         manifest = Manifest(
             kind=kind, name=name, key=key, made_from=dict(made_from), parents=dict(made_from.get("parents", {})),
             files=files, seed=made.seed, versions=library_versions(), hardware=hardware(),
-            started=timestamp(started), ended=timestamp(ended), seconds=round(ended - started, 1),
+            started=timestamp(started), ended=timestamp(ended), seconds=round(made.seconds, 1),
             metrics=made.metrics,
         )  # fmt: skip
         write_json(folder / MANIFEST, asdict(manifest))
@@ -201,6 +218,7 @@ class Made:
 
     seed: int
     metrics: dict[str, Any]
+    seconds: float = 0.0  # of work: pauses do not count
 
 
 def timestamp(seconds: float) -> str:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import os
 import sys
+import time
 import traceback
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -20,7 +21,7 @@ from manus.errors import EXIT_FAILED, InputError, Interrupted, ManusError
 if TYPE_CHECKING:
     from manus.plan import Plan
 
-PLANNED = ("pause", "resume", "checkpoint", "watch", "export", "chat", "serve", "podcast", "draw")
+PLANNED = ("export", "chat", "serve", "podcast", "draw")
 
 
 class Commands(typer.core.TyperGroup):
@@ -51,6 +52,10 @@ app = typer.Typer(
 
 RecipeFile = Annotated[Path, typer.Argument(help="The recipe, a YAML file.", show_default=False)]
 StageName = Annotated[str, typer.Argument(help="A stage's name, as `manus plan` shows it.", show_default=False)]
+RunName = Annotated[
+    str | None,
+    typer.Argument(metavar="[RUN]", help="A stage, recipe, key or process id; not needed when only one runs."),
+]
 Given = Annotated[
     list[str] | None,
     typer.Option("--set", metavar="KEY=VALUE", help="Override, as with `snakemake --config`: epochs=1, seed=7, ..."),
@@ -189,9 +194,20 @@ def detect(
 
 
 @app.command()
-def stage(recipe: RecipeFile, name: StageName, given: Given = None) -> None:
+def stage(
+    recipe: RecipeFile,
+    name: StageName,
+    given: Given = None,
+    ranks: Annotated[int, typer.Option(min=1, help="Train with so many processes (torchrun), one a GPU.")] = 1,
+) -> None:
     """Train one stage without Snakemake, and first whatever it needs."""
     _plan(recipe, given).stage(name)
+    if ranks > 1:
+        from manus.launch import launch
+
+        given_again = [text for pair in given or () for text in ("--set", pair)]
+        launch(ranks, ["stage", str(recipe), name, *given_again])
+        return
     _build(recipe, given, f"train/{name}")
 
 
@@ -210,17 +226,67 @@ def merge(recipe: RecipeFile, given: Given = None) -> None:
 
 
 @app.command()
-def status(recipe: RecipeFile, given: Given = None, as_json: AsJson = False) -> None:
-    """Show how far a recipe's stages are: what runs now, at which step, and what is done."""
-    from manus.status import progress_of
+def status(
+    recipe: Annotated[Path | None, typer.Argument(help="A recipe; without it, all your runs on this machine.")] = None,
+    given: Given = None,
+    as_json: AsJson = False,
+    is_watched: Annotated[bool, typer.Option("--watch", help="Show it anew every second, until Ctrl-C.")] = False,
+) -> None:
+    """Show what runs now: stage, step, loss, speed, temperature, time left, state.
 
-    rows = progress_of(_plan(recipe, given))
+    With a recipe: all of its artifacts, also those that are done or wait.
+    """
+    from rich.console import Console
+    from rich.live import Live
+
+    from manus.guards.registry import runs
+    from manus.watch import status_table
+
+    def rows() -> list[dict[str, Any]]:
+        from manus.status import progress_of
+
+        return runs() if recipe is None else progress_of(_plan(recipe, given))
+
     if as_json:
-        print(json.dumps(rows, indent=2))
+        print(json.dumps(rows(), indent=2))
         return
-    for row in rows:
-        facts = [f"{name} {row[name]}" for name in ("step", "loss", "tokens_per_second") if row.get(name) is not None]
-        print(f"  {row['state']:12} {row['id']:24} {' · '.join(facts)}".rstrip())
+    if is_watched:
+        with Live(status_table(rows()), auto_refresh=False) as live:
+            while True:
+                time.sleep(1)
+                live.update(status_table(rows()), refresh=True)
+    found = rows()
+    print("nothing of yours runs on this machine") if not found else Console().print(status_table(found))
+
+
+@app.command()
+def pause(run: RunName = None) -> None:
+    """Pause a run at its next step; it gives up the GPU's memory and keeps its state.
+
+    `kill -USR1 PID` does the same, and undoes it.
+    """
+    _order(run, "pause")
+
+
+@app.command()
+def resume(run: RunName = None) -> None:
+    """Let a paused run go on."""
+    _order(run, "resume")
+
+
+@app.command()
+def checkpoint(run: RunName = None) -> None:
+    """Let a run save its state at its next step and go on. `kill -USR2 PID` does the same."""
+    _order(run, "checkpoint")
+
+
+@app.command()
+def watch(run: RunName = None) -> None:
+    """Watch all your runs on this machine, full screen: loss curve, speed, heat; with keys to pause and resume."""
+    from manus.guards.registry import runs
+    from manus.watch import watch as watch_runs
+
+    watch_runs(runs, run)
 
 
 @app.command()
@@ -253,6 +319,12 @@ def build_artifact(
     _build(recipe, given, artifact, stamp)
 
 
+def _order(name: str | None, word: str) -> None:
+    from manus.control import find_run, order, runs
+
+    print(order(find_run(name, runs()), word))
+
+
 def _plan(recipe: Path, given: list[str] | None) -> Plan:
     from manus.plan import make_plan
     from manus.recipe import read_recipe
@@ -263,16 +335,21 @@ def _plan(recipe: Path, given: list[str] | None) -> Plan:
 
 def _build(recipe: Path, given: list[str] | None, name: str, stamp: Path | None = None) -> None:
     from manus.errors import RecipeError, did_you_mean
-    from manus.guards.interrupt import STOP
+    from manus.guards.requests import REQUESTS
     from manus.log import logged
     from manus.runner import build
 
-    STOP.listen()
+    REQUESTS.listen()
     resolved = _plan(recipe, given)
     if name not in resolved.artifacts:
         raise RecipeError(f"{recipe}: no artifact is called {name!r}; {did_you_mean(name, resolved.artifacts)}")
     if stamp is not None and not stamp.name.startswith(f"{name.split('/')[1]}@{resolved.artifacts[name].stamp}"):
         raise RecipeError(f"{recipe}: the recipe or its data changed since this run was planned; run snakemake again")
+    from manus.guards.ranks import is_first
+
+    if not is_first():
+        build(resolved, name, with_parents=stamp is None)
+        return
     with logged(resolved.folder / "logs" / f"{name.split('/')[1]}.log", name):
         build(resolved, name, with_parents=stamp is None)
     if stamp is not None:

@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Any
 from manus.errors import DataError, ModelError
 from manus.evaluation.gates import Verdict, judge_all
 from manus.files import write_atomically, write_json
+from manus.guards import ranks
+from manus.guards.run import RUN
 from manus.models.base import local_folder
 from manus.plan import Artifact, Plan
 from manus.recipe import CAPABILITIES, METHODS, Stage
@@ -117,13 +119,14 @@ def build_train(job: Job) -> dict[str, Any]:
 
     stage, recipe = job.stage, job.plan.recipe
     order = StageJob(
-        name=stage.name, key=job.artifact.key, settings=stage.training, base=job.base, base_name=job.plan.base.spec,
+        name=stage.name, settings=stage.training, base=job.base, base_name=job.plan.base.spec,
         start=job.trained(job.plan.chain_before(stage.name)), data=job.folder(f"data/{stage.name}"),
         pad_token_id=load_tokenizer(job.base).pad_token_id, max_length=stage.data.max_length, seed=recipe.seed,
-        guards=recipe.guards, work=job.work, staging=job.staging,
+        work=job.work, staging=job.staging,
     )  # fmt: skip
     metrics: dict[str, Any] = METHODS[stage.method].train(order)
-    write_atomically(job.staging / "loss.svg", loss_curve(list(read_jsonl(job.staging / "metrics.jsonl"))))
+    if ranks.is_first():
+        write_atomically(job.staging / "loss.svg", loss_curve(list(read_jsonl(job.staging / "metrics.jsonl"))))
     return metrics
 
 
@@ -145,12 +148,14 @@ def evaluate_stage(job: Job) -> dict[str, Any]:
     """Measure a stage's probe on the model it started from and on what it made of it."""
     from manus.data.rendering import load_tokenizer
     from manus.evaluation.probes import PERPLEXITY, asked, gain, measure
+    from manus.guards.memory import cuda_uuids
     from manus.models.composition import compose
     from manus.training.weights import device, held_dtype, precision_of
 
     stage, tokenizer = job.stage, load_tokenizer(job.base)
     probe, before = probe_of(job, stage), job.trained(job.plan.chain_before(stage.name))
     measured, dtype = {}, held_dtype(precision_of("auto"))
+    RUN.watch_heat(cuda_uuids())
     for moment, chain in (("before", before), ("after", [*before, *job.trained([stage])])):
         model = compose(job.base, chain, dtype).to(device())
         measured[moment] = measure(probe, model, tokenizer, f"{stage.name} {moment}")
@@ -169,12 +174,14 @@ def evaluate_merged(job: Job) -> dict[str, Any]:
     """Measure every stage's probe on the merged model."""
     from manus.data.rendering import load_tokenizer
     from manus.evaluation.probes import PERPLEXITY, gain, measure
+    from manus.guards.memory import cuda_uuids
     from manus.models.composition import load_model
     from manus.training.weights import device, held_dtype, precision_of
 
     folder, dtype = job.folder("merge/merged"), held_dtype(precision_of("auto"))
     model, tokenizer = load_model(folder, dtype).to(device()), load_tokenizer(folder)
     stages: dict[str, Any] = {}
+    RUN.watch_heat(cuda_uuids())
     for stage in job.plan.recipe.stages:
         probe = probe_of(job, stage)
         merged = measure(probe, model, tokenizer, f"merged: {stage.name}")

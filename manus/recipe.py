@@ -16,6 +16,7 @@ from manus.errors import InputError, RecipeError, did_you_mean
 from manus.evaluation.gate_settings import GateSettings
 from manus.guards.settings import GuardSettings
 from manus.located_yaml import Located, read_located
+from manus.machine import machine_limits
 from manus.models.merge_settings import MergeSettings, chosen
 from manus.recipe_fields import (
     CAPABILITIES,
@@ -137,7 +138,9 @@ def _header(problems: Problems, raw: dict[str, Any], overrides: Overrides) -> He
         return None
     if header.export:
         problems.refuse(("export",), "export is designed but not built yet; remove this key")
-    return header.model_copy(update=given)
+    own = header.guards.model_dump(exclude_unset=True)
+    guards = problems.check(GuardSettings, {**machine_limits(), **own}, ("guards",))
+    return header.model_copy(update={**given, "guards": guards or header.guards})
 
 
 def _unknown_key(key: str) -> str:

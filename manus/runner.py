@@ -9,14 +9,27 @@ import logging
 import os
 import time
 import warnings
+from typing import Any
 
-from manus.artifact import Made
+from manus.artifact import STAGING, Made
 from manus.errors import GateError
 from manus.files import write_atomically
+from manus.guards import ranks
+from manus.guards.clock import CLOCK
+from manus.guards.run import RUN
+from manus.guards.status_file import State
 from manus.jobs import BUILDERS, Job, verdicts
 from manus.next_run import status_of
 from manus.plan import Artifact, Plan
 from manus.publishing import publish_file, publish_folder
+
+SECONDS_BETWEEN_LOOKS = 0.5
+
+# What a run of each kind says it does, until it knows better.
+STATES: dict[str, State] = {
+    "detect": "starting", "base": "preparing", "data": "preparing", "train": "starting", "evaluate": "evaluating",
+    "merge": "merging", "report": "reporting",
+}  # fmt: skip
 
 
 def build(plan: Plan, name: str, with_parents: bool = False) -> None:
@@ -36,6 +49,10 @@ def build(plan: Plan, name: str, with_parents: bool = False) -> None:
                 build(plan, needed)
         return
     artifact = plan.artifacts[name]
+    if not ranks.is_first():
+        if artifact.kind == "train":
+            assist(plan, artifact)
+        return
     plan.save()
     made_now = ensure_stored(plan, artifact)
     if artifact.kind == "merge":
@@ -56,18 +73,39 @@ def ensure_stored(plan: Plan, artifact: Artifact) -> bool:
     store = plan.store
     if store.holds(artifact.key):
         return False
-    with store.lock(artifact.key):
+    with store.lock(artifact.key, while_waiting=lambda: RUN.cross(f"waiting for {artifact.id}")):
         if store.holds(artifact.key):
             return False
         store.discard(artifact.key)
         print(f"○ {artifact.id}  {BUILDERS[artifact.kind].__doc__}", flush=True)
-        started = time.time()
+        started, began_at = time.time(), CLOCK.now()
         job = Job(plan, artifact, store.work(artifact.key), store.staging(artifact.key))
         quiet_libraries()
-        metrics = BUILDERS[artifact.kind](job)
-        made = Made(plan.recipe.seed, metrics)
+        with RUN.of(job.work, plan.recipe.guards, STATES[artifact.kind], **facts(plan, artifact)):
+            metrics = BUILDERS[artifact.kind](job)
+        made = Made(plan.recipe.seed, metrics, CLOCK.now() - began_at)
         store.seal(artifact.kind, artifact.name, artifact.key, artifact.made_from, started, made)
     return True
+
+
+def assist(plan: Plan, artifact: Artifact) -> None:
+    """Train with the first rank, which alone writes results; start when all that is needed is in the store."""
+    store, needed = plan.store, [plan.artifacts[name] for name in artifact.parents]
+    while not all(store.holds(parent.key) for parent in needed):
+        RUN.cross(f"waiting for what {artifact.id} is built from")
+        time.sleep(SECONDS_BETWEEN_LOOKS)
+    if store.holds(artifact.key):
+        return
+    job = Job(plan, artifact, store.work_folder(artifact.key), store.folder(artifact.key) / STAGING)
+    quiet_libraries()
+    with RUN.of(job.work, plan.recipe.guards, STATES[artifact.kind]):
+        BUILDERS[artifact.kind](job)
+
+
+def facts(plan: Plan, artifact: Artifact) -> dict[str, Any]:
+    """Return what a run's status says of itself from the start."""
+    recipe = str(plan.recipe.path.resolve())
+    return {"recipe": recipe, "artifact": artifact.id, "stage": artifact.name, "key": artifact.key}
 
 
 def show(plan: Plan, artifact: Artifact) -> None:

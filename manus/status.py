@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
-import os
+import socket
 from typing import Any
 
+from manus.guards.status_file import NAME, is_alive
 from manus.next_run import status_of
 from manus.plan import Artifact, Plan
 
@@ -22,11 +23,13 @@ def progress_of(plan: Plan) -> list[dict[str, Any]]:
 
 
 def _running(plan: Plan, artifact: Artifact) -> dict[str, Any]:
-    """Return the last `status.json` of an unfinished artifact; a dead process is called interrupted."""
+    """Return the last `status.json` of an unfinished artifact; a dead process of this machine was interrupted."""
     try:
-        path = plan.store.work_folder(artifact.key) / "status.json"
+        path = plan.store.work_folder(artifact.key) / NAME
         status: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-        os.kill(status["pid"], 0)
-    except (OSError, ValueError, KeyError) as error:
-        return {**status, "state": "interrupted"} if isinstance(error, ProcessLookupError) else {}
-    return status
+    except (OSError, ValueError):
+        return {}
+    is_over = status["state"] in ("failed", "interrupted")
+    if is_over or status["host"] != socket.gethostname() or is_alive(status):
+        return status
+    return {**status, "state": "interrupted"}

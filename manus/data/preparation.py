@@ -18,8 +18,8 @@ from manus.data.settings import DataSettings, Source
 from manus.data.sources import DEFAULT_GENERATED_ROWS, rows
 from manus.errors import DataError
 from manus.files import write_json
-from manus.guards.interrupt import STOP
 from manus.guards.progress import progress
+from manus.guards.run import RUN
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -135,7 +135,7 @@ def _samples(
 ) -> list[Sample]:  # fmt: skip
     samples: list[Sample] = []
     for place, row in rows(source, beside, count, seed, held_out):
-        STOP.check("reading data")
+        RUN.cross("reading data")
         quarantine.seen += 1
         try:
             if isinstance(row, str):
@@ -154,7 +154,7 @@ def _rendered(
 ) -> Iterator[Tokens]:  # fmt: skip
     with progress("tokenise", len(samples), "samples") as advance:
         for index, sample in enumerate(samples, 1):
-            STOP.check("tokenising")
+            RUN.cross("tokenising")
             try:
                 yield from _fitted(render(tokenizer, sample), sample, settings, too_long)
             except RowError as error:

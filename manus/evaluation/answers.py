@@ -10,8 +10,9 @@ import torch.nn.functional as F
 
 from manus.data.rendering import render, render_prompt
 from manus.data.sample import Sample
-from manus.guards.interrupt import STOP
+from manus.guards.memory import Parked
 from manus.guards.progress import progress
+from manus.guards.run import RUN, Work
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
@@ -35,9 +36,10 @@ def answer(
     order = sorted(range(len(prompts)), key=lambda index: len(prompts[index]))
     tokenizer.padding_side = "left"
     answers: dict[int, str] = {}
+    parked = Parked(model)
     with progress(title, len(prompts), "answers") as advance:
         for start in range(0, len(order), BATCH_ROWS):
-            STOP.check(title)
+            RUN.cross(title, work=Work(None, parked.park, parked.unpark))
             batch = order[start : start + BATCH_ROWS]
             inputs = tokenizer(
                 [prompts[index] for index in batch], return_tensors="pt", padding=True, add_special_tokens=False,
@@ -70,10 +72,10 @@ def foresee(
     Raises:
         Interrupted: a signal came.
     """
-    results = []
+    results, parked = [], Parked(model)
     with progress(title, len(samples), "texts") as advance:
         for done, sample in enumerate(samples, 1):
-            STOP.check(title)
+            RUN.cross(title, work=Work(None, parked.park, parked.unpark))
             ids = torch.tensor([render(tokenizer, sample).ids[:max_length]], device=model.device)
             with torch.inference_mode():
                 logits = model(ids, use_cache=False).logits[0, :-1].float()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import time
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from manus.data.sample import Sample
 from manus.evaluation.answers import answer, foresee
 from manus.evaluation.intervals import paired_bootstrap, wilson
+from manus.guards.clock import CLOCK
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
@@ -55,12 +55,12 @@ def measure(probe: Probe, model: PreTrainedModel, tokenizer: PreTrainedTokenizer
     Raises:
         Interrupted: a signal came.
     """
-    started = time.monotonic()
+    started = CLOCK.now()
     model.eval()
     result = (
         _perplexity(probe, model, tokenizer, title) if probe.is_of_texts else _scores(probe, model, tokenizer, title)
     )
-    return {**result, "samples": len(probe.usable), "seconds": round(time.monotonic() - started, 1)}
+    return {**result, "samples": len(probe.usable), "seconds": round(CLOCK.now() - started, 1)}
 
 
 def _scores(probe: Probe, model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, title: str) -> dict[str, Any]:

@@ -2,38 +2,63 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import shutil
+from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 from manus.files import fsync, sha256_of, write_json
+from manus.guards.ranks import say
 
 SEAL = "sealed.json"
 PREFIX = "checkpoint-"
+STAGING = ".staging"
+FULL_DISK_ERRNOS = (errno.ENOSPC, errno.EDQUOT)
+FULL_DISK_WORDS = ("No space left", "os error 28", "os error 122", "file write failed", "failed writing file")
 
 
-def seal(staged: Path, final: Path) -> None:
+@dataclass(frozen=True, slots=True)
+class Counters:
+    """What a run has counted so far; it goes on counting from there after a kill."""
+
+    tokens: int = 0
+    work_seconds: float = 0.0
+    loss: float | None = None
+
+
+def seal(staged: Path, final: Path, counters: Counters) -> None:
     """Bring a checkpoint's files to the disk, write their sizes and hashes last, give it its name."""
     files = {}
     for path in sorted(entry for entry in staged.rglob("*") if entry.is_file()):
         files[path.relative_to(staged).as_posix()] = [path.stat().st_size, sha256_of(path)]
         fsync(path)
-    write_json(staged / SEAL, files)
+    write_json(staged / SEAL, {"files": files, "counters": asdict(counters)})
     fsync(staged)
     shutil.rmtree(final, ignore_errors=True)
     staged.rename(final)
     fsync(final.parent)
 
 
+def _seal_of(checkpoint: Path) -> dict[str, Any]:
+    value: dict[str, Any] = json.loads((checkpoint / SEAL).read_text(encoding="utf-8"))
+    return value
+
+
+def counters_of(checkpoint: Path) -> Counters:
+    """Return what had been counted when a whole checkpoint was sealed."""
+    return Counters(**_seal_of(checkpoint)["counters"])
+
+
 def is_whole(checkpoint: Path) -> bool:
     """Tell whether every file of a checkpoint has the size and hash it was sealed with."""
     try:
-        files = json.loads((checkpoint / SEAL).read_text(encoding="utf-8"))
         return all(
             (checkpoint / name).stat().st_size == size and sha256_of(checkpoint / name) == digest
-            for name, (size, digest) in files.items()
+            for name, (size, digest) in _seal_of(checkpoint)["files"].items()
         )
-    except (OSError, ValueError):
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return False
 
 
@@ -48,11 +73,39 @@ def newest_whole(folder: Path) -> Path | None:
     for checkpoint in checkpoints(folder):
         if is_whole(checkpoint):
             return checkpoint
-        print(f"{checkpoint.name} is torn and passed over", flush=True)
+        say(f"{checkpoint.name} is torn and passed over")
     return None
 
 
+def best(found: list[Path]) -> Path | None:
+    """Return the checkpoint whose last logged training loss was the lowest."""
+    losses = {}
+    for checkpoint in found:
+        try:
+            loss = counters_of(checkpoint).loss
+        except (OSError, ValueError, KeyError, TypeError):
+            continue  # a torn one is never the best
+        if loss is not None:
+            losses[checkpoint] = loss
+    return min(losses, key=lambda checkpoint: losses[checkpoint], default=None)
+
+
 def remove_older(folder: Path, keep: int) -> None:
-    """Remove all but the newest `keep` checkpoints."""
-    for checkpoint in checkpoints(folder)[keep:]:
-        shutil.rmtree(checkpoint)
+    """Remove all but the newest `keep` checkpoints and the best one."""
+    found = checkpoints(folder)
+    keeps = {*found[:keep], best(found)}
+    for checkpoint in found:
+        if checkpoint not in keeps:
+            shutil.rmtree(checkpoint)
+
+
+def bytes_of(folder: Path) -> int:
+    """Return the size of all files below a folder."""
+    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+
+
+def is_disk_full(error: BaseException) -> bool:
+    """Tell whether a library failed to write because the disk is full; each says it in its own way."""
+    if isinstance(error, OSError):
+        return error.errno in FULL_DISK_ERRNOS
+    return any(word in str(error) for word in FULL_DISK_WORDS)

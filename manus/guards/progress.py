@@ -7,6 +7,9 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+from manus.guards import ranks
+from manus.guards.clock import CLOCK
+
 LINE_EVERY_SECONDS = 5.0
 
 Advance = Callable[..., None]
@@ -25,16 +28,17 @@ def duration(seconds: float) -> str:
 @contextmanager
 def progress(title: str, total: int, unit: str) -> Iterator[Advance]:
     """Yield `advance(done, note="")`, where `done` counts units from the start of the work."""
-    started, shown, first = time.monotonic(), 0.0, None
+    started, shown, first = CLOCK.now(), 0.0, None
     on_terminal = sys.stderr.isatty()
+    is_silent = not ranks.is_first()
 
     def advance(done: int, note: str = "") -> None:
         nonlocal shown, first
-        now = time.monotonic()
+        wall, now = time.monotonic(), CLOCK.now()
         first = (now, done) if first is None else first
-        if done < total and now - shown < (0.2 if on_terminal else LINE_EVERY_SECONDS):
+        if is_silent or (done < total and wall - shown < (0.2 if on_terminal else LINE_EVERY_SECONDS)):
             return
-        shown = now
+        shown = wall
         rate = (done - first[1]) / (now - first[0]) if now > first[0] else 0.0
         left = f" · {duration((total - done) / rate)} left" if rate and done < total else ""
         share = done / total if total else 1.0
@@ -47,6 +51,4 @@ def progress(title: str, total: int, unit: str) -> Iterator[Advance]:
 
     yield advance
     if on_terminal and shown:
-        print(
-            f"\r\033[K  {title} · {total} {unit} in {duration(time.monotonic() - started)}", file=sys.stderr, flush=True
-        )
+        print(f"\r\033[K  {title} · {total} {unit} in {duration(CLOCK.now() - started)}", file=sys.stderr, flush=True)

@@ -1,4 +1,4 @@
-"""The one training loop: transformers' Trainer with our loss, our checkpoints and our ears for signals.
+"""The one training loop: transformers' Trainer with our loss, our checkpoints and our safe points.
 
 Knows nothing of methods: what is trained, and on what, is decided by those who call it.
 """
@@ -7,38 +7,52 @@ from __future__ import annotations
 
 import inspect
 import shutil
-import time
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch.nn.functional as F
-from transformers import PrinterCallback, Trainer, TrainerCallback, TrainerControl, TrainerState, TrainingArguments
+from transformers import PrinterCallback, Trainer, TrainerCallback, TrainerState
 
-from manus.files import write_json
-from manus.guards.checkpoint import PREFIX, newest_whole, remove_older, seal
-from manus.guards.interrupt import STOP
+from manus.guards import ranks
+from manus.guards.checkpoint import (
+    PREFIX,
+    STAGING,
+    Counters,
+    bytes_of,
+    checkpoints,
+    counters_of,
+    newest_whole,
+    remove_older,
+    seal,
+)  # fmt: skip
+from manus.guards.clock import CLOCK
+from manus.guards.memory import Parked
 from manus.guards.progress import Advance
-from manus.guards.settings import GuardSettings
+from manus.guards.run import RUN, Save, Work
 from manus.training.batches import IGNORED
 
 # Shapes: B rows, T tokens of a row, K positions before a learned token, V vocabulary.
 
+ADAM_STATES = 3  # a weight and its two moments, where no earlier checkpoint tells the size
+
 
 class StageTrainer(Trainer):
-    """Trainer whose logits exist only where a label is, and whose checkpoints are whole or absent."""
+    """Trainer whose logits exist only where a label is, with a safe point after every optimizer step."""
 
     loss_is_scaled_for_ga = True
     model_accepts_loss_kwargs = True
 
-    def __init__(self, *args: Any, keep_checkpoints: int, **kwargs: Any) -> None:
+    def __init__(self, *args: Any, title: str, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         # Trainer sets these from the model's signature; the loss here is always a sum over counted labels.
         self.loss_is_scaled_for_ga = True
         self.model_accepts_loss_kwargs = True
         self.remove_callback(PrinterCallback)
-        self.keep_checkpoints = keep_checkpoints
+        self.title = title
+        self.before = Counters()
         self.tokens_seen = 0
+        self.began_at = self.saved_at = CLOCK.now()
+        self.crossed_at = 0
         forward = self.accelerator.unwrap_model(self.model)
         forward = forward.get_base_model() if hasattr(forward, "get_base_model") else forward
         self.can_skip_logits = "logits_to_keep" in inspect.signature(forward.forward).parameters
@@ -59,92 +73,109 @@ class StageTrainer(Trainer):
         total = F.cross_entropy(logits_NV, next_N, ignore_index=IGNORED, reduction="sum")
         count = num_items_in_batch if num_items_in_batch is not None else (next_N != IGNORED).sum()
         loss = total / count
+        if self.args.world_size > 1 and num_items_in_batch is not None:
+            loss = loss * self.args.world_size  # gradients are averaged over ranks, but divided by all their tokens
         return (loss, outputs) if return_outputs else loss
 
     def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
-        """Add the number of real tokens seen since the start of this process."""
+        """Add the number of real tokens that this rank has seen."""
         super().log({**logs, "tokens": self.tokens_seen}, start_time)
 
-    def _save_checkpoint(self, model: Any, trial: Any) -> None:
+    @property
+    def counters(self) -> Counters:
+        """What the whole run has counted, over all its processes."""
+        losses = [entry["loss"] for entry in self.state.log_history[-1:] if "loss" in entry]
+        seconds = self.before.work_seconds + CLOCK.now() - self.began_at
+        return Counters(self.tokens_seen, seconds, losses[0] if losses else None)
+
+    def run(self) -> None:
+        """Train to the end, from the newest whole checkpoint if there is one.
+
+        Raises:
+            Interrupted: a signal came, and the state is saved.
+        """
+        found = newest_whole(Path(self.args.output_dir))
+        if found is not None:
+            ranks.say(f"continuing from {found.name}")
+            self.before = counters_of(found)
+            self.tokens_seen = self.before.tokens
+        self.began_at = self.saved_at = CLOCK.now()
+        self.train(resume_from_checkpoint=str(found) if found else None)
+
+    def _maybe_log_save_evaluate(self, *args: Any, **kwargs: Any) -> None:
+        """Log, and pass the safe point: the optimizer has stepped, no gradient is left, the step is counted."""
+        super()._maybe_log_save_evaluate(*args, **kwargs)
+        step = self.state.global_step
+        if step == self.crossed_at:  # Trainer comes here once more at the end of an epoch
+            return
+        self.crossed_at = step
+        parked = Parked(self.model, self.optimizer)
+        save = Save(self.save, self.bytes_of_checkpoint, Path(self.args.output_dir))
+        if step < self.state.max_steps and self._is_checkpoint_due(step):
+            RUN.save(save)
+            self.saved_at = CLOCK.now()
+        RUN.cross(
+            f"training {self.title} at step {step}",
+            step,
+            Work(save, parked.park, parked.unpark),
+            step == self.state.max_steps,
+        )
+
+    def _is_checkpoint_due(self, step: int) -> bool:
+        """Tell whether it is time to save, by steps or by minutes; all ranks go by the first one's clock."""
+        is_late = CLOCK.now() - self.saved_at > 60 * RUN.guards.checkpoint_every_minutes
+        return step % RUN.guards.checkpoint_every_steps == 0 or ranks.summed([is_late and ranks.is_first()])[0] > 0
+
+    def bytes_of_checkpoint(self) -> int:
+        """Return how much disk a checkpoint takes: as much as the last one, or else by the trained weights."""
+        earlier = checkpoints(Path(self.args.output_dir))
+        if earlier:
+            return bytes_of(earlier[0])
+        trained = [p for p in self.model.parameters() if p.requires_grad]
+        return ADAM_STATES * sum(int(p.numel()) * int(p.element_size()) for p in trained)
+
+    def save(self) -> Path:
         """Save under a temporary name, seal, rename: a kill at any moment leaves the earlier ones valid."""
         run = Path(self.args.output_dir)
-        staging = run / ".staging"
-        shutil.rmtree(staging, ignore_errors=True)
+        staging, final = run / STAGING, run / f"{PREFIX}{self.state.global_step}"
+        if ranks.is_first():
+            shutil.rmtree(staging, ignore_errors=True)
+        self.accelerator.wait_for_everyone()
         self._get_output_dir = lambda trial=None: str(staging)
         try:
-            super()._save_checkpoint(model, trial)
+            self._save_checkpoint(self.model, None)
+            self.accelerator.wait_for_everyone()
+            if ranks.is_first():
+                seal(staging / final.name, final, self.counters)
+                remove_older(run, RUN.guards.keep_checkpoints)
         finally:
             del self._get_output_dir
-        name = f"{PREFIX}{self.state.global_step}"
-        seal(staging / name, run / name)
-        shutil.rmtree(staging, ignore_errors=True)
-        remove_older(run, self.keep_checkpoints)
+            if ranks.is_first():
+                shutil.rmtree(staging, ignore_errors=True)
+        self.accelerator.wait_for_everyone()
+        return final
 
 
-class CheckpointGuard(TrainerCallback):
-    """Saves every so many steps or minutes, and before stopping when a signal came."""
-
-    def __init__(self, guards: GuardSettings) -> None:
-        self.guards = guards
-        self.saved_at = time.monotonic()
-
-    def on_step_end(
-        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
-    ) -> TrainerControl:
-        """Decide at the step boundary; a finished run needs no checkpoint."""
-        is_due = state.global_step % self.guards.checkpoint_every_steps == 0
-        is_late = time.monotonic() - self.saved_at > 60 * self.guards.checkpoint_every_minutes
-        if STOP.is_set or ((is_due or is_late) and state.global_step < state.max_steps):
-            control.should_save = True
-            self.saved_at = time.monotonic()
-        if STOP.is_set:
-            control.should_training_stop = True
-        return control
-
-
-@dataclass
 class Reporter(TrainerCallback):
-    """Shows progress and keeps `status.json` true, at most once a second."""
+    """Shows how the training goes, on the terminal and in the run's status."""
 
-    stage: str
-    key: str
-    status_file: Path
-    advance: Advance
-    written_at: float = 0.0
-    first: tuple[float, int] | None = None
+    def __init__(self, advance: Advance) -> None:
+        self.advance = advance
+        self.first: tuple[float, int] | None = None
 
     def on_log(
         self, args: Any, state: TrainerState, control: Any, logs: dict[str, float] | None = None, **kw: Any
     ) -> None:
         """Pass the newest loss and speed on."""
-        now, newest = time.monotonic(), logs or {}
+        newest = logs or {}
         if "loss" not in newest:
             return
-        tokens = int(newest["tokens"])
+        now, tokens = CLOCK.now(), int(newest["tokens"])
         self.first = self.first or (now, tokens)
         speed = (tokens - self.first[1]) / (now - self.first[0]) if now > self.first[0] else 0.0
         note = f"loss {newest['loss']:.3f}" + (f" · {speed:.0f} tokens/s" if speed else "")
         self.advance(state.global_step, note)
-        if now - self.written_at >= 1 or state.global_step == state.max_steps:
-            self.written_at = now
-            write_status(
-                self.status_file, self.stage, self.key, "training", step=state.global_step, total_steps=state.max_steps,
-                epoch=round(state.epoch or 0, 3), loss=round(newest["loss"], 4), tokens_per_second=round(speed, 1),
-            )  # fmt: skip
-
-
-def write_status(file: Path, stage: str, key: str, state: str, **facts: Any) -> None:
-    """Write `status.json` of a running stage."""
-    import os
-    import socket
-
-    status = {"pid": os.getpid(), "host": socket.gethostname(), "stage": stage, "key": key, "state": state}
-    write_json(file, {**status, **facts, "updated_at": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())})
-
-
-def resume_point(work: Path) -> str | None:
-    """Return the newest whole checkpoint of a run, as Trainer takes it."""
-    found = newest_whole(work)
-    if found is not None:
-        print(f"  continuing from {found.name}", flush=True)
-    return str(found) if found else None
+        RUN.step(
+            state.global_step, state.max_steps, epoch=round(state.epoch or 0, 3), loss=round(newest["loss"], 4),
+            tokens_per_second=round(speed, 1),
+        )  # fmt: skip

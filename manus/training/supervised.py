@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import math
 import os
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,9 +13,9 @@ from typing import TYPE_CHECKING, Any
 from manus.data.prepared import PreparedSamples, write_jsonl
 from manus.errors import DataError, ManusError
 from manus.files import write_json
-from manus.guards.interrupt import STOP
+from manus.guards import ranks
 from manus.guards.progress import progress
-from manus.guards.settings import GuardSettings
+from manus.guards.run import RUN
 from manus.training.settings import TrainingSettings
 
 if TYPE_CHECKING:
@@ -35,7 +34,6 @@ class StageJob:
     """
 
     name: str
-    key: str
     settings: Any
     base: Path
     base_name: str
@@ -44,7 +42,6 @@ class StageJob:
     pad_token_id: int
     max_length: int
     seed: int
-    guards: GuardSettings
     work: Path
     staging: Path
 
@@ -58,9 +55,10 @@ def train_supervised(job: StageJob) -> dict[str, Any]:
     """
     from transformers import set_seed
 
+    from manus.guards.memory import cuda_uuids
     from manus.training.attention import keep_samples_apart
     from manus.training.batches import FlatCollator, PaddedCollator, Rows
-    from manus.training.loop import CheckpointGuard, Reporter, StageTrainer, resume_point
+    from manus.training.loop import Reporter, StageTrainer
     from manus.training.weights import precision_of, trainable
 
     settings, adapter = job.settings, job.settings.adapter
@@ -82,18 +80,19 @@ def train_supervised(job: StageJob) -> dict[str, Any]:
             args=arguments(job, precision, total),
             train_dataset=rows,
             data_collator=FlatCollator() if is_flat else PaddedCollator(job.pad_token_id),
-            callbacks=[CheckpointGuard(job.guards), Reporter(job.name, job.key, job.work / "status.json", advance)],
-            keep_checkpoints=job.guards.keep_checkpoints,
+            callbacks=[Reporter(advance)],
+            title=job.name,
         )
-        started = time.monotonic()
-        trainer.train(resume_from_checkpoint=resume_point(job.work))
-        seconds = time.monotonic() - started
-    STOP.check(f"training {job.name} at step {trainer.state.global_step}, which is saved")
+        RUN.watch_heat(cuda_uuids())
+        RUN.tell("training")
+        trainer.run()
+        counted = trainer.counters
     history = [entry for entry in trainer.state.log_history if "loss" in entry]
     if not history or not all(abs(entry["loss"]) < float("inf") for entry in history):
         raise ManusError(f"{job.name}: the loss is not finite; lower learning_rate, or use precision: fp32")
-    save(model, job)
-    write_jsonl(job.staging / "metrics.jsonl", history)
+    if ranks.is_first():
+        save(model, job)
+        write_jsonl(job.staging / "metrics.jsonl", history)
     parameters = sum(p.numel() for p in model.parameters() if p.requires_grad)
     return {
         "steps": trainer.state.global_step,
@@ -102,8 +101,8 @@ def train_supervised(job: StageJob) -> dict[str, Any]:
         "trained_parameters": parameters,
         "precision": precision,
         "is_padding_free": is_flat,
-        "tokens_per_second": round(trainer.tokens_seen / seconds, 1),
-        "training_seconds": round(seconds, 1),
+        "tokens_per_second": round(counted.tokens / counted.work_seconds, 1),
+        "training_seconds": round(counted.work_seconds, 1),
     }
 
 
@@ -121,7 +120,7 @@ def save(model: Any, job: StageJob) -> None:
 
 def total_steps(rows: int, settings: TrainingSettings) -> int:
     """Return how many optimizer steps the epochs take, as Trainer counts them."""
-    batches = -(-rows // settings.batch_size)
+    batches = -(-rows // (settings.batch_size * ranks.world_size()))
     per_epoch = max(1, -(-batches // settings.gradient_accumulation))
     return max(1, math.ceil(per_epoch * settings.epochs))
 
@@ -147,6 +146,8 @@ def arguments(job: StageJob, precision: Precision, total: int) -> Any:
         bf16=precision == "bf16",
         fp16=precision == "fp16",
         use_cpu=not torch.cuda.is_available(),
+        ddp_find_unused_parameters=False,
+        ddp_backend="gloo" if ranks.world_size() > 1 and not torch.cuda.is_available() else None,
         activation_checkpointing=settings.gradient_checkpointing,
         activation_checkpointing_kwargs={"use_reentrant": False} if settings.gradient_checkpointing else None,
         seed=job.seed,

@@ -22,6 +22,7 @@ capabilities:
       epochs: 25
       probe: {max_new_tokens: 12}
 gates: {reasoning: {min_gain: 0.2}}
+guards: {cooldown_every_steps: 0}
 """
 
 

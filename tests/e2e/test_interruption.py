@@ -33,7 +33,7 @@ def training(product: Product) -> subprocess.Popen[str]:
 def test_any_kill_ends_in_the_same_bits(product: Product, method: str) -> None:
     rate = "5e-3" if method == "lora" else "1e-3"
     product.edit("epochs: 25", f"epochs: 14\n      method: {method}\n      learning_rate: {rate}")
-    product.edit("gates:", "guards: {checkpoint_every_steps: 7}\ngates:")
+    product.edit("guards: {", "guards: {checkpoint_every_steps: 7, ")
     if method == "lora":
         product.edit("epochs: 14", "epochs: 14\n      dropout: 0.1\n      gradient_accumulation: 2")
     product.manus("stage", product.recipe.name, "reasoning")

@@ -13,7 +13,6 @@ from manus.data.prepared import read_held_out
 from manus.data.rendering import load_tokenizer
 from manus.data.settings import DataSettings, Source
 from manus.evaluation.probes import Probe, measure
-from manus.guards.settings import GuardSettings
 from manus.models.composition import Trained, compose
 from manus.recipe import METHODS
 from manus.training.supervised import StageJob
@@ -38,10 +37,9 @@ def job(base: Path, data: Path, folder: Path, method: str, start: Sequence[Train
     work, staging = folder / "work", folder / "staging"
     for part in (work, staging):
         part.mkdir(parents=True, exist_ok=True)
-    guards = GuardSettings(**settings.pop("guards", {}))
     return StageJob(
-        name="stage", key="key", settings=METHODS[method].Settings(**(LEARNS | settings)), base=base, base_name="pico", start=start,
-        data=data, pad_token_id=0, max_length=64, seed=0, guards=guards, work=work, staging=staging,
+        name="stage", settings=METHODS[method].Settings(**(LEARNS | settings)), base=base, base_name="pico", start=start,
+        data=data, pad_token_id=0, max_length=64, seed=0, work=work, staging=staging,
     )  # fmt: skip
 
 

@@ -187,7 +187,9 @@ BELOW = [
     # guards
     ("guards: {checkpoint_every_steps: 0}", 3, "guards.checkpoint_every_steps", "must be greater than 0"),
     ("guards: {checkpoint_every_step: 9}", 3, "guards.checkpoint_every_step", "'checkpoint_every_steps'?"),
-    ("guards: {pause_above_celsius: 80}", 3, "guards.pause_above_celsius", "designed but not built yet"),
+    ("guards: {pause_above_celsius: 70}", 3, "guards", "resume_below_celsius (75) must be below"),
+    ("guards: {cooldown_seconds: 0}", 3, "guards.cooldown_seconds", "must be greater than 0"),
+    ("guards: {pause_above_celsius: hot}", 3, "guards.pause_above_celsius", "must be a number"),
     # aliases
     ("defaults: &d {epochs: 1, <<: *d}", 3, "defaults", "an alias (`*name`) contains itself"),
     ("export: &e [*e]", 3, "export[0]", "an alias (`*name`) contains itself"),

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import os
+import socket
 import time
 from collections.abc import Callable
 from pathlib import Path
 
+import psutil
 import pytest
 from safetensors.numpy import save_file
 
@@ -256,11 +258,19 @@ def test_status_tells_done_running_and_interrupted(recipe: Path) -> None:
     artifact: Artifact = plan.artifacts["train/cot"]
     states = {row["id"]: row["state"] for row in progress_of(plan)}
     assert set(states.values()) == {"waiting"}
-    status = {"pid": os.getpid(), "state": "training", "step": 3}
+    me = psutil.Process()
+    status = {
+        "pid": me.pid,
+        "process_started": me.create_time(),
+        "host": socket.gethostname(),
+        "state": "training",
+        "step": 3,
+    }
     write_json(plan.store.work(artifact.key) / "status.json", status)
     assert {"id": "train/cot", "state": "training", "step": 3}.items() <= progress_of(plan)[4].items()
-    write_json(plan.store.work(artifact.key) / "status.json", {**status, "pid": 2**22 - 3})
-    assert progress_of(plan)[4]["state"] == "interrupted"
+    for wrong in ({"pid": 2**22 - 3}, {"process_started": me.create_time() - 60}):
+        write_json(plan.store.work(artifact.key) / "status.json", {**status, **wrong})
+        assert progress_of(plan)[4]["state"] == "interrupted"
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ from manus.data.preparation import prepare
 from manus.data.prepared import PreparedSamples, read_held_out, read_jsonl
 from manus.data.settings import DataSettings, Source
 from manus.errors import DataError, Interrupted
-from manus.guards import interrupt
+from manus.guards.requests import REQUESTS
 from tests.pico import rows, tokenizer, write_rows
 
 BAD: dict[str, Any] = {"messages": [{"role": "user", "content": "no answer"}]}
@@ -83,6 +83,6 @@ def test_the_same_seed_gives_the_same_bytes(tmp_path: Path) -> None:
 def test_a_signal_stops_between_rows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     import signal
 
-    monkeypatch.setattr(interrupt.STOP, "signal", signal.SIGTERM)
+    monkeypatch.setattr(REQUESTS, "stop", signal.SIGTERM)
     with pytest.raises(Interrupted, match="SIGTERM while reading data"):
         prepared(tmp_path, rows("first", 60))

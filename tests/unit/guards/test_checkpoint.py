@@ -6,14 +6,14 @@ from pathlib import Path
 
 import pytest
 
-from manus.guards.checkpoint import is_whole, newest_whole, remove_older, seal
+from manus.guards.checkpoint import Counters, counters_of, is_whole, newest_whole, remove_older, seal
 
 
-def saved(run: Path, step: int) -> Path:
+def saved(run: Path, step: int, loss: float | None = None) -> Path:
     staged = run / ".staging" / f"checkpoint-{step}"
     staged.mkdir(parents=True)
     (staged / "weights").write_text("w" * step)
-    seal(staged, run / f"checkpoint-{step}")
+    seal(staged, run / f"checkpoint-{step}", Counters(tokens=step * 10, work_seconds=1.5, loss=loss))
     return run / f"checkpoint-{step}"
 
 
@@ -50,3 +50,17 @@ def test_older_ones_go(tmp_path: Path) -> None:
         "checkpoint-3",
         "checkpoint-latest",
     }
+
+
+def test_the_best_one_stays(tmp_path: Path) -> None:
+    for step, loss in ((1, 0.9), (2, 0.3), (3, 0.8), (4, 0.5), (5, 0.4)):
+        saved(tmp_path, step, loss)
+        remove_older(tmp_path, keep=2)
+    assert {path.name for path in tmp_path.glob("checkpoint-*")} == {"checkpoint-2", "checkpoint-4", "checkpoint-5"}
+    (tmp_path / "checkpoint-2" / "sealed.json").write_text("{")
+    remove_older(tmp_path, keep=1)
+    assert {path.name for path in tmp_path.glob("checkpoint-*")} == {"checkpoint-5"}
+
+
+def test_counting_goes_on_from_the_checkpoint(tmp_path: Path) -> None:
+    assert counters_of(saved(tmp_path, 7, 0.25)) == Counters(tokens=70, work_seconds=1.5, loss=0.25)
