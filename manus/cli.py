@@ -81,12 +81,25 @@ def main() -> None:
     except Exception as error:
         if debug:
             raise
+        if told := _full_disk(error):
+            print(told, file=sys.stderr)
+            sys.exit(EXIT_FAILED)
         place = traceback.extract_tb(error.__traceback__)[-1]
         print(
             f"unexpected {type(error).__name__}: {error} ({Path(place.filename).name}:{place.lineno})", file=sys.stderr
         )
         print("this is not your fault; run again with --debug for the details", file=sys.stderr)
         sys.exit(EXIT_FAILED)
+
+
+def _full_disk(error: Exception) -> str | None:
+    """Return what to say of an error that a full disk caused, whichever library met it."""
+    from manus.guards.checkpoint import is_disk_full
+
+    if not is_disk_full(error):
+        return None
+    place = f" ({error.filename})" if isinstance(error, OSError) and error.filename else ""
+    return f"the disk is full{place}; free some space and run the same again: what was finished is kept"
 
 
 @app.command()

@@ -24,7 +24,9 @@ def logged(file: Path, name: str) -> Iterator[None]:
             try:
                 yield
             except BaseException:
-                log.write(traceback.format_exc())
+                with contextlib.suppress(OSError):  # the disk may be full; the terminal has been told
+                    log.write(traceback.format_exc())
+                    log.flush()
                 raise
 
 
@@ -32,19 +34,29 @@ class Both(io.TextIOBase):
     """Text that goes to the terminal and, but for redrawn lines, to a log."""
 
     def __init__(self, terminal: TextIO, log: TextIO) -> None:
-        self.terminal, self.log = terminal, log
+        self.terminal, self.log, self.is_kept = terminal, log, True
 
     def write(self, text: str) -> int:
         """Write to both."""
         self.terminal.write(text)
         if not text.startswith("\r"):
-            self.log.write(text)
+            self._keep(text)
         return len(text)
+
+    def _keep(self, text: str) -> None:
+        if not self.is_kept:
+            return
+        try:
+            self.log.write(text)
+            self.log.flush()
+        except OSError as error:
+            # A full disk must not end a run that can still pause, or compute.
+            self.is_kept = False
+            self.terminal.write(f"  the log ends here: {error.strerror}\n")
 
     def flush(self) -> None:
         """Flush both."""
         self.terminal.flush()
-        self.log.flush()
 
     def isatty(self) -> bool:
         """Tell whether the terminal is one."""

@@ -21,11 +21,16 @@ FULL_DISK_WORDS = ("No space left", "os error 28", "os error 122", "file write f
 
 @dataclass(frozen=True, slots=True)
 class Counters:
-    """What a run has counted so far; it goes on counting from there after a kill."""
+    """What a run has counted so far; it goes on counting from there after a kill.
+
+    `loss` is the last logged one; `unlogged_loss` is the sum over the `unlogged_steps` since then.
+    """
 
     tokens: int = 0
     work_seconds: float = 0.0
     loss: float | None = None
+    unlogged_loss: float = 0.0
+    unlogged_steps: int = 0
 
 
 def seal(staged: Path, final: Path, counters: Counters) -> None:

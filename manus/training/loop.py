@@ -48,6 +48,7 @@ class StageTrainer(Trainer):
         self.loss_is_scaled_for_ga = True
         self.model_accepts_loss_kwargs = True
         self.remove_callback(PrinterCallback)
+        self.add_callback(Recall(self))
         self.title = title
         self.before = Counters()
         self.tokens_seen = 0
@@ -86,7 +87,8 @@ class StageTrainer(Trainer):
         """What the whole run has counted, over all its processes."""
         losses = [entry["loss"] for entry in self.state.log_history[-1:] if "loss" in entry]
         seconds = self.before.work_seconds + CLOCK.now() - self.began_at
-        return Counters(self.tokens_seen, seconds, losses[0] if losses else None)
+        unlogged = self.state.global_step - self._globalstep_last_logged
+        return Counters(self.tokens_seen, seconds, losses[0] if losses else None, self._tr_loss.item(), unlogged)
 
     def run(self) -> None:
         """Train to the end, from the newest whole checkpoint if there is one.
@@ -154,6 +156,18 @@ class StageTrainer(Trainer):
                 shutil.rmtree(staging, ignore_errors=True)
         self.accelerator.wait_for_everyone()
         return final
+
+
+class Recall(TrainerCallback):
+    """Gives a continued run back the losses that were summed but not yet logged, so that its log is the same."""
+
+    def __init__(self, trainer: StageTrainer) -> None:
+        self.trainer = trainer
+
+    def on_train_begin(self, *args: Any, **kwargs: Any) -> None:
+        """Trainer has just set both to nothing."""
+        self.trainer._tr_loss += self.trainer.before.unlogged_loss
+        self.trainer._globalstep_last_logged -= self.trainer.before.unlogged_steps
 
 
 class Reporter(TrainerCallback):

@@ -63,7 +63,12 @@ def run(command: list[str], folder: Path, check: bool = True) -> subprocess.Comp
 
 
 def environment(folder: Path) -> dict[str, str]:
-    cache = {"XDG_CACHE_HOME": str(folder / "cache"), "HF_HUB_OFFLINE": "1", "OMP_NUM_THREADS": "1"}
+    cache = {
+        "XDG_CACHE_HOME": str(folder / "cache"),
+        "HF_HUB_OFFLINE": "1",
+        "OMP_NUM_THREADS": "1",
+        "XDG_STATE_HOME": str(folder / "state"),
+    }
     return {**os.environ, **cache}
 
 

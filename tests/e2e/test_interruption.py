@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import random
 import signal
 import subprocess
 import sys
 import time
 
+import psutil
 import pytest
 
 from manus.errors import EXIT_INTERRUPTED
-from tests.e2e.product import Product, digest, environment
+from tests.e2e.product import BIN, ROOT, Product, digest, environment
 
 pytestmark = [pytest.mark.e2e, pytest.mark.xdist_group("e2e")]
 
@@ -61,27 +64,7 @@ def test_any_kill_ends_in_the_same_bits(product: Product, method: str) -> None:
 
 def test_ctrl_c_in_snakemake_saves_and_the_next_run_goes_on(product: Product) -> None:
     product.edit("epochs: 25", "epochs: 40")
-    import os
-
-    from tests.e2e.product import BIN, ROOT
-
-    command = [
-        str(BIN / "snakemake"),
-        "-s",
-        str(ROOT / "Snakefile"),
-        "--cores",
-        "1",
-        "--config",
-        f"recipe={product.recipe.name}",
-    ]
-    process = subprocess.Popen(
-        [*command, "--", "reasoning"], cwd=product.folder, env=environment(product.folder), start_new_session=True,
-        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-    )  # fmt: skip
-    assert process.stdout is not None
-    for line in process.stdout:
-        if "train reasoning" in line and "steps" in line:
-            break
+    process = snakemake_started(product)
     os.killpg(process.pid, signal.SIGINT)
     rest = process.communicate(timeout=120)[0]
     assert process.returncode != 0
@@ -90,3 +73,71 @@ def test_ctrl_c_in_snakemake_saves_and_the_next_run_goes_on(product: Product) ->
     assert len(saved) == 1
     done = product.snakemake("reasoning")
     assert f"continuing from {saved[0].name}" in done.stderr + done.stdout
+
+
+def snakemake_started(product: Product) -> subprocess.Popen[str]:
+    """Start the whole recipe in a session of its own and return when the second stage trains."""
+    process = subprocess.Popen(
+        [str(BIN / "snakemake"), "-s", str(ROOT / "Snakefile"), "--cores", "1", "--config", f"recipe={product.recipe.name}"],
+        cwd=product.folder, env=environment(product.folder), start_new_session=True,
+        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+    )  # fmt: skip
+    assert process.stdout is not None
+    for line in process.stdout:
+        if "train reasoning" in line and "steps" in line:
+            break
+    return process
+
+
+def trainers(product: Product) -> list[psutil.Process]:
+    """The living processes of ours that work in the product's folder."""
+    found = []
+    for process in psutil.process_iter(["cmdline"]):
+        with contextlib.suppress(psutil.NoSuchProcess, psutil.AccessDenied):
+            if "manus" in (process.info["cmdline"] or []) and process.cwd() == str(product.folder):
+                found.append(process)
+    return [process for process in found if process.status() != psutil.STATUS_ZOMBIE]
+
+
+def test_killing_snakemake_leaves_no_orphan_and_the_next_plain_run_goes_on(product: Product) -> None:
+    product.edit("epochs: 25", "epochs: 60")
+    process = snakemake_started(product)
+    assert trainers(product)
+    process.kill()
+    process.wait()
+    ends_at = time.monotonic() + 30
+    while trainers(product) and time.monotonic() < ends_at:
+        time.sleep(0.1)
+    assert not trainers(product)
+    done = product.snakemake()
+    assert "continuing from checkpoint-" in done.stderr + done.stdout
+    assert (product.results / "report.html").exists()
+
+
+def test_usr_signals_to_snakemakes_group_only_pause(product: Product) -> None:
+    product.edit("epochs: 25", "epochs: 60")
+    process = snakemake_started(product)
+    for number in (signal.SIGUSR1, signal.SIGUSR2):
+        process.send_signal(number)  # Snakemake alone: nothing happens
+        os.killpg(process.pid, number)
+    assert process.stdout is not None
+    for line in process.stdout:
+        if "Checkpoint saved" in line:
+            break
+    else:
+        raise AssertionError("no checkpoint was saved")
+    os.killpg(process.pid, signal.SIGUSR1)
+    rest = process.communicate(timeout=200)[0]
+    assert process.returncode == 0, rest
+    assert "Resumed at step" in rest
+
+
+def test_two_snakemakes_share_one_recipe(product: Product) -> None:
+    product.edit("epochs: 25", "epochs: 30")
+    first = snakemake_started(product)
+    second = product.snakemake()
+    rest = first.communicate(timeout=200)[0]
+    assert first.returncode == 0, rest
+    told = second.stdout + second.stderr
+    assert "is building" in told and "waiting: process" in told
+    assert "train/reasoning  built" in rest and "train/reasoning  published from the store" in told

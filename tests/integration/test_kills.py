@@ -1,0 +1,103 @@
+"""Kill -9 at random moments, again and again: every method ends in the bits of a run that nobody disturbed."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import multiprocessing
+import random
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from manus.guards.checkpoint import checkpoints
+from tests.integration.stage import job, prepared
+from tests.pico import rows
+
+KILLS = 10
+LATEST_KILL_SECONDS = 0.06  # after a new checkpoint: two or three steps
+
+# What makes continuing hard: dropout, an unfinished accumulation, warmup, a schedule, several epochs, packed rows.
+HARD = {"epochs": 6, "batch_size": 8, "gradient_accumulation": 2, "warmup": 0.2, "scheduler": "cosine"}
+ADAPTER = {**HARD, "dropout": 0.1, "rank": 4}
+PACKED = {"packing": True, "epochs": 30, "batch_size": 2}
+METHODS = {
+    "sft": {**HARD, "learning_rate": 1e-3, **PACKED},
+    "lora": ADAPTER,
+    "dora": ADAPTER,
+    "qlora": {**ADAPTER, **PACKED},
+    "cpt": {**ADAPTER, **PACKED, "adapter": "lora"},
+}
+
+# Children are forked from a server that has imported the libraries: a start costs a fraction of a second.
+processes = multiprocessing.get_context("forkserver")
+processes.set_forkserver_preload(["manus.training.loop", "manus.training.weights", "tests.integration.stage"])
+
+
+def train(base: Path, data: Path, folder: Path, method: str, settings: dict[str, Any]) -> None:
+    """Train one stage in this process, with a checkpoint every third step."""
+    from manus.guards.requests import REQUESTS
+    from manus.guards.run import RUN
+    from manus.guards.settings import GuardSettings
+    from manus.recipe import METHODS as BUILT
+
+    REQUESTS.listen()
+    order = job(base, data, folder, method, **settings)
+    guards = GuardSettings(checkpoint_every_steps=3, cooldown_every_steps=0)
+    with RUN.of(order.work, guards, "starting"):
+        BUILT[method].train(order)
+    (folder / "done").touch()
+
+
+def weights(folder: Path) -> dict[str, str]:
+    files = sorted((folder / "staging").rglob("*.safetensors"))
+    assert files
+    return {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
+
+
+def losses(folder: Path) -> list[float]:
+    lines = (folder / "staging" / "metrics.jsonl").read_text().splitlines()
+    return [json.loads(line)["loss"] for line in lines]
+
+
+@pytest.mark.parametrize("method", sorted(METHODS))
+def test_ten_kills_end_in_the_same_bits(
+    pico_base: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, method: str
+) -> None:
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    texts = [{"text": f"{number} {number} {number} {number}"} for number in range(200)]
+    is_text = method == "cpt"
+    data = prepared(pico_base, tmp_path / "data", texts if is_text else rows("first", 200), texts=is_text)
+    settings, draw = METHODS[method], random.Random(method)
+
+    def start(folder: Path) -> Any:
+        child = processes.Process(target=train, args=(pico_base, data, folder, method, settings))
+        child.start()
+        return child
+
+    undisturbed = start(tmp_path / "undisturbed")
+    undisturbed.join()
+    assert undisturbed.exitcode == 0
+    killed, continued = 0, set()
+    while killed < KILLS:
+        child = start(tmp_path / "killed")
+        # Each attempt gets as far as a new checkpoint, so that the kills spread over the run, or to its end.
+        before = len(continued)
+        while child.is_alive() and len(continued) == before:
+            continued |= {path.name for path in checkpoints(tmp_path / "killed" / "work")}
+            time.sleep(0.005)
+        time.sleep(draw.uniform(0, LATEST_KILL_SECONDS))
+        child.kill()
+        child.join()
+        killed += child.exitcode == -9
+        if (tmp_path / "killed" / "done").exists():
+            break
+    if not (tmp_path / "killed" / "done").exists():
+        last = start(tmp_path / "killed")
+        last.join()
+        assert last.exitcode == 0
+    assert killed >= KILLS, f"only {killed} kills met the run"
+    assert weights(tmp_path / "killed") == weights(tmp_path / "undisturbed")
+    assert losses(tmp_path / "killed") == losses(tmp_path / "undisturbed")
