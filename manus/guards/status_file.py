@@ -61,7 +61,7 @@ class StatusFile:
     def _write(self) -> None:
         try:
             updated = {"losses": list(self.losses), "updated_at": timestamp(time.time())}
-            write_json(self.path, {**self.facts, **updated})
+            write_json(self.path, {**self.facts, **updated}, is_durable=False)
         except OSError as error:
             # A full disk must not end a run that only wanted to talk about itself.
             if not self._has_complained:

@@ -114,6 +114,17 @@ def test_killing_snakemake_leaves_no_orphan_and_the_next_plain_run_goes_on(produ
     assert (product.results / "report.html").exists()
 
 
+def test_sigterm_to_snakemake_reaches_the_trainer(product: Product) -> None:
+    product.edit("epochs: 25", "epochs: 60")
+    process = snakemake_started(product)
+    process.terminate()
+    rest = process.communicate(timeout=60)[0]
+    assert process.returncode == 1
+    assert "SIGTERM while training reasoning" in rest and "the next run continues" in rest
+    assert not trainers(product)
+    assert "continuing from checkpoint-" in product.snakemake("reasoning").stdout
+
+
 def test_usr_signals_to_snakemakes_group_only_pause(product: Product) -> None:
     product.edit("epochs: 25", "epochs: 60")
     process = snakemake_started(product)
