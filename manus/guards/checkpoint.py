@@ -31,6 +31,7 @@ class Counters:
     loss: float | None = None
     unlogged_loss: float = 0.0
     unlogged_steps: int = 0
+    ranks: int = 1
 
 
 def seal(staged: Path, final: Path, counters: Counters) -> None:

@@ -13,6 +13,7 @@ from typing import Any
 import torch.nn.functional as F
 from transformers import PrinterCallback, Trainer, TrainerCallback, TrainerState
 
+from manus.errors import InputError
 from manus.guards import ranks
 from manus.guards.checkpoint import (
     PREFIX,
@@ -88,18 +89,26 @@ class StageTrainer(Trainer):
         losses = [entry["loss"] for entry in self.state.log_history[-1:] if "loss" in entry]
         seconds = self.before.work_seconds + CLOCK.now() - self.began_at
         unlogged = self.state.global_step - self._globalstep_last_logged
-        return Counters(self.tokens_seen, seconds, losses[0] if losses else None, self._tr_loss.item(), unlogged)
+        return Counters(
+            self.tokens_seen, seconds, losses[0] if losses else None, self._tr_loss.item(), unlogged, ranks.world_size()
+        )  # fmt: skip
 
     def run(self) -> None:
         """Train to the end, from the newest whole checkpoint if there is one.
 
         Raises:
             Interrupted: a signal came, and the state is saved.
+            InputError: another number of ranks began this run.
         """
         found = newest_whole(Path(self.args.output_dir))
         if found is not None:
             ranks.say(f"continuing from {found.name}")
             self.before = counters_of(found)
+            if self.before.ranks != ranks.world_size():
+                raise InputError(
+                    f"{found} was saved by {self.before.ranks} rank(s), this run has {ranks.world_size()}: its steps hold "
+                    f"other samples; run `manus stage` with --ranks {self.before.ranks}, or delete {found.parent}"
+                )
             self.tokens_seen = self.before.tokens
         self.began_at = self.saved_at = CLOCK.now()
         self.train(resume_from_checkpoint=str(found) if found else None)

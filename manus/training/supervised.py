@@ -100,6 +100,7 @@ def train_supervised(job: StageJob) -> dict[str, Any]:
         "last_loss": history[-1]["loss"],
         "trained_parameters": parameters,
         "precision": precision,
+        "ranks": ranks.world_size(),
         "is_padding_free": is_flat,
         "tokens_per_second": round(counted.tokens / counted.work_seconds, 1),
         "training_seconds": round(counted.work_seconds, 1),

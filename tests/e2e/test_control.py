@@ -152,6 +152,8 @@ def test_a_signal_to_any_rank_or_to_the_launcher_reaches_all_at_the_same_step(pr
     assert {path.name for path in saved.glob("rng_state*")} == {"rng_state_0.pth", "rng_state_1.pth"}
     launcher.send_signal(signal.SIGTERM)
     assert launcher.wait(PATIENCE_SECONDS) == EXIT_INTERRUPTED, output(product)
+    refused = product.manus(*arguments[:3], check=False)
+    assert refused.returncode == 2 and "was saved by 2 rank(s), this run has 1" in refused.stderr
     done = product.manus(*arguments)
     assert "continuing from" in done.stdout
     assert digest(product.results / "stages" / "reasoning") == undisturbed
