@@ -5,6 +5,7 @@ Knows no details of any layer; imports them inside the commands, so that `manus 
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import sys
@@ -214,14 +215,22 @@ def stage(
     ranks: Annotated[int, typer.Option(min=1, help="Train with so many processes (torchrun), one a GPU.")] = 1,
 ) -> None:
     """Train one stage without Snakemake, and first whatever it needs."""
-    _plan(recipe, given).stage(name)
-    if ranks > 1:
-        from manus.launch import launch
-
-        given_again = [text for pair in given or () for text in ("--set", pair)]
-        launch(ranks, ["stage", str(recipe), name, *given_again])
+    resolved = _plan(recipe, given)
+    resolved.stage(name)
+    if ranks == 1:
+        _build(recipe, given, f"train/{name}")
         return
-    _build(recipe, given, f"train/{name}")
+    from manus.launch import launch
+    from manus.status import progress_of
+
+    for needed in resolved.artifacts[f"train/{name}"].parents:
+        _build(recipe, given, needed)
+    given_again = [text for pair in given or () for text in ("--set", pair)]
+    if launch(ranks, ["stage", str(recipe), name, *given_again]):
+        state = next(row for row in progress_of(resolved) if row["id"] == f"train/{name}")
+        reason = state.get("reason") or "the lines above say why"
+        error = Interrupted if state["state"] == "interrupted" else ManusError
+        raise error(f"the {ranks} ranks ended: {reason}")
 
 
 @app.command()
@@ -264,7 +273,7 @@ def status(
         print(json.dumps(rows(), indent=2))
         return
     if is_watched:
-        with Live(status_table(rows()), auto_refresh=False) as live:
+        with contextlib.suppress(KeyboardInterrupt), Live(status_table(rows()), auto_refresh=False) as live:
             while True:
                 time.sleep(1)
                 live.update(status_table(rows()), refresh=True)
@@ -348,18 +357,17 @@ def _plan(recipe: Path, given: list[str] | None) -> Plan:
 
 def _build(recipe: Path, given: list[str] | None, name: str, stamp: Path | None = None) -> None:
     from manus.errors import RecipeError, did_you_mean
+    from manus.guards.ranks import is_first, world_size
     from manus.guards.requests import REQUESTS
     from manus.log import logged
     from manus.runner import build
 
-    REQUESTS.listen()
+    REQUESTS.listen(is_job=stamp is not None or world_size() > 1)
     resolved = _plan(recipe, given)
     if name not in resolved.artifacts:
         raise RecipeError(f"{recipe}: no artifact is called {name!r}; {did_you_mean(name, resolved.artifacts)}")
     if stamp is not None and not stamp.name.startswith(f"{name.split('/')[1]}@{resolved.artifacts[name].stamp}"):
         raise RecipeError(f"{recipe}: the recipe or its data changed since this run was planned; run snakemake again")
-    from manus.guards.ranks import is_first
-
     if not is_first():
         build(resolved, name, with_parents=stamp is None)
         return

@@ -18,9 +18,12 @@ import psutil
 from manus.errors import InputError, ManusError
 from manus.guards.registry import Status, runs
 from manus.guards.requests import give_order
+from manus.guards.run import ASKED_BY
 from manus.guards.status_file import NAME, is_alive
 
 ANSWER_SECONDS = 30.0
+WORKING = ("starting", "preparing", "training", "evaluating", "merging", "reporting")
+ENDED = ("interrupted", "failed", "done")
 LOOK_EVERY_SECONDS = 0.1
 
 
@@ -51,8 +54,13 @@ def _is_called(status: Status, name: str) -> bool:
     return name in names or name == str(status.get("pid")) or (len(name) >= 4 and str(status["key"]).startswith(name))
 
 
-def order(status: Status, word: str) -> str:
+def order(status: Status, word: str, answer_seconds: float = ANSWER_SECONDS) -> str:
     """Give an order to a run and return what came of it, in words.
+
+    Args:
+        status: the run.
+        word: pause, resume or checkpoint.
+        answer_seconds: how long to wait for it to obey.
 
     Raises:
         ManusError: the run is gone, or the order cannot be written.
@@ -60,8 +68,11 @@ def order(status: Status, word: str) -> str:
     folder, is_here = Path(status["folder"]), status["host"] == socket.gethostname()
     if is_here and not is_alive(status):
         raise ManusError(f"process {status['pid']} is gone, or its number belongs to another by now; nothing was sent")
-    if word != "checkpoint" and (status["state"] == "paused") == (word == "pause"):
+    is_asked = status["state"] == "paused" and str(status.get("reason", "")).startswith(ASKED_BY)
+    if (word == "pause" and is_asked) or (word == "resume" and status["state"] in WORKING):
         return f"{title(status)} is {status['state']} already"
+    if not folder.is_dir():
+        raise ManusError(f"{title(status)} has just ended; nothing was sent")
     try:
         give_order(folder, word, f"{getuser()}@{socket.gethostname()}")
     except OSError as error:
@@ -69,17 +80,24 @@ def order(status: Status, word: str) -> str:
         raise ManusError(
             f"{error.filename}: {error.strerror}; send the signal: kill -{signal} {status['pid']}"
         ) from None
-    if is_here and psutil.Process(status["pid"]).status() == psutil.STATUS_STOPPED:
+    if is_here and _is_stopped(status["pid"]):
         return f"{title(status)}: the process is stopped (SIGSTOP); it will {word} when it is continued"
-    return _answer(folder / NAME, status, word)
+    return _answer(folder / NAME, status, word, answer_seconds)
 
 
-def _answer(file: Path, before: Status, word: str) -> str:
+def _is_stopped(pid: int) -> bool:
+    try:
+        return bool(psutil.Process(pid).status() == psutil.STATUS_STOPPED)
+    except psutil.NoSuchProcess:
+        return False
+
+
+def _answer(file: Path, before: Status, word: str, seconds: float) -> str:
     """Wait until the run's status shows that it obeyed."""
-    ends_at = time.monotonic() + ANSWER_SECONDS
+    is_here, ends_at = before["host"] == socket.gethostname(), time.monotonic() + seconds
     while time.monotonic() < ends_at:
         now = _status(file)
-        if not now:
+        if not now or now["state"] in ENDED or (is_here and not is_alive(before)):
             return f"{title(before)} has ended meanwhile"
         if word == "pause" and now["state"] == "paused":
             return f"{title(now)} is paused{_at(now)}; go on with: manus resume {now['pid']}"
@@ -88,9 +106,7 @@ def _answer(file: Path, before: Status, word: str) -> str:
         if word == "checkpoint" and now.get("checkpoint_at") != before.get("checkpoint_at"):
             return f"{title(now)}: {now['checkpoint']}"
         time.sleep(LOOK_EVERY_SECONDS)
-    return (
-        f"{title(before)}: asked to {word}; it will at its next safe point (not within the last {ANSWER_SECONDS:g} s)"
-    )
+    return f"{title(before)}: asked to {word}; it will at its next safe point"
 
 
 def _at(status: Status) -> str:

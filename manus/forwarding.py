@@ -1,4 +1,4 @@
-"""Passes SIGTERM on from Snakemake to the jobs that it runs: by itself it would wait for them. Runs inside Snakemake."""
+"""Lets signals that stop Snakemake stop its jobs too: by itself it would wait for them. Runs inside Snakemake."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ import signal
 import threading
 
 
-def forward_sigterm_to_jobs() -> None:
-    """Watch this process's signals without taking them from their handlers, and send each SIGTERM on.
+def forward_stops_to_jobs() -> None:
+    """Watch this process's signals without taking them from their handlers; jobs get SIGTERM for SIGTERM and SIGINT.
 
     Snakemake sets its handlers after it has read the Snakefile, so a handler of ours would be lost. The wakeup pipe
     of Python's signal module is told of every signal, whoever handles it.
@@ -17,12 +17,12 @@ def forward_sigterm_to_jobs() -> None:
     reader, writer = os.pipe()
     os.set_blocking(writer, False)
     signal.set_wakeup_fd(writer, warn_on_full_buffer=False)
-    threading.Thread(target=_forward, args=(reader,), name="forward SIGTERM", daemon=True).start()
+    threading.Thread(target=_forward, args=(reader,), name="forward stops", daemon=True).start()
 
 
 def _forward(reader: int) -> None:
     while numbers := os.read(reader, 64):
-        if signal.SIGTERM in numbers:
+        if signal.SIGTERM in numbers or signal.SIGINT in numbers:
             _terminate_jobs()
 
 

@@ -7,55 +7,55 @@ import os
 import signal
 import subprocess
 import sys
+import time
+from collections import deque
 from collections.abc import Sequence
-from types import FrameType
 
 import psutil
 
-from manus.errors import Interrupted, ManusError
+from manus.guards.registry import runs
 from manus.guards.requests import die_with_parent
 
-STOPPING = (signal.SIGTERM, signal.SIGINT)
-PASSED_ON = (signal.SIGUSR1, signal.SIGUSR2, *STOPPING)
+PASSED_ON = (signal.SIGUSR1, signal.SIGUSR2, signal.SIGTERM, signal.SIGINT)
+SECONDS_BETWEEN_LOOKS = 0.1
 
 
-def launch(count: int, arguments: Sequence[str]) -> None:
-    """Run `manus` with these arguments in `count` ranks and wait for them.
+def launch(count: int, arguments: Sequence[str]) -> int:
+    """Run `manus` with these arguments in `count` ranks, wait for them, and return torchrun's exit code.
 
-    torchrun itself dies of SIGUSR1, so it is not signalled: the first rank is, and all ranks agree at their next step.
-
-    Raises:
-        Interrupted: the ranks saved their state and stopped.
-        ManusError: they failed.
+    torchrun itself dies of SIGUSR1, so it is not signalled: the first rank is, as soon as it listens, and all ranks
+    agree at their next step.
     """
-    stopped_by: list[int] = []
-
-    def pass_on(number: int, frame: FrameType | None) -> None:
-        if number in STOPPING:
-            stopped_by.append(number)
-        for process in _first_rank(torchrun.pid):
-            with contextlib.suppress(psutil.NoSuchProcess):
-                process.send_signal(number)
-
+    signals: deque[int] = deque()
+    for number in PASSED_ON:
+        signal.signal(number, lambda number, frame: signals.append(number))
     command = [sys.executable, "-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={count}"]
     # A session of its own: Ctrl-C at the terminal reaches this process only, which passes it on once.
     torchrun = subprocess.Popen(
-        [*command, "-m", "manus", *arguments], start_new_session=True, preexec_fn=die_with_parent,
+        [*command, "-m", "manus", *arguments], start_new_session=True, preexec_fn=_until_it_listens,
         env={"OMP_NUM_THREADS": "1", **os.environ},
     )  # fmt: skip
-    for number in PASSED_ON:
-        signal.signal(number, pass_on)
-    code = torchrun.wait()
-    if code and stopped_by:
-        raise Interrupted(f"{signal.Signals(stopped_by[0]).name}: all ranks saved and stopped; the next run continues")
-    if code:
-        raise ManusError(f"the {count} ranks ended with exit code {code}; the lines above say why")
+    while torchrun.poll() is None:
+        first = _first_rank(torchrun.pid) if signals else None
+        if first is not None:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                first.send_signal(signals.popleft())
+        time.sleep(SECONDS_BETWEEN_LOOKS)
+    return torchrun.returncode
 
 
-def _first_rank(torchrun: int) -> list[psutil.Process]:
-    """Return the process of rank 0, once it can take signals; torchrun's own process takes none."""
+def _until_it_listens() -> None:
+    """Ignore what would kill torchrun, and its ranks while they start; die with this process."""
+    for number in (signal.SIGUSR1, signal.SIGUSR2):
+        signal.signal(number, signal.SIG_IGN)
+    die_with_parent()
+
+
+def _first_rank(torchrun: int) -> psutil.Process | None:
+    """Return the process of rank 0 once it has made its run known, which is after it has begun to listen."""
+    known = {status["pid"] for status in runs()}
     try:
         workers = psutil.Process(torchrun).children(recursive=True)
-        return [worker for worker in workers if worker.environ().get("RANK") == "0" and "manus" in worker.cmdline()]
-    except (psutil.NoSuchProcess, psutil.AccessDenied):
-        return []
+    except psutil.NoSuchProcess:
+        return None
+    return next((worker for worker in workers if worker.pid in known), None)

@@ -18,16 +18,25 @@ from manus.artifact import timestamp
 def logged(file: Path, name: str) -> Iterator[None]:
     """Write what the job `name` prints to a log file too, and say there why it failed."""
     file.parent.mkdir(parents=True, exist_ok=True)
-    with file.open("a", encoding="utf-8") as log:
-        log.write(f"--- {timestamp(time.time())} {name}\n")
-        with contextlib.redirect_stdout(Both(sys.stdout, log)), contextlib.redirect_stderr(Both(sys.stderr, log)):
+    with _closed_quietly(file.open("a", encoding="utf-8")) as log:
+        both = Both(sys.stdout, log)
+        both.keep(f"--- {timestamp(time.time())} {name}\n")
+        with contextlib.redirect_stdout(both), contextlib.redirect_stderr(Both(sys.stderr, log)):
             try:
                 yield
             except BaseException:
-                with contextlib.suppress(OSError):  # the disk may be full; the terminal has been told
-                    log.write(traceback.format_exc())
-                    log.flush()
+                both.keep(traceback.format_exc())
                 raise
+
+
+@contextlib.contextmanager
+def _closed_quietly(log: TextIO) -> Iterator[TextIO]:
+    """Close a log whose last words may not fit on the disk; what they were was said on the terminal."""
+    try:
+        yield log
+    finally:
+        with contextlib.suppress(OSError):
+            log.close()
 
 
 class Both(io.TextIOBase):
@@ -40,10 +49,11 @@ class Both(io.TextIOBase):
         """Write to both."""
         self.terminal.write(text)
         if not text.startswith("\r"):
-            self._keep(text)
+            self.keep(text)
         return len(text)
 
-    def _keep(self, text: str) -> None:
+    def keep(self, text: str) -> None:
+        """Write to the log only."""
         if not self.is_kept:
             return
         try:

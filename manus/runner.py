@@ -12,7 +12,7 @@ import warnings
 from typing import Any
 
 from manus.artifact import STAGING, Made
-from manus.errors import GateError
+from manus.errors import GateError, InputError, ManusError
 from manus.files import write_atomically
 from manus.guards import ranks
 from manus.guards.clock import CLOCK
@@ -22,8 +22,6 @@ from manus.jobs import BUILDERS, Job, verdicts
 from manus.next_run import status_of
 from manus.plan import Artifact, Plan
 from manus.publishing import publish_file, publish_folder
-
-SECONDS_BETWEEN_LOOKS = 0.5
 
 # What a run of each kind says it does, until it knows better.
 STATES: dict[str, State] = {
@@ -44,14 +42,17 @@ def build(plan: Plan, name: str, with_parents: bool = False) -> None:
         ManusError: it cannot be built; whatever was there before stays.
     """
     if with_parents:
-        for needed in list(plan.needed_for([name])):
-            if status_of(plan, plan.artifacts[needed]).action != "current":
-                build(plan, needed)
+        missing = [i for i in plan.needed_for([name]) if status_of(plan, plan.artifacts[i]).action != "current"]
+        if ranks.world_size() > 1 and missing not in ([], [name]):
+            raise InputError(
+                f"{missing[0]} must be built first, by one process; `manus stage` with --ranks {ranks.world_size()} does so"
+            )
+        for needed in missing:
+            build(plan, needed)
         return
     artifact = plan.artifacts[name]
     if not ranks.is_first():
-        if artifact.kind == "train":
-            assist(plan, artifact)
+        assist(plan, artifact)
         return
     plan.save()
     made_now = ensure_stored(plan, artifact)
@@ -73,7 +74,7 @@ def ensure_stored(plan: Plan, artifact: Artifact) -> bool:
     store = plan.store
     if store.holds(artifact.key):
         return False
-    with store.lock(artifact.key, while_waiting=lambda: RUN.cross(f"waiting for {artifact.id}")):
+    with store.lock(artifact.key, while_waiting=lambda: wait_for(artifact)):
         if store.holds(artifact.key):
             return False
         store.discard(artifact.key)
@@ -88,12 +89,20 @@ def ensure_stored(plan: Plan, artifact: Artifact) -> bool:
     return True
 
 
+def wait_for(artifact: Artifact) -> None:
+    """Pass the time while another process builds an artifact.
+
+    Raises:
+        ManusError: other ranks wait for this one.
+    """
+    if ranks.world_size() > 1:
+        raise ManusError(f"another process builds {artifact.id}; run this again when it has ended")
+    RUN.cross(f"waiting for {artifact.id}")
+
+
 def assist(plan: Plan, artifact: Artifact) -> None:
-    """Train with the first rank, which alone writes results; start when all that is needed is in the store."""
-    store, needed = plan.store, [plan.artifacts[name] for name in artifact.parents]
-    while not all(store.holds(parent.key) for parent in needed):
-        RUN.cross(f"waiting for what {artifact.id} is built from")
-        time.sleep(SECONDS_BETWEEN_LOOKS)
+    """Train with the first rank, which alone writes results."""
+    store = plan.store
     if store.holds(artifact.key):
         return
     job = Job(plan, artifact, store.work_folder(artifact.key), store.folder(artifact.key) / STAGING)

@@ -61,7 +61,7 @@ def status_table(statuses: Sequence[Status], selected: int = -1) -> Table:
         table.add_row(
             ("▸ " if index == selected else "  ") * (selected >= 0) + str(status.get("id") or title(status)),
             Text(state, style=COLOURS.get(state, "")),
-            f"{status['step']}/{status['total_steps']}" if "step" in status else "",
+            f"{status['step']}/{status.get('total_steps', '?')}" if "step" in status else "",
             _number(status.get("loss"), ".3f"), _number(status.get("tokens_per_second"), ".0f"),
             _number(status.get("temperature"), ".0f"),
             duration(status["eta_seconds"]) if "eta_seconds" in status and state == "training" else "",
@@ -80,7 +80,7 @@ def view(statuses: Sequence[Status], selected: int, message: str, width: int) ->
     if not statuses:
         return Group(Panel("nothing of yours runs on this machine", title="manus watch"), keys)
     chosen, parts = statuses[selected], [Text("")]
-    if "step" in chosen:
+    if "step" in chosen and "total_steps" in chosen:
         share = chosen["step"] / max(1, chosen["total_steps"])
         parts.append(
             Text(f"{bar(chosen['step'], chosen['total_steps'])} {share:.0%}   epoch {chosen.get('epoch', 0):g}")
@@ -109,21 +109,24 @@ def watch(read: Callable[[], list[Status]], name: str | None) -> None:
     if name is not None:
         selected = statuses.index(find_run(name, statuses))
     console = Console()
-    with _single_keys() as key, Live(console=console, screen=True, auto_refresh=False) as live:
+    with (
+        contextlib.suppress(KeyboardInterrupt),
+        _single_keys() as key,
+        Live(console=console, screen=True, auto_refresh=False) as live,
+    ):
         while True:
             selected = max(0, min(selected, len(statuses) - 1))
             live.update(view(statuses, selected, message, console.width), refresh=True)
             typed = key(SECONDS_BETWEEN_DRAWINGS)
-            if typed in ("q", "\x03", "\x1b"):
+            if typed in ("q", "\x1b"):
                 return
             if typed in ("up", "k"):
                 selected -= 1
             elif typed in ("down", "j"):
                 selected += 1
             elif typed in KEYS and statuses:
-                live.update(view(statuses, selected, f"asked to {KEYS[typed]} ...", console.width), refresh=True)
                 try:
-                    message = order(statuses[selected], KEYS[typed])
+                    message = order(statuses[selected], KEYS[typed], answer_seconds=0)
                 except ManusError as error:
                     message = str(error)
             statuses = read()

@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 from manus.errors import ManusError
-from manus.forwarding import forward_sigterm_to_jobs
+from manus.forwarding import forward_stops_to_jobs
 from manus.plan import make_plan
 from manus.next_run import next_run
 from manus.recipe import read_recipe
@@ -15,7 +15,7 @@ from manus.snakemake_config import find_recipe, split_config
 # A user who pauses a trainer may hit the whole process group: these signals are the trainer's.
 signal.signal(signal.SIGUSR1, signal.SIG_IGN)
 signal.signal(signal.SIGUSR2, signal.SIG_IGN)
-forward_sigterm_to_jobs()
+forward_stops_to_jobs()
 
 try:
     RECIPE_NAME, OVERRIDES = split_config(config)

@@ -16,7 +16,11 @@ SEAL = "sealed.json"
 PREFIX = "checkpoint-"
 STAGING = ".staging"
 FULL_DISK_ERRNOS = (errno.ENOSPC, errno.EDQUOT)
-FULL_DISK_WORDS = ("No space left", "os error 28", "os error 122", "file write failed", "failed writing file")
+# What safetensors and torch.save say of it, the latter in three ways.
+FULL_DISK_WORDS = (
+    "No space left", "os error 28", "os error 122", "file write failed", "failed writing file", "iostream error",
+    "unexpected pos",
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +87,15 @@ def newest_whole(folder: Path) -> Path | None:
     return None
 
 
+def remove_leftovers(folder: Path, newest: Path | None) -> None:
+    """Remove what a kill left half-written: the staging folder, and torn checkpoints after the newest whole one."""
+    shutil.rmtree(folder / STAGING, ignore_errors=True)
+    for checkpoint in checkpoints(folder):
+        if checkpoint == newest:
+            return
+        shutil.rmtree(checkpoint)
+
+
 def best(found: list[Path]) -> Path | None:
     """Return the checkpoint whose last logged training loss was the lowest."""
     losses = {}
@@ -112,6 +125,7 @@ def bytes_of(folder: Path) -> int:
 
 def is_disk_full(error: BaseException) -> bool:
     """Tell whether a library failed to write because the disk is full; each says it in its own way."""
+    earlier = error.__cause__ or error.__context__
     if isinstance(error, OSError):
         return error.errno in FULL_DISK_ERRNOS
-    return any(word in str(error) for word in FULL_DISK_WORDS)
+    return any(word in str(error) for word in FULL_DISK_WORDS) or (earlier is not None and is_disk_full(earlier))

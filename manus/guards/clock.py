@@ -21,7 +21,10 @@ class WorkClock:
 
     @contextmanager
     def stopped(self) -> Iterator[None]:
-        """Let the clock stand still."""
+        """Let the clock stand still; inside of another stop this changes nothing."""
+        if self._stopped_at is not None:
+            yield
+            return
         self._stopped_at = time.monotonic()
         try:
             yield

@@ -17,7 +17,7 @@ from manus.files import write_json
 from manus.guards.ranks import say
 from manus.guards.status_file import is_alive
 
-FRESH_SECONDS = 60.0
+FRESH_SECONDS = 600.0  # loading a large model tells nothing for a while
 
 Status = dict[str, Any]
 
@@ -56,7 +56,7 @@ def runs() -> list[Status]:
         told = _read(file) if file.name else {}
         if told and (is_alive(told) if told.get("host") == socket.gethostname() else _is_fresh(told)):
             found.append({**told, "folder": str(file.parent)})
-        elif entry.name.startswith(f"{socket.gethostname()}-") and not _is_running(entry):
+        elif entry.stem.rsplit("-", 1)[0] == socket.gethostname() and not _is_running(entry):
             entry.unlink(missing_ok=True)
     return found
 

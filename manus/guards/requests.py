@@ -19,9 +19,9 @@ from manus.errors import EXIT_INTERRUPTED
 from manus.files import write_json
 
 PR_SET_PDEATHSIG = 1
-CONTROL = "control.json"
 LOOK_EVERY_SECONDS = 0.2
-ORDERS = ("pause", "resume", "checkpoint")
+# The file in which each order is left. Pausing and resuming replace each other, saving does not.
+ORDERS = {"pause": "control.json", "resume": "control.json", "checkpoint": "control_checkpoint.json"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,17 +45,19 @@ class Requests:
 
     def __init__(self) -> None:
         self.stop: signal.Signals | None = None
+        self._interrupts = 0
         self._signals: deque[int] = deque()  # append and popleft cannot be torn by a handler
-        self._control: Path | None = None
-        self._control_time = 0
+        self._orders: dict[Path, int] = {}  # the files that hold them, and when each was changed last
         self._looked_at = 0.0
 
-    def listen(self) -> None:
-        """Install the handlers, and ask the kernel for SIGTERM when the parent process dies."""
+    def listen(self, is_job: bool = False) -> None:
+        """Install the handlers; a job of Snakemake or torchrun also gets SIGTERM when that dies."""
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, self._note_stop)
         for number in (signal.SIGUSR1, signal.SIGUSR2):
             signal.signal(number, self._note)
+        if not is_job:
+            return
         parent = os.getppid()
         die_with_parent()
         if os.getppid() != parent:
@@ -63,15 +65,15 @@ class Requests:
 
     def obey(self, work: Path | None) -> None:
         """Read orders from the control file in a run's folder; what earlier runs were told there is void."""
-        self._control = None if work is None else work / CONTROL
-        self._control_time = 0
-        if self._control is not None:
-            self._control.unlink(missing_ok=True)
+        self._orders = {} if work is None else {work / name: 0 for name in set(ORDERS.values())}
+        for file in self._orders:
+            file.unlink(missing_ok=True)
 
     def _note_stop(self, number: int, frame: FrameType | None) -> None:
-        if number == signal.SIGINT and self.stop == signal.SIGINT:
+        self._interrupts += number == signal.SIGINT
+        if self._interrupts > 1:
             os._exit(EXIT_INTERRUPTED)
-        self.stop = signal.Signals(number)
+        self.stop = self.stop or signal.Signals(number)
 
     def _note(self, number: int, frame: FrameType | None) -> None:
         self._signals.append(number)
@@ -87,30 +89,28 @@ class Requests:
             else:
                 is_checkpoint = True
         self._looked_at = time.monotonic()
-        order, by = self._order()
+        orders = dict(filter(None, map(self._order, self._orders)))
         return Asked(
-            toggles, order == "pause", order == "resume", is_checkpoint or order == "checkpoint",
-            by if order else "SIGUSR1",
+            toggles, "pause" in orders, "resume" in orders, is_checkpoint or "checkpoint" in orders,
+            orders.get("pause", "SIGUSR1"),
         )  # fmt: skip
 
-    def _order(self) -> tuple[str, str]:
-        if self._control is None:
-            return "", ""
+    def _order(self, file: Path) -> tuple[str, str] | None:
+        """Return a new order and who gave it, if the file holds one."""
         try:
-            changed = self._control.stat().st_mtime_ns
-            if changed == self._control_time:
-                return "", ""
-            order = json.loads(self._control.read_text(encoding="utf-8"))
-            self._control_time = changed
-            return (order["order"], str(order["by"])) if order["order"] in ORDERS else ("", "")
+            changed = file.stat().st_mtime_ns
+            if changed == self._orders[file]:
+                return None
+            self._orders[file] = changed
+            order = json.loads(file.read_text(encoding="utf-8"))
+            return str(order["order"]), str(order["by"])
         except (OSError, ValueError, KeyError, TypeError):
-            return "", ""
+            return None
 
 
 def give_order(work: Path, order: str, by: str) -> None:
     """Leave an order in a run's folder; it is read at the run's next safe point."""
-    assert order in ORDERS, order
-    write_json(work / CONTROL, {"order": order, "by": by})
+    write_json(work / ORDERS[order], {"order": order, "by": by})
 
 
 REQUESTS = Requests()

@@ -28,8 +28,10 @@ from manus.guards.settings import GuardSettings
 from manus.guards.status_file import NAME, State, StatusFile
 
 LOOK_EVERY_SECONDS = 0.1
+ASKED_BY = "asked by"
 OUTSIDE = GuardSettings(cooldown_every_steps=0)  # what is called without a run does not rest
 SPARE_BYTES = 1_000_000
+SECONDS_TO_NEXT_TRY = 5.0
 
 
 class Save(NamedTuple):
@@ -123,7 +125,7 @@ class Run:
             doing: what is going on, as in "training cot".
             step: the optimizer steps done, 0 where there are none.
             work: what can be saved and which memory can be given up.
-            is_last: whether nothing is left to do that a device would rest for.
+            is_last: whether only the results are left to write; then it neither rests nor stops.
 
         Raises:
             Interrupted: a signal asks to stop, or it stays too hot; the state was saved if there is any.
@@ -131,20 +133,24 @@ class Run:
         now = self._look()
         if step and self.status is not None:
             self.status.facts["step"] = step
-        if is_due(step, self.guards.cooldown_every_steps) and not is_last and not now.stop:
-            now = self._rest(doing, work)
+        self.tell()  # a sign of life, at most once a second
         if now.checkpoint:
             self._checkpoint(doing, work)
+        is_free = not (is_last or now.stop or now.hot or self.is_paused)
+        if is_free and is_due(step, self.guards.cooldown_every_steps):
+            now = self._rest(doing, work)
+            if now.checkpoint:
+                self._checkpoint(doing, work)
         if (self.is_paused or now.hot) and not now.stop:
             now = self._wait(doing, f"at step {step}" if step else f"while {doing}", work)
-        if now.stop:
+        if now.stop and not is_last:
             self._end(self.requests.stop.name if self.requests.stop else "another rank's signal", doing, work)
 
     def save(self, work: Save) -> Path | None:
         """Save the state; on a full disk wait until there is room. None when a signal ended the wait."""
         before = self.status.facts["state"] if self.status else None
         while True:
-            needed = work.needed_bytes() + SPARE_BYTES
+            needed, seconds = work.needed_bytes() + SPARE_BYTES, 0.0
             if not _is_full(work.folder, needed):
                 try:
                     self.tell("checkpointing")
@@ -154,7 +160,9 @@ class Run:
                 except Exception as error:
                     if ranks.world_size() > 1 or not is_disk_full(error):
                         raise
-            if not self._wait_for_room(work.folder, needed):
+                    seconds = SECONDS_TO_NEXT_TRY  # there seemed to be room: a quota, or others took it
+            self.tell(before)
+            if not self._wait_for_room(work.folder, needed, seconds):
                 return None
 
     def _look(self, is_over: bool = False) -> Now:
@@ -186,18 +194,18 @@ class Run:
     @contextmanager
     def _idle(self, state: State, reason: str, work: Work) -> Iterator[None]:
         """Be idle: an accelerator's memory is given up, no time is counted, the status says why and since when."""
-        before = self.status.facts["state"] if self.status else None
+        before = dict(self.status.facts) if self.status else {}
         is_parked = state != "paused" or not self.guards.pause_keeps_memory
         with CLOCK.stopped():
             if is_parked:
                 work.park()
-            self.tell(state, reason=reason, since=timestamp(time.time()))
+            self.tell(state, now=True, reason=reason, since=timestamp(time.time()))
             try:
                 yield
             finally:
                 if is_parked:
                     work.unpark()
-        self.tell(before, reason="", since=None)
+        self.tell(before.get("state"), now=True, reason=before.get("reason", ""), since=before.get("since"))
 
     def _rest(self, doing: str, work: Work) -> Now:
         """Let the device rest for the cooldown; SIGUSR1 or any order ends it."""
@@ -222,8 +230,7 @@ class Run:
             Interrupted: it was too hot for longer than the limit.
         """
         began = time.monotonic()
-        celsius = self.heat.celsius if self.heat is not None else None
-        why = f"asked by {self._paused_by}" if self.is_paused else f"it is too hot: {celsius or 0:g} °C"
+        why = self._why_paused()
         note = (
             "SIGUSR1 to resume" if self.is_paused else f"{why}, resumes below {self.guards.resume_below_celsius:g} °C"
         )
@@ -241,7 +248,7 @@ class Run:
                     hot_since = time.monotonic()
                 elif now.over:
                     break
-                self.tell()
+                self.tell(reason=self._why_paused())
                 time.sleep(LOOK_EVERY_SECONDS)
         if now.over and now.hot and not now.stop:
             self._end(f"too hot for {self.guards.max_wait_minutes:g} min", doing, work)
@@ -249,13 +256,20 @@ class Run:
             say(f"Resumed {place} after {duration(time.monotonic() - began)}")
         return now
 
-    def _wait_for_room(self, folder: Path, needed: int) -> bool:
-        """Wait until a folder's disk has room, or a signal asks to stop; tell whether there is room."""
+    def _why_paused(self) -> str:
+        if self.is_paused:
+            return f"{ASKED_BY} {self._paused_by}"
+        celsius = self.heat.celsius if self.heat is not None else None
+        return "it is too hot" + (f": {celsius:g} °C" if celsius is not None else "")
+
+    def _wait_for_room(self, folder: Path, needed: int, seconds: float) -> bool:
+        """Wait so many seconds at least, and until a disk has room or a signal asks to stop; tell if there is room."""
+        began = time.monotonic()
         why = f"the disk is full: a checkpoint needs {needed / 1e6:.1f} MB, {free_bytes(folder) / 1e6:.1f} MB are free"
         say(f"Paused: {why}. Free some and it goes on by itself; earlier checkpoints are safe")
         with self._idle("paused", why, NOTHING):
             while not self._look().stop:
-                if not _is_full(folder, needed):
+                if not _is_full(folder, needed) and time.monotonic() - began >= seconds:
                     return True
                 time.sleep(LOOK_EVERY_SECONDS)
         return False
@@ -264,12 +278,17 @@ class Run:
         """Save what can be saved and raise Interrupted."""
         if work.save is None:
             raise Interrupted(f"{why} while {doing}; the next run continues")
+        lost = f"{why} while {doing}; the disk is full, so the next run continues from the last checkpoint"
         if _is_full(work.save.folder, work.save.needed_bytes() + SPARE_BYTES):
-            raise Interrupted(
-                f"{why} while {doing}; the disk is full, so the next run continues from the last checkpoint"
-            )
+            raise Interrupted(lost)
         self.tell("checkpointing")
-        raise Interrupted(f"{why} while {doing}; saved in {work.save.write().name}, the next run continues")
+        try:
+            saved = work.save.write()
+        except Exception as error:
+            if is_disk_full(error):
+                raise Interrupted(lost) from error
+            raise
+        raise Interrupted(f"{why} while {doing}; saved in {saved.name}, the next run continues")
 
 
 def free_bytes(folder: Path) -> int:

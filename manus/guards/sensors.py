@@ -72,7 +72,7 @@ class Sensors:
         for gpu in self.gpus:
             try:
                 before = pynvml.nvmlDeviceGetPowerManagementLimit(gpu)
-                pynvml.nvmlDeviceSetPowerManagementLimit(gpu, round(watts * MILLIWATTS))
+                pynvml.nvmlDeviceSetPowerManagementLimit(gpu, min(before, round(watts * MILLIWATTS)))
             except pynvml.NVMLError as error:
                 self.say_once(f"the GPU's power cannot be capped ({error}); pausing instead")
                 return False

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import socket
 import time
 from collections import deque
@@ -42,7 +43,7 @@ class StatusFile:
         """Note new facts and write them, unless that was done within the last second; a new state is written at once."""
         is_new = state is not None and state != self.facts["state"]
         self.facts |= facts if state is None else {**facts, "state": state}
-        if "loss" in facts:
+        if math.isfinite(facts.get("loss", math.nan)):
             self.losses.append(facts["loss"])
         wall = time.monotonic()
         if now or is_new or wall - self._written_at >= SECONDS_BETWEEN_WRITES:
@@ -61,12 +62,19 @@ class StatusFile:
     def _write(self) -> None:
         try:
             updated = {"losses": list(self.losses), "updated_at": timestamp(time.time())}
-            write_json(self.path, {**self.facts, **updated}, is_durable=False)
+            write_json(self.path, _finite({**self.facts, **updated}), is_durable=False)
         except OSError as error:
             # A full disk must not end a run that only wanted to talk about itself.
             if not self._has_complained:
                 print(f"  {self.path.name} cannot be written: {error.strerror}; the work goes on", flush=True)
             self._has_complained = True
+
+
+def _finite(facts: dict[str, Any]) -> dict[str, Any]:
+    """Return the facts with null where a number is infinite or none, which JSON cannot say."""
+    return {
+        name: None if isinstance(value, float) and not math.isfinite(value) else value for name, value in facts.items()
+    }
 
 
 def is_alive(status: dict[str, Any]) -> bool:

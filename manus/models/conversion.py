@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from manus.errors import ModelError
+from manus.guards.run import RUN
 
 
 def convert_gguf(file: Path, folder: Path) -> dict[str, Any]:
@@ -34,6 +35,7 @@ def convert_gguf(file: Path, folder: Path) -> dict[str, Any]:
         )
     except (OSError, ValueError, KeyError, RuntimeError, ImportError) as error:
         raise ModelError(f"{file.name} cannot be converted: {str(error).splitlines()[0]}") from None
+    RUN.cross("converting the base model")
     print("  writing safetensors", flush=True)
     model.save_pretrained(folder)
     tokenizer.save_pretrained(folder)

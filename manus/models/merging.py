@@ -26,6 +26,7 @@ from torch import Tensor
 from transformers import PreTrainedModel
 
 from manus.errors import InputError
+from manus.guards.run import RUN
 from manus.models.adapters import adapted, adapter_config, are_plain_lora, are_tied
 from manus.models.composition import Trained, chain, load_model, load_plain
 from manus.models.deltas import with_changes, written_changes
@@ -85,6 +86,7 @@ def merge(
         merged = _merged(base, trained, compose, settings, choice, prompts, out)
     reference, step_difference, tied = merged.reference, merged.step_difference, are_tied(merged.model)
     write_model(merged.model, base, out, stored)
+    RUN.cross("checking the merged model")
     del merged  # its memory is needed to read the result back
     again = logits_of(load_model(out, torch.float32), prompts)
     tolerance = settings.tolerance or TOLERANCES[stored]
@@ -132,6 +134,7 @@ def _in_sequence(base: Path, trained: Sequence[Trained], prompts: Prompts) -> Me
     model, difference = load_plain(start, torch.float32), 0.0
     reference = [] if adapters else logits_of(model, prompts)
     for stage in adapters:
+        RUN.cross(f"merging {stage.name}")
         active = adapted(model, stage.path)
         model, reference, step = absorbed_alike(active, stage.name, prompts)
         difference = max(difference, step)

@@ -6,6 +6,7 @@ Knows nothing of methods: what is trained, and on what, is decided by those who 
 from __future__ import annotations
 
 import inspect
+import math
 import shutil
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ from typing import Any
 import torch.nn.functional as F
 from transformers import PrinterCallback, Trainer, TrainerCallback, TrainerState
 
-from manus.errors import InputError
+from manus.errors import InputError, ManusError
 from manus.guards import ranks
 from manus.guards.checkpoint import (
     PREFIX,
@@ -23,6 +24,7 @@ from manus.guards.checkpoint import (
     checkpoints,
     counters_of,
     newest_whole,
+    remove_leftovers,
     remove_older,
     seal,
 )  # fmt: skip
@@ -54,7 +56,7 @@ class StageTrainer(Trainer):
         self.before = Counters()
         self.tokens_seen = 0
         self.began_at = self.saved_at = CLOCK.now()
-        self.crossed_at = 0
+        self.crossed_at = self.saved_step = 0
         forward = self.accelerator.unwrap_model(self.model)
         forward = forward.get_base_model() if hasattr(forward, "get_base_model") else forward
         self.can_skip_logits = "logits_to_keep" in inspect.signature(forward.forward).parameters
@@ -80,17 +82,20 @@ class StageTrainer(Trainer):
         return (loss, outputs) if return_outputs else loss
 
     def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
-        """Add the number of real tokens that this rank has seen."""
-        super().log({**logs, "tokens": self.tokens_seen}, start_time)
+        """Add the number of real tokens that all ranks have seen."""
+        super().log({**logs, "tokens": ranks.summed([self.tokens_seen])[0]}, start_time)
 
     @property
     def counters(self) -> Counters:
-        """What the whole run has counted, over all its processes."""
+        """What the whole run has counted, over all its processes; all ranks must ask together."""
         losses = [entry["loss"] for entry in self.state.log_history[-1:] if "loss" in entry]
         seconds = self.before.work_seconds + CLOCK.now() - self.began_at
-        unlogged = self.state.global_step - self._globalstep_last_logged
+        unlogged = self.accelerator.reduce(self._tr_loss.clone(), "mean").item()
+        check_loss(unlogged, self.state.global_step)
         return Counters(
-            self.tokens_seen, seconds, losses[0] if losses else None, self._tr_loss.item(), unlogged, ranks.world_size()
+            tokens=ranks.summed([self.tokens_seen])[0], work_seconds=seconds, loss=losses[0] if losses else None,
+            unlogged_loss=unlogged, unlogged_steps=self.state.global_step - self._globalstep_last_logged,
+            ranks=ranks.world_size(),
         )  # fmt: skip
 
     def run(self) -> None:
@@ -100,7 +105,10 @@ class StageTrainer(Trainer):
             Interrupted: a signal came, and the state is saved.
             InputError: another number of ranks began this run.
         """
-        found = newest_whole(Path(self.args.output_dir))
+        run = Path(self.args.output_dir)
+        found = newest_whole(run)
+        if ranks.is_first():
+            remove_leftovers(run, found)
         if found is not None:
             ranks.say(f"continuing from {found.name}")
             self.before = counters_of(found)
@@ -109,7 +117,8 @@ class StageTrainer(Trainer):
                     f"{found} was saved by {self.before.ranks} rank(s), this run has {ranks.world_size()}: its steps hold "
                     f"other samples; run `manus stage` with --ranks {self.before.ranks}, or delete {found.parent}"
                 )
-            self.tokens_seen = self.before.tokens
+            self.tokens_seen = self.before.tokens if ranks.is_first() else 0
+            self.saved_step = int(found.name.removeprefix(PREFIX))
         self.began_at = self.saved_at = CLOCK.now()
         self.train(resume_from_checkpoint=str(found) if found else None)
 
@@ -148,6 +157,8 @@ class StageTrainer(Trainer):
     def save(self) -> Path:
         """Save under a temporary name, seal, rename: a kill at any moment leaves the earlier ones valid."""
         run = Path(self.args.output_dir)
+        if self.saved_step == self.state.global_step:
+            return run / f"{PREFIX}{self.saved_step}"
         staging, final = run / STAGING, run / f"{PREFIX}{self.state.global_step}"
         if ranks.is_first():
             shutil.rmtree(staging, ignore_errors=True)
@@ -155,16 +166,28 @@ class StageTrainer(Trainer):
         self._get_output_dir = lambda trial=None: str(staging)
         try:
             self._save_checkpoint(self.model, None)
+            counters = self.counters
             self.accelerator.wait_for_everyone()
             if ranks.is_first():
-                seal(staging / final.name, final, self.counters)
+                seal(staging / final.name, final, counters)
                 remove_older(run, RUN.guards.keep_checkpoints)
         finally:
             del self._get_output_dir
             if ranks.is_first():
                 shutil.rmtree(staging, ignore_errors=True)
         self.accelerator.wait_for_everyone()
+        self.saved_step = self.state.global_step
         return final
+
+
+def check_loss(loss: float, step: int) -> None:
+    """Stop a run that has diverged, before its state is saved over a good one.
+
+    Raises:
+        ManusError: the loss is not a finite number.
+    """
+    if not math.isfinite(loss):
+        raise ManusError(f"the loss is {loss} at step {step}; lower learning_rate, or use precision: fp32")
 
 
 class Recall(TrainerCallback):
@@ -193,6 +216,7 @@ class Reporter(TrainerCallback):
         newest = logs or {}
         if "loss" not in newest:
             return
+        check_loss(newest["loss"], state.global_step)
         now, tokens = CLOCK.now(), int(newest["tokens"])
         self.first = self.first or (now, tokens)
         speed = (tokens - self.first[1]) / (now - self.first[0]) if now > self.first[0] else 0.0

@@ -22,7 +22,7 @@ from manus.control import find_run, order
 from manus.errors import InputError, ManusError
 from manus.files import write_json
 from manus.guards.registry import register, runs, unregister
-from manus.guards.requests import CONTROL
+from manus.guards.requests import ORDERS
 from manus.watch import bar, sparkline
 
 
@@ -87,14 +87,38 @@ def test_nothing_is_sent_to_a_stranger(tmp_path: Path) -> None:
     status = {**told(tmp_path, process_started=1.0), "folder": str(tmp_path)}
     with pytest.raises(ManusError, match="its number belongs to another"):
         order(status, "pause")
-    assert not (tmp_path / CONTROL).exists()
+    assert not (tmp_path / ORDERS["pause"]).exists()
 
 
-def test_a_run_of_another_machine_gets_its_order_by_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("manus.control.ANSWER_SECONDS", 0.3)
+def test_a_run_of_another_machine_gets_its_order_by_file(tmp_path: Path) -> None:
     status = {**told(tmp_path, host="elsewhere", pid=1), "folder": str(tmp_path)}
-    assert "it will at its next safe point" in order(status, "pause")
-    assert json.loads((tmp_path / CONTROL).read_text())["order"] == "pause"
+    assert "it will at its next safe point" in order(status, "pause", answer_seconds=0.3)
+    assert json.loads((tmp_path / ORDERS["pause"]).read_text())["order"] == "pause"
+
+
+@pytest.mark.parametrize(
+    ("state", "reason", "word", "is_needless"),
+    [
+        ("paused", "asked by SIGUSR1", "pause", True),
+        ("paused", "it is too hot: 90 °C", "pause", False),
+        ("paused", "the disk is full: ...", "pause", False),
+        ("training", "", "resume", True),
+        ("cooling", "resting", "resume", False),
+        ("checkpointing", "", "resume", False),
+    ],
+)
+def test_only_needless_orders_are_not_given(
+    tmp_path: Path, state: str, reason: str, word: str, is_needless: bool
+) -> None:
+    status = {**told(tmp_path, state=state, reason=reason), "folder": str(tmp_path)}
+    assert ("already" in order(status, word, answer_seconds=0)) == is_needless
+    assert (tmp_path / ORDERS[word]).exists() != is_needless
+
+
+def test_a_run_that_died_is_said_to_have_ended(tmp_path: Path) -> None:
+    status = {**told(tmp_path), "folder": str(tmp_path)}
+    told(tmp_path, state="failed")
+    assert "has ended meanwhile" in order(status, "pause", answer_seconds=5)
 
 
 def test_sparkline_and_bar() -> None:
@@ -155,13 +179,13 @@ def test_the_live_view_in_a_terminal(tmp_path: Path) -> None:
     ):
         assert words in text, (words, text)
     terminal.type("p")
-    terminal.wait_for("asked to pause")
+    terminal.wait_for("asked to pause; it will at its next safe point")
     ends_at = time.monotonic() + 5
-    while not (tmp_path / CONTROL).exists() and time.monotonic() < ends_at:
+    while not (tmp_path / ORDERS["pause"]).exists() and time.monotonic() < ends_at:
         time.sleep(0.05)
-    assert json.loads((tmp_path / CONTROL).read_text())["order"] == "pause"
+    assert json.loads((tmp_path / ORDERS["pause"]).read_text())["order"] == "pause"
     told(tmp_path, state="paused", step=31, total_steps=120, reason="asked by me@here", since="2026-01-01T10:00:00Z")
-    terminal.wait_for("is paused at step 31")
+    terminal.wait_for("31/120")
     terminal.wait_for("asked by me@here, since 2026-01-01T10:00:00Z")
     terminal.type("q")
     assert terminal.process.wait(10) == 0

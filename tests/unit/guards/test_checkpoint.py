@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from manus.guards.checkpoint import Counters, counters_of, is_whole, newest_whole, remove_older, seal
+from manus.guards.checkpoint import Counters, counters_of, is_whole, newest_whole, remove_leftovers, remove_older, seal
 
 
 def saved(run: Path, step: int, loss: float | None = None) -> Path:
@@ -64,3 +64,12 @@ def test_the_best_one_stays(tmp_path: Path) -> None:
 
 def test_counting_goes_on_from_the_checkpoint(tmp_path: Path) -> None:
     assert counters_of(saved(tmp_path, 7, 0.25)) == Counters(tokens=70, work_seconds=1.5, loss=0.25)
+
+
+def test_leftovers_of_a_kill_make_room(tmp_path: Path) -> None:
+    for step in (1, 2, 3):
+        saved(tmp_path, step)
+    (tmp_path / "checkpoint-3" / "weights").write_text("torn")
+    (tmp_path / ".staging" / "checkpoint-4").mkdir(parents=True)
+    remove_leftovers(tmp_path, newest_whole(tmp_path))
+    assert {path.name for path in tmp_path.iterdir()} == {"checkpoint-1", "checkpoint-2"}

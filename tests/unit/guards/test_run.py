@@ -14,6 +14,7 @@ import pytest
 
 from manus.errors import Interrupted
 from manus.guards import run as run_module
+from manus.guards.checkpoint import is_disk_full
 from manus.guards.clock import WorkClock
 from manus.guards.requests import Requests, give_order
 from manus.guards.run import Run, Save, Work
@@ -29,7 +30,6 @@ def run(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Run]:
     monkeypatch.setattr(run_module, "CLOCK", WorkClock())
     before = {number: signal.getsignal(number) for number in SIGNALS}
     requests = Requests()
-    monkeypatch.setattr("manus.guards.requests.die_with_parent", lambda: None)
     requests.listen()
     yield Run(requests)
     for number, handler in before.items():
@@ -161,6 +161,50 @@ def test_cooldown_rests_at_its_steps_and_can_be_skipped(run: Run, tmp_path: Path
     assert saved.did == ["park", "unpark"], "it rested after the last step"
 
 
+def test_a_checkpoint_asked_for_where_a_rest_is_due_is_saved_first(run: Run, tmp_path: Path) -> None:
+    saved = Saved(tmp_path)
+    with run.of(tmp_path, GuardSettings(cooldown_every_steps=2, cooldown_seconds=0.3), "training"):
+        send(signal.SIGUSR2)
+        run.cross("training", 2, saved.work)
+    assert saved.did == ["save", "park", "unpark"]
+
+
+def test_a_pause_where_a_rest_is_due_is_a_pause(run: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with run.of(tmp_path, GuardSettings(cooldown_every_steps=2), "training"):
+        send(signal.SIGUSR1)
+        later(0.3, signal.SIGUSR1)
+        run.cross("training", 2)
+    assert "Paused at step 2" in (text := capsys.readouterr().out) and "Cooling" not in text
+
+
+def test_stopping_after_the_last_step_lets_the_results_be_written(run: Run, tmp_path: Path) -> None:
+    with run.of(tmp_path, GuardSettings(), "training"):
+        send(signal.SIGTERM)
+        run.cross("training", 9, is_last=True)
+
+
+def test_a_checkpoint_in_a_pause_on_a_full_disk_keeps_the_pause(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    saved, free = Saved(tmp_path), [0]
+    monkeypatch.setattr(run_module, "free_bytes", lambda folder: free[0])
+    seen = []
+
+    def grow() -> None:
+        seen.append(status(tmp_path)["reason"])
+        free[0] = 10**9
+
+    threading.Timer(0.8, grow).start()
+    threading.Timer(1.4, lambda: seen.append(status(tmp_path)["reason"])).start()
+    with run.of(tmp_path, GuardSettings(), "training"):
+        send(signal.SIGUSR1)
+        later(0.2, signal.SIGUSR2)
+        threading.Timer(1.8, send, (signal.SIGUSR1,)).start()
+        run.cross("training", 3, saved.work)
+    assert "the disk is full" in str(seen[0]) and seen[1] == "asked by SIGUSR1"
+    assert saved.did == ["park", "save", "unpark"]
+
+
 def test_a_full_disk_waits_for_room(
     run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -174,7 +218,9 @@ def test_a_full_disk_waits_for_room(
     assert "the disk is full: a checkpoint needs 1.0 MB, 0.0 MB are free" in capsys.readouterr().out
 
 
-def test_a_disk_that_fills_while_it_is_written_to_waits_too(run: Run, tmp_path: Path) -> None:
+def test_a_disk_that_fills_while_it_is_written_to_waits_too(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     tries = []
 
     def write() -> Path:
@@ -183,6 +229,7 @@ def test_a_disk_that_fills_while_it_is_written_to_waits_too(run: Run, tmp_path: 
             raise OSError(28, "No space left on device")
         return tmp_path
 
+    monkeypatch.setattr(run_module, "SECONDS_TO_NEXT_TRY", 0.1)
     with run.of(tmp_path, GuardSettings(), "training"):
         assert run.save(Save(write, lambda: 10, tmp_path)) == tmp_path
     assert len(tries) == 2
@@ -195,6 +242,27 @@ def test_other_errors_of_writing_are_not_hidden(run: Run, tmp_path: Path) -> Non
     with pytest.raises(OSError, match="Input/output"), run.of(tmp_path, GuardSettings(), "training"):
         run.save(Save(write, lambda: 10, tmp_path))
     assert status(tmp_path)["state"] == "failed"
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        OSError(28, "No space left on device"),
+        RuntimeError("basic_ios::clear: iostream error"),
+        RuntimeError("unexpected pos 704 vs 598"),
+    ],
+)
+def test_a_full_disk_is_recognised_in_the_words_of_each_library(error: Exception) -> None:
+    assert is_disk_full(error)
+    wrapped = ValueError("something else")
+    wrapped.__context__ = error
+    assert is_disk_full(wrapped) and not is_disk_full(OSError(13, "Permission denied"))
+
+
+def test_a_loss_that_is_no_number_can_be_told(run: Run, tmp_path: Path) -> None:
+    with run.of(tmp_path, GuardSettings(), "training"):
+        run.step(3, 10, loss=float("nan"))
+    assert status(tmp_path)["losses"] == []
 
 
 def test_a_failure_is_in_the_status(run: Run, tmp_path: Path) -> None:
