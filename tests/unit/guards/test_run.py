@@ -269,3 +269,13 @@ def test_a_failure_is_in_the_status(run: Run, tmp_path: Path) -> None:
     with pytest.raises(ValueError), run.of(tmp_path, GuardSettings(), "preparing"):
         raise ValueError("a reason\nwith details")
     assert (status(tmp_path)["state"], status(tmp_path)["reason"]) == ("failed", "a reason")
+
+
+def test_a_second_interrupt_ends_at_once(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    codes: list[int] = []
+    monkeypatch.setattr("manus.guards.requests.os._exit", codes.append)
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGTERM):
+        send(number)
+    assert codes == [] and run.requests.stop == signal.SIGINT
+    send(signal.SIGINT)
+    assert codes == [75]
