@@ -8,6 +8,7 @@ from pathlib import Path
 
 from manus.artifact import LOCKS, Manifest, Store
 from manus.errors import InputError
+from manus.guards.checkpoint import bytes_of
 
 
 def remove_unreferenced(output_dir: Path, is_dry: bool) -> list[tuple[str, int]]:
@@ -26,9 +27,12 @@ def remove_unreferenced(output_dir: Path, is_dry: bool) -> list[tuple[str, int]]
         if folder.name in kept or folder.name == LOCKS or not folder.is_dir():
             continue
         manifest = Manifest.read(folder)
-        size = sum(entry.stat().st_size for entry in folder.rglob("*") if entry.is_file())
+        work = store.work_folder(folder.name)  # checkpoints may lie elsewhere
+        parts = [folder] if work.parent == folder or not work.exists() else [folder, work]
+        size = sum(bytes_of(part) for part in parts)
         removed.append((f"{f'{manifest.kind}/{manifest.name}' if manifest else 'unfinished'} {folder.name}", size))
         if not is_dry:
             with store.lock(folder.name):
-                shutil.rmtree(folder)
+                for part in parts:
+                    shutil.rmtree(part)
     return removed

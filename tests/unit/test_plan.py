@@ -253,6 +253,15 @@ def test_gc_removes_only_what_no_recipe_refers_to(recipe: Path) -> None:
     assert all(plan.store.holds(a.key) for a in plan.artifacts.values())
 
 
+def test_gc_takes_checkpoints_that_lie_elsewhere(recipe: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MANUS_CHECKPOINT_DIR", str(tmp_path / "fast"))
+    plan = planned(recipe)
+    plan.store.staging("0" * 20)
+    (plan.store.work("0" * 20) / "weights").write_text("12345678")
+    assert remove_unreferenced(plan.output_dir, is_dry=False) == [("unfinished " + "0" * 20, 8)]
+    assert not list((tmp_path / "fast").iterdir())
+
+
 def test_status_tells_done_running_and_interrupted(recipe: Path) -> None:
     plan = planned(recipe)
     artifact: Artifact = plan.artifacts["train/cot"]
