@@ -9,11 +9,13 @@ process, which on a noisy machine says less.
 from __future__ import annotations
 
 import argparse
+import contextlib
 import tempfile
 import time
 from pathlib import Path
 from statistics import median
 from typing import Any
+from unittest import mock
 
 CROSSINGS = 20_000
 
@@ -33,16 +35,16 @@ def prepared(base: Path, folder: Path, samples: int) -> None:
 
 def step_seconds(base: Path, data: Path, has_guards: bool) -> float:
     """Train one epoch and return the seconds of a step."""
+    from transformers import Trainer
+
     from manus.guards.run import RUN
     from manus.guards.settings import GuardSettings
     from manus.methods import lora
     from manus.training.loop import StageTrainer
     from manus.training.supervised import StageJob
 
-    guarded = StageTrainer._maybe_log_save_evaluate
-    if not has_guards:
-        StageTrainer._maybe_log_save_evaluate = StageTrainer.__base__._maybe_log_save_evaluate  # type: ignore[method-assign]
-    try:
+    bare = mock.patch.object(StageTrainer, "_maybe_log_save_evaluate", Trainer._maybe_log_save_evaluate)
+    with contextlib.nullcontext() if has_guards else bare:
         with tempfile.TemporaryDirectory() as place:
             work, staging = Path(place) / "work", Path(place) / "staging"
             work.mkdir()
@@ -55,8 +57,6 @@ def step_seconds(base: Path, data: Path, has_guards: bool) -> float:
             with RUN.of(work, GuardSettings(), "starting", stage="benchmark", key="0"):
                 metrics: dict[str, Any] = lora.train(order)
         return float(metrics["training_seconds"]) / int(metrics["steps"])
-    finally:
-        StageTrainer._maybe_log_save_evaluate = guarded  # type: ignore[method-assign]
 
 
 def crossing_seconds() -> float:

@@ -342,7 +342,8 @@ def build_artifact(
 
 
 def _order(name: str | None, word: str) -> None:
-    from manus.control import find_run, order, runs
+    from manus.control import find_run, order
+    from manus.guards.registry import runs
 
     print(order(find_run(name, runs()), word))
 

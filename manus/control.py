@@ -16,7 +16,7 @@ from typing import Any
 import psutil
 
 from manus.errors import InputError, ManusError
-from manus.guards.registry import Status, runs
+from manus.guards.registry import Status
 from manus.guards.requests import give_order
 from manus.guards.run import ASKED_BY
 from manus.guards.status_file import NAME, is_alive
@@ -119,6 +119,3 @@ def _status(file: Path) -> dict[str, Any]:
         return value
     except FileNotFoundError:
         return {}
-
-
-__all__ = ["find_run", "order", "runs", "title"]

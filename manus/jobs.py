@@ -25,9 +25,7 @@ if TYPE_CHECKING:
     from manus.models.composition import Trained
 
 EVALUATION = "evaluation.json"
-
 PARITY_PROMPTS = 8
-
 PARITY_PROMPT_TOKENS = 64
 
 

@@ -94,6 +94,8 @@ class Run:
         except BaseException as error:
             self.tell("failed", reason=str(error).split("\n", 1)[0][:300])
             raise
+        else:
+            self.tell("done")
         finally:
             if self.heat is not None:
                 self.heat.stop()
@@ -125,7 +127,7 @@ class Run:
             doing: what is going on, as in "training cot".
             step: the optimizer steps done, 0 where there are none.
             work: what can be saved and which memory can be given up.
-            is_last: whether only the results are left to write; then it neither rests nor stops.
+            is_last: whether only the results are left to write; then it neither rests nor cools nor stops.
 
         Raises:
             Interrupted: a signal asks to stop, or it stays too hot; the state was saved if there is any.
@@ -141,7 +143,7 @@ class Run:
             now = self._rest(doing, work)
             if now.checkpoint:
                 self._checkpoint(doing, work)
-        if (self.is_paused or now.hot) and not now.stop:
+        if (self.is_paused or (now.hot and not is_last)) and not now.stop:
             now = self._wait(doing, f"at step {step}" if step else f"while {doing}", work)
         if now.stop and not is_last:
             self._end(self.requests.stop.name if self.requests.stop else "another rank's signal", doing, work)

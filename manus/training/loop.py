@@ -129,17 +129,15 @@ class StageTrainer(Trainer):
         if step == self.crossed_at:  # Trainer comes here once more at the end of an epoch
             return
         self.crossed_at = step
-        parked = Parked(self.model, self.optimizer)
-        save = Save(self.save, self.bytes_of_checkpoint, Path(self.args.output_dir))
-        if step < self.state.max_steps and self._is_checkpoint_due(step):
+        # After the last step nothing is saved: Trainer would take one step more when it continues from there.
+        is_last = step == self.state.max_steps
+        save = None if is_last else Save(self.save, self.bytes_of_checkpoint, Path(self.args.output_dir))
+        if save is not None and self._is_checkpoint_due(step):
             RUN.save(save)
             self.saved_at = CLOCK.now()
-        RUN.cross(
-            f"training {self.title} at step {step}",
-            step,
-            Work(save, parked.park, parked.unpark),
-            step == self.state.max_steps,
-        )
+        parked = Parked(self.model, self.optimizer)
+        work = Work(save, parked.park, parked.unpark)
+        RUN.cross(f"training {self.title} at step {step}", step, work, is_last)
 
     def _is_checkpoint_due(self, step: int) -> bool:
         """Tell whether it is time to save, by steps or by minutes; all ranks go by the first one's clock."""

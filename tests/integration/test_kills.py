@@ -19,8 +19,8 @@ from tests.pico import rows
 KILLS = 10
 LATEST_KILL_SECONDS = 0.06  # after a new checkpoint: two or three steps
 
-# What makes continuing hard: dropout, an unfinished accumulation, warmup, a schedule, several epochs, packed rows.
-HARD = {"epochs": 6, "batch_size": 8, "gradient_accumulation": 2, "warmup": 0.2, "scheduler": "cosine"}
+# What makes continuing hard: dropout, an unfinished accumulation, warmup, a schedule, several epochs and a half, packed rows.
+HARD = {"epochs": 6.5, "batch_size": 8, "gradient_accumulation": 2, "warmup": 0.2, "scheduler": "cosine"}
 ADAPTER = {**HARD, "dropout": 0.1, "rank": 4}
 PACKED = {"packing": True, "epochs": 30, "batch_size": 2}
 METHODS = {

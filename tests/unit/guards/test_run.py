@@ -181,6 +181,7 @@ def test_stopping_after_the_last_step_lets_the_results_be_written(run: Run, tmp_
     with run.of(tmp_path, GuardSettings(), "training"):
         send(signal.SIGTERM)
         run.cross("training", 9, is_last=True)
+    assert status(tmp_path)["state"] == "done"
 
 
 def test_a_checkpoint_in_a_pause_on_a_full_disk_keeps_the_pause(
