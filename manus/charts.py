@@ -1,4 +1,7 @@
-"""Draws a training history as an SVG that stands alone. Knows nothing of files, stages or reports."""
+"""Draws a training history as an SVG that stands alone, and how all drawings look.
+
+Knows nothing of files, stages or reports.
+"""
 
 from __future__ import annotations
 
@@ -11,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 SIZE_INCHES = (4.9, 2.6)
 FONT_SIZE = 9.5
@@ -19,9 +23,9 @@ INK = "#010203"  # stands for currentColor, which matplotlib has no name for
 SMOOTHED_SHARE = 0.03  # of the steps, on each side
 # Where the file is shown alone, it takes a grey that suits the reader's background.
 STYLE = """<style>
-.loss-curve { color: #56606a; stroke-linejoin: round }
-.loss-curve text { font-family: system-ui, sans-serif }
-@media (prefers-color-scheme: dark) { .loss-curve { color: #a3adb7 } }
+.manus-chart { color: #56606a; stroke-linejoin: round }
+.manus-chart text { font-family: system-ui, sans-serif }
+@media (prefers-color-scheme: dark) { .manus-chart { color: #a3adb7 } }
 </style>"""
 
 
@@ -29,14 +33,14 @@ def loss_curve(history: Sequence[Mapping[str, Any]]) -> str:
     """Return an SVG of the loss over the steps, smoothed, with the learning rate as a faint line.
 
     Args:
-        history: entries with `step`, `loss` (nats per token) and perhaps `learning_rate`, as Trainer logs them.
+        history: entries with `step`, `loss` and perhaps `learning_rate`, as Trainer logs them. The loss is in nats
+            per token, unless rewards are logged too: then it is the method's own and has no unit.
 
     The same history gives the same bytes. Background and font are the reader's.
     """
-    import matplotlib as mpl
     from matplotlib.figure import Figure
 
-    points = [entry for entry in history if math.isfinite(entry.get("loss", math.nan))]
+    points = [entry for entry in history if is_number(entry.get("loss"))]
     figure = Figure(SIZE_INCHES, layout="constrained")
     axes = figure.add_subplot()
     if points:
@@ -45,8 +49,38 @@ def loss_curve(history: Sequence[Mapping[str, Any]]) -> str:
     else:
         axes.text(0.5, 0.5, "no losses were recorded", color=INK, ha="center", transform=axes.transAxes)
         axes.set_axis_off()
+    return svg_of(figure, _title(points))
+
+
+def is_number(value: Any) -> bool:
+    """Tell whether a logged value can be drawn."""
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
+
+
+def reach_of(count: int) -> int:
+    """Return how many neighbours on each side smooth a line of so many points."""
+    return max(2, round(SMOOTHED_SHARE * count))
+
+
+def dress(axes: Axes, label: str) -> None:
+    """Give axes over the steps their look, and the vertical one its label."""
+    from matplotlib.ticker import MaxNLocator
+
+    axes.set_xlabel("step", color=INK, fontsize=FONT_SIZE)
+    axes.set_ylabel(label, color=INK, fontsize=FONT_SIZE)
+    axes.tick_params(colors=INK, labelsize=FONT_SIZE, length=0)
+    axes.xaxis.set_major_locator(MaxNLocator(6, integer=True))
+    axes.yaxis.set_major_locator(MaxNLocator(5))
+    axes.grid(axis="y", color=INK, alpha=0.15, linewidth=0.8)
+    axes.spines[:].set_visible(False)
+    axes.spines.bottom.set(visible=True, color=INK, alpha=0.4)
+
+
+def svg_of(figure: Figure, title: str) -> str:
+    """Return a figure as an SVG that stands alone and that screen readers know by its title."""
+    import matplotlib as mpl
+
     out = io.StringIO()
-    title = _title(points)
     # The only way to say how SVG is written; the settings are back as they were afterwards.
     with mpl.rc_context({"svg.fonttype": "none", "svg.hashsalt": "manus"}):
         figure.savefig(out, format="svg", transparent=True, metadata={"Date": None, "Creator": None, "Title": title})
@@ -71,29 +105,20 @@ def _title(points: Sequence[Mapping[str, Any]]) -> str:
 
 
 def _draw_loss(axes: Axes, points: Sequence[Mapping[str, Any]]) -> None:
-    from matplotlib.ticker import MaxNLocator
-
     steps, losses = [entry["step"] for entry in points], [entry["loss"] for entry in points]
-    reach = max(2, round(SMOOTHED_SHARE * len(points)))
     if len(points) == 1:
         axes.plot(steps, losses, "o", color=ACCENT)
     else:
         axes.plot(steps, losses, color=ACCENT, alpha=0.35, linewidth=0.9)
-        axes.plot(steps, smoothed(losses, reach), color=ACCENT, linewidth=2)
+        axes.plot(steps, smoothed(losses, reach_of(len(points))), color=ACCENT, linewidth=2)
         axes.set_xlim(steps[0], steps[-1])
         axes.margins(y=0.08)
-    axes.set_xlabel("step", color=INK, fontsize=FONT_SIZE)
-    axes.set_ylabel("loss, nats per token", color=INK, fontsize=FONT_SIZE)
-    axes.tick_params(colors=INK, labelsize=FONT_SIZE, length=0)
-    axes.xaxis.set_major_locator(MaxNLocator(6, integer=True))
-    axes.yaxis.set_major_locator(MaxNLocator(5))
-    axes.grid(axis="y", color=INK, alpha=0.15, linewidth=0.8)
-    axes.spines[:].set_visible(False)
-    axes.spines.bottom.set(visible=True, color=INK, alpha=0.4)
+    is_likelihood = not any(key.startswith("reward") for entry in points for key in entry)
+    dress(axes, "loss, nats per token" if is_likelihood else "loss")
 
 
 def _draw_rate(axes: Axes, points: Sequence[Mapping[str, Any]]) -> None:
-    rated = [entry for entry in points if "learning_rate" in entry]
+    rated = [entry for entry in points if is_number(entry.get("learning_rate"))]
     if len(rated) < 2:
         return
     highest = max(entry["learning_rate"] for entry in rated)
@@ -115,5 +140,5 @@ def _standalone(svg: str) -> str:
     svg = re.sub(r"<metadata>.*?</metadata>\s*", "", svg, flags=re.DOTALL)
     svg = re.sub(r"<defs>\s*<style.*?</style>\s*</defs>", "", svg, flags=re.DOTALL)
     svg = re.sub(r"font-family: [^;\"]*;? ?", "", svg).replace(INK, "currentColor")
-    svg = svg.replace("<svg ", '<svg class="loss-curve" role="img" ', 1)
+    svg = svg.replace("<svg ", '<svg class="manus-chart" role="img" ', 1)
     return svg.replace("</title>", f"</title>\n{STYLE}", 1)

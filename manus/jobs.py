@@ -113,6 +113,7 @@ def build_train(job: Job) -> dict[str, Any]:
     from manus.charts import loss_curve
     from manus.data.prepared import read_jsonl
     from manus.data.rendering import load_tokenizer
+    from manus.metric_charts import metric_charts
     from manus.training.supervised import StageJob
 
     stage, recipe = job.stage, job.plan.recipe
@@ -124,7 +125,10 @@ def build_train(job: Job) -> dict[str, Any]:
     )  # fmt: skip
     metrics: dict[str, Any] = METHODS[stage.method].train(order)
     if ranks.is_first():
-        write_atomically(job.staging / "loss.svg", loss_curve(list(read_jsonl(job.staging / "metrics.jsonl"))))
+        history = list(read_jsonl(job.staging / "metrics.jsonl"))
+        write_atomically(job.staging / "loss.svg", loss_curve(history))
+        for slug, svg in metric_charts(history).items():
+            write_atomically(job.staging / "charts" / f"{slug}.svg", svg)
     return metrics
 
 

@@ -13,13 +13,16 @@ from pydantic import BaseModel
 
 from manus.artifact import Manifest
 from manus.data.prepared import read_jsonl
+from manus.metric_subjects import SLUGS
 from manus.plan import Artifact, Plan
 from manus.recipe import Stage
+from manus.report_completions import Prompted, choose_completions
 from manus.report_samples import MODELS, Chosen, choose
 from manus.report_summary import SummaryRow, summary_row
 
 Comparison = tuple[str, int | None, list[str]]
 SHOWN_DIGESTS = 3
+COMPLETIONS, REWARD_FAILURES = "completions.jsonl", "reward_failures.json"  # only methods with rewards leave them
 QUANTILES = {"0": "shortest", "50": "half up to", "90": "90 % up to", "99": "99 % up to", "100": "longest"}
 
 
@@ -71,6 +74,9 @@ class StageView:
     statistics: dict[str, Any]
     quarantine: list[tuple[str, int, str]]
     loss_svg: str
+    charts: list[tuple[str, str]]
+    completions: list[Prompted]
+    reward_failures: list[dict[str, Any]]
     details: dict[str, list[Comparison]]
     samples: Chosen
 
@@ -115,9 +121,18 @@ def _stage_view(stage: Stage, jobs: Mapping[str, Job], merged: dict[str, Any]) -
         statistics=data.read("statistics.json"),
         quarantine=reasons(read_jsonl(data.folder / "quarantine.jsonl")),
         loss_svg=(train.folder / "loss.svg").read_text(encoding="utf-8"),
+        charts=charts_of(train),
+        completions=choose_completions(list(read_jsonl(told)) if (told := train.folder / COMPLETIONS).exists() else []),
+        reward_failures=train.read(REWARD_FAILURES) if (train.folder / REWARD_FAILURES).exists() else [],
         details={"part": compared(measured, "parts"), "level": compared(measured, "levels")},
         samples=choose(evaluation["asked"], measured, row.is_share),
     )
+
+
+def charts_of(train: Job) -> list[tuple[str, str]]:
+    """Return the drawings of what a stage logged beside the loss: slug and SVG, those that there are."""
+    paths = [(slug, train.folder / "charts" / f"{slug}.svg") for slug in SLUGS]
+    return [(slug, path.read_text(encoding="utf-8")) for slug, path in paths if path.exists()]
 
 
 def bars(row: SummaryRow, measured: Mapping[str, Mapping[str, Any]]) -> list[Bar]:

@@ -17,7 +17,8 @@ from manus.charts import loss_curve
 from manus.data.prepared import write_jsonl
 from manus.evaluation.gates import Verdict, judge_all
 from manus.evaluation.intervals import paired_bootstrap, wilson
-from manus.files import write_json
+from manus.files import write_atomically, write_json
+from manus.metric_charts import metric_charts
 from manus.plan import Artifact, Plan, make_plan
 from manus.recipe import read_recipe
 
@@ -35,11 +36,14 @@ class Fake:
     shares: tuple[float, float, float] = (0.12, 0.59, 0.57)
     metric: str = "accuracy"
     extra: str = ""
+    learned_by: str = ""  # grpo or dpo: what the training logs look like
 
 
 COT = Fake("cot")
 TOOLS = Fake("tools", "tools", shares=(0.31, 0.86, 0.88), metric="exact call match", extra="epochs: 2, rank: 8")
 TEXTS = Fake("house-style", method="sft", metric="perplexity", shares=(2.71, 2.31, 2.33))
+RULES = Fake("rules", learned_by="grpo")  # as no method with rewards is there yet, the recipe says lora
+PAIRS = Fake("pairs", learned_by="dpo", shares=(0.4, 0.5, 0.49))
 
 
 def build(
@@ -115,7 +119,7 @@ def _store(
     elif artifact.kind == "data":
         _write_data(staging, hostile)
     elif artifact.kind == "train":
-        metrics = _write_training(staging, len(artifact.name) % 3)
+        metrics = _write_training(staging, len(artifact.name) % 3, fakes[artifact.name], hostile)
     elif artifact.id == "evaluate/merged":
         write_json(staging / "evaluation.json", {"schema": 1, "stages": merged})
     elif artifact.kind == "evaluate":
@@ -159,8 +163,21 @@ def _history(variant: int) -> tuple[list[dict[str, float]], str]:
     return history, loss_curve(history)
 
 
-def _write_training(staging: Path, variant: int) -> dict[str, Any]:
+def _write_training(staging: Path, variant: int, fake: Fake, hostile: str) -> dict[str, Any]:
     history, svg = _history(variant)
+    if fake.learned_by:
+        history, charts = _logged(fake.learned_by, hostile)
+        svg = loss_curve(history)
+        for slug, chart in charts.items():
+            write_atomically(staging / "charts" / f"{slug}.svg", chart)
+    if fake.learned_by == "grpo":
+        write_jsonl(staging / "completions.jsonl", _completions(hostile))
+        kinds = [("TimeoutExpired after 5 seconds", 14, "```python\nwhile True: pass\n```"), ("no code", 3, None)]
+        failures = [
+            {"component": "runs" + hostile, "reason": r + hostile, "count": n, "example": e and e + hostile}
+            for r, n, e in kinds
+        ]
+        write_json(staging / "reward_failures.json", failures)
     write_jsonl(staging / "metrics.jsonl", history)
     (staging / "loss.svg").write_text(svg, encoding="utf-8")
     (staging / "adapter").mkdir()
@@ -170,6 +187,59 @@ def _write_training(staging: Path, variant: int) -> dict[str, Any]:
         "trained_parameters": 4884480, "precision": "fp32", "is_padding_free": True,
         "tokens_per_second": 1180.4, "training_seconds": 171.2,
     }  # fmt: skip
+
+
+@functools.cache
+def _logged(method: str, hostile: str) -> tuple[list[dict[str, Any]], dict[str, str]]:
+    """Return what a method with rewards logs, with a hole in it, and the charts of that."""
+    draw = random.Random(method)
+    log = {"grpo": _grpo, "dpo": _dpo}[method]
+    entries: list[dict[str, Any]] = [
+        {"step": 2 * i, "learning_rate": 1e-5 * (1 - i / 201), **log(1 - math.exp(-i / 60), draw, hostile)}
+        for i in range(1, 201)
+    ]
+    entries[20] |= {"kl": None, "reward": None, "rewards/margins": None}
+    return entries, metric_charts(entries)
+
+
+def _grpo(done: float, draw: random.Random, hostile: str) -> dict[str, Any]:
+    correct, form = (max(0, min(1, draw.gauss(mean, 0.06))) for mean in (0.1 + 0.6 * done, 0.2 + 0.8 * done**0.5))
+    length = 90 + 70 * done + draw.gauss(0, 9)
+    return {
+        "loss": draw.gauss(0.002, 0.01), "reward": correct + 0.5 * form, "reward_std": 0.4 - 0.2 * done + draw.gauss(0, 0.03),
+        "rewards/correct/mean": correct, "rewards/correct/std": 0.3, "rewards/form/mean": form,
+        f"rewards/length_{hostile}/mean": draw.gauss(-0.1, 0.02), "kl": 0.05 * done + abs(draw.gauss(0, 0.004)),
+        "entropy": 0.9 - 0.6 * done + draw.gauss(0, 0.02), "completions/mean_length": length,
+        "completions/min_length": length * 0.4, "completions/max_length": min(256, length * 1.7),
+        "completions/clipped_ratio": max(0, draw.gauss(0.12 * done, 0.03)),
+        "clip_ratio/region_mean": max(0, draw.gauss(0.004, 0.002)), "frac_reward_zero_std": 0.1 + 0.4 * done * draw.random(),
+    }  # fmt: skip
+
+
+def _dpo(done: float, draw: random.Random, _: str) -> dict[str, Any]:
+    chosen, rejected = draw.gauss(0.3 * done, 0.05), draw.gauss(-1.1 * done, 0.1)
+    return {
+        "loss": 0.69 - 0.35 * done + draw.gauss(0, 0.03), "rewards/chosen": chosen, "rewards/rejected": rejected,
+        "rewards/margins": chosen - rejected, "rewards/accuracies": min(1, draw.gauss(0.5 + 0.4 * done, 0.06)),
+        "logps/chosen": -120 + 3 * chosen, "logps/rejected": -118 + 10 * rejected, "entropy": None,
+    }  # fmt: skip
+
+
+def _completions(hostile: str) -> list[dict[str, Any]]:
+    prompts = [(f"A shelf has {n} rows of 12 books. How many books are there?", str(12 * n)) for n in (4, 7)]
+    texts = [
+        "Books are nice. There are many of them on shelves. " * 60,
+        "12 books, so 12.",
+        "There are rows of 12 books.\nThe answer is \\boxed{RIGHT}.",
+    ]
+    return [
+        {
+            "step": step, "prompt": prompt + hostile, "completion": texts[min(2, step // 100)].replace("RIGHT", right) + hostile,
+            "expected": right + hostile if right == "48" else None, "reward": None if step == 50 else round(0.1 + step / 300, 3),
+            "rewards": {"correct": float(step >= 200), "form" + hostile: 0.5},
+        }
+        for step in range(0, 401, 50) for prompt, right in prompts for _ in range(2)
+    ]  # fmt: skip
 
 
 def _evaluation(fake: Fake, hostile: str) -> dict[str, Any]:
@@ -280,8 +350,12 @@ def main(folder: Path) -> None:
         "chain": {"fakes": many, "gate": ""},
         "fan": {"fakes": many[:5], "compose": "parallel"},
         "fan-open": {"fakes": many[:5], "compose": "parallel", "gate": ""},
+        "rewards": {"fakes": [COT, RULES, PAIRS], "gate": ""},
         "one": {"fakes": [COT], "gate": "", "is_gguf": True},
-        "hostile": {"hostile": "<script>alert(1)</script></pre></style><img src=x onerror=alert(2)>"},
+        "hostile": {
+            "fakes": [COT, TOOLS, RULES],
+            "hostile": "<script>alert(1)</script></pre></style><img src=x onerror=alert(2)>",
+        },
     }
     for name, arguments in cases.items():
         plan, verdicts = build(folder / name, **arguments)

@@ -51,12 +51,21 @@ def test_the_learning_rate_is_drawn_when_there_is_one() -> None:
             [{"step": s, "loss": 1.0, "learning_rate": 0.0} for s in (1, 2)],
             "Training loss from 1.000 to 1.000 over 2 steps",
         ),
+        (
+            [{"step": 1, "loss": None}, *({"step": s, "loss": 1.0, "learning_rate": None} for s in (2, 3))],
+            "Training loss from 1.000 to 1.000 over 3 steps",
+        ),
     ],
 )
 def test_odd_histories_are_drawn_too(history: list[dict[str, float]], title: str) -> None:
     svg = loss_curve(history)
     assert ElementTree.fromstring(svg) is not None
     assert f"<title>{title}</title>" in svg
+
+
+def test_only_a_loss_without_rewards_has_a_unit() -> None:
+    assert "nats per token" in loss_curve(HISTORY)
+    assert "nats per token" not in loss_curve([{**entry, "reward": 0.5} for entry in HISTORY])
 
 
 def test_no_settings_of_matplotlib_stay_changed() -> None:

@@ -18,7 +18,7 @@ from manus.report_data import reasons, shown
 from manus.report_graph import NODE_HEIGHT, NODE_WIDTH, layout, reduced
 from manus.report_samples import LONGEST_TEXT, SHOWN_ON_DEMAND, choose, shortened, split
 from manus.report_summary import Gain, SummaryRow, difference, headline, percent, unpublished
-from tests.unit.report_fixture import COT, TEXTS, Fake, build
+from tests.unit.report_fixture import COT, PAIRS, RULES, TEXTS, TOOLS, Fake, build
 
 HOSTILE = "<script>alert(1)</script></pre></style>\"'><img src=x onerror=alert(2)>{{ 7 * 7 }}\x00\u202e"
 VOID = {"meta", "img", "br", "hr", "link", "input"}
@@ -74,7 +74,12 @@ def failed(tmp_path_factory: pytest.TempPathFactory) -> Built:
 
 @pytest.fixture(scope="module")
 def hostile(tmp_path_factory: pytest.TempPathFactory) -> Built:
-    return build(tmp_path_factory.mktemp("hostile"), hostile=HOSTILE)
+    return build(tmp_path_factory.mktemp("hostile"), [COT, TOOLS, RULES], hostile=HOSTILE)
+
+
+@pytest.fixture(scope="module")
+def rewarded(tmp_path_factory: pytest.TempPathFactory) -> Built:
+    return build(tmp_path_factory.mktemp("rewarded"), [COT, RULES, PAIRS], gate="")
 
 
 @pytest.fixture(scope="module")
@@ -170,10 +175,42 @@ def test_what_models_and_data_say_is_escaped(hostile: Built) -> None:
     assert "\x00" not in html
     assert "7 * 7" in html
     shown_as_text = page.text.count("<script>alert(1)</script></pre></style>")
-    places = ("What the models said", "Quarantined", "Left aside", "part before after merged", "targets")
+    places = (
+        "What the models said", "Quarantined", "Left aside", "part before after merged", "targets",
+        "Some rewards could not be computed", "Completions over training", "Reward: total from",
+    )  # fmt: skip
     assert shown_as_text > 100
     for place in places:
         assert "<script>" in page.text[page.text.index(place) :][:900], place
+
+
+def stage_of(page: Page, name: str, following: str) -> str:
+    """Return the text of one stage's part."""
+    return page.text[page.text.index(f"All settings of {name}") : page.text.index(f"All settings of {following}")]
+
+
+def test_what_rewards_taught_is_shown_below_the_loss(rewarded: Built) -> None:
+    page = Page(render(*rewarded))
+    rules, pairs = stage_of(page, "cot", "rules"), stage_of(page, "rules", "pairs")
+    order = [
+        "Some rewards could not be computed.", "runs : TimeoutExpired after 5 seconds (14 ×)", "while True: pass",
+        "How it learned", "Reward: total from", "Distance from the reference model: KL from", "Length of completions: mean",
+        "Updates that were clipped", "Completions over training", "A shelf has 4 rows", "A shelf has 7 rows",
+        "What the models said",
+    ]  # fmt: skip
+    places = [rules.index(part) for part in order]
+    assert places == sorted(places)
+    assert "How it learned" in pairs
+    assert "Reward of chosen and rejected answers: chosen from" in pairs
+    for absent in ("Some rewards could not", "Completions over training", "Entropy", "Distance from the reference"):
+        assert absent not in pairs, absent
+    ids = page.all("id")
+    assert len(ids) == len(set(ids))
+
+
+def test_nothing_of_rewards_is_shown_where_there_are_none(page: Page) -> None:
+    for absent in ("How it learned", "Completions over training", "Some rewards could not be computed"):
+        assert absent not in page.text
 
 
 def test_the_same_store_gives_the_same_report(built: Built) -> None:
