@@ -9,6 +9,7 @@
 include: "rules/common.smk"
 include: "rules/detect.smk"
 include: "rules/data.smk"
+include: "rules/reward.smk"
 include: "rules/train.smk"
 include: "rules/evaluate.smk"
 include: "rules/merge.smk"

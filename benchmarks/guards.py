@@ -29,8 +29,9 @@ def prepared(base: Path, folder: Path, samples: int) -> None:
 
     settings = DataSettings(sample_size=samples, held_out=10)
     prepare(
-        [Source(generator="cot")], settings, cot.read, load_tokenizer(base), folder, 1, folder, folder / "bad.jsonl"
-    )
+        [Source(generator="cot")], settings, cot.read, "messages", load_tokenizer(base), folder, 1, folder,
+        folder / "bad.jsonl",
+    )  # fmt: skip
 
 
 def step_seconds(base: Path, data: Path, has_guards: bool) -> float:
@@ -40,8 +41,8 @@ def step_seconds(base: Path, data: Path, has_guards: bool) -> float:
     from manus.guards.run import RUN
     from manus.guards.settings import GuardSettings
     from manus.methods import lora
+    from manus.training.job import StageJob
     from manus.training.loop import StageTrainer
-    from manus.training.supervised import StageJob
 
     bare = mock.patch.object(StageTrainer, "_maybe_log_save_evaluate", Trainer._maybe_log_save_evaluate)
     with contextlib.nullcontext() if has_guards else bare:
@@ -51,7 +52,7 @@ def step_seconds(base: Path, data: Path, has_guards: bool) -> float:
             staging.mkdir()
             order = StageJob(
                 name="stage", settings=lora.Settings(epochs=1, batch_size=2, precision="fp32"), base=base,
-                base_name="base", start=(), data=data, pad_token_id=2, max_length=1024, seed=1, work=work,
+                base_name="base", start=(), data=data, max_length=1024, seed=1, work=work,
                 staging=staging,
             )  # fmt: skip
             with RUN.of(work, GuardSettings(), "starting", stage="benchmark", key="0"):

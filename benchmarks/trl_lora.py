@@ -31,7 +31,7 @@ def prepare_rows(base: Path, folder: Path, samples: int) -> None:
 
     source = Source(generator="cot")
     settings = DataSettings(sample_size=samples, held_out=10)
-    prepare([source], settings, cot.read, load_tokenizer(base), folder, 1, folder, folder / "bad.jsonl")
+    prepare([source], settings, cot.read, "messages", load_tokenizer(base), folder, 1, folder, folder / "bad.jsonl")
     made = [cot.read(row)["messages"] for _, row in rows(source, folder, samples, 1, False) if isinstance(row, dict)]
     write_jsonl(folder / "trl.jsonl", [{"prompt": turns[:-1], "completion": turns[-1:]} for turns in made])
 
@@ -40,7 +40,7 @@ def run_manus(base: Path, folder: Path, precision: str) -> dict[str, float]:
     """Train by our own method and return its figures."""
     from manus.methods import lora
     from manus.runner import quiet_libraries
-    from manus.training.supervised import StageJob
+    from manus.training.job import StageJob
 
     quiet_libraries()
     with tempfile.TemporaryDirectory() as place:
@@ -51,7 +51,7 @@ def run_manus(base: Path, folder: Path, precision: str) -> dict[str, float]:
         metrics = lora.train(
             StageJob(
                 name="stage", settings=settings, base=base, base_name="base", start=(), data=folder,
-                pad_token_id=2, max_length=1024, seed=1, work=work, staging=staging,
+                max_length=1024, seed=1, work=work, staging=staging,
             )
         )  # fmt: skip
         losses = [json.loads(line)["loss"] for line in (staging / "metrics.jsonl").read_text().splitlines()]

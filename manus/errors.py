@@ -34,6 +34,10 @@ class ModelError(InputError):
     """A model folder, file or id is missing, unreadable or not usable here."""
 
 
+class RewardError(InputError):
+    """A verifier that rewards completions cannot be used, or failed too often to learn from."""
+
+
 class GateError(ManusError):
     """The merged model did not pass the recipe's gates."""
 
@@ -51,8 +55,13 @@ def nearest(word: str, known: Iterable[str]) -> str | None:
     return lowered[found[0]] if found else None
 
 
+MOST_LISTED = 30
+
+
 def did_you_mean(word: str, known: Iterable[str]) -> str:
     """Return a clause with the nearest known word, else the list of known words."""
     known = sorted(known)
     guess = nearest(word, known)
-    return f"did you mean {guess!r}?" if guess else f"known: {', '.join(known)}"
+    if guess:
+        return f"did you mean {guess!r}?"
+    return f"known: {', '.join(known)}" if len(known) <= MOST_LISTED else f"docs/RECIPES.md has the {len(known)} known"

@@ -8,22 +8,27 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
 from manus.artifact import Store, canonical, key_of
+from manus.data.settings import DataSettings
 from manus.data.sources import hub_name, identity
 from manus.digests import Digests
 from manus.errors import DataError, ModelError, RecipeError, did_you_mean
 from manus.files import write_json
 from manus.models.base import Base, find_base
-from manus.recipe import CAPABILITIES, METHODS, Recipe, Stage
+from manus.recipe import CAPABILITIES, GENERATORS, METHODS, Recipe, RewardModel, Stage
+from manus.rewards.context import Context, Lookup
+from manus.rewards.settings import identity as identity_of_rewards
 
 # Raised when the code of a kind changes in a way that gives other results from the same settings.
-FORMAT_VERSIONS = {"detect": 1, "base": 1, "data": 1, "train": 1, "evaluate": 1, "merge": 1, "report": 1}
+FORMAT_VERSIONS = {
+    "detect": 1, "base": 1, "data": 1, "reward": 1, "pairs": 1, "train": 1, "evaluate": 1, "merge": 1, "report": 1,
+}  # fmt: skip
 
-Kind = Literal["detect", "base", "data", "train", "evaluate", "merge", "report"]
+Kind = Literal["detect", "base", "data", "reward", "pairs", "train", "evaluate", "merge", "report"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +69,7 @@ class Plan:
     base: Base
     output_dir: Path
     artifacts: dict[str, Artifact]
+    teachers: dict[str, Base] = field(default_factory=dict)
 
     @property
     def folder(self) -> Path:
@@ -108,10 +114,11 @@ class Plan:
 
     def revisions(self) -> dict[str, str]:
         """Return the commits that hub names stand for, so that the next plan of this recipe keeps them."""
-        found = {self.base.spec: self.base.revision} if self.base.revision else {}
-        for stage in self.recipe.stages:
-            identities = self.artifacts[f"data/{stage.name}"].made_from["data"]
-            for source, made_from in zip(stage.sources, identities, strict=True):
+        bases = [self.base, *self.teachers.values()]
+        found = {base.spec: base.revision for base in bases if base.revision}
+        for one in self.recipe.learned:
+            identities = self.artifacts[f"data/{one.name}"].made_from["data"]
+            for source, made_from in zip(one.sources, identities, strict=True):
                 if source.hub is not None:
                     found[hub_name(source)] = made_from["commit"]
         return found
@@ -151,23 +158,48 @@ def make_plan(recipe: Recipe) -> Plan:
     pins = _read_json(output_dir / recipe.name / "plan.json").get("revisions", {})
     with recipe.blamed(("base_model",)):
         base = find_base(recipe.base_model, beside, digests, pins)
-    sources = {stage.name: _identities(recipe, stage, digests, pins) for stage in recipe.stages}
+    sources = {one.name: _identities(recipe, one, digests, pins) for one in recipe.learned}
+    teachers = {
+        teacher: _teacher(recipe, stage, teacher, digests, pins)
+        for stage in recipe.stages
+        if (teacher := recipe.teacher_model_of(stage)) is not None
+    }
+    builder = _Builder(recipe, base, output_dir, sources, teachers, digests, pins)
+    artifacts = {artifact.id: artifact for artifact in builder.artifacts()}
     digests.save()
-    return Plan(recipe, base, output_dir, {a.id: a for a in _Builder(recipe, base, output_dir, sources).artifacts()})
+    return Plan(recipe, base, output_dir, artifacts, teachers)
 
 
-def _identities(recipe: Recipe, stage: Stage, digests: Digests, pins: Mapping[str, str]) -> list[dict[str, Any]]:
+def _identities(
+    recipe: Recipe, learned: Stage | RewardModel, digests: Digests, pins: Mapping[str, str]
+) -> list[dict[str, Any]]:
     found = []
-    for index, source in enumerate(stage.sources):
-        with recipe.blamed((*stage.data_at, index)):
+    for index, source in enumerate(learned.sources):
+        with recipe.blamed((*learned.data_at, index)):
             try:
                 found.append(identity(source, recipe.path.parent, digests, pins))
             except ModelError as error:
-                generator = CAPABILITIES[stage.capability].GENERATOR
-                offline = f"; or train on synthetic rows with data: [{{generator: {generator}}}]"
-                is_chat = stage.sample_kind == "messages"
-                raise DataError(f"stage {stage.name}: {error}{offline if is_chat else ''}") from None
+                raise DataError(f"{learned.name}: {error}{_offline_words(learned)}") from None
     return found
+
+
+def _offline_words(learned: Stage | RewardModel) -> str:
+    generators = [name for name, module in GENERATORS.items() if learned.data_kind in module.SAMPLE_KINDS]
+    own = CAPABILITIES[learned.capability].GENERATOR if isinstance(learned, Stage) else None
+    name = own if own in generators else next(iter(generators), None)
+    return f"; or train on synthetic rows with data: [{{generator: {name}}}]" if name else ""
+
+
+def _teacher(recipe: Recipe, stage: Stage, spec: str, digests: Digests, pins: Mapping[str, str]) -> Base:
+    """Find the model that a stage learns from."""
+    with recipe.blamed((*stage.keys, "teacher")):
+        try:
+            teacher = find_base(spec, recipe.path.parent, digests, pins)
+        except ModelError as error:
+            raise ModelError(f"teacher: {str(error).removeprefix('base_model ')}") from None
+        if teacher.needs_conversion:
+            raise ModelError(f"teacher {spec!r}: a .gguf file is no teacher; give a folder of safetensors or a hub id")
+        return teacher
 
 
 @dataclass(frozen=True)
@@ -178,6 +210,9 @@ class _Builder:
     base: Base
     output_dir: Path
     sources: dict[str, list[dict[str, Any]]]
+    teachers: dict[str, Base]
+    digests: Digests
+    pins: Mapping[str, str]
 
     def artifacts(self) -> list[Artifact]:
         detect = self.make("detect", "detected", {"base": self.base.digest}, file="detected.json", view="detected.json")
@@ -187,16 +222,30 @@ class _Builder:
             made.append(self.make("base", "base", {"source": self.base.digest}, after=[detect], view="base"))
             base = made[-1:]
         data = {stage.name: self.data(stage, base, detect) for stage in self.recipe.stages}
+        preferences = [self.data(model, base, detect) for model in self.recipe.reward_models]
+        rewards = {
+            model.name: self.reward(model, base, pairs)
+            for model, pairs in zip(self.recipe.reward_models, preferences, strict=True)
+        }
+        pairs: list[Artifact] = []
         trained: dict[str, Artifact] = {}
         evaluations: list[Artifact] = []
         for stage in self.recipe.stages:
             chain = list(trained.values()) if self.recipe.compose == "sequential" else []
-            trained[stage.name] = self.train(stage, base, data[stage.name], chain)
+            learned = data[stage.name]
+            if stage.on_policy is not None:
+                learned = self.pairs(stage, base, learned, chain)
+                pairs.append(learned)
+            trained[stage.name] = self.train(stage, [*base, learned, *chain], rewards)
             evaluations.append(self.evaluate(stage, base, data[stage.name], [*chain, trained[stage.name]]))
         merge = self.merge([*base, *data.values(), *trained.values(), *evaluations])
         merged = self.evaluate_merged(list(data.values()), merge, evaluations)
-        report = self.report([*trained.values(), *evaluations, merge, merged, detect], merge)
-        return [*made, *data.values(), *trained.values(), *evaluations, merge, merged, report]
+        report = self.report([*rewards.values(), *trained.values(), *evaluations, merge, merged, detect], merge)
+        last = [*evaluations, merge, merged, report]
+        learned_in_order = [
+            a for stage in self.recipe.stages for a in (*pairs, *trained.values()) if a.name == stage.name
+        ]
+        return [*made, *data.values(), *preferences, *rewards.values(), *learned_in_order, *last]
 
     def make(
         self, kind: Kind, name: str, settings: dict[str, Any], view: str, parents: Iterable[Artifact] = (),
@@ -215,23 +264,52 @@ class _Builder:
         view_path = self.output_dir / self.recipe.name / view
         return Artifact(kind, name, key, made_from, view_path, file, tuple(a.id for a in after), stamp)
 
-    def data(self, stage: Stage, base: list[Artifact], detect: Artifact) -> Artifact:
+    def data(self, learned: Stage | RewardModel, base: list[Artifact], detect: Artifact) -> Artifact:
+        reader = {"capability": _versioned(learned.capability, CAPABILITIES)} if isinstance(learned, Stage) else {}
+        settings = {
+            **reader,
+            "sample_kind": learned.data_kind,
+            "data": self.sources[learned.name],
+            **learned.data.model_dump(exclude={"data", "on_policy"}),
+            "seed": self.recipe.seed,
+        }
+        if isinstance(learned, Stage) and learned.data_kind == "prompt":
+            settings["verifiers"] = sorted({reward.verifier for reward in learned.rewards})
+        return self.make("data", learned.name, settings, f"data/{learned.name}", base, after=[detect])
+
+    def reward(self, model: RewardModel, base: list[Artifact], pairs: Artifact) -> Artifact:
+        training = model.training.model_dump(mode="json", exclude=set(DataSettings.model_fields))
+        settings = {"training": training, "seed": self.recipe.seed}
+        return self.make("reward", model.name, settings, f"reward_models/{model.name}", [*base, pairs])
+
+    def pairs(self, stage: Stage, base: list[Artifact], prompts: Artifact, chain: list[Artifact]) -> Artifact:
+        assert stage.on_policy is not None, "other stages bring their pairs"
         settings = {
             "capability": _versioned(stage.capability, CAPABILITIES),
-            "sample_kind": stage.sample_kind,
-            "data": self.sources[stage.name],
-            **stage.data.model_dump(exclude={"data"}),
+            "on_policy": stage.on_policy.model_dump(mode="json"),
+            "max_length": stage.data.max_length,
             "seed": self.recipe.seed,
         }
-        return self.make("data", stage.name, settings, f"data/{stage.name}", base, after=[detect])
+        return self.make("pairs", stage.name, settings, f"pairs/{stage.name}", [*base, prompts, *chain])
 
-    def train(self, stage: Stage, base: list[Artifact], data: Artifact, chain: list[Artifact]) -> Artifact:
-        settings = {
-            "method": _versioned(stage.method, METHODS),
-            "training": stage.training.model_dump(mode="json"),
-            "seed": self.recipe.seed,
-        }
-        return self.make("train", stage.name, settings, f"stages/{stage.name}", [*base, data, *chain])
+    def train(self, stage: Stage, parents: list[Artifact], rewards: Mapping[str, Artifact]) -> Artifact:
+        training: dict[str, Any] = stage.training.model_dump(mode="json")
+        settings = {"method": _versioned(stage.method, METHODS), "training": training, "seed": self.recipe.seed}
+        asked = stage.rewards
+        if asked:
+            lookup = Lookup(self.digests, self.pins, {name: made.key for name, made in rewards.items()})
+            with self.recipe.blamed((*stage.keys, "rewards")):
+                settings["rewards"] = identity_of_rewards(
+                    asked, Context(stage.capability, self.recipe.path.parent), lookup
+                )
+            del training["rewards"]
+        teacher = getattr(stage.training, "teacher", None)
+        if teacher in self.teachers:
+            training["teacher"] = self.teachers[teacher].digest
+        elif teacher is not None:
+            training["teacher"] = next(p.key for p in parents if p.id == f"train/{teacher}")
+        named = [made for name, made in rewards.items() if name in stage.models_asked]
+        return self.make("train", stage.name, settings, f"stages/{stage.name}", [*parents, *named])
 
     def evaluate(self, stage: Stage, base: list[Artifact], data: Artifact, chain: list[Artifact]) -> Artifact:
         settings = {

@@ -23,6 +23,7 @@ from manus.recipe_fields import (
     GENERATORS,
     METHODS,
     NAME_RULE,
+    RESERVED_NAMES,
     SAFE_NAME,
     Header,
     Overrides,
@@ -33,11 +34,12 @@ from manus.recipe_fields import (
 )
 from manus.recipe_problems import COMMAND_LINE, Problems, validated
 from manus.recipe_stages import StageReader
-from manus.stage import Stage
-from manus.wording import KeyPath, shortened
+from manus.stage import RewardModel, Stage
+from manus.wording import KeyPath, quoted, shortened
 
 __all__ = [
-    "CAPABILITIES", "GENERATORS", "METHODS", "Header", "Overrides", "Recipe", "Stage", "StageHeader", "read_recipe",
+    "CAPABILITIES", "GENERATORS", "METHODS", "Header", "Overrides", "Recipe", "RewardModel", "Stage", "StageHeader",
+    "read_recipe",
     "shared_kind",
 ]  # fmt: skip
 
@@ -55,12 +57,23 @@ class Recipe:
     merge: MergeSettings
     gates: dict[str, GateSettings]
     guards: GuardSettings
+    reward_models: tuple[RewardModel, ...]
     source: Located = field(compare=False, repr=False)
 
     @property
     def name(self) -> str:
         """The recipe's name: its file's, without the ending."""
         return self.path.stem
+
+    @property
+    def learned(self) -> tuple[Stage | RewardModel, ...]:
+        """All that has data of its own: the stages, and the reward models."""
+        return (*self.stages, *self.reward_models)
+
+    def teacher_model_of(self, stage: Stage) -> str | None:
+        """Return the model that a stage learns from, where that is none of the recipe's own stages."""
+        teacher: str | None = getattr(stage.training, "teacher", None)
+        return None if teacher in [one.name for one in self.stages] else teacher
 
     def gate_of(self, stage: str) -> GateSettings | None:
         """Return the gate that holds for a stage."""
@@ -117,9 +130,13 @@ def _resolved(problems: Problems, given: dict[str, Any]) -> Recipe | None:
         return None
     built = tuple(stage for stage in stages if stage is not None)
     _check_merge(problems, header, built)
+    _check_references(problems, header, built)
+    for name, settings in header.reward_models.items():
+        reader.check_sources(settings.data, ("reward_models", name, "data"), "preference")
     return Recipe(
         problems.path, header.base_model, header.compose, header.seed, Path(header.output_dir),
-        built, header.merge, header.gates, header.guards, problems.source,
+        built, header.merge, header.gates, header.guards,
+        tuple(RewardModel(name, settings) for name, settings in header.reward_models.items()), problems.source,
     )  # fmt: skip
 
 
@@ -165,6 +182,30 @@ def _check_stage_names(problems: Problems, raw: dict[str, Any], names: Sequence[
         if name not in names:
             hint = did_you_mean(shortened(name), names)
             problems.refuse(("merge", "weights", name), f"no stage is called {shortened(name)!r}; {hint}")
+
+
+def _check_references(problems: Problems, header: Header, stages: Sequence[Stage]) -> None:
+    """Refuse names of things that the recipe does not make, or not yet, and code that it does not trust."""
+    names = [stage.name for stage in stages]
+    for name in header.reward_models:
+        if not SAFE_NAME.fullmatch(name) or name in (*names, *RESERVED_NAMES):
+            problems.refuse(("reward_models", name), f"{quoted(name)} becomes a folder beside the stages'; {NAME_RULE}")
+    for index, stage in enumerate(stages):
+        teacher = getattr(stage.training, "teacher", None)
+        if teacher in names[index:] or (teacher in names and header.compose == "parallel"):
+            before = names[:index] if header.compose == "sequential" else []
+            problems.refuse(
+                (*stage.keys, "teacher"),
+                f"stage {teacher!r} is not built before {stage.name!r}; "
+                f"name {' or '.join(map(repr, before)) if before else 'a model id or a folder'}",
+            )
+        for reward in getattr(stage.training, "rewards", None) or ():
+            if reward.needs_trust and header.trust != "local-code":
+                problems.refuse(
+                    (*stage.keys, "rewards"),
+                    f"reward {reward.component!r} runs a function of yours; allow that with `trust: local-code` at the "
+                    "top of the recipe",
+                )
 
 
 def _check_merge(problems: Problems, header: Header, stages: Sequence[Stage]) -> None:

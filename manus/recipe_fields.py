@@ -9,18 +9,19 @@ import re
 from collections.abc import Iterable
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, field_validator
 
 from manus import capabilities, methods
 from manus.data import generators
-from manus.data.settings import DataSettings, SampleSize, Text
+from manus.data.sample import SampleKind
+from manus.data.settings import DataSettings, OnPolicySettings, SampleSize, Source, Text
 from manus.discovery import discovered
 from manus.errors import did_you_mean
 from manus.evaluation.gate_settings import GateSettings
 from manus.guards.settings import GuardSettings
 from manus.models.merge_settings import MergeSettings
 from manus.settings import Frozen
-from manus.training.settings import Count, Epochs
+from manus.training.settings import AlignmentSettings, Count, Epochs, LearningRate
 from manus.wording import shortened
 
 CAPABILITIES = discovered("manus.capabilities", capabilities.REQUIRED)
@@ -42,6 +43,8 @@ RESERVED_NAMES = frozenset(
         "evaluate",
         "merge",
         "merged",
+        "pairs",
+        "reward",
         "export",
         "report",
         "plan",
@@ -61,6 +64,21 @@ WORDS_OF_OTHERS = {
 Seed = Annotated[int, Field(ge=0, lt=2**31)]
 
 
+class RewardModelSettings(AlignmentSettings, DataSettings):
+    """A model that scores answers, trained on pairs of them (Bradley and Terry 1952) from the base model."""
+
+    learning_rate: LearningRate = Field(1e-4, description="Peak learning rate.")
+    data: tuple[Source, ...] = Field(
+        (), min_length=1, strict=False, description="Sources of pairs; without this key a published set of preferences."
+    )
+
+    @field_validator("on_policy")
+    @classmethod
+    def _has_no_pairs_of_its_own(cls, on_policy: OnPolicySettings | None) -> None:
+        if on_policy is not None:
+            raise ValueError("makes pairs for a stage of dpo or orpo; a reward model learns from the pairs in data")
+
+
 class Header(Frozen):
     """The recipe's own keys; the entries of `capabilities` and of `defaults` are checked one by one."""
 
@@ -78,6 +96,12 @@ class Header(Frozen):
     gates: dict[str, GateSettings] = Field({}, description="Limits by stage name; * is for all others.")
     guards: GuardSettings = Field(GuardSettings(), description="When a running stage saves its state.")
     export: list[str] = Field([], description="Formats to write beside the merged model (not built yet).")
+    reward_models: dict[str, RewardModelSettings] = Field(
+        {}, description="Models that learn from pairs what people prefer; a reward names one as its `model`."
+    )
+    trust: Literal["none", "local-code"] = Field(
+        "none", description="local-code lets a reward run a Python function of yours (verifier: python)."
+    )
 
 
 class StageHeader(Frozen):
@@ -116,7 +140,7 @@ def nearest_word(word: str, known: Iterable[str]) -> str:
     return f"did you mean {meant!r}?" if meant in known else did_you_mean(word, known)
 
 
-def shared_kind(capability: str, method: str) -> str | None:
+def shared_kind(capability: str, method: str) -> SampleKind | None:
     """Return the sample kind that a capability can give and a method can use, or None."""
     offered = CAPABILITIES[capability].SAMPLE_KINDS
     return next((kind for kind in METHODS[method].SAMPLE_KINDS if kind in offered), None)

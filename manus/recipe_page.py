@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import inspect
+from collections.abc import Callable, Iterable
+from itertools import product
 from typing import Any
 
 from pydantic import BaseModel
 
 from manus import capabilities
-from manus.data.settings import DataSettings
+from manus.data.settings import DataSettings, OnPolicySettings
 from manus.recipe_fields import CAPABILITIES, GENERATORS, METHODS, Header, StageHeader, shared_kind
 from manus.recipe_problems import model_in
+from manus.rewards.settings import RewardSettings, known_verifiers
+from manus.suitability import refusal
 
 NO_LIMIT = 2**31 - 1
 HEAD = ["| key | type | default | meaning |", "|---|---|---|---|"]
@@ -27,6 +31,9 @@ Unknown keys, wrong types and impossible pairs are refused before anything runs,
 ## Top level
 """
 
+PAIRS_LEGEND = "A cell names the kind of sample that the pair trains on, or in italics why it is refused:"
+VERIFIERS = "What `rewards` can name. 1 is right and 0 wrong wherever a verifier knows right and wrong."
+
 
 def markdown() -> str:
     """Return the page."""
@@ -41,6 +48,8 @@ def markdown() -> str:
         *["### One entry of `data`", "", *HEAD, *_rows(_nested(DataSettings, "data")), ""],
         *["## Methods", "", *_methods(), ""],
         *["### Training settings", "", *_training(), ""],
+        *["### One entry of `rewards`", "", *HEAD, *_rows(RewardSettings), ""],
+        *["### Under `on_policy`", "", *_prose(OnPolicySettings.__doc__), "", *HEAD, *_rows(OnPolicySettings), ""],
         *["### Which method can train what", "", *_pairs(), ""],
         *["## Capabilities", ""],
     ]
@@ -50,39 +59,76 @@ def markdown() -> str:
     lines += ["## Generators", "", "Synthetic data, made off line by rule. Below: what `options` takes.", ""]
     for name, generator in GENERATORS.items():
         lines += [f"### generator: {name}", "", *_prose(generator.__doc__), "", *HEAD, *_rows(generator.Settings), ""]
-    for title, key in (("merge", "merge"), ("A gate", "gates"), ("guards", "guards")):
+    lines += ["## Verifiers", "", VERIFIERS, "", *_verifiers()]
+    for title, key in (
+        ("A reward model", "reward_models"),
+        ("merge", "merge"),
+        ("A gate", "gates"),
+        ("guards", "guards"),
+    ):
         model = _nested(Header, key)
         lines += [f"## {title}", "", *_prose(model.__doc__), "", *HEAD, *_rows(model), ""]
     return "\n".join(lines).rstrip() + "\n"
 
 
 def _methods() -> list[str]:
-    return [f"- **{name}**: {' '.join(_prose(method.__doc__))}" for name, method in METHODS.items()]
+    return [f"- **{name}**: {' '.join(filter(None, _prose(method.__doc__)))}" for name, method in METHODS.items()]
 
 
 def _training() -> list[str]:
-    """Return one table of all methods' settings; defaults and owners are named where methods differ."""
+    """Return one table of all methods' settings; owners are named where methods differ."""
     lines = ["| key | type | default | methods | meaning |", "|---|---|---|---|---|"]
     for key in dict.fromkeys(key for method in METHODS.values() for key in method.Settings.model_fields):
         owners = {name: method.Settings for name, method in METHODS.items() if key in method.Settings.model_fields}
-        defaults: dict[str, list[str]] = {}
-        for name, model in owners.items():
-            defaults.setdefault(_default(model, key), []).append(name)
-        several = [f"{default} ({', '.join(names)})" for default, names in defaults.items()]
-        default = next(iter(defaults)) if len(defaults) == 1 else ", ".join(several)
-        model = next(iter(owners.values()))
+        kind, default, meaning = (_by_method(owners, key, told) for told in (_type_of, _default, _meaning))
         methods = "all" if len(owners) == len(METHODS) else ", ".join(owners)
-        lines.append(f"| `{key}` | {_type_of(model, key)} | {default} | {methods} | {_meaning(model, key)} |")
+        lines.append(f"| `{key}` | {kind} | {default} | {methods} | {meaning} |")
     return lines
 
 
+def _by_method(owners: dict[str, Any], key: str, told: Callable[[type[BaseModel], str], str]) -> str:
+    """Return what is told of a setting, and where methods differ, of which."""
+    found: dict[str, list[str]] = {}
+    for name, model in owners.items():
+        found.setdefault(told(model, key), []).append(name)
+    if len(found) == 1:
+        return next(iter(found))
+    parts = [f"{text.removesuffix('.')} ({', '.join(names)})" for text, names in found.items()]
+    return f"{'; '.join(parts)}." if any(text.endswith(".") for text in found) else ", ".join(parts)
+
+
 def _pairs() -> list[str]:
+    """Return the table of capabilities and methods, the planned capabilities among them, with its legend."""
     head = ["| capability | " + " | ".join(METHODS) + " |", "|---|" + "---|" * len(METHODS)]
-    rows = [
-        f"| {name} | " + " | ".join(shared_kind(name, method) or "refused" for method in METHODS) + " |"
-        for name in CAPABILITIES
-    ]
-    return [*head, *rows, "", "A cell names the kind of sample the pair trains on."]
+    named = (*CAPABILITIES, *(name for name in capabilities.PLANNED if name not in CAPABILITIES))
+    rows = [f"| {name} | " + " | ".join(_pair(name, method) for method in METHODS) + " |" for name in named]
+    return [*head, *rows, "", PAIRS_LEGEND, "", *(f"- *{word}*: {why}." for word, why in _refusals(named).items())]
+
+
+def _pair(capability: str, method: str) -> str:
+    found = refusal(capability, method)
+    return str(shared_kind(capability, method)) if found is None else f"*{found.word}*"
+
+
+def _refusals(named: Iterable[str]) -> dict[str, str]:
+    """Return the words of the table for what is refused, each with its reason and the nearest pairs that work."""
+    legend: dict[str, list[str]] = {}
+    for capability, method in product(named, METHODS):
+        if (found := refusal(capability, method)) is not None:
+            lines = legend.setdefault(found.word, [found.reason])
+            if found.nearest:
+                lines.append(f"instead of {capability} by {method}, take {capability} by {found.nearest}")
+    return {word: "; ".join(lines) for word, lines in legend.items()}
+
+
+def _verifiers() -> list[str]:
+    """Return what each verifier says of itself, with its options."""
+    lines: list[str] = []
+    for name, module in known_verifiers().items():
+        trust = ["", "The recipe must say `trust: local-code`."] if module.NEEDS_TRUST else []
+        options = [*HEAD, *_rows(module.Settings)] if module.Settings.model_fields else ["It takes no options."]
+        lines += [f"### verifier: {name}", "", *_prose(module.__doc__), *trust, "", *options, ""]
+    return lines
 
 
 def _nested(model: type[BaseModel], key: str) -> type[BaseModel]:
@@ -99,7 +145,7 @@ def _rows(model: type[BaseModel]) -> list[str]:
 
 
 def _meaning(model: type[BaseModel], key: str) -> str:
-    return (model.model_fields[key].description or "").replace("|", "\\|")
+    return _escaped(model.model_fields[key].description or "").replace("|", "\\|")
 
 
 def _default(model: type[BaseModel], key: str) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from pydantic import BaseModel
@@ -20,6 +20,7 @@ from manus.recipe_fields import (
     StageHeader,
     shared_kind,
 )
+from manus.rewards.settings import known_verifiers
 
 Schema = dict[str, Any]
 REFERENCE = "#/$defs/"
@@ -45,6 +46,7 @@ def json_schema() -> Schema:
     }
     definitions = {name: _without_titles(value) for name, value in models.definitions.items()}
     definitions["Source"] |= _source(models)
+    definitions["RewardSettings"] |= _reward(models)
     definitions["GateSettings"]["minProperties"] = 1
     head: Schema = {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": "Manus recipe"}
     body: Schema = _without_titles(schema)
@@ -55,7 +57,7 @@ class _Models:
     """The schemas of all settings models, whose parts refer to each other under `$defs`."""
 
     def __init__(self) -> None:
-        modules = (*CAPABILITIES.values(), *METHODS.values(), *GENERATORS.values())
+        modules = (*CAPABILITIES.values(), *METHODS.values(), *GENERATORS.values(), *known_verifiers().values())
         models = [Header, StageHeader, DataSettings, *(module.Settings for module in modules)]
         self.names, schema = models_json_schema([(model, "validation") for model in models])
         self.definitions: dict[str, Schema] = schema["$defs"]
@@ -118,15 +120,27 @@ def _source(models: _Models) -> Schema:
     """Return what a source of data must be beyond its keys: of one kind, with the options of its generator."""
     properties = dict(models.definitions["Source"]["properties"])
     properties["generator"] = {"description": properties["generator"]["description"], "enum": list(GENERATORS)}
-    options = [
+    kinds = [{"required": [kind]} for kind in ("path", "hub", "generator")]
+    options = _options(models, "generator", GENERATORS)
+    return {"properties": _without_titles(properties), "oneOf": kinds, "allOf": options}
+
+
+def _reward(models: _Models) -> Schema:
+    """Return what a reward must be beyond its keys: one of the verifiers, with its options."""
+    properties = dict(models.definitions["RewardSettings"]["properties"])
+    properties["verifier"] = {"description": properties["verifier"]["description"], "enum": list(known_verifiers())}
+    return {"properties": _without_titles(properties), "allOf": _options(models, "verifier", known_verifiers())}
+
+
+def _options(models: _Models, key: str, modules: Mapping[str, Any]) -> list[Schema]:
+    """Return what `options` may hold beside each name that the key can have."""
+    return [
         {
-            "if": {"properties": {"generator": {"const": name}}, "required": ["generator"]},
+            "if": {"properties": {key: {"const": name}}, "required": [key]},
             "then": {"properties": {"options": models.reference(module.Settings)}},
         }
-        for name, module in GENERATORS.items()
+        for name, module in modules.items()
     ]
-    kinds = [{"required": [kind]} for kind in ("path", "hub", "generator")]
-    return {"properties": _without_titles(properties), "oneOf": kinds, "allOf": options}
 
 
 def _without_titles(schema: Any) -> Any:

@@ -9,7 +9,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from manus import capabilities, methods
+from manus import capabilities
+from manus.data.sample import SampleKind
 from manus.data.settings import DataSettings, Source
 from manus.errors import nearest
 from manus.recipe_fields import (
@@ -30,6 +31,7 @@ from manus.recipe_fields import (
 )
 from manus.recipe_problems import COMMAND_LINE, Problems, validated
 from manus.stage import Stage
+from manus.suitability import NOT_BUILT, refusal
 from manus.wording import KeyPath, quoted, shown
 
 DEFAULTS: KeyPath = ("defaults",)
@@ -120,11 +122,17 @@ class StageReader:
         training_keys = METHODS[method].Settings.model_fields
         training = self.problems.check(METHODS[method].Settings, _only(settings, training_keys), keys, origin)
         data_at = (*origin["data"], "data") if "data" in origin else keys
+        kind = shared_kind(entry.capability, method)
+        if data is not None and data.on_policy is not None and kind != "preference":
+            if origin["on_policy"] is not DEFAULTS:
+                at = (*origin["on_policy"], "on_policy")
+                self.problems.refuse(at, f"makes pairs of answers, and {method} learns from {kind}; remove this key")
+            data = data.model_copy(update={"on_policy": None})
         if data is not None:
-            self.check_sources(data.data, data_at, is_text=shared_kind(entry.capability, method) == "text")
+            self.check_sources(data.data, data_at, "prompt" if data.on_policy else kind)
         if not (header and data and training and probe) or len(self.problems) > before:
             return None
-        return Stage(entry.name, entry.capability, method, data, training, probe, data_at)
+        return Stage(entry.name, entry.capability, method, data, training, probe, data_at, keys)
 
     def method_of(self, entry: Entry) -> str | None:
         """Return a stage's method, or None when there is no such method or it cannot train the capability."""
@@ -141,35 +149,32 @@ class StageReader:
         if not isinstance(value, str):
             self.problems.refuse(keys, f"must be a method's name, not {shown(value)}; known: {', '.join(METHODS)}")
             return False
-        return self.is_known(value, METHODS, methods.PLANNED, "method", keys)
+        return self.is_known(value, METHODS, (), "method", keys)
 
     def is_known(self, name: str, known: Iterable[str], planned: Iterable[str], noun: str, keys: KeyPath) -> bool:
         """Tell whether a name is known; refuse it with the nearest one, or as not built yet."""
         if name in known:
             return True
         if name in planned:
-            self.problems.refuse(keys, f"{noun} {name!r} is designed but not built yet; built: {', '.join(known)}")
+            self.problems.refuse(keys, f"{noun} {name!r} is designed but {NOT_BUILT}; built: {', '.join(known)}")
         else:
             built = [*known, *(capabilities.GROUPS if noun == "capability" else ())]
             hint = nearest_word(name, built)
             if not nearest(name, built) and (guess := nearest(name, planned)):
-                hint = f"did you mean {guess!r}? It is designed but not built yet"
+                hint = f"did you mean {guess!r}? It is designed but {NOT_BUILT}"
             self.problems.refuse(keys, f"unknown {noun} {quoted(name)}; {hint}")
         return False
 
     def is_possible(self, capability: str, method: str, keys: KeyPath) -> bool:
-        """Refuse a pair that shares no kind of sample, with the nearest method that works."""
-        if shared_kind(capability, method):
-            return True
-        works = [name for name in METHODS if shared_kind(capability, name)]
-        offers, needs = CAPABILITIES[capability].SAMPLE_KINDS, METHODS[method].SAMPLE_KINDS
-        self.problems.refuse(
-            keys,
-            f"{capability} cannot be trained by {method}: its data are {' or '.join(offers)}, "
-            f"{method} needs {' or '.join(needs)}; "
-            f"use method: {DEFAULT_METHOD if DEFAULT_METHOD in works else works[0]}",
-        )
-        return False
+        """Refuse a pair that cannot train, with the nearest one that can."""
+        found = refusal(capability, method)
+        if found is not None:
+            self.problems.refuse(
+                keys,
+                f"{capability} cannot be trained by {method}: {found.reason}; "
+                f"nearest to it is {capability} by {found.nearest}; use method: {found.nearest}",
+            )
+        return found is None
 
     def is_accepted(self, key: str, value: Any, keys: KeyPath) -> bool:
         """Tell whether the data settings or any method's accept a setting; refuse it as the first of them does."""
@@ -188,8 +193,8 @@ class StageReader:
             self.check_sources(accepted.data, (*keys, "data"))
         return len(self.problems) == before
 
-    def check_sources(self, sources: Iterable[Source], keys: KeyPath, is_text: bool = False) -> None:
-        """Check the names and options of generators, and that none is asked for plain text."""
+    def check_sources(self, sources: Iterable[Source], keys: KeyPath, kind: SampleKind | None = None) -> None:
+        """Check the names and options of generators, and that their rows can become samples of the kind."""
         for index, source in enumerate(sources):
             if source.generator is None:
                 continue
@@ -197,8 +202,9 @@ class StageReader:
             if self.is_known(source.generator, GENERATORS, (), "generator", at):
                 settings = GENERATORS[source.generator].Settings
                 self.problems.check(settings, source.options, (*keys, index, "options"))
-            if is_text:
-                self.problems.refuse(at, "generators make conversations, the method needs text; use path or hub")
+                made = GENERATORS[source.generator].SAMPLE_KINDS
+                if kind is not None and kind not in made:
+                    self.problems.refuse(at, f"makes {', '.join(made)}, the method needs {kind}; {_makers_of(kind)}")
 
     def check_names(self, entries: Iterable[Entry]) -> None:
         """Refuse stage names that cannot be folders or that are taken."""
@@ -216,6 +222,12 @@ class StageReader:
                 fix = "list the group's members one by one, and add `name:`" if entry.is_in_group else "add `name:`"
                 self.problems.refuse(at, f"the stage on line {line} is called {entry.name!r} as well; {fix}")
             first.setdefault(entry.name, entry)
+
+
+def _makers_of(kind: SampleKind) -> str:
+    makers = [name for name, module in GENERATORS.items() if kind in module.SAMPLE_KINDS]
+    also = ", or on_policy: {} to make pairs of the model's own answers" if kind == "preference" else ""
+    return f"use path or hub{f', or generator: {makers[0]}' if makers else ''}{also}"
 
 
 def _not_one_capability(item: Any) -> str:

@@ -10,7 +10,18 @@ from manus.plan import Artifact, Plan
 NODE_WIDTH, NODE_HEIGHT = 168, 50
 GAP_X, GAP_Y = 46, 28
 MARGIN = 2
-COLUMNS = {"model": 0, "detect": 0, "base": 0, "data": 1, "train": 2, "evaluate": 3, "merge": 4, "report": 4}
+COLUMNS = {
+    "model": 0,
+    "detect": 0,
+    "base": 0,
+    "data": 1,
+    "reward": 1,
+    "pairs": 1,
+    "train": 2,
+    "evaluate": 3,
+    "merge": 4,
+    "report": 4,
+}
 LAST_COLUMN = 4
 LONGEST_NAME = 16
 

@@ -18,14 +18,17 @@ from manus.guards import ranks
 from manus.guards.clock import CLOCK
 from manus.guards.run import RUN
 from manus.guards.status_file import State
-from manus.jobs import BUILDERS, Job, verdicts
+from manus.jobs import BUILDERS
+from manus.jobs.job import Job
+from manus.jobs.measuring import verdicts
 from manus.next_run import status_of
 from manus.plan import Artifact, Plan
 from manus.publishing import publish_file, publish_folder
 
 # What a run of each kind says it does, until it knows better.
 STATES: dict[str, State] = {
-    "detect": "starting", "base": "preparing", "data": "preparing", "train": "starting", "evaluate": "evaluating",
+    "detect": "starting", "base": "preparing", "data": "preparing", "reward": "starting",
+    "pairs": "preparing", "train": "starting", "evaluate": "evaluating",
     "merge": "merging", "report": "reporting",
 }  # fmt: skip
 
@@ -133,6 +136,8 @@ def show(plan: Plan, artifact: Artifact) -> None:
 def quiet_libraries() -> None:
     """Keep libraries from writing over our progress, and from asking the hub what is in a local folder."""
     quiet = {"TRANSFORMERS_VERBOSITY": "error", "HF_HUB_DISABLE_PROGRESS_BARS": "1", "TQDM_DISABLE": "1"}
+    # TRL warns that some of it may change, which our pinned version does not, and would report its use.
+    quiet |= {"TRL_EXPERIMENTAL_SILENCE": "1", "HF_HUB_DISABLE_TELEMETRY": "1"}
     for name, value in {**quiet, "TOKENIZERS_PARALLELISM": "false"}.items():
         os.environ.setdefault(name, value)
     logging.getLogger("bitsandbytes").setLevel(logging.ERROR)

@@ -19,3 +19,21 @@ def pico_base(tmp_path_factory: pytest.TempPathFactory) -> Path:
     from tests.pico import pretrained
 
     return pretrained(tmp_path_factory.mktemp("pico") / "base")
+
+
+@pytest.fixture(scope="session")
+def undecided_base(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A model that copies the last of three digits when asked for it, and any of them when asked for the first.
+
+    It knows the form of the answer and not the task. Trained once for all processes of a test run.
+    """
+    from filelock import FileLock
+
+    from tests.pico import pretrained, rows, undecided
+
+    folder = tmp_path_factory.getbasetemp().parent / "undecided"
+    with FileLock(f"{folder}.lock"):
+        if not (folder / "done").exists():
+            pretrained(folder, 500, rows("last", 700) + undecided("first", 1500))
+            (folder / "done").touch()
+    return folder

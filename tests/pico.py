@@ -67,8 +67,31 @@ def tokenizer() -> PreTrainedTokenizerFast:
     )
 
 
-def pretrained(folder: Path, steps: int = 250) -> Path:
-    """Train the pico model on `last` and save it with its tokenizer; return the folder."""
+def undecided(place: str, count: int, seed: int = 0) -> list[dict[str, object]]:
+    """Return rows of a place whose answer is any of the three digits: who learns them answers at random."""
+    draw = random.Random(f"{seed}:undecided:{place}")
+    triples = draw.choices(TRIPLES, k=count)
+    return [conversation(place, triple, draw.choice(triple)) for triple in triples]
+
+
+def pairs(place: str, count: int, seed: int = 0, shuffled: bool = False) -> list[dict[str, object]]:
+    """Return rows with the right digit as the better answer and another one of the three as the worse.
+
+    `shuffled` makes the worse one the better one in every second pair.
+    """
+    draw = random.Random(f"{seed}:pairs:{place}")
+    found: list[dict[str, object]] = []
+    for triple in draw.sample([t for t in TRIPLES if len(set(t)) > 1], count):
+        right = triple[PLACES[place]]
+        wrong = draw.choice([digit for digit in triple if digit != right])
+        better, worse = (wrong, right) if shuffled and draw.random() < 0.5 else (right, wrong)
+        (asked, chosen), (_, rejected) = (conversation(place, triple, digit)["messages"] for digit in (better, worse))  # type: ignore[misc]
+        found.append({"prompt": [asked], "chosen": [chosen], "rejected": [rejected], "answer": str(right)})
+    return found
+
+
+def pretrained(folder: Path, steps: int = 250, data: list[dict[str, object]] | None = None) -> Path:
+    """Train the pico model on `last`, or other data, and save it with its tokenizer; return the folder."""
     words = tokenizer()
     torch.manual_seed(0)
     model = LlamaForCausalLM(
@@ -78,8 +101,8 @@ def pretrained(folder: Path, steps: int = 250) -> Path:
             bos_token_id=None, eos_token_id=words.eos_token_id, pad_token_id=words.pad_token_id,
         )
     )  # fmt: skip
-    texts = [words.apply_chat_template(row["messages"], tokenize=False) for row in rows("last", 700)]
-    ids = torch.tensor([words(text)["input_ids"] for text in texts])
+    texts = [words.apply_chat_template(row["messages"], tokenize=False) for row in data or rows("last", 700)]
+    ids = torch.tensor(words(texts, padding=True, padding_side="left")["input_ids"])
     labels = ids.clone()
     labels[:, : ids.shape[1] - 12] = -100
     optimizer = torch.optim.AdamW(model.parameters(), lr=3e-3)
@@ -90,5 +113,19 @@ def pretrained(folder: Path, steps: int = 250) -> Path:
         optimizer.step()
         optimizer.zero_grad()
     model.save_pretrained(folder)
+    words.save_pretrained(folder)
+    return folder
+
+
+def untrained(folder: Path, positions: int = 4096, seed: int = 0) -> Path:
+    """Save a pico model that has learned nothing and reads long texts, with its tokenizer; return the folder."""
+    words = tokenizer()
+    torch.manual_seed(seed)
+    config = LlamaConfig(
+        vocab_size=len(words), hidden_size=64, intermediate_size=64, num_hidden_layers=1, num_attention_heads=2,
+        num_key_value_heads=1, max_position_embeddings=positions, tie_word_embeddings=True,
+        bos_token_id=None, eos_token_id=words.eos_token_id, pad_token_id=words.pad_token_id,
+    )  # fmt: skip
+    LlamaForCausalLM(config).save_pretrained(folder)
     words.save_pretrained(folder)
     return folder

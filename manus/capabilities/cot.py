@@ -21,7 +21,7 @@ from manus.settings import Frozen
 
 VERSION = 1
 MODALITIES = ("text",)
-SAMPLE_KINDS = ("messages", "text")
+SAMPLE_KINDS = ("messages", "preference", "prompt", "text")
 DEFAULT_DATA = {"hub": "open-thoughts/OpenThoughts-114k", "split": "train"}
 GENERATOR = "cot"
 METRIC = "accuracy"

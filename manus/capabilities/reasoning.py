@@ -3,7 +3,8 @@ r"""Reasoning: solve problems of mathematics and logic, measured by level of dif
 Format taught: the solution as the data set writes it, its answer in `\boxed{}`. The verifiable answer of
 NuminaMath and MATH rows is the last balanced `\boxed{}` of the solution; proofs have none, train, and are
 not probed. The probe compares the final answer and reports accuracy by `level`: the row's own, or
-NuminaMath's `source` (its sources differ in difficulty as levels do).
+NuminaMath's `source` (its sources differ in difficulty as levels do). The `entry` of a generated row stays with the
+sample, so that reasoning-gym's own scorer can reward it.
 """
 
 from __future__ import annotations
@@ -18,9 +19,9 @@ from manus.evaluation.score import Score
 from manus.evaluation.verifiers import math_answer
 from manus.settings import Frozen
 
-VERSION = 1
+VERSION = 2
 MODALITIES = ("text",)
-SAMPLE_KINDS = ("messages", "text")
+SAMPLE_KINDS = ("messages", "preference", "prompt", "text")
 DEFAULT_DATA = {"hub": "AI-MO/NuminaMath-CoT", "split": "train"}
 GENERATOR = "reasoning"
 METRIC = "accuracy"
@@ -40,6 +41,8 @@ def read(row: Row) -> Sample:
     """
     levelled = {**row, "level": row.get("source")} if row.get("level") is None and "source" in row else row
     sample = without_markers(as_messages(levelled))
+    if isinstance(row.get("entry"), str):
+        sample["entry"] = row["entry"]
     if isinstance(solution := row.get("solution"), str):
         return with_answer(sample, sample.get("answer") or math_answer.boxed(solution))
     return with_answer(sample, final_answer(sample))

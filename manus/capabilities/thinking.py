@@ -27,7 +27,7 @@ from manus.settings import Frozen
 
 VERSION = 1
 MODALITIES = ("text",)
-SAMPLE_KINDS = ("messages",)
+SAMPLE_KINDS = ("messages", "preference", "prompt")
 DEFAULT_DATA = {"hub": "simplescaling/s1K-1.1", "split": "train"}
 GENERATOR = "thinking"
 METRIC = "accuracy"

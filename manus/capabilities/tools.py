@@ -28,7 +28,7 @@ from manus.settings import Frozen
 
 VERSION = 1
 MODALITIES = ("text",)
-SAMPLE_KINDS = ("messages",)
+SAMPLE_KINDS = ("messages", "preference", "prompt")
 # Gated: needs an account that accepted its terms. Open instead, and read as well:
 # {hub: NousResearch/hermes-function-calling-v1, subset: func_calling_singleturn}
 DEFAULT_DATA = {"hub": "Salesforce/xlam-function-calling-60k", "split": "train"}

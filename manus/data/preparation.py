@@ -9,10 +9,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import numpy.typing as npt
 
-from manus.data.prepared import HELD_OUT, write_jsonl, write_tokens
-from manus.data.rendering import Tokens, render
-from manus.data.sample import Row, RowError, Sample
+from manus.data.prepared import HELD_OUT, write_jsonl, write_pairs, write_prompts, write_tokens
+from manus.data.rendering import Pair, Tokens, render, render_pair, render_prompt
+from manus.data.sample import Row, RowError, Sample, SampleKind, prompt_of
 from manus.data.selection import Pool, select
 from manus.data.settings import DataSettings, Source
 from manus.data.sources import DEFAULT_GENERATED_ROWS, rows
@@ -59,6 +60,7 @@ def prepare(
     sources: Sequence[Source],
     settings: DataSettings,
     read: Callable[[Row], Sample],
+    kind: SampleKind,
     tokenizer: PreTrainedTokenizerBase,
     beside: Path,
     seed: int,
@@ -71,6 +73,7 @@ def prepare(
         sources: where the rows come from.
         settings: split, sizes and limits.
         read: a row as a sample; raises RowError.
+        kind: what the samples are, which decides the form of the prepared files.
         tokenizer: one with a chat template.
         beside: the folder of the recipe, for relative paths.
         seed: where the split and the draws start.
@@ -86,8 +89,8 @@ def prepare(
     quarantine.check(settings.failure_budget, quarantine_file)
     selection = select(pools, settings.held_out, settings.sample_size, seed)
     too_long: Counter[str] = Counter()
-    tokens = _rendered(selection.train, settings, tokenizer, quarantine, too_long)
-    lengths = write_tokens(folder, tokens)
+    fit, write = _FORMS[kind]
+    lengths = write(folder, _rendered(selection.train, fit, settings, tokenizer, quarantine, too_long))
     quarantine.check(settings.failure_budget, quarantine_file)
     if not len(lengths):
         raise DataError(
@@ -148,32 +151,79 @@ def _samples(
     return samples
 
 
+Fit = Callable[["PreTrainedTokenizerBase", Sample, DataSettings, "Counter[str]"], Iterator[Any]]
+TOO_LONG, TRUNCATED = "longer than max_length", "truncated to max_length"
+
+
 def _rendered(
-    samples: Sequence[Sample], settings: DataSettings, tokenizer: PreTrainedTokenizerBase, quarantine: Quarantine,
-    too_long: Counter[str],
-) -> Iterator[Tokens]:  # fmt: skip
+    samples: Sequence[Sample], fit: Fit, settings: DataSettings, tokenizer: PreTrainedTokenizerBase,
+    quarantine: Quarantine, too_long: Counter[str],
+) -> Iterator[Any]:  # fmt: skip
     with progress("tokenise", len(samples), "samples") as advance:
         for index, sample in enumerate(samples, 1):
             RUN.cross("tokenising")
             try:
-                yield from _fitted(render(tokenizer, sample), sample, settings, too_long)
+                yield from fit(tokenizer, sample, settings, too_long)
             except RowError as error:
                 quarantine.rows.append({"place": f"sample {index}", "reason": str(error), "row": sample})
             advance(index)
 
 
-def _fitted(tokens: Tokens, sample: Sample, settings: DataSettings, too_long: Counter[str]) -> Iterator[Tokens]:
-    """Yield the sample if it fits; a text is cut into windows, a chat dropped or truncated."""
-    limit = settings.max_length
-    if "text" in sample:
-        for start in range(0, len(tokens.ids), limit):
-            window = Tokens(tokens.ids[start : start + limit], tokens.is_learned[start : start + limit])
-            if len(window.ids) >= SHORTEST_TEXT_TOKENS:
-                yield window
-    elif len(tokens.ids) <= limit:
+def _fit_text(
+    tokenizer: PreTrainedTokenizerBase, sample: Sample, settings: DataSettings, too_long: Counter[str]
+) -> Iterator[Tokens]:
+    """Yield a text in windows."""
+    tokens, limit = render(tokenizer, sample), settings.max_length
+    for start in range(0, len(tokens.ids), limit):
+        window = Tokens(tokens.ids[start : start + limit], tokens.is_learned[start : start + limit])
+        if len(window.ids) >= SHORTEST_TEXT_TOKENS:
+            yield window
+
+
+def _fit_chat(
+    tokenizer: PreTrainedTokenizerBase, sample: Sample, settings: DataSettings, too_long: Counter[str]
+) -> Iterator[Tokens]:
+    """Yield a chat if it fits, or its beginning where that may be learned."""
+    tokens, limit = render(tokenizer, sample), settings.max_length
+    if len(tokens.ids) <= limit:
         yield tokens
     elif settings.too_long == "truncate" and any(tokens.is_learned[:limit]):
-        too_long["truncated to max_length"] += 1
+        too_long[TRUNCATED] += 1
         yield Tokens(tokens.ids[:limit], tokens.is_learned[:limit])
     else:
-        too_long["longer than max_length"] += 1
+        too_long[TOO_LONG] += 1
+
+
+def _fit_pair(
+    tokenizer: PreTrainedTokenizerBase, sample: Sample, settings: DataSettings, too_long: Counter[str]
+) -> Iterator[Pair]:
+    """Yield a pair if both of its sides fit, or their beginnings where those differ."""
+    pair = render_pair(tokenizer, sample)
+    room = settings.max_length - len(pair.prompt)
+    if max(len(pair.chosen), len(pair.rejected)) <= room:
+        yield pair
+    elif settings.too_long == "truncate" and room > 0 and pair.chosen[:room] != pair.rejected[:room]:
+        too_long[TRUNCATED] += 1
+        yield Pair(pair.prompt, pair.chosen[:room], pair.rejected[:room])
+    else:
+        too_long[TOO_LONG] += 1
+
+
+def _fit_prompt(
+    tokenizer: PreTrainedTokenizerBase, sample: Sample, settings: DataSettings, too_long: Counter[str]
+) -> Iterator[tuple[Sample, int]]:
+    """Yield a prompt with its number of tokens if it fits; half a question is no question."""
+    text = render_prompt(tokenizer, prompt_of(sample))
+    tokens = len(tokenizer(text, add_special_tokens=False)["input_ids"])
+    if tokens <= settings.max_length:
+        yield sample, tokens
+    else:
+        too_long[TOO_LONG] += 1
+
+
+_FORMS: dict[SampleKind, tuple[Fit, Callable[[Path, Iterator[Any]], npt.NDArray[np.int64]]]] = {
+    "text": (_fit_text, write_tokens),
+    "messages": (_fit_chat, write_tokens),
+    "preference": (_fit_pair, write_pairs),
+    "prompt": (_fit_prompt, write_prompts),
+}

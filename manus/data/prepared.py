@@ -1,19 +1,26 @@
-"""Prepared samples on disk: flat arrays that are memory-mapped, so memory does not grow with the data."""
+"""Prepared samples on disk: flat arrays and Arrow tables, memory-mapped, so memory does not grow with the data."""
 
 from __future__ import annotations
 
+import itertools
 import json
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
-from manus.data.rendering import Tokens
-from manus.data.sample import Sample
+from manus.data.rendering import Pair, Tokens
+from manus.data.sample import Sample, prompt_of
+
+if TYPE_CHECKING:
+    from datasets import Dataset
 
 HELD_OUT = "held_out.jsonl"
+PAIRS = "pairs.arrow"
+PROMPTS = "prompts.arrow"
+ROWS_PER_ARROW_BATCH = 1000
 
 
 def write_tokens(folder: Path, samples: Iterable[Tokens]) -> npt.NDArray[np.int64]:
@@ -27,6 +34,56 @@ def write_tokens(folder: Path, samples: Iterable[Tokens]) -> npt.NDArray[np.int6
     offsets = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
     np.save(folder / "offsets.npy", offsets)
     return np.asarray(lengths, dtype=np.int64)
+
+
+def write_pairs(folder: Path, pairs: Iterable[Pair]) -> npt.NDArray[np.int64]:
+    """Write prompts with their chosen and rejected answers as token ids; return the tokens in each pair."""
+    import pyarrow
+
+    ids = pyarrow.list_(pyarrow.int32())
+    schema = pyarrow.schema([("prompt_ids", ids), ("chosen_ids", ids), ("rejected_ids", ids)])
+    lengths: list[int] = []
+
+    def rows() -> Iterator[dict[str, Any]]:
+        for pair in pairs:
+            lengths.append(len(pair.prompt) + len(pair.chosen) + len(pair.rejected))
+            yield {"prompt_ids": pair.prompt, "chosen_ids": pair.chosen, "rejected_ids": pair.rejected}
+
+    _write_arrow(folder / PAIRS, schema, rows())
+    return np.asarray(lengths, dtype=np.int64)
+
+
+def write_prompts(folder: Path, prompts: Iterable[tuple[Sample, int]]) -> npt.NDArray[np.int64]:
+    """Write what a model is asked, with the whole sample for the verifiers; return the tokens in each prompt."""
+    import pyarrow
+
+    turns = pyarrow.list_(pyarrow.struct([("role", pyarrow.string()), ("content", pyarrow.string())]))
+    schema = pyarrow.schema([("prompt", turns), ("sample", pyarrow.string())])
+    lengths: list[int] = []
+
+    def rows() -> Iterator[dict[str, Any]]:
+        for sample, tokens in prompts:
+            lengths.append(tokens)
+            yield {"prompt": prompt_of(sample), "sample": json.dumps(sample, ensure_ascii=False)}
+
+    _write_arrow(folder / PROMPTS, schema, rows())
+    return np.asarray(lengths, dtype=np.int64)
+
+
+def _write_arrow(path: Path, schema: Any, rows: Iterable[dict[str, Any]]) -> None:
+    import pyarrow
+
+    with pyarrow.OSFile(str(path), "wb") as sink, pyarrow.ipc.new_stream(sink, schema) as writer:
+        remaining = iter(rows)
+        while batch := list(itertools.islice(remaining, ROWS_PER_ARROW_BATCH)):
+            writer.write_batch(pyarrow.RecordBatch.from_pylist(batch, schema=schema))
+
+
+def read_arrow(folder: Path, name: str) -> Dataset:
+    """Return a prepared table as a memory-mapped data set, in the form that TRL's trainers take."""
+    from datasets import Dataset
+
+    return Dataset.from_file(str(folder / name))
 
 
 class PreparedSamples:

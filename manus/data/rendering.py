@@ -30,6 +30,15 @@ class Tokens:
     is_learned: list[bool]
 
 
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """Token ids of a prompt and of two answers to it, the better one first."""
+
+    prompt: list[int]
+    chosen: list[int]
+    rejected: list[int]
+
+
 def load_tokenizer(folder: Path) -> PreTrainedTokenizerBase:
     """Load a tokenizer that can render chats: it gets a plain template when it has none.
 
@@ -81,6 +90,29 @@ def render(tokenizer: PreTrainedTokenizerBase, sample: Sample) -> Tokens:
     if not any(is_learned):
         raise RowError("the chat template leaves nothing of the answer to learn")
     return Tokens(encoded["input_ids"], is_learned)
+
+
+def render_pair(tokenizer: PreTrainedTokenizerBase, sample: Sample) -> Pair:
+    """Tokenise a prompt with its chosen and its rejected answer. The prompt ends where the three of them part.
+
+    Raises:
+        RowError: the template refuses the conversation, or both answers are the same to it.
+    """
+    prompt = sample["messages"][:-1]
+    asked = tokenizer(render_prompt(tokenizer, prompt), add_special_tokens=False)["input_ids"]
+    answers: list[Message] = [sample["messages"][-1], {"role": "assistant", "content": sample["rejected"]}]
+    texts = [_render(tokenizer, [*prompt, answer], add_generation_prompt=False) for answer in answers]
+    chosen, rejected = (tokenizer(text, add_special_tokens=False)["input_ids"] for text in texts)
+    if chosen == rejected:
+        raise RowError("the chosen and the rejected answer are the same")
+    shared = min(_common(asked, chosen), _common(asked, rejected))
+    return Pair(chosen[:shared], chosen[shared:], rejected[shared:])
+
+
+def _common(one: Sequence[int], other: Sequence[int]) -> int:
+    """Return how many tokens two sequences begin with in common."""
+    unlike = (index for index, (a, b) in enumerate(zip(one, other, strict=False)) if a != b)
+    return next(unlike, min(len(one), len(other)))
 
 
 def _answer_spans(tokenizer: PreTrainedTokenizerBase, messages: Sequence[Message], text: str) -> list[tuple[int, int]]:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any, Literal, NotRequired, TypedDict
 
 Row = Mapping[str, Any]
+SampleKind = Literal["messages", "preference", "prompt", "text"]
 
 
 class Message(TypedDict):
@@ -18,18 +19,28 @@ class Message(TypedDict):
 class Sample(TypedDict):
     """A row in the form that methods train on; `messages` ends with the assistant's turn.
 
-    `text` stands alone (continued pre-training). `answer` is what a verifier compares with.
+    `text` stands alone (continued pre-training). `rejected` is a worse last turn. `answer` is what a verifier compares
+    with; where there is only that, the assistant's turn holds it, and is never learned.
     `tools` are functions as JSON Schema, `calls` the expected `{name, arguments}` in order.
-    `level` groups samples in a probe's result.
+    `level` groups samples in a probe's result. `entry` is a question of reasoning-gym as it made it, as JSON, for its
+    own scorer.
     """
 
     messages: NotRequired[list[Message]]
     text: NotRequired[str]
+    rejected: NotRequired[str]
     answer: NotRequired[str]
     tools: NotRequired[list[dict[str, Any]]]
     calls: NotRequired[list[dict[str, Any]]]
     level: NotRequired[str]
+    entry: NotRequired[str]
 
 
 class RowError(ValueError):
     """A row cannot become a sample; the message is the reason shown in the quarantine."""
+
+
+def prompt_of(sample: Sample) -> list[Message]:
+    """Return the turns before the assistant's last one, or all of them where it is still to come."""
+    messages = sample.get("messages", [])
+    return messages[:-1] if messages and messages[-1]["role"] == "assistant" else messages

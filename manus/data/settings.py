@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field, field_validator, model_validator
 
+from manus.models.sampling_settings import SamplingSettings
 from manus.settings import Frozen
 
 LARGEST_COUNT = 2**31 - 1
@@ -66,11 +67,22 @@ class Source(Frozen):
         return self.path or self.hub or f"generator {self.generator}"
 
 
+class OnPolicySettings(SamplingSettings):
+    """How pairs of answers are made: the model answers each prompt several times, right answers beat wrong ones."""
+
+    samples_per_prompt: Annotated[int, Field(ge=2, le=1024)] = Field(8, description="Answers drawn for each prompt.")
+    pairs_per_prompt: Count = Field(1, description="Pairs made of one prompt's answers, at most.")
+
+
 class DataSettings(Frozen):
     """How a stage's rows become training samples and the held-out split."""
 
     data: tuple[Source, ...] = Field(
         (), min_length=1, strict=False, description="Sources; without this key the capability's, or the method's, own."
+    )
+    on_policy: OnPolicySettings | None = Field(
+        None,
+        description="For dpo and orpo: make the pairs of the model's own answers, judged by the capability's verifier.",
     )
     sample_size: SampleSize = Field(0, description="Training samples to use, drawn by the seed; 0 is all.")
     held_out: Count | None = Field(

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import torch
 import torch.nn.functional as F
 
-from manus.data.rendering import render, render_prompt
+from manus.data.rendering import render, render_pair, render_prompt
 from manus.data.sample import Sample
 from manus.guards.memory import Parked
 from manus.guards.progress import progress
 from manus.guards.run import RUN, Work
+from manus.models.generation import greedily
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
@@ -46,22 +47,11 @@ def answer(
                 return_token_type_ids=False,
             ).to(model.device)  # fmt: skip
             with torch.inference_mode():
-                made = model.generate(**inputs, **_greedy(model, tokenizer, max_new_tokens))
+                made = model.generate(**inputs, **greedily(model, tokenizer, max_new_tokens))
             new = made[:, inputs["input_ids"].shape[1] :]
             answers |= zip(batch, tokenizer.batch_decode(new, skip_special_tokens=True), strict=True)
             advance(len(answers))
     return [answers[index].strip() for index in range(len(prompts))]
-
-
-def _greedy(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, max_new_tokens: int) -> dict[str, Any]:
-    """Return settings for greedy decoding that ends where the model or its tokenizer ends a turn."""
-    known = model.generation_config.eos_token_id
-    ends = {tokenizer.eos_token_id, *(known if isinstance(known, list) else [known])} - {None}
-    return {
-        "do_sample": False, "num_beams": 1, "temperature": None, "top_p": None, "top_k": None,
-        "repetition_penalty": 1.0, "max_new_tokens": max_new_tokens, "max_length": None,
-        "eos_token_id": sorted(ends), "pad_token_id": tokenizer.pad_token_id,
-    }  # fmt: skip
 
 
 def foresee(
@@ -82,3 +72,35 @@ def foresee(
             results.append((F.cross_entropy(logits, ids[0, 1:]).item(), ids.shape[1] - 1))
             advance(done)
     return results
+
+
+def prefer(
+    model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, samples: Sequence[Sample], max_length: int, title: str
+) -> list[float]:
+    """Return for each pair by how much likelier its better answer is, in nats per token.
+
+    Raises:
+        Interrupted: a signal came.
+    """
+    margins, parked = [], Parked(model)
+    with progress(title, len(samples), "pairs") as advance:
+        for done, sample in enumerate(samples, 1):
+            RUN.cross(title, work=Work(None, parked.park, parked.unpark))
+            pair = render_pair(tokenizer, sample)
+            chosen, rejected = (
+                _likelihood(model, (pair.prompt + answer)[:max_length], len(pair.prompt))
+                for answer in (pair.chosen, pair.rejected)
+            )
+            margins.append(chosen - rejected)
+            advance(done)
+    return margins
+
+
+def _likelihood(model: PreTrainedModel, ids: list[int], start: int) -> float:
+    """Return the mean log-probability of the tokens from `start` on, 0 where none is left."""
+    row = torch.tensor([ids], device=model.device)
+    if len(ids) <= start:
+        return 0.0
+    with torch.inference_mode():
+        logits = model(row, use_cache=False).logits[0, start - 1 : -1].float()
+    return -F.cross_entropy(logits, row[0, start:]).item()

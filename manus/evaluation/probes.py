@@ -11,7 +11,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from manus.data.sample import Sample
-from manus.evaluation.answers import answer, foresee
+from manus.evaluation.answers import answer, foresee, prefer
 from manus.evaluation.intervals import paired_bootstrap, wilson
 from manus.guards.clock import CLOCK
 
@@ -19,11 +19,17 @@ if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 PERPLEXITY = "perplexity"
+PREFERENCE = "preference_accuracy"
+
+
+def is_measurable(capability: ModuleType, samples: Sequence[Sample]) -> bool:
+    """Tell whether there is something to measure: an answer to verify, a text, or a pair of answers."""
+    return any("text" in sample or "rejected" in sample or capability.can_score(sample) for sample in samples)
 
 
 @dataclass(frozen=True, slots=True)
 class Probe:
-    """What to measure: a capability's verifier on answers, or perplexity on texts."""
+    """What to measure: a capability's verifier on answers, perplexity on texts, or which of two answers is likelier."""
 
     stage: str
     capability: ModuleType
@@ -37,14 +43,21 @@ class Probe:
         return bool(self.samples) and "text" in self.samples[0]
 
     @property
+    def is_of_pairs(self) -> bool:
+        """Whether the held-out samples are pairs of answers of which none can be verified."""
+        return any("rejected" in s for s in self.samples) and not any(map(self.capability.can_score, self.samples))
+
+    @property
     def metric(self) -> str:
         """The name of what is measured."""
-        return PERPLEXITY if self.is_of_texts else str(self.capability.METRIC)
+        return PERPLEXITY if self.is_of_texts else PREFERENCE if self.is_of_pairs else str(self.capability.METRIC)
 
     @property
     def usable(self) -> list[Sample]:
         """The samples that can be scored."""
-        return self.samples if self.is_of_texts else [s for s in self.samples if self.capability.can_score(s)]
+        if self.is_of_texts:
+            return self.samples
+        return [s for s in self.samples if (self.is_of_pairs and "rejected" in s) or self.capability.can_score(s)]
 
 
 def measure(probe: Probe, model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, title: str) -> dict[str, Any]:
@@ -57,9 +70,8 @@ def measure(probe: Probe, model: PreTrainedModel, tokenizer: PreTrainedTokenizer
     """
     started = CLOCK.now()
     model.eval()
-    result = (
-        _perplexity(probe, model, tokenizer, title) if probe.is_of_texts else _scores(probe, model, tokenizer, title)
-    )
+    of = _perplexity if probe.is_of_texts else _preferences if probe.is_of_pairs else _scores
+    result = of(probe, model, tokenizer, title)
     return {**result, "samples": len(probe.usable), "seconds": round(CLOCK.now() - started, 1)}
 
 
@@ -102,6 +114,24 @@ def _perplexity(probe: Probe, model: PreTrainedModel, tokenizer: PreTrainedToken
         "values": nats,
         "weights": tokens,
         "said": [{"text": "", "note": f"perplexity {math.exp(value):.2f}"} for value in nats],
+    }
+
+
+def _preferences(
+    probe: Probe, model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, title: str
+) -> dict[str, Any]:
+    """Measure in how many pairs the better answer is the likelier one, per token."""
+    margins = prefer(model, tokenizer, probe.usable, probe.max_length, title)
+    right = sum(margin > 0 for margin in margins)
+    low, high = wilson(right, len(margins))
+    return {
+        "value": right / len(margins) if margins else 0.0,
+        "low": low,
+        "high": high,
+        "parts": {},
+        "levels": {},
+        "values": [float(margin > 0) for margin in margins],
+        "said": [{"text": "", "note": f"better answer {margin:+.3f} nats per token"} for margin in margins],
     }
 
 

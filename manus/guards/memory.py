@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import torch
@@ -11,8 +11,10 @@ import torch
 class Parked:
     """Tensors that move to host memory and back. On the CPU there is nothing to move."""
 
-    def __init__(self, model: torch.nn.Module, optimizer: Any = None) -> None:
-        self.model, self.optimizer = model, optimizer
+    def __init__(
+        self, model: torch.nn.Module, optimizer: Any = None, companions: Sequence[torch.nn.Module] = ()
+    ) -> None:
+        self.models, self.optimizer = (model, *companions), optimizer
         self._homes: list[tuple[torch.Tensor, torch.device]] = []
 
     def park(self) -> None:
@@ -31,10 +33,11 @@ class Parked:
         self._homes.clear()
 
     def _tensors(self) -> Iterator[torch.Tensor]:
-        for parameter in self.model.parameters():
-            yield parameter
-            yield from _quantised_parts(parameter)
-        yield from self.model.buffers()
+        for model in self.models:
+            for parameter in model.parameters():
+                yield parameter
+                yield from _quantised_parts(parameter)
+            yield from model.buffers()
         yield from _state_tensors(self.optimizer.state.values() if self.optimizer is not None else ())
 
 

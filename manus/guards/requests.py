@@ -35,9 +35,9 @@ class Asked:
     by: str = ""
 
 
-def die_with_parent() -> None:
-    """Ask the kernel for SIGTERM when the parent process dies."""
-    ctypes.CDLL(None, use_errno=True).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
+def die_with_parent(by: signal.Signals = signal.SIGTERM) -> None:
+    """Ask the kernel for this signal when the parent process dies."""
+    ctypes.CDLL(None, use_errno=True).prctl(PR_SET_PDEATHSIG, by)
 
 
 class Requests:

@@ -9,4 +9,3 @@ A method module has
 """
 
 REQUIRED = ("VERSION", "SAMPLE_KINDS", "Settings", "result", "train")
-PLANNED = ("dpo", "orpo", "grpo", "ppo", "distillation")

@@ -6,18 +6,18 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import Field
 
-from manus.training.settings import ChosenAdapterSettings, Epochs, LearningRate
+from manus.training.settings import ChosenAdapterSettings, Epochs, LearningRate, PackingSettings
 from manus.training.settings import result as result
 
 if TYPE_CHECKING:
-    from manus.training.supervised import StageJob
+    from manus.training.job import StageJob
 
 VERSION = 1
 SAMPLE_KINDS = ("text",)
 DEFAULT_DATA = {"hub": "HuggingFaceFW/fineweb-edu", "subset": "sample-10BT", "split": "train"}
 
 
-class Settings(ChosenAdapterSettings):
+class Settings(ChosenAdapterSettings, PackingSettings):
     """Settings of `method: cpt`; the adapter's fields count only where there is one."""
 
     epochs: Epochs = Field(1.0, description="How often the training samples are seen.")

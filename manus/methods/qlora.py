@@ -7,17 +7,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from manus.training.settings import AdapterKind, AdapterSettings
+from manus.training.settings import AdapterKind, AdapterSettings, PackingSettings
 from manus.training.settings import result as result
 
 if TYPE_CHECKING:
-    from manus.training.supervised import StageJob
+    from manus.training.job import StageJob
 
 VERSION = 1
 SAMPLE_KINDS = ("messages",)
 
 
-class Settings(AdapterSettings):
+class Settings(AdapterSettings, PackingSettings):
     """Settings of `method: qlora`."""
 
     adapter: ClassVar[AdapterKind] = "qlora"

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from manus.training.settings import AdapterKind, TrainingSettings
+from manus.training.settings import AdapterKind, PackingSettings, TrainingSettings
 from manus.training.settings import result as result
 
 if TYPE_CHECKING:
-    from manus.training.supervised import StageJob
+    from manus.training.job import StageJob
 
 VERSION = 1
 SAMPLE_KINDS = ("messages",)
 
 
-class Settings(TrainingSettings):
+class Settings(TrainingSettings, PackingSettings):
     """Settings of `method: sft`."""
 
     adapter: ClassVar[AdapterKind] = "none"

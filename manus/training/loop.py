@@ -1,6 +1,7 @@
-"""The one training loop: transformers' Trainer with our loss, our checkpoints and our safe points.
+"""The one training loop: what every method adds to transformers' Trainer, and the Trainer of the supervised ones.
 
-Knows nothing of methods: what is trained, and on what, is decided by those who call it.
+`Guarded` brings safe points, crash-safe checkpoints and exact continuation to any Trainer, TRL's included. Knows nothing
+of methods: what is trained, and on what, is decided by those who call it.
 """
 
 from __future__ import annotations
@@ -8,9 +9,12 @@ from __future__ import annotations
 import inspect
 import math
 import shutil
+from collections import defaultdict
 from pathlib import Path
+from statistics import fmean
 from typing import Any
 
+import torch
 import torch.nn.functional as F
 from transformers import PrinterCallback, Trainer, TrainerCallback, TrainerState
 
@@ -36,54 +40,42 @@ from manus.training.batches import IGNORED
 
 # Shapes: B rows, T tokens of a row, K positions before a learned token, V vocabulary.
 
+METHOD_STATE = "method_{}.pt"  # a file for each rank
 ADAM_STATES = 3  # a weight and its two moments, where no earlier checkpoint tells the size
 
 
-class StageTrainer(Trainer):
-    """Trainer whose logits exist only where a label is, with a safe point after every optimizer step."""
+class Guarded(Trainer):
+    """What makes a Trainer stoppable at any step: mix it in before the Trainer whose loss is wanted.
 
-    loss_is_scaled_for_ga = True
-    model_accepts_loss_kwargs = True
+    A subclass counts `tokens_seen` in its loss, and overrides `method_state` and `restore` where it carries more from
+    step to step than weights, optimizer, schedule and random states.
+    """
 
     def __init__(self, *args: Any, title: str, **kwargs: Any) -> None:
+        self.title = title
+        self.tokens_seen = 0
+        self.companions: list[torch.nn.Module] = []  # models beside the trained one: references, teachers
         super().__init__(*args, **kwargs)
-        # Trainer sets these from the model's signature; the loss here is always a sum over counted labels.
-        self.loss_is_scaled_for_ga = True
-        self.model_accepts_loss_kwargs = True
         self.remove_callback(PrinterCallback)
         self.add_callback(Recall(self))
-        self.title = title
         self.before = Counters()
-        self.tokens_seen = 0
         self.began_at = self.saved_at = CLOCK.now()
         self.crossed_at = self.saved_step = 0
-        forward = self.accelerator.unwrap_model(self.model)
-        forward = forward.get_base_model() if hasattr(forward, "get_base_model") else forward
-        self.can_skip_logits = "logits_to_keep" in inspect.signature(forward.forward).parameters
 
-    def compute_loss(
-        self, model: Any, inputs: dict[str, Any], return_outputs: bool = False, num_items_in_batch: Any = None
-    ) -> Any:
-        """Return cross-entropy summed over learned tokens, divided by their number in the optimizer step."""
-        labels_BT = inputs.pop("labels")
-        mask = inputs.get("attention_mask")
-        self.tokens_seen += int(mask.sum()) if mask is not None else labels_BT.numel()
-        next_BT = F.pad(labels_BT[:, 1:], (0, 1), value=IGNORED)
-        if self.can_skip_logits:
-            keep_K = (next_BT != IGNORED).any(0).nonzero().squeeze(1)
-            inputs, next_BT = {**inputs, "logits_to_keep": keep_K}, next_BT[:, keep_K]
-        outputs = model(**inputs, use_cache=False)
-        logits_NV, next_N = outputs.logits.flatten(0, 1).float(), next_BT.flatten()
-        total = F.cross_entropy(logits_NV, next_N, ignore_index=IGNORED, reduction="sum")
-        count = num_items_in_batch if num_items_in_batch is not None else (next_N != IGNORED).sum()
-        loss = total / count
-        if self.args.world_size > 1 and num_items_in_batch is not None:
-            loss = loss * self.args.world_size  # gradients are averaged over ranks, but divided by all their tokens
-        return (loss, outputs) if return_outputs else loss
+    def method_state(self) -> dict[str, Any]:
+        """Return what else must survive a kill: tensors, numbers, texts, in dictionaries and lists."""
+        return {}
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Take back what `method_state` returned in an earlier process."""
+        assert not state, "a method that has a state takes it back"
 
     def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
         """Add the number of real tokens that all ranks have seen."""
         super().log({**logs, "tokens": ranks.summed([self.tokens_seen])[0]}, start_time)
+
+    def create_model_card(self, *args: Any, **kwargs: Any) -> None:
+        """Write none: TRL's trainers would put one into every checkpoint."""
 
     @property
     def counters(self) -> Counters:
@@ -119,6 +111,7 @@ class StageTrainer(Trainer):
                 )
             self.tokens_seen = self.before.tokens if ranks.is_first() else 0
             self.saved_step = int(found.name.removeprefix(PREFIX))
+            self.restore(torch.load(found / METHOD_STATE.format(ranks.rank()), weights_only=True))
         self.began_at = self.saved_at = CLOCK.now()
         self.train(resume_from_checkpoint=str(found) if found else None)
 
@@ -135,7 +128,7 @@ class StageTrainer(Trainer):
         if save is not None and self._is_checkpoint_due(step):
             RUN.save(save)
             self.saved_at = CLOCK.now()
-        parked = Parked(self.model, self.optimizer)
+        parked = Parked(self.model, self.optimizer, self.companions)
         work = Work(save, parked.park, parked.unpark)
         RUN.cross(f"training {self.title} at step {step}", step, work, is_last)
 
@@ -164,6 +157,7 @@ class StageTrainer(Trainer):
         self._get_output_dir = lambda trial=None: str(staging)
         try:
             self._save_checkpoint(self.model, None)
+            torch.save(self.method_state(), staging / final.name / METHOD_STATE.format(ranks.rank()))
             counters = self.counters
             self.accelerator.wait_for_everyone()
             if ranks.is_first():
@@ -176,6 +170,64 @@ class StageTrainer(Trainer):
         self.accelerator.wait_for_everyone()
         self.saved_step = self.state.global_step
         return final
+
+
+class Measured(Guarded):
+    """A guarded Trainer that logs the means of what its method measures between two logs."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        self.measured: defaultdict[str, list[float]] = defaultdict(list)
+        super().__init__(*args, **kwargs)
+
+    def measure(self, name: str, value: float) -> None:
+        """Note one value."""
+        self.measured[name].append(value)
+
+    def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
+        """Add the means since the last log."""
+        super().log({**logs, **{name: fmean(values) for name, values in self.measured.items()}}, start_time)
+        self.measured.clear()
+
+    def method_state(self) -> dict[str, Any]:
+        """Return what was measured since the last log."""
+        return {"measured": dict(self.measured)}
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Go on measuring where an earlier process stopped."""
+        self.measured = defaultdict(list, state["measured"])
+
+
+class StageTrainer(Guarded):
+    """Next-token prediction whose logits exist only where a label is."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        # Trainer sets these from the model's signature; the loss here is always a sum over counted labels.
+        self.loss_is_scaled_for_ga = True
+        self.model_accepts_loss_kwargs = True
+        forward = self.accelerator.unwrap_model(self.model)
+        forward = forward.get_base_model() if hasattr(forward, "get_base_model") else forward
+        self.can_skip_logits = "logits_to_keep" in inspect.signature(forward.forward).parameters
+
+    def compute_loss(
+        self, model: Any, inputs: dict[str, Any], return_outputs: bool = False, num_items_in_batch: Any = None
+    ) -> Any:
+        """Return cross-entropy summed over learned tokens, divided by their number in the optimizer step."""
+        labels_BT = inputs.pop("labels")
+        mask = inputs.get("attention_mask")
+        self.tokens_seen += int(mask.sum()) if mask is not None else labels_BT.numel()
+        next_BT = F.pad(labels_BT[:, 1:], (0, 1), value=IGNORED)
+        if self.can_skip_logits:
+            keep_K = (next_BT != IGNORED).any(0).nonzero().squeeze(1)
+            inputs, next_BT = {**inputs, "logits_to_keep": keep_K}, next_BT[:, keep_K]
+        outputs = model(**inputs, use_cache=False)
+        logits_NV, next_N = outputs.logits.flatten(0, 1).float(), next_BT.flatten()
+        total = F.cross_entropy(logits_NV, next_N, ignore_index=IGNORED, reduction="sum")
+        count = num_items_in_batch if num_items_in_batch is not None else (next_N != IGNORED).sum()
+        loss = total / count
+        if self.args.world_size > 1 and num_items_in_batch is not None:
+            loss = loss * self.args.world_size  # gradients are averaged over ranks, but divided by all their tokens
+        return (loss, outputs) if return_outputs else loss
 
 
 def check_loss(loss: float, step: int) -> None:
@@ -191,7 +243,7 @@ def check_loss(loss: float, step: int) -> None:
 class Recall(TrainerCallback):
     """Gives a continued run back the losses that were summed but not yet logged, so that its log is the same."""
 
-    def __init__(self, trainer: StageTrainer) -> None:
+    def __init__(self, trainer: Guarded) -> None:
         self.trainer = trainer
 
     def on_train_begin(self, *args: Any, **kwargs: Any) -> None:

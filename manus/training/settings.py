@@ -39,6 +39,11 @@ class TrainingSettings(Frozen):
         "auto", description="Arithmetic; auto takes bf16 where the hardware computes it, else fp32."
     )
     gradient_checkpointing: bool = Field(False, description="Trade about 30 % of the speed for memory.")
+
+
+class PackingSettings(Frozen):
+    """Settings of methods that learn token by token, and so can fill rows with several samples."""
+
     packing: bool = Field(
         False, description="Fill each row of the batch up to max_length with whole samples, kept apart."
     )
@@ -60,6 +65,13 @@ class ChosenAdapterSettings(AdapterSettings):
     """Settings of a method that trains all weights or an adapter, as the recipe says."""
 
     adapter: AdapterKind = Field("none", description="Train all weights (none) or an adapter.")
+
+
+class AlignmentSettings(ChosenAdapterSettings):
+    """Settings of the methods that move a trained model a little: an adapter and one pass, if nothing else is said."""
+
+    adapter: AdapterKind = Field("lora", description="Train all weights (none) or an adapter.")
+    epochs: Epochs = Field(1.0, description="How often the training samples are seen.")
 
 
 def result(settings: Any) -> Literal["adapter", "model"]:

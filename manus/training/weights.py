@@ -5,7 +5,7 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import torch
 from peft import LoraConfig, get_peft_model, prepare_model_for_kbit_training
@@ -14,6 +14,9 @@ from transformers import BitsAndBytesConfig, PreTrainedModel
 from manus.errors import InputError
 from manus.models.composition import Trained, chain, compose, load_model
 from manus.training.settings import AdapterKind, AdapterSettings, TrainingSettings
+
+if TYPE_CHECKING:
+    from manus.training.job import StageJob
 
 Precision = Literal["fp32", "bf16", "fp16"]
 
@@ -66,30 +69,70 @@ def trainable(
         settings: the method's settings; those of adapters are read when there is one.
         precision: the arithmetic.
     """
-    held = held_dtype(precision)
-    if adapter == "none":
-        return compose(base, trained, torch.float32).to(device())
-    assert isinstance(settings, AdapterSettings), "methods with adapters have their settings"
-    if adapter == "qlora":
-        model = prepare_model_for_kbit_training(_in_4_bits(base, trained, held), use_gradient_checkpointing=False)
-    else:
-        model = compose(base, trained, held).to(device())
-    targets = settings.targets if isinstance(settings.targets, str) else list(settings.targets)
-    config = LoraConfig(
-        r=settings.rank, lora_alpha=settings.alpha, lora_dropout=settings.dropout, target_modules=targets,
-        use_dora=adapter == "dora", task_type="CAUSAL_LM",
-    )  # fmt: skip
+    model = start_model(base, trained, adapter, precision)
+    config = lora_config(adapter, settings)
+    if config is None:
+        return model
     try:
         return get_peft_model(model, config)
     except ValueError as error:
         raise InputError(f"targets: {str(error).splitlines()[0]}") from None
 
 
-def _in_4_bits(base: Path, trained: Sequence[Trained], compute: torch.dtype) -> PreTrainedModel:
-    """Load the start model in NF4; a chain with adapters is first written out in full precision."""
-    quantization = BitsAndBytesConfig(
+def start_model(base: Path, trained: Sequence[Trained], adapter: AdapterKind, precision: Precision) -> PreTrainedModel:
+    """Return the model that a stage starts from, on its device: frozen weights for an adapter, else those to train."""
+    held = held_dtype(precision)
+    if adapter == "none":
+        return compose(base, trained, torch.float32).to(device())
+    if adapter == "qlora":
+        quantised = _start_in_4_bits(base, trained, held)
+        prepared: PreTrainedModel = prepare_model_for_kbit_training(quantised, use_gradient_checkpointing=False)
+        return prepared
+    return compose(base, trained, held).to(device())
+
+
+def lora_config(adapter: AdapterKind, settings: TrainingSettings, task: str = "CAUSAL_LM") -> LoraConfig | None:
+    """Return PEFT's description of the adapter, None where all weights are trained."""
+    if adapter == "none":
+        return None
+    assert isinstance(settings, AdapterSettings), "methods with adapters have their settings"
+    targets = settings.targets if isinstance(settings.targets, str) else list(settings.targets)
+    return LoraConfig(
+        r=settings.rank, lora_alpha=settings.alpha, lora_dropout=settings.dropout, target_modules=targets,
+        use_dora=adapter == "dora", task_type=task,
+    )  # fmt: skip
+
+
+def frozen(model: Any) -> Any:
+    """Return a model that is only looked at: without gradients and dropout."""
+    return model.requires_grad_(False).eval()
+
+
+def of_trl(job: StageJob, callbacks: list[Any], task: str = "CAUSAL_LM") -> dict[str, Any]:
+    """Return what each of TRL's trainers is told alike: tokenizer, adapter, callbacks and title."""
+    adapter = lora_config(job.settings.adapter, job.settings, task)
+    return {
+        "processing_class": job.tokenizer, "peft_config": adapter, "callbacks": callbacks, "title": job.name,
+    }  # fmt: skip
+
+
+def keep_in_32_bits(model: torch.nn.Module) -> None:
+    """Give trained weights 32 bits again, where TRL has rounded an adapter on 4-bit weights to bf16."""
+    for parameter in model.parameters():
+        if parameter.requires_grad:
+            parameter.data = parameter.data.float()
+
+
+def in_4_bits(compute: torch.dtype) -> BitsAndBytesConfig:
+    """Return how bitsandbytes holds weights in NF4 with double quantisation, and what it computes in."""
+    return BitsAndBytesConfig(
         load_in_4bit=True, bnb_4bit_quant_type="nf4", bnb_4bit_use_double_quant=True, bnb_4bit_compute_dtype=compute
     )
+
+
+def _start_in_4_bits(base: Path, trained: Sequence[Trained], compute: torch.dtype) -> PreTrainedModel:
+    """Load the start model in NF4; a chain with adapters is first written out in full precision."""
+    quantization = in_4_bits(compute)
     start, adapters = chain(base, trained)
     if not adapters:
         return load_model(start, compute, quantization_config=quantization, device_map=device())

@@ -7,39 +7,52 @@ from pathlib import Path
 from typing import Any
 
 from manus.capabilities import cot
-from manus.data.forms import as_text
 from manus.data.preparation import prepare
 from manus.data.prepared import read_held_out
 from manus.data.rendering import load_tokenizer
+from manus.data.sample import SampleKind
 from manus.data.settings import DataSettings, Source
 from manus.evaluation.probes import Probe, measure
+from manus.jobs.data import reader_of
 from manus.models.composition import Trained, compose
 from manus.recipe import METHODS
-from manus.training.supervised import StageJob
+from manus.rewards.settings import RewardSettings
+from manus.stage import Stage
+from manus.training.job import StageJob
 from tests.pico import rows, write_rows
 
 LEARNS = {"epochs": 10, "batch_size": 16, "learning_rate": 5e-3, "precision": "fp32"}
+RIGHT = (RewardSettings(verifier="capability"),)
+METHOD_OF: dict[SampleKind, str] = {"messages": "sft", "text": "cpt", "preference": "dpo", "prompt": "grpo"}
 
 
-def prepared(base: Path, folder: Path, data: list[dict[str, Any]], held_out: int = 40, texts: bool = False) -> Path:
+def prepared(
+    base: Path, folder: Path, data: list[dict[str, Any]], held_out: int = 40, kind: SampleKind = "messages"
+) -> Path:
     """Prepare rows in a folder and return it."""
     folder.mkdir(parents=True)
     path = write_rows(folder / "source.jsonl", data)
-    settings = DataSettings(held_out=held_out, max_length=64)
-    read = as_text if texts else cot.read
-    source = (Source(path=str(path)),)
-    prepare(source, settings, read, load_tokenizer(base), folder, 0, folder, folder / "bad.jsonl")
+    settings = DataSettings(held_out=held_out, max_length=64, data=(Source(path=str(path)),))
+    method = METHOD_OF[kind]
+    stage = Stage("stage", "cot", method, settings, METHODS[method].Settings(), cot.Settings())
+    prepare(
+        settings.data, settings, reader_of(stage), kind, load_tokenizer(base), folder, 0, folder, folder / "bad.jsonl"
+    )
     return folder
 
 
-def job(base: Path, data: Path, folder: Path, method: str, start: Sequence[Trained] = (), **settings: Any) -> StageJob:
+def job(
+    base: Path, data: Path, folder: Path, method: str, start: Sequence[Trained] = (), rewards: Any = RIGHT,
+    teacher: tuple[Path, Sequence[Trained]] | None = None, seed: int = 0, **settings: Any,
+) -> StageJob:  # fmt: skip
     """Return what a method needs to train one stage into `folder`."""
     work, staging = folder / "work", folder / "staging"
     for part in (work, staging):
         part.mkdir(parents=True, exist_ok=True)
+    own = LEARNS | settings | ({"teacher": "a model"} if method == "distillation" else {})
     return StageJob(
-        name="stage", settings=METHODS[method].Settings(**(LEARNS | settings)), base=base, base_name="pico", start=start,
-        data=data, pad_token_id=0, max_length=64, seed=0, work=work, staging=staging,
+        name="stage", settings=METHODS[method].Settings(**own), base=base, base_name="pico", start=start, data=data,
+        max_length=64, seed=seed, work=work, staging=staging, capability="cot", rewards=rewards, teacher=teacher,
     )  # fmt: skip
 
 

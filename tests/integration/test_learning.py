@@ -10,7 +10,8 @@ from manus.discovery import discovered
 from tests.integration.stage import measured, prepared, rows, trained
 
 METHODS = discovered("manus.methods")
-ON_CHATS = [name for name, method in METHODS.items() if "messages" in method.SAMPLE_KINDS]
+ALIGNMENT = ("distillation", "dpo", "grpo", "orpo", "ppo")  # test_alignment.py
+ON_CHATS = [name for name, method in METHODS.items() if "messages" in method.SAMPLE_KINDS and name not in ALIGNMENT]
 RATES = {"sft": 2e-3}
 
 
@@ -25,7 +26,7 @@ def data(pico_base: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str,
 
 def test_all_methods_are_covered() -> None:
     assert ON_CHATS == ["dora", "lora", "qlora", "sft"]
-    assert set(METHODS) - set(ON_CHATS) == {"cpt"}
+    assert set(METHODS) - set(ON_CHATS) == {"cpt", *ALIGNMENT}
 
 
 def test_the_base_knows_last_and_not_first(pico_base: Path, data: dict[str, Path], tmp_path: Path) -> None:
@@ -56,8 +57,8 @@ def test_cpt_lowers_held_out_perplexity_and_shuffled_texts_do_not(pico_base: Pat
     texts = [" ".join(str((start + step) % 10) for step in range(12)) for start in range(10)]
     texts = [f"{draw.randrange(1000)}: {text}" for text in texts * 30]
     mixed = ["".join(draw.sample(text, len(text))) for text in texts]
-    right = prepared(pico_base, tmp_path / "right", [{"text": text} for text in texts], texts=True)
-    shuffled = prepared(pico_base, tmp_path / "shuffled", [{"text": text} for text in mixed], texts=True)
+    right = prepared(pico_base, tmp_path / "right", [{"text": text} for text in texts], kind="text")
+    shuffled = prepared(pico_base, tmp_path / "shuffled", [{"text": text} for text in mixed], kind="text")
     before = measured(pico_base, [], right)
     results = {}
     for name, data in (("right", right), ("shuffled", shuffled)):
@@ -68,7 +69,7 @@ def test_cpt_lowers_held_out_perplexity_and_shuffled_texts_do_not(pico_base: Pat
 
 
 def test_cpt_trains_an_adapter_too(pico_base: Path, tmp_path: Path) -> None:
-    data = prepared(pico_base, tmp_path / "d", [{"text": f"{i} {i} {i} {i}"} for i in range(80)], texts=True)
+    data = prepared(pico_base, tmp_path / "d", [{"text": f"{i} {i} {i} {i}"} for i in range(80)], kind="text")
     stage = trained(pico_base, data, tmp_path / "s", "cpt", adapter="lora", learning_rate=5e-3)
     assert stage.kind == "adapter"
     assert measured(pico_base, [stage], data)["value"] < measured(pico_base, [], data)["value"] / 2

@@ -43,7 +43,7 @@ COT = Fake("cot")
 TOOLS = Fake("tools", "tools", shares=(0.31, 0.86, 0.88), metric="exact call match", extra="epochs: 2, rank: 8")
 TEXTS = Fake("house-style", method="sft", metric="perplexity", shares=(2.71, 2.31, 2.33))
 RULES = Fake("rules", learned_by="grpo")  # as no method with rewards is there yet, the recipe says lora
-PAIRS = Fake("pairs", learned_by="dpo", shares=(0.4, 0.5, 0.49))
+PAIRS = Fake("preferred", learned_by="dpo", shares=(0.4, 0.5, 0.49))
 
 
 def build(

@@ -179,7 +179,10 @@ def test_an_unexpected_error_is_one_message_too(run, monkeypatch):
         ("epochs=0", "--config epochs: must be greater than 0, not 0"),
         ("epochs=[", "--config epochs: must be a number, not the text '['"),
         ("seed=-1", "--config seed: must be at least 0, not -1"),
-        ("training_method=foo", "--config training_method: unknown method 'foo'; known: cpt, dora, lora, qlora, sft"),
+        (
+            "training_method=foo",
+            "--config training_method: unknown method 'foo'; known: cpt, distillation, dora, dpo, grpo, lora, orpo, ppo, qlora, sft",
+        ),
         ("epoch=1", "--set epoch=1: did you mean 'epochs'?"),
         ("epochs", "--set epochs: the value is missing; write --set epochs=..."),
         ("epochs=", "--set epochs: the value is missing; write --set epochs=..."),

@@ -191,7 +191,7 @@ def stage_of(page: Page, name: str, following: str) -> str:
 
 def test_what_rewards_taught_is_shown_below_the_loss(rewarded: Built) -> None:
     page = Page(render(*rewarded))
-    rules, pairs = stage_of(page, "cot", "rules"), stage_of(page, "rules", "pairs")
+    rules, pairs = stage_of(page, "cot", "rules"), stage_of(page, "rules", "preferred")
     order = [
         "Some rewards could not be computed.", "runs : TimeoutExpired after 5 seconds (14 ×)", "while True: pass",
         "How it learned", "Reward: total from", "Distance from the reference model: KL from", "Length of completions: mean",

@@ -115,7 +115,7 @@ def is_yaml(text: str) -> bool:
         STAGE % 'epochs: "3"',
         STAGE % "epochs: 0",
         STAGE % "epoch: 3",
-        STAGE % "method: dpo",
+        STAGE % "method: dop",
         STAGE % "name: ../x",
         STAGE % "name: merged",
         STAGE % "targets: []",

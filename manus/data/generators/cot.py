@@ -22,6 +22,7 @@ from manus.data.distinct import distinct_rows
 from manus.settings import Frozen
 
 VERSION = 1
+SAMPLE_KINDS = ("messages", "prompt")
 REQUEST = "Show the steps, then the answer in \\boxed{}."
 
 

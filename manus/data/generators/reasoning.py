@@ -7,7 +7,8 @@ answer is a short sentence that ends in `\boxed{}`. Held-out rows are of two sor
   question is ever on both sides, whatever the seeds;
 - `unseen_tasks` are held out only: they show whether anything carries over to other tasks.
 
-`task` and `entry` (JSON) let reasoning-gym's own scorer be used: `get_score_answer_fn(task)(answer, entry)`.
+`task` and `entry` (JSON) let reasoning-gym's own scorer be used: `get_score_answer_fn(task)(answer, entry)`, as the
+reward `reasoning-gym` does.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ from manus.errors import DataError, did_you_mean
 from manus.settings import Frozen
 
 VERSION = 1
+SAMPLE_KINDS = ("messages", "prompt")
 REQUEST = "Give the final answer in \\boxed{}."
 
 # One question in this many is held out.

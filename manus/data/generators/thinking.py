@@ -27,6 +27,7 @@ from manus.data.thought_format import render_thought
 from manus.settings import Frozen
 
 VERSION = 1
+SAMPLE_KINDS = ("messages", "prompt")
 REQUEST = "Think in <think></think>, then give the answer in \\boxed{}."
 DAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
 

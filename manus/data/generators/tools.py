@@ -20,6 +20,7 @@ from manus.data.tool_format import NO_FUNCTION_FITS
 from manus.settings import Frozen
 
 VERSION = 1
+SAMPLE_KINDS = ("messages", "prompt")
 
 
 class Settings(Frozen):

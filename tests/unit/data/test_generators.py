@@ -14,17 +14,20 @@ from functools import cache
 
 import pytest
 
+from manus.capabilities import cot as capability_cot
 from manus.data.forms import as_messages
 from manus.data.generators import REQUIRED, _functions, cot, reasoning, thinking
+from manus.data.preferences import read_pair
 from manus.data.thought_format import split_thought
 from manus.discovery import discovered
 from manus.errors import DataError
 
+CAPABILITY = {"preferences": "cot"}  # the others bear their capability's name
 NAMES = sorted(discovered("manus.data.generators", REQUIRED))
 COUNT = 1000
 # Measured with SmolLM2's tokenizer, whose loading takes too long for a test.
-CHARACTERS_PER_TOKEN = {"cot": 2.5, "reasoning": 3.3, "thinking": 2.9, "tools": 3.0}
-MEAN_TOKENS = {"cot": 85, "reasoning": 60, "thinking": 90, "tools": 160}
+CHARACTERS_PER_TOKEN = {"cot": 2.5, "preferences": 2.5, "reasoning": 3.3, "thinking": 2.9, "tools": 3.0}
+MEAN_TOKENS = {"cot": 85, "preferences": 85, "reasoning": 60, "thinking": 90, "tools": 160}
 
 
 @cache
@@ -38,8 +41,9 @@ def asked(row: dict) -> str:
 
 
 def test_there_is_a_generator_for_every_text_capability():
-    assert NAMES == ["cot", "reasoning", "thinking", "tools"]
-    assert {importlib.import_module(f"manus.capabilities.{name}").GENERATOR for name in NAMES} == set(NAMES)
+    assert NAMES == ["cot", "preferences", "reasoning", "thinking", "tools"]
+    capabilities = discovered("manus.capabilities")
+    assert {capability.GENERATOR for capability in capabilities.values()} == set(NAMES) - {"preferences"}
 
 
 @pytest.mark.parametrize("held_out", [False, True])
@@ -85,7 +89,7 @@ def test_rows_do_not_depend_on_the_hash_seed_of_the_process():
 @pytest.mark.parametrize("held_out", [False, True])
 @pytest.mark.parametrize("name", NAMES)
 def test_the_verifier_accepts_each_answer_and_refuses_another_samples(name, held_out):
-    capability = importlib.import_module(f"manus.capabilities.{name}")
+    capability = importlib.import_module(f"manus.capabilities.{CAPABILITY.get(name, name)}")
     samples = [capability.read(row) for row in made(name, held_out)]
     said = [sample["messages"][-1]["content"] for sample in samples]
     assert all(capability.can_score(sample) for sample in samples)
@@ -99,7 +103,7 @@ def test_the_verifier_accepts_each_answer_and_refuses_another_samples(name, held
 @pytest.mark.parametrize("name", NAMES)
 def test_rows_are_short_enough_for_a_small_model(name):
     rows = [*made(name, False), *made(name, True)]
-    capability = importlib.import_module(f"manus.capabilities.{name}")
+    capability = importlib.import_module(f"manus.capabilities.{CAPABILITY.get(name, name)}")
     samples = [capability.read(row)["messages"] for row in rows]
     tokens = [sum(len(m["content"]) for m in messages) / CHARACTERS_PER_TOKEN[name] for messages in samples]
     assert sum(tokens) / len(tokens) < MEAN_TOKENS[name]
@@ -257,3 +261,14 @@ def test_settings_take_lists_as_yaml_gives_them():
 def test_the_digest_decides_the_side_evenly():
     sides = [reasoning._is_held_out(str(number)) for number in range(3000)]
     assert 0.28 < sum(sides) / 3000 < 0.39
+
+
+@pytest.mark.parametrize("held_out", [False, True])
+def test_the_worse_answer_of_a_pair_is_wrong_and_looks_like_the_better_one(held_out):
+    for row in made("preferences", held_out):
+        sample = read_pair(row, capability_cot.read)
+        assert capability_cot.score(sample, sample["messages"][-1]["content"]).correct
+        assert not capability_cot.score(sample, sample["rejected"]).correct
+        assert re.fullmatch(
+            r"(-?\d+ [-+*] \d+ = -?\d+\. (Then )?)+The answer is \\boxed\{-?\d+\}\.", sample["rejected"]
+        )

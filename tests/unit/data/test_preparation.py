@@ -25,7 +25,8 @@ def prepared(folder: Path, data: list[dict[str, Any]], read: Any = cot.read, **s
     (folder / "out").mkdir(exist_ok=True)
     chosen = DataSettings(**({"held_out": 10, "max_length": 64} | settings))
     place = folder / "work" / "quarantine.jsonl"
-    return prepare([Source(path=str(path))], chosen, read, tokenizer(), folder, 0, folder / "out", place)
+    kind = "text" if read is as_text else "messages"
+    return prepare([Source(path=str(path))], chosen, read, kind, tokenizer(), folder, 0, folder / "out", place)
 
 
 def test_rows_become_arrays_a_held_out_split_and_statistics(tmp_path: Path) -> None:

@@ -1,0 +1,87 @@
+"""Makes what trainings start from: what the base can do, its weights as safetensors, prepared samples."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from manus.errors import DataError, ModelError
+from manus.files import write_json
+from manus.jobs.job import Job
+from manus.models.base import local_folder
+from manus.recipe import CAPABILITIES, RewardModel, Stage
+
+if TYPE_CHECKING:
+    from manus.data.sample import Row, Sample, SampleKind
+
+
+def build_detect(job: Job) -> dict[str, Any]:
+    """finding out what the base model can take in and give out"""
+    from manus.models.detect import detect, modalities_missing
+
+    found = detect(local_folder(job.plan.base))
+    write_json(job.staging / "detected.json", {"key": job.artifact.key, **found.to_dict()})
+    for stage in job.plan.recipe.stages:
+        missing = modalities_missing(found, CAPABILITIES[stage.capability].MODALITIES)
+        if missing:
+            raise ModelError(
+                f"base_model {job.plan.base.spec!r} ({found.model_type}) lacks {', '.join(missing)}, which stage "
+                f"{stage.name!r} needs; name a language model (the omni stage, which adds senses, is not built yet)"
+            )
+    return {"modalities": found.modalities}
+
+
+def build_base(job: Job) -> dict[str, Any]:
+    """converting the base model to safetensors, once"""
+    from manus.models.conversion import convert_gguf
+
+    return convert_gguf(local_folder(job.plan.base), job.staging)
+
+
+def build_data(job: Job) -> dict[str, Any]:
+    """reading, splitting and tokenising the stage's data"""
+    from manus.data.preparation import prepare
+    from manus.data.prepared import read_held_out
+    from manus.data.rendering import load_tokenizer
+    from manus.evaluation.probes import is_measurable
+
+    learned, recipe = job.learned, job.plan.recipe
+    commits = [made_from.get("commit") for made_from in job.artifact.made_from["data"]]
+    sources = [s.model_copy(update={"revision": c}) if c else s for s, c in zip(learned.sources, commits, strict=True)]
+    metrics = prepare(
+        sources, learned.data, reader_of(learned), learned.data_kind, load_tokenizer(job.base), recipe.path.parent,
+        recipe.seed, job.staging, job.work / "quarantine.jsonl",
+    )  # fmt: skip
+    if isinstance(learned, Stage) and not is_measurable(CAPABILITIES[learned.capability], read_held_out(job.staging)):
+        raise DataError(
+            f"stage {learned.name}: none of the {metrics['held_out_samples']} held-out samples has an answer that the "
+            f"{learned.capability} probe can verify; its gain could not be measured"
+        )
+    return metrics
+
+
+def reader_of(learned: Stage | RewardModel) -> Callable[[Row], Sample]:
+    """Return how a row becomes a sample of the kind that is learned from."""
+    from manus.data.forms import as_messages, as_text
+    from manus.data.preferences import read_pair
+    from manus.data.prompts import read_prompt
+    from manus.rewards.context import Context
+    from manus.rewards.settings import cannot_score
+
+    if isinstance(learned, RewardModel):
+        return lambda row: read_pair(row, as_messages)
+    capability = CAPABILITIES[learned.capability]
+    context = Context(learned.capability, Path())
+
+    def can_score(sample: Sample) -> bool:
+        rewards = learned.rewards
+        return not cannot_score(rewards, sample, context) if rewards else bool(capability.can_score(sample))
+
+    readers: dict[SampleKind, Callable[[Row], Sample]] = {
+        "messages": capability.read,
+        "text": as_text,
+        "preference": lambda row: read_pair(row, capability.read),
+        "prompt": lambda row: read_prompt(row, capability.read, can_score),
+    }
+    return readers[learned.data_kind]

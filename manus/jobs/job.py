@@ -1,0 +1,69 @@
+"""One artifact being built, and what its parents left for it. Knows no kind of artifact."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from manus.models.base import local_folder
+from manus.plan import Artifact, Plan
+from manus.recipe import METHODS, RewardModel, Stage
+
+if TYPE_CHECKING:
+    from manus.models.composition import Trained
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One artifact being built: where to write, and where its parents lie."""
+
+    plan: Plan
+    artifact: Artifact
+    work: Path
+    staging: Path
+
+    @property
+    def stage(self) -> Stage:
+        """The stage that the artifact belongs to."""
+        return self.plan.stage(self.artifact.name)
+
+    def folder(self, name: str) -> Path:
+        """Return the stored folder of a finished artifact, verified."""
+        key = self.plan.artifacts[name].key
+        self.plan.store.manifest(key)
+        return self.plan.store.folder(key)
+
+    @property
+    def base(self) -> Path:
+        """The base model as a folder that transformers loads."""
+        return self.folder("base/base") if self.plan.base.needs_conversion else local_folder(self.plan.base)
+
+    @property
+    def learned(self) -> Stage | RewardModel:
+        """The stage, or the reward model, that the artifact belongs to."""
+        models = {model.name: model for model in self.plan.recipe.reward_models}
+        return models.get(self.artifact.name) or self.stage
+
+    def teacher(self, name: str) -> tuple[Path, list[Trained]]:
+        """Return a model to learn from: its folder, and the stages on top of it where it is one of the recipe's."""
+        if name in self.plan.teachers:
+            return local_folder(self.plan.teachers[name]), []
+        return self.base, self.trained([*self.plan.chain_before(name), self.plan.stage(name)])
+
+    def trained(self, stages: Iterable[Stage]) -> list[Trained]:
+        """Return what stages trained, in order."""
+        from manus.models.composition import Trained
+
+        kinds = [(stage, METHODS[stage.method].result(stage.training)) for stage in stages]
+        return [Trained(stage.name, kind, self.folder(f"train/{stage.name}") / kind) for stage, kind in kinds]
+
+
+def stored_json(plan: Plan, name: str) -> dict[str, Any]:
+    """Return the JSON of a single-file artifact in the store."""
+    artifact = plan.artifacts[name]
+    assert artifact.file is not None, f"{name} is not a single file"
+    value: dict[str, Any] = json.loads((plan.store.folder(artifact.key) / artifact.file).read_text(encoding="utf-8"))
+    return value

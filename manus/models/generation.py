@@ -1,0 +1,69 @@
+"""Lets a model continue prompts: batched, with a key-value cache, until it ends its turn. Knows nothing of what is asked."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+
+def ends_of_turn(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> list[int]:
+    """Return the tokens with which the model, or its tokenizer, ends a turn."""
+    known = model.generation_config.eos_token_id
+    return sorted({tokenizer.eos_token_id, *(known if isinstance(known, list) else [known])} - {None})
+
+
+def greedily(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, max_new_tokens: int) -> dict[str, Any]:
+    """Return `generate`'s settings for the likeliest answer."""
+    return {
+        "do_sample": False, "num_beams": 1, "temperature": None, "top_p": None, "top_k": None,
+        "repetition_penalty": 1.0, "max_new_tokens": max_new_tokens, "max_length": None,
+        "eos_token_id": ends_of_turn(model, tokenizer), "pad_token_id": tokenizer.pad_token_id,
+    }  # fmt: skip
+
+
+def at_random(
+    model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, max_new_tokens: int, temperature: float, top_p: float
+) -> dict[str, Any]:
+    """Return `generate`'s settings for an answer drawn token by token."""
+    drawn = {"do_sample": True, "temperature": temperature, "top_p": top_p, "top_k": 0}
+    return greedily(model, tokenizer, max_new_tokens) | drawn
+
+
+def left_padded(rows: Sequence[Sequence[int]], pad_token_id: int, device: Any) -> dict[str, torch.Tensor]:
+    """Return token ids and mask, [rows, longest row], that end where the answers begin."""
+    longest = max(map(len, rows))
+    ids = torch.full((len(rows), longest), pad_token_id)
+    mask = torch.zeros((len(rows), longest), dtype=torch.long)
+    for index, row in enumerate(rows):
+        ids[index, longest - len(row) :], mask[index, longest - len(row) :] = torch.tensor(row), 1
+    return {"input_ids": ids.to(device), "attention_mask": mask.to(device)}
+
+
+@torch.no_grad()
+def continuations(model: Any, prompts: Sequence[Sequence[int]], settings: dict[str, Any]) -> list[list[int]]:
+    """Return the tokens that a model adds to each prompt, the end of its turn included.
+
+    Args:
+        model: a causal LM, or one with an adapter; it keeps its mode.
+        prompts: token ids.
+        settings: of `greedily` or `at_random`.
+    """
+    inputs = left_padded(prompts, settings["pad_token_id"], model.device)
+    has_checkpointing = bool(model.is_activation_checkpointing)
+    if has_checkpointing:  # it would switch the cache off
+        model.activation_checkpointing_disable()
+    try:
+        made = model.generate(**inputs, **settings, use_cache=True)
+    finally:
+        if has_checkpointing:
+            model.activation_checkpointing_enable({"use_reentrant": False})
+    ends = set(settings["eos_token_id"])
+    return [_until_end(row, ends) for row in made[:, inputs["input_ids"].shape[1] :].tolist()]
+
+
+def _until_end(ids: list[int], ends: set[int]) -> list[int]:
+    end = next((place for place, token in enumerate(ids) if token in ends), len(ids))
+    return ids[: end + 1]

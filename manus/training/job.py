@@ -1,0 +1,176 @@
+"""What every method does alike: take a stage's order, run a guarded Trainer on it, leave weights and metrics.
+
+Knows nothing of losses.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from manus.data.prepared import write_jsonl
+from manus.errors import InputError
+from manus.files import write_json
+from manus.guards import ranks
+from manus.guards.progress import progress
+from manus.guards.run import RUN
+from manus.training.settings import TrainingSettings
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase, TrainingArguments
+
+    from manus.models.composition import Trained
+    from manus.training.loop import Guarded
+    from manus.training.weights import Precision
+
+LOGS_PER_RUN = 200
+# What libraries log of their own running; it differs between two runs that compute the same.
+NOT_OF_THE_TRAINING = ("step_time", "num_tokens", "total_flos", "profiling/")
+
+
+@dataclass(frozen=True, slots=True)
+class StageJob:
+    """What a method needs to train one stage.
+
+    `base` is the base model's folder, `base_name` what the recipe calls it; `start` are the earlier stages it builds on;
+    `work` keeps checkpoints, `staging` takes the results. `capability` is the stage's, by its public name, `beside` the
+    recipe's folder. `rewards` score answers, some of them by `reward_models`, folders by name. `teacher` is a folder with
+    the stages on top of it.
+    """
+
+    name: str
+    settings: Any
+    base: Path
+    base_name: str
+    start: Sequence[Trained]
+    data: Path
+    max_length: int
+    seed: int
+    work: Path
+    staging: Path
+    capability: str = ""
+    beside: Path = Path()
+    rewards: Sequence[Any] = ()
+    reward_models: Mapping[str, Path] = field(default_factory=dict)
+    teacher: tuple[Path, Sequence[Trained]] | None = None
+
+    @property
+    def tokenizer(self) -> PreTrainedTokenizerBase:
+        """The base's tokenizer, which can render chats."""
+        from manus.data.rendering import load_tokenizer
+
+        return load_tokenizer(self.base)
+
+
+def conduct(job: StageJob, total: int, build: Callable[[list[Any]], Guarded]) -> dict[str, Any]:
+    """Train with the Trainer that `build` makes of callbacks; save `adapter/` or `model/` and `metrics.jsonl`.
+
+    Returns:
+        What every method can say of its training; a method adds its own.
+
+    Raises:
+        Interrupted: a signal came; the state is saved in the work folder.
+        InputError: the Trainer refuses the settings.
+        ManusError: the loss is not a finite number.
+    """
+    from manus.guards.memory import cuda_uuids
+    from manus.training.loop import Reporter
+
+    with progress(f"train {job.name}", total, "steps") as advance:
+        try:
+            trainer = build([Reporter(advance)])
+        except ValueError as error:
+            raise InputError(f"{job.name}: {str(error).splitlines()[0]}") from error
+        RUN.watch_heat(cuda_uuids())
+        RUN.tell("training", total_steps=total)
+        trainer.run()
+        counted = trainer.counters
+    history = [_of_the_training(entry) for entry in trainer.state.log_history if "loss" in entry]
+    assert history, "the last step is always logged"
+    if ranks.is_first():
+        save(trainer.model, job)
+        write_jsonl(job.staging / "metrics.jsonl", history)
+    return {
+        "steps": trainer.state.global_step,
+        "first_loss": history[0]["loss"],
+        "last_loss": history[-1]["loss"],
+        "trained_parameters": sum(p.numel() for p in trainer.model.parameters() if p.requires_grad),
+        "precision": precision_in(trainer.args),
+        "ranks": ranks.world_size(),
+        "tokens_per_second": round(counted.tokens / counted.work_seconds, 1),
+        "training_seconds": round(counted.work_seconds, 1),
+    }
+
+
+def _of_the_training(entry: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in entry.items() if not name.startswith(NOT_OF_THE_TRAINING)}
+
+
+def save(model: Any, job: StageJob) -> None:
+    """Write the weights into the staging folder; an adapter names its base as the recipe does, not by a path."""
+    if job.settings.adapter == "none":
+        model.save_pretrained(job.staging / "model")
+        return
+    folder = job.staging / "adapter"
+    model.save_pretrained(folder)
+    config = json.loads((folder / "adapter_config.json").read_text(encoding="utf-8"))
+    write_json(folder / "adapter_config.json", {**config, "base_model_name_or_path": job.base_name})
+    (folder / "README.md").unlink(missing_ok=True)  # PEFT's empty template
+
+
+def total_steps(rows: int, settings: TrainingSettings) -> int:
+    """Return how many optimizer steps the epochs take, as Trainer counts them."""
+    batches = -(-rows // (settings.batch_size * ranks.world_size()))
+    per_epoch = max(1, -(-batches // settings.gradient_accumulation))
+    return max(1, math.ceil(per_epoch * settings.epochs))
+
+
+def precision_in(arguments: TrainingArguments) -> Precision:
+    """Return the arithmetic that a Trainer was told to use."""
+    return "bf16" if arguments.bf16 else "fp16" if arguments.fp16 else "fp32"
+
+
+def arguments(
+    job: StageJob, precision: Precision, total: int, kind: type[TrainingArguments] | None = None, **own: Any
+) -> Any:
+    """Return the Trainer's arguments for a stage, as a `kind` of TrainingArguments with fields of its `own`."""
+    import torch
+    from transformers import TrainingArguments
+
+    settings: TrainingSettings = job.settings
+    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+    common: dict[str, Any] = {
+        "output_dir": str(job.work),
+        "per_device_train_batch_size": settings.batch_size,
+        "gradient_accumulation_steps": settings.gradient_accumulation,
+        "num_train_epochs": settings.epochs,
+        "learning_rate": settings.learning_rate,
+        "lr_scheduler_type": settings.scheduler,
+        "warmup_steps": settings.warmup,
+        "weight_decay": settings.weight_decay,
+        "max_grad_norm": settings.max_grad_norm,
+        "optim": settings.optimizer,
+        "bf16": precision == "bf16",
+        "fp16": precision == "fp16",
+        "use_cpu": not torch.cuda.is_available(),
+        "ddp_find_unused_parameters": False,
+        "ddp_backend": "gloo" if ranks.world_size() > 1 and not torch.cuda.is_available() else None,
+        "activation_checkpointing": settings.gradient_checkpointing,
+        "activation_checkpointing_kwargs": {"use_reentrant": False} if settings.gradient_checkpointing else None,
+        "seed": job.seed,
+        "logging_steps": max(1, total // LOGS_PER_RUN),
+        "logging_nan_inf_filter": False,
+        "save_strategy": "no",
+        "report_to": "none",
+        "disable_tqdm": True,
+        "remove_unused_columns": False,
+        "dataloader_pin_memory": torch.cuda.is_available(),
+    }
+    chosen = (kind or TrainingArguments)(**{**common, **own})
+    chosen._n_gpu = min(chosen.n_gpu, 1)  # one GPU: Trainer would else split flat rows over all that are visible
+    return chosen

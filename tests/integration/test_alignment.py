@@ -1,0 +1,230 @@
+"""Preference, reinforcement and distillation: each makes a held-out metric better, and not without what it learns from.
+
+The model that they start from answers `first of 3 8 5` with any of the three digits: it knows the form and not the task.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from manus.data.prepared import read_held_out
+from manus.data.rendering import load_tokenizer, render_prompt
+from manus.data.sample import Sample, prompt_of
+from manus.evaluation.answers import prefer
+from manus.models.composition import Trained, compose
+from manus.rewards.judge import Scores
+from tests.integration.stage import job, measured, prepared, trained
+from tests.pico import pairs, pretrained, rows, undecided
+
+ANSWERS = {"max_new_tokens": 12}
+GRPO = {**ANSWERS, "epochs": 2, "batch_size": 64, "learning_rate": 3e-3}
+PPO = {**ANSWERS, "epochs": 7, "batch_size": 32, "rollout_size": 64, "learning_rate": 2e-3}
+DPO = {"epochs": 4, "learning_rate": 1e-3}
+ORPO = {"epochs": 4, "learning_rate": 5e-3, "beta": 1.0}
+
+
+@pytest.fixture(scope="module")
+def base(undecided_base: Path) -> Path:
+    """A model that answers with any of three digits."""
+    return undecided_base
+
+
+@pytest.fixture(scope="module")
+def prompts(base: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """`first` as prompts, with the answer for a verifier."""
+    return prepared(base, tmp_path_factory.mktemp("data") / "prompts", rows("first", 400), 60, "prompt")
+
+
+def logged(folder: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in (folder / "staging" / "metrics.jsonl").read_text().splitlines()]
+
+
+def margins(base: Path, chain: Sequence[Trained], data: Path) -> float:
+    """Return the mean margin of the better answers of held-out pairs, in nats per token."""
+    found = prefer(compose(base, chain, torch.float32), load_tokenizer(base), read_held_out(data), 64, "test")
+    return sum(found) / len(found)
+
+
+# Preferences
+
+
+@pytest.mark.parametrize(("method", "settings"), [("dpo", DPO), ("orpo", ORPO)])
+def test_the_margin_on_held_out_pairs_grows_and_not_with_shuffled_preferences(
+    base: Path, tmp_path: Path, method: str, settings: dict[str, Any]
+) -> None:
+    right = prepared(base, tmp_path / "right", pairs("first", 400), kind="preference")
+    shuffled = prepared(base, tmp_path / "shuffled", pairs("first", 400, shuffled=True), kind="preference")
+    before = margins(base, [], right)
+    learned = margins(base, [trained(base, right, tmp_path / "a", method, **settings)], right)
+    ablated = margins(base, [trained(base, shuffled, tmp_path / "b", method, **settings)], right)
+    assert learned > before + 0.2, "the stage must learn"
+    assert learned > ablated + 0.2, "and from which answer is the better one"
+
+
+@pytest.mark.parametrize("start", ["nothing", "adapter", "model"])
+@pytest.mark.parametrize("adapter", ["lora", "none"])
+def test_dpo_starts_where_the_stage_starts(base: Path, tmp_path: Path, start: str, adapter: str) -> None:
+    data = prepared(base, tmp_path / "pairs", pairs("first", 100), kind="preference")
+    chats = prepared(base, tmp_path / "chats", rows("middle", 100))
+    earlier = {
+        "nothing": (),
+        "adapter": (trained(base, chats, tmp_path / "lora", "lora", epochs=2) if start == "adapter" else None,),
+        "model": (
+            trained(base, chats, tmp_path / "sft", "sft", epochs=1, learning_rate=1e-3) if start == "model" else None,
+        ),
+    }[start]
+    trained(base, data, tmp_path / "dpo", "dpo", earlier, epochs=1, adapter=adapter)  # type: ignore[arg-type]
+    assert logged(tmp_path / "dpo")[0]["loss"] == pytest.approx(math.log(2), abs=1e-5)
+
+
+@pytest.mark.parametrize("method", ["grpo", "ppo"])
+@pytest.mark.parametrize("adapter", ["lora", "none"])
+def test_the_reference_is_the_model_that_the_stage_started_from(
+    base: Path, prompts: Path, tmp_path: Path, method: str, adapter: str
+) -> None:
+    chats = prepared(base, tmp_path / "chats", rows("middle", 100))
+    chain = [trained(base, chats, tmp_path / "sft", "sft", epochs=1, learning_rate=1e-3)]
+    chain.append(trained(base, chats, tmp_path / "lora", "lora", chain, epochs=2))
+    settings = {"grpo": {**GRPO, "epochs": 0.1}, "ppo": {**PPO, "epochs": 0.2}}[method]
+    trained(base, prompts, tmp_path / "rl", method, chain, adapter=adapter, **settings, kl_coefficient=0.1)
+    assert abs(logged(tmp_path / "rl")[0]["kl"]) < 1e-5
+
+
+def test_a_chain_of_three_methods_is_the_base_with_all_three(base: Path, prompts: Path, tmp_path: Path) -> None:
+    from manus.models.adapters import adapted
+    from manus.models.composition import load_model
+    from manus.models.merge_settings import MergeSettings
+    from manus.models.merging import merge
+
+    chats = prepared(base, tmp_path / "chats", rows("first", 100))
+    data = prepared(base, tmp_path / "pairs", pairs("first", 100), kind="preference")
+    chain: list[Trained] = []
+    chain.append(trained(base, chats, tmp_path / "one", "lora", chain, epochs=2))
+    chain.append(trained(base, data, tmp_path / "two", "dpo", chain, epochs=2))
+    chain.append(trained(base, prompts, tmp_path / "three", "grpo", chain, **{**GRPO, "epochs": 0.1}))
+    assert [stage.kind for stage in chain] == ["adapter"] * 3
+    out = tmp_path / "merged"
+    out.mkdir()
+    merge(base, chain, "sequential", MergeSettings(), 0, [[5, 6, 7, 8]], out)
+    expected = load_model(base, torch.float32)
+    for stage in chain:
+        expected = adapted(expected, stage.path).merge_and_unload()
+    ids = torch.tensor([list(range(5, 40))])
+    with torch.no_grad():
+        assert torch.allclose(load_model(out, torch.float32)(ids).logits, expected(ids).logits, atol=1e-4)
+
+
+# Rewards
+
+
+@pytest.mark.parametrize("seed", [0, 1, 2])
+@pytest.mark.parametrize(("method", "settings", "least"), [("grpo", GRPO, 0.2), ("ppo", PPO, 0.3)])
+def test_held_out_reward_rises_from_every_seed(
+    base: Path, prompts: Path, tmp_path: Path, method: str, settings: dict[str, Any], least: float, seed: int
+) -> None:
+    before = measured(base, [], prompts)["value"]
+    stage = trained(base, prompts, tmp_path / "s", method, seed=seed, **settings)
+    after = measured(base, [stage], prompts)["value"]
+    assert after > before + least
+    steps = logged(tmp_path / "s")
+    assert {"reward", "rewards/capability/mean", "kl", "entropy"} - {"kl"} <= {name for step in steps for name in step}
+    transcript = (tmp_path / "s" / "staging" / "completions.jsonl").read_text().splitlines()
+    assert len({json.loads(line)["step"] for line in transcript}) > 3
+
+
+class Luck:
+    """A judge whose rewards have nothing to do with the answers."""
+
+    names, weights, failures = ("luck",), (1.0,), ()
+
+    def __init__(self, value: float | None) -> None:
+        self.value, self.draw = value, torch.Generator().manual_seed(0)
+
+    def score(self, samples: Sequence[Sample], completions: Sequence[str]) -> Scores:
+        drawn = torch.rand(len(completions), generator=self.draw).round().tolist()
+        values = drawn if self.value is None else [self.value] * len(completions)
+        return Scores(values, {"luck": values})
+
+    def state(self) -> dict[str, Any]:
+        return {}
+
+
+@pytest.mark.parametrize("value", [1.0, None], ids=["constant", "random"])
+@pytest.mark.parametrize(("method", "settings"), [("grpo", GRPO), ("ppo", PPO)])
+def test_rewards_that_say_nothing_teach_nothing(
+    base: Path, prompts: Path, tmp_path: Path, method: str, settings: dict[str, Any], value: float | None
+) -> None:
+    from manus.training.ppo import train_ppo
+    from manus.training.reinforcement import train_grpo
+
+    order = job(base, prompts, tmp_path / "s", method, **settings)
+    {"grpo": train_grpo, "ppo": train_ppo}[method](order, Luck(value))  # type: ignore[arg-type]
+    stage = Trained("s", "adapter", order.staging / "adapter")
+    before, after = (measured(base, chain, prompts)["value"] for chain in ([], [stage]))
+    assert after < before + 0.15
+
+
+# Distillation
+
+
+def kl_to(teacher: Any, student: Any, tokenizer: Any, samples: list[Sample]) -> float:
+    """Return the mean divergence from the teacher at the tokens of held-out answers, in nats."""
+    total, count = 0.0, 0
+    for sample in samples:
+        start = len(tokenizer(render_prompt(tokenizer, prompt_of(sample)), add_special_tokens=False)["input_ids"])
+        ids = tokenizer(tokenizer.apply_chat_template(sample["messages"], tokenize=False), add_special_tokens=False)
+        row = torch.tensor([ids["input_ids"]])
+        with torch.no_grad():
+            shown, own = (torch.log_softmax(m(row).logits[0, start - 1 : -1].float(), -1) for m in (teacher, student))
+        total += (shown.exp() * (shown - own)).sum().item()
+        count += len(shown)
+    return total / count
+
+
+def test_distillation_comes_nearer_to_the_teacher_than_sft_on_the_same_tokens(
+    pico_base: Path, base: Path, tmp_path: Path
+) -> None:
+    """The teacher is undecided between three digits; one answer says nothing of that, its distribution everything."""
+    data = prepared(pico_base, tmp_path / "data", undecided("first", 300, seed=9))
+    settings = {"epochs": 8, "learning_rate": 3e-3}
+    distilled = trained(pico_base, data, tmp_path / "d", "distillation", teacher=(base, ()), **settings)
+    own = trained(
+        pico_base, data, tmp_path / "o", "distillation", teacher=(base, ()), **settings, on_policy_share=0.5, beta=0.5,
+        **ANSWERS,
+    )  # fmt: skip
+    sft = trained(pico_base, data, tmp_path / "s", "lora", **settings)
+    random_base = pretrained(tmp_path / "random", 0)
+    misled = trained(pico_base, data, tmp_path / "m", "distillation", teacher=(random_base, ()), **settings)
+    teacher, tokenizer, samples = compose(base, (), torch.float32), load_tokenizer(base), read_held_out(data)
+    far = {
+        stage.name: kl_to(teacher, compose(pico_base, [stage], torch.float32), tokenizer, samples)
+        for stage in (distilled, own, sft, misled)
+    }
+    before = kl_to(teacher, compose(pico_base, (), torch.float32), tokenizer, samples)
+    assert far["d"] < far["s"] / 1.5 and far["d"] < before / 3
+    assert far["o"] < before / 2
+    assert far["m"] > before / 2
+
+
+def test_a_teacher_with_another_tokenizer_is_refused(pico_base: Path, base: Path, tmp_path: Path) -> None:
+    import shutil
+
+    from manus.errors import ModelError
+
+    other = tmp_path / "other"
+    shutil.copytree(base, other)
+    words = json.loads((other / "tokenizer.json").read_text())
+    vocabulary = words["model"]["vocab"]
+    first, second = "a", "b"
+    vocabulary[first], vocabulary[second] = vocabulary[second], vocabulary[first]
+    (other / "tokenizer.json").write_text(json.dumps(words))
+    data = prepared(pico_base, tmp_path / "data", rows("first", 60))
+    with pytest.raises(ModelError, match="the teacher has another tokenizer"):
+        trained(pico_base, data, tmp_path / "d", "distillation", teacher=(other, ()))
