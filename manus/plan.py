@@ -270,7 +270,7 @@ class _Builder:
             **reader,
             "sample_kind": learned.data_kind,
             "data": self.sources[learned.name],
-            **learned.data.model_dump(exclude={"data", "on_policy"}),
+            **_shaping(learned.data),
             "seed": self.recipe.seed,
         }
         if isinstance(learned, Stage) and learned.data_kind == "prompt":
@@ -338,6 +338,13 @@ class _Builder:
     def report(self, parents: list[Artifact], merge: Artifact) -> Artifact:
         gates = {name: gate.model_dump() for name, gate in self.recipe.gates.items()}
         return self.make("report", "report", {"gates": gates}, "report.html", parents, "report.html")
+
+
+def _shaping(data: DataSettings) -> dict[str, Any]:
+    """Return the settings that shape prepared data. Those that came later count only where they are set."""
+    later = {name: getattr(data, name) for name in ("mix", "until", "window_overlap")}
+    unset = {name for name, value in later.items() if value == DataSettings.model_fields[name].default}
+    return data.model_dump(exclude={"data", "on_policy", "index_above_bytes", *unset})
 
 
 def _versioned(name: str, modules: Mapping[str, Any]) -> dict[str, Any]:

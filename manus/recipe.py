@@ -136,7 +136,11 @@ def _resolved(problems: Problems, given: dict[str, Any]) -> Recipe | None:
     return Recipe(
         problems.path, header.base_model, header.compose, header.seed, Path(header.output_dir),
         built, header.merge, header.gates, header.guards,
-        tuple(RewardModel(name, settings) for name, settings in header.reward_models.items()), problems.source,
+        tuple(
+            RewardModel(name, settings.model_copy(update=overrides.for_stages()))
+            for name, settings in header.reward_models.items()
+        ),
+        problems.source,
     )  # fmt: skip
 
 

@@ -128,7 +128,7 @@ class Overrides(Frozen):
         return {name: value for name, value in self if name in Header.model_fields and value is not None}
 
     def for_stages(self) -> dict[str, Any]:
-        """Return the overrides that every stage takes."""
+        """Return the overrides that every stage, and every reward model, takes."""
         named = {"sample_size", "batch_size", "epochs"}
         return {name: value for name, value in self if name in named and value is not None}
 

@@ -22,6 +22,7 @@ from manus.guards.progress import duration
 from manus.plan import Plan
 from manus.report_data import Job, finished, flat, settings, shown, stage_views
 from manus.report_graph import layout
+from manus.report_reward_models import reward_model_views
 from manus.report_samples import shortened
 from manus.report_summary import (
     SummaryRow,
@@ -74,6 +75,7 @@ def render(plan: Plan, verdicts: Sequence[Verdict]) -> str:
         "unpublished": unpublished(verdicts),
         "rulings": rulings(verdicts, rows),
         "stages": stages,
+        "reward_models": reward_model_views(plan, jobs),
         "are_open": len(stages) <= OPEN_STAGES,
         "graph": layout(plan),
         "jobs": jobs,
@@ -107,6 +109,7 @@ def _environment() -> Environment:
         "shortened": shortened,
         "pretty": lambda value: json.dumps(value, indent=2, ensure_ascii=False),
         "inline_svg": inline_svg,
+        "told": pairs_told,
     }
     return environment
 
@@ -127,6 +130,19 @@ def size(count: int) -> str:
     while value >= 1000 and len(units) > 1:
         value, units = value / 1000, units[1:]
     return f"{value:.3g} {units[0]}" if value < 100 else f"{value:.0f} {units[0]}"
+
+
+def pairs_told(made: Mapping[str, Any]) -> str:
+    """Return in words how a stage's pairs were made of the model's own answers."""
+    none = {"all_right": "always right", "all_wrong": "always wrong", "unanswered": "without a whole answer"}
+    parts = [f"{shown(made[name])} {words}" for name, words in none.items() if made.get(name)]
+    if made["too_long"]:
+        parts.append(f"{shown(made['too_long'])} pairs too long")
+    aside = f"; {', '.join(parts)}" if parts else ""
+    return (
+        f"{shown(made['prompts'])} prompts gave {shown(made['pairs'])} pairs{aside}. "
+        f"Of the answers {percent(made['right_share'])} were right."
+    )
 
 
 def inline_svg(svg: str, name: str) -> Markup:

@@ -15,7 +15,7 @@ from manus.artifact import Manifest
 from manus.data.prepared import read_jsonl
 from manus.metric_subjects import SLUGS
 from manus.plan import Artifact, Plan
-from manus.recipe import Stage
+from manus.recipe import RewardModel, Stage
 from manus.report_completions import Prompted, choose_completions
 from manus.report_samples import MODELS, Chosen, choose
 from manus.report_summary import SummaryRow, summary_row
@@ -72,6 +72,7 @@ class StageView:
     data: Job
     train: Job
     statistics: dict[str, Any]
+    pairs_made: dict[str, Any] | None
     quarantine: list[tuple[str, int, str]]
     loss_svg: str
     charts: list[tuple[str, str]]
@@ -79,6 +80,12 @@ class StageView:
     reward_failures: list[dict[str, Any]]
     details: dict[str, list[Comparison]]
     samples: Chosen
+
+    @property
+    def learned_from(self) -> str:
+        """What it was trained on, and how much of it."""
+        made = self.pairs_made
+        return f"{shown(made['pairs'])} pairs" if made else f"{shown(self.statistics['train_samples'])} samples"
 
     @property
     def quantiles(self) -> list[tuple[str, int]]:
@@ -108,6 +115,7 @@ def stage_views(plan: Plan, jobs: Mapping[str, Job]) -> list[StageView]:
 
 def _stage_view(stage: Stage, jobs: Mapping[str, Job], merged: dict[str, Any]) -> StageView:
     data, train = jobs[f"data/{stage.name}"], jobs[f"train/{stage.name}"]
+    pairs = jobs.get(f"pairs/{stage.name}")
     evaluation = jobs[f"evaluate/{stage.name}"].read("evaluation.json")
     row = summary_row(evaluation, merged)
     measured = {"before": evaluation["before"], "after": evaluation["after"], "merged": merged["merged"]}
@@ -115,10 +123,11 @@ def _stage_view(stage: Stage, jobs: Mapping[str, Job], merged: dict[str, Any]) -
         row=row,
         bars=bars(row, measured),
         settings=settings_of(stage),
-        sources=[_source(identity, source.title) for identity, source in _sources(stage, data)],
+        sources=sources_of(stage, data),
         data=data,
         train=train,
         statistics=data.read("statistics.json"),
+        pairs_made=pairs.read("statistics.json") if pairs else None,
         quarantine=reasons(read_jsonl(data.folder / "quarantine.jsonl")),
         loss_svg=(train.folder / "loss.svg").read_text(encoding="utf-8"),
         charts=charts_of(train),
@@ -190,8 +199,10 @@ def flat(value: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
     return found
 
 
-def _sources(stage: Stage, data: Job) -> Iterable[tuple[dict[str, Any], Any]]:
-    return zip(data.artifact.made_from["data"], stage.sources, strict=True)
+def sources_of(learned: Stage | RewardModel, data: Job) -> list[str]:
+    """Return the names of what was read, each with what identifies it."""
+    pairs = zip(data.artifact.made_from["data"], learned.sources, strict=True)
+    return [_source(identity, source.title) for identity, source in pairs]
 
 
 def _source(identity: Mapping[str, Any], title: str) -> str:

@@ -1,8 +1,12 @@
-"""Lays out a plan as a drawing: a column for each kind of job, a row for each stage. Knows nothing of files."""
+"""Lays out a plan as a drawing: a column for each step of the flow, a row for each stage. Knows nothing of files.
+
+Arrows only go down within a column or across to the next one: a reward model stands right below the pairs that it learns
+from, and pairs of a stage's own answers right above the stage, whose predecessor gave the answers.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
 from manus.plan import Artifact, Plan
@@ -16,7 +20,7 @@ COLUMNS = {
     "base": 0,
     "data": 1,
     "reward": 1,
-    "pairs": 1,
+    "pairs": 2,
     "train": 2,
     "evaluate": 3,
     "merge": 4,
@@ -64,7 +68,7 @@ class Graph:
 def layout(plan: Plan) -> Graph:
     """Return the drawing of a plan. An arrow that follows from others is left out."""
     columns: list[list[tuple[str, str, str, str]]] = [[("model", "base model", plan.base.title, "")], [], [], [], []]
-    for artifact in plan.artifacts.values():
+    for artifact in sorted(plan.artifacts.values(), key=_place_of(plan)):
         columns[_column(artifact)].append((artifact.id, artifact.kind, artifact.name, artifact.key))
     rows = max(map(len, columns))
     nodes: dict[str, Node] = {}
@@ -73,10 +77,22 @@ def layout(plan: Plan) -> Graph:
         for row, (node, kind, name, key) in enumerate(column):
             x, y = MARGIN + number * (NODE_WIDTH + GAP_X), top + row * (NODE_HEIGHT + GAP_Y)
             nodes[node] = Node(node, kind, name, key, number, x, y)
-    needs = {a.id: {*a.parents, *a.after} or {"model"} for a in plan.artifacts.values()}
+    needs = {a.id: _needs(a) or {"model"} for a in plan.artifacts.values()}
     arrows = [_arrow(nodes[source], nodes[target]) for source, target in reduced(needs)]
     width = 2 * MARGIN + len(columns) * NODE_WIDTH + LAST_COLUMN * GAP_X
     return Graph(list(nodes.values()), arrows, width, 2 * MARGIN + rows * (NODE_HEIGHT + GAP_Y))
+
+
+def _needs(made: Artifact) -> set[str]:
+    """Return what an artifact waits for. That the report waits for reward models says nothing: stages ask them."""
+    needs = {*made.parents, *made.after}
+    return {name for name in needs if not name.startswith("reward/")} if made.kind == "report" else needs
+
+
+def _place_of(plan: Plan) -> Callable[[Artifact], int]:
+    """Return what sorts artifacts as they are drawn: as they are built, a reward model next to its data."""
+    order = list(plan.artifacts)
+    return lambda made: order.index(f"data/{made.name}" if made.kind == "reward" else made.id)
 
 
 def _column(artifact: Artifact) -> int:

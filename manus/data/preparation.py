@@ -11,12 +11,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from manus.data.large_preparation import is_large, prepare_large
 from manus.data.prepared import HELD_OUT, write_jsonl, write_pairs, write_prompts, write_tokens
 from manus.data.rendering import Pair, Tokens, render, render_pair, render_prompt
 from manus.data.sample import Row, RowError, Sample, SampleKind, prompt_of
 from manus.data.selection import Pool, select
 from manus.data.settings import DataSettings, Source
-from manus.data.sources import DEFAULT_GENERATED_ROWS, rows
+from manus.data.sources import DEFAULT_GENERATED_HELD_OUT, DEFAULT_GENERATED_ROWS, rows
+from manus.data.windows import windows_of
 from manus.errors import DataError
 from manus.files import write_json
 from manus.guards.progress import progress
@@ -25,9 +27,7 @@ from manus.guards.run import RUN
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
-DEFAULT_GENERATED_HELD_OUT = 100
 EXAMPLES_IN_ERROR = 3
-SHORTEST_TEXT_TOKENS = 2
 
 
 @dataclass
@@ -84,6 +84,13 @@ def prepare(
         DataError: too many bad rows, or too few samples.
         Interrupted: a signal came.
     """
+    if is_large(sources, settings, beside):
+        if kind not in ("messages", "text"):
+            raise DataError(
+                f"samples of kind {kind} are prepared in memory, and these files are larger than index_above_bytes "
+                f"({settings.index_above_bytes:,}); split them, or raise it if there is memory for them"
+            )
+        return prepare_large(sources, settings, read, tokenizer, beside, seed, folder, quarantine_file.parent)
     quarantine = Quarantine()
     pools = [_pool(source, settings, read, beside, seed, quarantine) for source in sources]
     quarantine.check(settings.failure_budget, quarantine_file)
@@ -173,11 +180,7 @@ def _fit_text(
     tokenizer: PreTrainedTokenizerBase, sample: Sample, settings: DataSettings, too_long: Counter[str]
 ) -> Iterator[Tokens]:
     """Yield a text in windows."""
-    tokens, limit = render(tokenizer, sample), settings.max_length
-    for start in range(0, len(tokens.ids), limit):
-        window = Tokens(tokens.ids[start : start + limit], tokens.is_learned[start : start + limit])
-        if len(window.ids) >= SHORTEST_TEXT_TOKENS:
-            yield window
+    yield from windows_of(render(tokenizer, sample), settings.max_length, settings.window_overlap)
 
 
 def _fit_chat(

@@ -13,6 +13,7 @@ import numpy.typing as npt
 
 from manus.data.rendering import Pair, Tokens
 from manus.data.sample import Sample, prompt_of
+from manus.data.sharded import LAYOUT, ShardedSamples
 
 if TYPE_CHECKING:
     from datasets import Dataset
@@ -105,6 +106,11 @@ class PreparedSamples:
     def lengths(self) -> npt.NDArray[np.int64]:
         """Tokens in each sample."""
         return np.asarray(np.diff(self.offsets), dtype=np.int64)
+
+
+def open_samples(folder: Path) -> PreparedSamples | ShardedSamples:
+    """Return random access to prepared data, whichever way they were prepared."""
+    return ShardedSamples(folder) if (folder / LAYOUT).exists() else PreparedSamples(folder)
 
 
 def write_jsonl(path: Path, rows: Iterable[Any]) -> None:

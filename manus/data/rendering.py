@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from manus.data.sample import Message, RowError, Sample
 from manus.errors import ModelError
 
@@ -84,12 +86,13 @@ def render(tokenizer: PreTrainedTokenizerBase, sample: Sample) -> Tokens:
     text = _render(tokenizer, messages, add_generation_prompt=False)
     spans = _answer_spans(tokenizer, messages, text)
     encoded = tokenizer(text, add_special_tokens=False, return_offsets_mapping=True)
-    is_learned = [
-        any(start < b and a < end for a, b in spans) and end > start for start, end in encoded["offset_mapping"]
-    ]
-    if not any(is_learned):
+    begins, ends = np.asarray(encoded["offset_mapping"], dtype=np.int64).reshape(-1, 2).T
+    is_learned = np.zeros(len(begins), dtype=bool)
+    for a, b in spans:
+        is_learned |= (begins < b) & (a < ends) & (begins < ends)
+    if not is_learned.any():
         raise RowError("the chat template leaves nothing of the answer to learn")
-    return Tokens(encoded["input_ids"], is_learned)
+    return Tokens(encoded["input_ids"], is_learned.tolist())
 
 
 def render_pair(tokenizer: PreTrainedTokenizerBase, sample: Sample) -> Pair:

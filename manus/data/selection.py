@@ -92,9 +92,14 @@ def _without_duplicates(samples: Sequence[Sample], seen: set[str], aside: dict[s
     return list(distinct.values())
 
 
+def order_digest(seed: int, prompt: str) -> str:
+    """Return what decides where a prompt, given by its digest, stands in the draw of held-out samples."""
+    return hashlib.sha256(f"{seed}:{prompt}".encode()).hexdigest()
+
+
 def _drawn(samples: Sequence[Sample], share: int, seed: int) -> list[Sample]:
     """Draw samples by the digest of their prompts: adding rows elsewhere moves few of them."""
-    order = sorted(samples, key=lambda s: hashlib.sha256(f"{seed}:{prompt_digest(s)}".encode()).digest())
+    order = sorted(samples, key=lambda s: order_digest(seed, prompt_digest(s)))
     return order[:share]
 
 

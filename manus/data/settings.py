@@ -90,6 +90,25 @@ class DataSettings(Frozen):
     )
     max_length: Annotated[int, Field(ge=16, le=LARGEST_COUNT)] = Field(1024, description="Longest sample in tokens.")
     too_long: Literal["drop", "truncate"] = Field("drop", description="What happens to longer samples.")
+    window_overlap: Annotated[int, Field(ge=0, le=LARGEST_COUNT)] = Field(
+        0, description="Tokens that each window of a long text repeats of the one before it."
+    )
+    mix: Literal["epochs", "samples", "tokens"] = Field(
+        "epochs",
+        description="What weights mean: how often samples are seen, or the share of a source in samples or in tokens.",
+    )
+    until: Literal["first_exhausted", "all_exhausted"] = Field(
+        "first_exhausted", description="When an epoch of shares ends: no sample is seen twice, or all are seen."
+    )
+    index_above_bytes: Annotated[int, Field(ge=0)] = Field(
+        1_000_000_000, description="Files of more bytes in all are indexed and read row by row, in bounded memory."
+    )
     failure_budget: Annotated[float, Field(ge=0, le=1)] = Field(
         0.01, description="Share of rows that may be unusable before the stage refuses its data."
     )
+
+    @model_validator(mode="after")
+    def _overlaps_less_than_half(self) -> DataSettings:
+        if self.window_overlap > self.max_length // 2:
+            raise ValueError(f"window_overlap may be at most half of max_length, {self.max_length // 2}")
+        return self

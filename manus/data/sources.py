@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import gzip
+import io
 import json
 import sys
 from collections.abc import Callable, Iterator, Mapping
@@ -11,6 +12,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from manus.data import generators
+from manus.data.plain_copies import is_compressed, open_compressed
 from manus.data.settings import Source
 from manus.digests import Digests
 from manus.discovery import discovered
@@ -18,7 +20,7 @@ from manus.errors import DataError, did_you_mean
 from manus.models.base import commit_of, unreachable
 
 DEFAULT_GENERATED_ROWS = 1000
-LARGEST_FILE_BYTES = 1_000_000_000
+DEFAULT_GENERATED_HELD_OUT = 100
 LARGEST_HUB_ROWS = 1_000_000
 HUB_SHUFFLE_ROWS = 10_000
 
@@ -48,7 +50,11 @@ def identity(source: Source, beside: Path, digests: Digests, pins: Mapping[str, 
             **common,
         }
     files = data_files(source, beside)
-    return {"formats": [_format(path) for path in files], "sha256": [digests.of_file(path) for path in files], **common}
+    return {
+        "formats": [format_of(path) for path in files],
+        "sha256": [digests.of_file(path) for path in files],
+        **common,
+    }
 
 
 def hub_name(source: Source) -> str:
@@ -69,16 +75,15 @@ def data_files(source: Source, beside: Path) -> list[Path]:
         raise DataError(
             f"data {source.path}: no such file or directory, neither here nor beside the recipe in {beside}"
         )
-    files = [path] if path.is_file() else sorted(entry for entry in path.rglob("*") if _format(entry) in READERS)
+    readable = READERS.keys() - {".log"}  # what lies among data is more likely a log of them
+    files = [path] if path.is_file() else sorted(entry for entry in path.rglob("*") if format_of(entry) in readable)
     if not files:
         raise DataError(f"data {source.path}: the directory holds no file that can be read ({', '.join(READERS)})")
     for file in files:
-        if _format(file) not in READERS:
+        if format_of(file) not in READERS:
             raise DataError(
                 f"data {file}: {file.suffix or 'no ending'} is not a known format; {did_you_mean(file.suffix, READERS)}"
             )
-        if file.stat().st_size > LARGEST_FILE_BYTES:
-            raise DataError(f"data {file}: files over 1 GB are designed but not built yet; split the file")
         if file.stat().st_size == 0:
             raise DataError(f"data {file}: the file is empty")
     return files
@@ -103,13 +108,14 @@ def rows(source: Source, beside: Path, count: int, seed: int, held_out: bool) ->
         numbered = (
             (f"{file.name} {place}", row)
             for file in data_files(source, beside)
-            for place, row in READERS[_format(file)](file)
+            for place, row in READERS[format_of(file)](file)
         )
     for place, row in numbered:
-        yield place, _renamed(row, source.columns) if isinstance(row, dict) else row
+        yield place, renamed(row, source.columns) if isinstance(row, dict) else row
 
 
-def _renamed(row: dict[str, Any], columns: dict[str, str]) -> dict[str, Any]:
+def renamed(row: dict[str, Any], columns: dict[str, str]) -> dict[str, Any]:
+    """Return a row with the columns that we know under our names."""
     if not columns:
         return row
     kept = {name: value for name, value in row.items() if name not in columns.values()}
@@ -134,13 +140,16 @@ def _hub_rows(source: Source, count: int, seed: int) -> Iterator[Numbered]:
         raise DataError(f"data {source.hub}: cannot be read from the hub: {type(error).__name__}: {error}") from None
 
 
-def _format(path: Path) -> str:
-    return "".join(path.suffixes[-2:]) if path.suffix == ".gz" else path.suffix
+def format_of(path: Path) -> str:
+    """Return the ending that tells a file's format, with the ending of a compression."""
+    return "".join(path.suffixes[-2:]) if is_compressed(path) else path.suffix
 
 
 def _open(path: Path) -> IO[str]:
     if path.suffix == ".gz":
         return gzip.open(path, "rt", encoding="utf-8-sig", errors="strict")
+    if path.suffix == ".zst":
+        return io.TextIOWrapper(open_compressed(path.open("rb"), path), encoding="utf-8-sig")
     return path.open(encoding="utf-8-sig")
 
 
@@ -148,10 +157,11 @@ def _read_jsonl(path: Path) -> Iterator[Numbered]:
     with _open(path) as stream:
         for number, line in enumerate(stream, 1):
             if line.strip():
-                yield f"line {number}", _object(line)
+                yield f"line {number}", parsed(line)
 
 
-def _object(line: str) -> dict[str, Any] | BadRow:
+def parsed(line: str) -> dict[str, Any] | BadRow:
+    """Return the object on a line of JSON, or why there is none."""
     try:
         value = json.loads(line)
     except ValueError as error:
@@ -204,7 +214,9 @@ def _read_text(path: Path) -> Iterator[Numbered]:
 
 
 READERS: dict[str, Callable[[Path], Iterator[Numbered]]] = {
-    ".jsonl": _read_jsonl, ".jsonl.gz": _read_jsonl, ".json": _read_json, ".json.gz": _read_json,
-    ".csv": _read_table, ".csv.gz": _read_table, ".tsv": _read_table, ".parquet": _read_parquet,
-    ".txt": _read_text, ".txt.gz": _read_text, ".md": _read_text,
+    ".jsonl": _read_jsonl, ".jsonl.gz": _read_jsonl, ".jsonl.zst": _read_jsonl,
+    ".json": _read_json, ".json.gz": _read_json, ".json.zst": _read_json,
+    ".csv": _read_table, ".csv.gz": _read_table, ".csv.zst": _read_table, ".tsv": _read_table, ".tsv.gz": _read_table,
+    ".parquet": _read_parquet,
+    ".txt": _read_text, ".txt.gz": _read_text, ".txt.zst": _read_text, ".log": _read_text, ".md": _read_text,
 }  # fmt: skip

@@ -11,6 +11,7 @@ import torch
 from torch.utils.data import Dataset
 
 from manus.data.prepared import PreparedSamples
+from manus.data.sharded import ShardedSamples
 from manus.training.attention import boundaries
 
 IGNORED = -100  # PyTorch's and transformers' label for "not learned"
@@ -21,10 +22,16 @@ Segment = tuple[torch.Tensor, torch.Tensor]  # token ids and labels of one sampl
 class Rows(Dataset[list[Segment]]):
     """Prepared samples as rows: one sample each, or, packed, as many whole ones as fit into `max_length`."""
 
-    def __init__(self, samples: PreparedSamples, max_length: int | None) -> None:
+    def __init__(self, samples: PreparedSamples | ShardedSamples, max_length: int | None) -> None:
         self.samples = samples
-        lengths = samples.lengths.tolist()
-        self.rows = [[index] for index in range(len(samples))] if max_length is None else packed(lengths, max_length)
+        self.is_large = isinstance(samples, ShardedSamples)
+        self.rows: Sequence[Sequence[int]]
+        if isinstance(samples, ShardedSamples):
+            self.rows = samples.rows(max_length)
+        elif max_length is None:
+            self.rows = [[index] for index in range(len(samples))]
+        else:
+            self.rows = packed(samples.lengths.tolist(), max_length)
 
     def __len__(self) -> int:
         return len(self.rows)

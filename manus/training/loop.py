@@ -36,7 +36,8 @@ from manus.guards.clock import CLOCK
 from manus.guards.memory import Parked
 from manus.guards.progress import Advance
 from manus.guards.run import RUN, Save, Work
-from manus.training.batches import IGNORED
+from manus.training.batches import IGNORED, Rows
+from manus.training.order import loader, skipping_at_once
 
 # Shapes: B rows, T tokens of a row, K positions before a learned token, V vocabulary.
 
@@ -113,7 +114,15 @@ class Guarded(Trainer):
             self.saved_step = int(found.name.removeprefix(PREFIX))
             self.restore(torch.load(found / METHOD_STATE.format(ranks.rank()), weights_only=True))
         self.began_at = self.saved_at = CLOCK.now()
-        self.train(resume_from_checkpoint=str(found) if found else None)
+        with skipping_at_once():
+            self.train(resume_from_checkpoint=str(found) if found else None)
+
+    def get_train_dataloader(self) -> Any:
+        """Return Trainer's own loader, or, for large data, one whose order needs no memory."""
+        rows = self.train_dataset
+        if not (isinstance(rows, Rows) and rows.is_large):
+            return super().get_train_dataloader()
+        return loader(self.accelerator, rows, self.args, self.data_collator)
 
     def _maybe_log_save_evaluate(self, *args: Any, **kwargs: Any) -> None:
         """Log, and pass the safe point: the optimizer has stepped, no gradient is left, the step is counted."""

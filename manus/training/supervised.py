@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from manus.data.prepared import PreparedSamples
+from manus.data.prepared import PreparedSamples, open_samples
+from manus.data.sharded import ShardedSamples
 from manus.errors import DataError, ManusError
 from manus.training.job import arguments, conduct, total_steps
 
@@ -49,18 +50,18 @@ def train_supervised(job: StageJob) -> dict[str, Any]:
     return {**conduct(job, total, build), "is_padding_free": is_flat}
 
 
-def prepared_samples(job: StageJob) -> PreparedSamples:
+def prepared_samples(job: StageJob) -> PreparedSamples | ShardedSamples:
     """Return the stage's training samples.
 
     Raises:
         DataError: there are none.
     """
-    samples = PreparedSamples(job.data)
+    samples = open_samples(job.data)
     if not len(samples):
         raise DataError(f"{job.name}: there are no training samples")
     return samples
 
 
-def proof(samples: PreparedSamples) -> list[list[int]]:
+def proof(samples: PreparedSamples | ShardedSamples) -> list[list[int]]:
     """Return the beginnings of a few samples, on which a model shows that it keeps samples of one row apart."""
     return [samples[index]["ids"][:TOKENS_IN_PROOF].tolist() for index in range(min(3, len(samples)))]

@@ -19,6 +19,7 @@ from manus.data.rendering import load_tokenizer, render_prompt
 from manus.data.sample import Sample, prompt_of
 from manus.evaluation.answers import prefer
 from manus.models.composition import Trained, compose
+from manus.recipe import METHODS
 from manus.rewards.judge import Scores
 from tests.integration.stage import job, measured, prepared, trained
 from tests.pico import pairs, pretrained, rows, undecided
@@ -119,6 +120,32 @@ def test_a_chain_of_three_methods_is_the_base_with_all_three(base: Path, prompts
     ids = torch.tensor([list(range(5, 40))])
     with torch.no_grad():
         assert torch.allclose(load_model(out, torch.float32)(ids).logits, expected(ids).logits, atol=1e-4)
+
+
+FEW = {
+    "dpo": {"epochs": 1}, "orpo": {"epochs": 1}, "distillation": {"epochs": 1},
+    "grpo": {**GRPO, "epochs": 0.1, "batch_size": 32}, "ppo": {**PPO, "epochs": 0.2},
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("adapter", ["none", "lora", "qlora", "dora"])
+@pytest.mark.parametrize("method", FEW)
+def test_every_method_trains_all_weights_and_every_adapter(
+    base: Path, prompts: Path, tmp_path: Path, method: str, adapter: str
+) -> None:
+    kind: Any = {"distillation": "messages"}.get(method, METHODS[method].SAMPLE_KINDS[0])
+    data = prompts
+    if kind != "prompt":
+        given = pairs("first", 100) if kind == "preference" else rows("first", 100)
+        data = prepared(base, tmp_path / "data", given, kind=kind)
+    stage = trained(base, data, tmp_path / "s", method, teacher=(base, ()), **FEW[method] | {"adapter": adapter})
+    assert stage.kind == ("model" if adapter == "none" else "adapter")
+    ids = torch.tensor([list(range(5, 40))])
+    with torch.no_grad():
+        before, after = (compose(base, chain, torch.float32)(ids).logits for chain in ([], [stage]))
+    if method != "distillation":  # its teacher is where it starts: there is nothing to learn
+        assert (after - before).abs().max() > 1e-4
+    assert all(math.isfinite(step["loss"]) for step in logged(tmp_path / "s"))
 
 
 # Rewards

@@ -8,7 +8,7 @@ import math
 import random
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -42,13 +42,20 @@ class Fake:
 COT = Fake("cot")
 TOOLS = Fake("tools", "tools", shares=(0.31, 0.86, 0.88), metric="exact call match", extra="epochs: 2, rank: 8")
 TEXTS = Fake("house-style", method="sft", metric="perplexity", shares=(2.71, 2.31, 2.33))
-RULES = Fake("rules", learned_by="grpo")  # as no method with rewards is there yet, the recipe says lora
-PAIRS = Fake("preferred", learned_by="dpo", shares=(0.4, 0.5, 0.49))
+RULES = Fake("rules", method="grpo", learned_by="grpo", extra="batch_size: 8")
+PAIRS = Fake("preferred", method="dpo", learned_by="dpo", shares=(0.4, 0.5, 0.49))
+OWN_PAIRS = replace(PAIRS, extra="on_policy: {samples_per_prompt: 6}")
+JUDGED = Fake(
+    "judged", method="ppo", learned_by="grpo", shares=(0.5, 0.56, 0.55),
+    extra="rewards: [{verifier: reward-model, options: {model: judge}}]",
+)  # fmt: skip
+JUDGE = Fake("judge", learned_by="dpo")  # what a reward model logs looks like this
+JUDGES = ("judge", "second-opinion")
 
 
 def build(
     folder: Path, fakes: Sequence[Fake] = (COT, TOOLS), compose: str = "sequential", gate: str = "{max_drop: 0.05}",
-    hostile: str = "", is_gguf: bool = False,
+    hostile: str = "", is_gguf: bool = False, judges: Sequence[str] = (),
 ) -> tuple[Plan, list[Verdict]]:  # fmt: skip
     """Write a recipe, a base, data and a store full of results; return the plan and the gates' verdicts.
 
@@ -59,6 +66,7 @@ def build(
         gate: what the gate `*` demands; none if empty.
         hostile: text that models and data say wherever they say something.
         is_gguf: whether the base must be converted first.
+        judges: names of reward models.
     """
     base = folder / ("SmolLM2-135M-Instruct.Q8_0.gguf" if is_gguf else "SmolLM2-135M-Instruct")
     if is_gguf:
@@ -68,7 +76,7 @@ def build(
         base.mkdir(parents=True)
         (base / "config.json").write_text('{"model_type": "llama"}')
         (base / "model.safetensors").write_bytes(b"weights")
-    plan = make_plan(read_recipe(_recipe(folder, base, fakes, compose, gate, hostile)))
+    plan = make_plan(read_recipe(_recipe(folder, base, fakes, compose, gate, hostile, judges)))
     stages = {fake.name: _evaluation(fake, hostile) for fake in fakes}
     merged = {fake.name: _merged(fake, stages[fake.name], hostile) for fake in fakes}
     for artifact in plan.artifacts.values():
@@ -78,7 +86,9 @@ def build(
     return plan, judge_all(plan.recipe.gates, stages, measured)
 
 
-def _recipe(folder: Path, base: Path, fakes: Sequence[Fake], compose: str, gate: str, hostile: str) -> Path:
+def _recipe(
+    folder: Path, base: Path, fakes: Sequence[Fake], compose: str, gate: str, hostile: str, judges: Sequence[str]
+) -> Path:  # fmt: skip
     data = folder / "problems.jsonl"
     rows = [{"prompt": f"{a} + {a}?", "completion": f"{2 * a}"} for a in range(300)]
     data.write_text("".join(json.dumps(row) + "\n" for row in rows))
@@ -88,10 +98,12 @@ def _recipe(folder: Path, base: Path, fakes: Sequence[Fake], compose: str, gate:
         f"{targets}{', ' if fake.extra else ''}{fake.extra}}}\n"
         for fake in fakes
     )
+    models = "".join(f"  {name}: {{data: [{{path: problems.jsonl}}], epochs: 2{targets}}}\n" for name in judges)
+    models = f"reward_models:\n{models}" if judges else ""
     gates = f'gates: {{"*": {gate}}}\n' if gate else ""
     path = folder / "secret-name.yaml"
     path.write_text(
-        f"base_model: {base}\ncompose: {compose}\noutput_dir: {folder / 'results'}\n{gates}"
+        f"base_model: {base}\ncompose: {compose}\noutput_dir: {folder / 'results'}\n{gates}{models}"
         f"defaults: {{batch_size: 4, max_length: 512, held_out: {HELD_OUT}}}\ncapabilities:\n{stages}"
     )
     return path
@@ -103,7 +115,7 @@ def _store(
     draw = random.Random(artifact.id)
     staging = plan.store.staging(artifact.key)
     metrics: dict[str, Any] = {}
-    usual = {"detect": 0.4, "base": 11, "data": 6, "train": 190, "evaluate": 48, "merge": 9}
+    usual = {"detect": 0.4, "base": 11, "data": 6, "reward": 120, "pairs": 95, "train": 190, "evaluate": 48, "merge": 9}
     seconds = usual[artifact.kind] * draw.uniform(0.7, 1.5)
     if artifact.kind == "detect":
         names = ("text", "vision", "audio_in", "audio_out", "video", "vision_output", "video_output")
@@ -118,6 +130,12 @@ def _store(
         write_json(staging / "detected.json", {**detected, "modalities": found, "evidence": why})
     elif artifact.kind == "data":
         _write_data(staging, hostile)
+    elif artifact.kind == "reward":
+        metrics = {**_write_training(staging, 1, JUDGE, hostile), "accuracy_before": 0.4875, "accuracy": 0.8125}
+        metrics["accuracy_before"] = None if artifact.name == "second-opinion" else metrics["accuracy_before"]
+    elif artifact.kind == "pairs":
+        made = {"prompts": 160, "pairs": 74, "all_right": 50, "all_wrong": 36, "unanswered": 0, "too_long": 0}
+        write_json(staging / "statistics.json", {**made, "right_share": 0.5625, "tokens": 15213})
     elif artifact.kind == "train":
         metrics = _write_training(staging, len(artifact.name) % 3, fakes[artifact.name], hostile)
     elif artifact.id == "evaluate/merged":
@@ -131,7 +149,7 @@ def _store(
         parity = {"max_difference": 0.0021, "scale": 31.4, "tolerance": 0.0001, "prompts": 8, "positions": 212}
         how = {"combine": "sum", "weights": dict.fromkeys(fakes, 1.0), "dtype": "bfloat16", "tied": True}
         metrics = {**how, "step_difference": 3.1e-6, "parity": {**parity, "top1_agreement": 1.0}}
-    made = Made(plan.recipe.seed, metrics)
+    made = Made(plan.recipe.seed, metrics, seconds=seconds)
     started = time.time() - seconds
     plan.store.seal(artifact.kind, artifact.name, artifact.key, artifact.made_from, started, made)
 
@@ -351,9 +369,13 @@ def main(folder: Path) -> None:
         "fan": {"fakes": many[:5], "compose": "parallel"},
         "fan-open": {"fakes": many[:5], "compose": "parallel", "gate": ""},
         "rewards": {"fakes": [COT, RULES, PAIRS], "gate": ""},
+        "judges": {"fakes": [COT, JUDGED, OWN_PAIRS, TEXTS], "gate": "", "judges": JUDGES},
+        "judges-fan": {"fakes": [COT, OWN_PAIRS, JUDGED], "gate": "", "judges": JUDGES[:1], "compose": "parallel"},
+        "own-first": {"fakes": [OWN_PAIRS], "gate": ""},
         "one": {"fakes": [COT], "gate": "", "is_gguf": True},
         "hostile": {
-            "fakes": [COT, TOOLS, RULES],
+            "fakes": [COT, TOOLS, RULES, OWN_PAIRS, JUDGED],
+            "judges": JUDGES,
             "hostile": "<script>alert(1)</script></pre></style><img src=x onerror=alert(2)>",
         },
     }

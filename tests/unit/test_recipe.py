@@ -438,3 +438,10 @@ def test_an_accident_is_read_or_refused(text):
 @given(text=st.text(max_size=60))
 def test_any_text_is_read_or_refused(text):
     reads_or_refuses(text)
+
+
+def test_overrides_reach_reward_models_too():
+    text = f"{GOOD}reward_models: {{judge: {{data: [{{generator: preferences}}], epochs: 3}}}}\n"
+    assert recipe(text).reward_models[0].training.epochs == 3
+    [model] = recipe(text, sample_size=7, epochs=0.5).reward_models
+    assert (model.data.sample_size, model.training.epochs) == (7, 0.5)

@@ -13,12 +13,12 @@ from rich.console import Console
 
 from manus.evaluation.gates import Verdict
 from manus.plan import Plan
-from manus.report import print_summary, printable, render, size, spell_seconds, summary_rows
+from manus.report import pairs_told, print_summary, printable, render, size, spell_seconds, summary_rows
 from manus.report_data import reasons, shown
-from manus.report_graph import NODE_HEIGHT, NODE_WIDTH, layout, reduced
+from manus.report_graph import GAP_X, GAP_Y, NODE_HEIGHT, NODE_WIDTH, layout, reduced
 from manus.report_samples import LONGEST_TEXT, SHOWN_ON_DEMAND, choose, shortened, split
 from manus.report_summary import Gain, SummaryRow, difference, headline, percent, unpublished
-from tests.unit.report_fixture import COT, PAIRS, RULES, TEXTS, TOOLS, Fake, build
+from tests.unit.report_fixture import COT, JUDGED, JUDGES, OWN_PAIRS, PAIRS, RULES, TEXTS, TOOLS, Fake, build
 
 HOSTILE = "<script>alert(1)</script></pre></style>\"'><img src=x onerror=alert(2)>{{ 7 * 7 }}\x00\u202e"
 VOID = {"meta", "img", "br", "hr", "link", "input"}
@@ -74,12 +74,19 @@ def failed(tmp_path_factory: pytest.TempPathFactory) -> Built:
 
 @pytest.fixture(scope="module")
 def hostile(tmp_path_factory: pytest.TempPathFactory) -> Built:
-    return build(tmp_path_factory.mktemp("hostile"), [COT, TOOLS, RULES], hostile=HOSTILE)
+    return build(
+        tmp_path_factory.mktemp("hostile"), [COT, TOOLS, RULES, OWN_PAIRS, JUDGED], hostile=HOSTILE, judges=JUDGES
+    )
 
 
 @pytest.fixture(scope="module")
 def rewarded(tmp_path_factory: pytest.TempPathFactory) -> Built:
     return build(tmp_path_factory.mktemp("rewarded"), [COT, RULES, PAIRS], gate="")
+
+
+@pytest.fixture(scope="module")
+def judged(tmp_path_factory: pytest.TempPathFactory) -> Built:
+    return build(tmp_path_factory.mktemp("judged"), [COT, JUDGED, OWN_PAIRS, TEXTS], gate="", judges=JUDGES)
 
 
 @pytest.fixture(scope="module")
@@ -115,12 +122,17 @@ def test_the_title_is_of_the_content_and_no_path_or_recipe_name_shows(built: Bui
 def test_links_have_targets_and_ids_are_unique(page: Page) -> None:
     ids = page.all("id")
     assert len(ids) == len(set(ids))
-    links = [link for link in page.all("href") + page.all("xlink:href") if link]
-    assert len(links) > 20
-    assert all(link.startswith("#") and link[1:] in ids for link in links)
+    assert_links_have_targets(page)
     references = re.findall(r"url\(#([^)]+)\)", " ".join(page.all("clip-path") + page.all("marker-end")))
     assert references
     assert set(references) <= set(ids)
+
+
+def assert_links_have_targets(page: Page) -> None:
+    """Check that there are links, all of them to places in this page."""
+    links = [link for link in page.all("href") + page.all("xlink:href") if link]
+    assert len(links) > 20
+    assert [link for link in links if not (link.startswith("#") and link[1:] in page.all("id"))] == []
 
 
 @pytest.mark.parametrize(
@@ -208,8 +220,72 @@ def test_what_rewards_taught_is_shown_below_the_loss(rewarded: Built) -> None:
     assert len(ids) == len(set(ids))
 
 
+def test_reward_models_are_shown_with_what_they_rank_right(judged: Built) -> None:
+    page = Page(render(*judged))
+    part = page.text[page.text.index("Each learns from pairs of answers") : page.text.index("All settings of cot")]
+    first, second = (part[part.index(f"{name} ranks 81.2 %") :] for name in JUDGES)
+    for expected in (
+        "ranks 81.2 % of held-out pairs right · 1,000 pairs · 752 steps", "Loss 0.", "Asked by judged", "problems.jsonl",
+        "Held-out pairs ranked right 48.8 % → 81.2 % of 80", "Pairs in which the chosen answer is rewarded more",
+        "training. epochs 2 set", "data. held_out – default",
+    ):  # fmt: skip
+        assert expected in first, expected
+    assert "Held-out pairs ranked right 81.2 % of 80" in second, "before is not known of 4-bit weights"
+    assert "Asked by no stage" in second
+    assert "data. data" not in part
+    assert {"reward-models", "reward-judge", "reward-second-opinion"} <= set(page.all("id"))
+    assert_links_have_targets(page)
+
+
+def test_pairs_of_own_answers_are_told_in_the_stage(judged: Built) -> None:
+    page = Page(render(*judged))
+    stage = stage_of(page, "judged", "preferred")
+    for expected in (
+        "preferred cot · dpo · 74 pairs", "Prompts 1,000", "Own answers 160 prompts gave 74 pairs; 50 always right, 36 always "
+        "wrong. Of the answers 56.2 % were right.", "pairs/preferred/pairs.jsonl",
+    ):  # fmt: skip
+        assert expected in stage, expected
+    assert "Own answers" not in stage_of(page, "cot", "judged")
+
+
+def test_what_gave_no_pairs_is_said_in_words() -> None:
+    made = {"prompts": 1200, "pairs": 40, "all_right": 0, "all_wrong": 3, "too_long": 2, "right_share": 0.5}
+    said = "1,200 prompts gave 40 pairs; 3 always wrong, 2 pairs too long. Of the answers 50 % were right."
+    assert pairs_told(made) == said
+    assert "; 7 without a whole answer." in pairs_told({**made, "all_wrong": 0, "too_long": 0, "unanswered": 7})
+    assert pairs_told({**made, "all_wrong": 0, "too_long": 0}).startswith("1,200 prompts gave 40 pairs. ")
+
+
+@pytest.mark.parametrize("compose", ["sequential", "parallel"])
+def test_reward_models_and_pairs_are_drawn_beside_what_needs_them(tmp_path: Path, compose: str) -> None:
+    plan, _ = build(tmp_path, [COT, JUDGED, OWN_PAIRS, TEXTS], compose=compose, gate="", judges=JUDGES)
+    graph = layout(plan)
+    nodes = {node.id: node for node in graph.nodes}
+    step = NODE_HEIGHT + GAP_Y
+    for above, below in (
+        ("data/judge", "reward/judge"), ("data/second-opinion", "reward/second-opinion"),
+        ("pairs/preferred", "train/preferred"),
+    ):  # fmt: skip
+        assert (nodes[below].x, nodes[below].y) == (nodes[above].x, nodes[above].y + step)
+    assert nodes["reward/judge"].column + 1 == nodes["train/judged"].column
+    for path in graph.arrows:
+        numbers = [float(number) for number in re.findall(r"-?[\d.]+", path)]
+        if "V" in path:
+            assert numbers[2] - numbers[1] == GAP_Y, "down to the next box, never through one"
+        else:
+            assert numbers[-2] - numbers[0] == GAP_X, "to the next column, never back or past one"
+    from_second = (nodes["reward/second-opinion"].x + NODE_WIDTH, nodes["reward/second-opinion"].middle)
+    assert not [path for path in graph.arrows if path.startswith(f"M{from_second[0]:g} {from_second[1]:g}C")]
+
+
 def test_nothing_of_rewards_is_shown_where_there_are_none(page: Page) -> None:
-    for absent in ("How it learned", "Completions over training", "Some rewards could not be computed"):
+    for absent in (
+        "Reward models",
+        "Own answers",
+        "How it learned",
+        "Completions over training",
+        "Some rewards could not be computed",
+    ):
         assert absent not in page.text
 
 

@@ -1,0 +1,64 @@
+"""Files that are derived from others and shared between runs, by digest. Knows nothing of what they hold."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from manus.files import fsync
+from manus.guards.ranks import say
+from manus.guards.run import RUN
+
+SECONDS_BETWEEN_TRIES = 0.2
+
+
+def cache_folder() -> Path:
+    """Return where derived files lie: `$MANUS_CACHE_DIR`, or `manus/data` in the user's cache folder."""
+    chosen = os.environ.get("MANUS_CACHE_DIR")
+    user = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    return Path(chosen) if chosen else user / "manus" / "data"
+
+
+def cached(path: Path, build: Callable[[Path], None]) -> Path:
+    """Return a file, built now unless it is there; several processes build it once.
+
+    Args:
+        path: where it will be. It gets this name when it is whole, so a kill leaves nothing that looks like it.
+        build: writes it under another name. What an earlier, killed builder left there is gone.
+
+    Raises:
+        Interrupted: a signal came.
+    """
+    if path.exists():
+        return path
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with _locked(path.with_name(f"{path.name}.lock"), path.name):
+        if not path.exists():
+            staging = path.with_name(f"{path.name}.building")
+            staging.unlink(missing_ok=True)
+            build(staging)
+            fsync(staging)
+            staging.rename(path)
+            fsync(path.parent)
+    return path
+
+
+@contextmanager
+def _locked(lock: Path, name: str) -> Iterator[None]:
+    with lock.open("a") as stream:
+        is_first_try = True
+        while True:
+            try:
+                fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError:
+                if is_first_try:
+                    say(f"waiting: another process builds {name}")
+                is_first_try = False
+                RUN.cross(f"waiting for {name}")
+                time.sleep(SECONDS_BETWEEN_TRIES)
+        yield

@@ -1,0 +1,79 @@
+"""Large data train as small ones do: stopped anywhere, over several epochs, packed or not, a run ends in the same bits."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import signal
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from manus.capabilities import cot
+from manus.data.preparation import prepare
+from manus.data.rendering import load_tokenizer
+from manus.data.settings import DataSettings, Source
+from manus.errors import Interrupted
+from manus.guards.requests import REQUESTS
+from manus.guards.run import RUN
+from manus.guards.settings import GuardSettings
+from manus.recipe import METHODS
+from tests.integration.stage import job
+from tests.pico import rows, write_rows
+
+HARD: dict[str, Any] = {
+    "epochs": 2.5, "batch_size": 4, "gradient_accumulation": 3, "dropout": 0.1, "rank": 4, "warmup": 0.2,
+    "scheduler": "cosine",
+}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def large(pico_base: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Data of a few kilobytes, prepared as if they were large."""
+    folder = tmp_path_factory.mktemp("large")
+    path = write_rows(folder / "source.jsonl", rows("first", 150))
+    settings = DataSettings(held_out=10, max_length=64, index_above_bytes=0)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("MANUS_CACHE_DIR", str(folder / "cache"))
+        source = [Source(path=str(path))]
+        (folder / "out").mkdir()
+        prepare(source, settings, cot.read, load_tokenizer(pico_base), folder, 0, folder / "out", folder / "bad.jsonl")
+    return folder / "out"
+
+
+def train(base: Path, data: Path, folder: Path, stops: tuple[int, ...], **settings: Any) -> tuple[list[float], str]:
+    """Train a stage, stopped by a signal after some steps; return its losses and the hash of its weights."""
+    order = job(base, data, folder, "lora", **(HARD | settings))
+    for stop in (*stops, None):
+        cross = RUN.cross
+
+        def crossing(doing: str, step: int = 0, *rest: Any, stop: int | None = stop, cross: Any = cross) -> None:
+            REQUESTS.stop = signal.SIGTERM if step and step == stop else None
+            cross(doing, step, *rest)
+
+        with (
+            pytest.MonkeyPatch.context() as patch,
+            RUN.of(order.work, GuardSettings(cooldown_every_steps=0), "starting"),
+        ):
+            patch.setattr(RUN, "cross", crossing)
+            patch.setattr(REQUESTS, "stop", None)
+            if stop is None:
+                METHODS["lora"].train(order)
+            else:
+                with pytest.raises(Interrupted, match="next run continues"):
+                    METHODS["lora"].train(order)
+    lines = (folder / "staging" / "metrics.jsonl").read_text().splitlines()
+    (weights,) = (folder / "staging").rglob("*.safetensors")
+    return [json.loads(line)["loss"] for line in lines], hashlib.sha256(weights.read_bytes()).hexdigest()
+
+
+@pytest.mark.parametrize("packing", [False, True])
+def test_a_run_stopped_three_times_ends_in_the_same_bits(
+    pico_base: Path, large: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, packing: bool
+) -> None:
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    calm = train(pico_base, large, tmp_path / "calm", (), packing=packing)
+    steps = len(calm[0])
+    stopped = train(pico_base, large, tmp_path / "stopped", (1, steps // 2, steps - 2), packing=packing)
+    assert calm == stopped
