@@ -67,7 +67,7 @@ def prepare_and_read(
     tokenizer = load_tokenizer(base)
     began = time.monotonic()
     told = prepare(
-        [Source(path=str(file))], settings, cot.read if is_chat else as_text, tokenizer, folder, 0, folder / "out",
+        [Source(path=str(file))], settings, cot.read if is_chat else as_text, "messages" if is_chat else "text", tokenizer, folder, 0, folder / "out",
         folder / "work" / "quarantine.jsonl",
     )  # fmt: skip
     prepared = time.monotonic() - began

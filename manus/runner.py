@@ -84,7 +84,7 @@ def ensure_stored(plan: Plan, artifact: Artifact) -> bool:
         print(f"○ {artifact.id}  {BUILDERS[artifact.kind].__doc__}", flush=True)
         started, began_at = time.time(), CLOCK.now()
         job = Job(plan, artifact, store.work(artifact.key), store.staging(artifact.key))
-        quiet_libraries()
+        prepare_process()
         with RUN.of(job.work, plan.recipe.guards, STATES[artifact.kind], **facts(plan, artifact)):
             metrics = BUILDERS[artifact.kind](job)
         made = Made(plan.recipe.seed, metrics, CLOCK.now() - began_at)
@@ -109,7 +109,7 @@ def assist(plan: Plan, artifact: Artifact) -> None:
     if store.holds(artifact.key):
         return
     job = Job(plan, artifact, store.work_folder(artifact.key), store.folder(artifact.key) / STAGING)
-    quiet_libraries()
+    prepare_process()
     with RUN.of(job.work, plan.recipe.guards, STATES[artifact.kind]):
         BUILDERS[artifact.kind](job)
 
@@ -131,6 +131,14 @@ def show(plan: Plan, artifact: Artifact) -> None:
         else:
             publish_folder(stored, artifact.view)
         write_atomically(stamp, artifact.key + "\n")
+
+
+def prepare_process() -> None:
+    """Set what libraries read when they are loaded; to be called before torch is."""
+    quiet_libraries()
+    # A thread that waits for another spins by default. Where something else runs on its core, that costs several times
+    # the work itself; on free cores, sleeping costs nothing that can be measured.
+    os.environ.setdefault("GOMP_SPINCOUNT", "0")
 
 
 def quiet_libraries() -> None:

@@ -101,13 +101,13 @@ def _logits(model: PreTrainedModel, samples: list[list[int]]) -> torch.Tensor:
     if len(samples) > 1:
         inputs |= boundaries([len(sample) for sample in samples])
     moved = {name: value.to(model.device) if torch.is_tensor(value) else value for name, value in inputs.items()}
-    with _without_dropout(model):
+    with without_dropout(model):
         logits: torch.Tensor = model(**moved, use_cache=False).logits
     return logits
 
 
 @contextmanager
-def _without_dropout(model: torch.nn.Module) -> Iterator[None]:
+def without_dropout(model: torch.nn.Module) -> Iterator[None]:
     """Set everything but 4-bit layers to evaluation: those, once evaluated, are repacked for good and lose gradients."""
     modules = list(model.modules())
     were_training = [module.training for module in modules]

@@ -10,6 +10,7 @@ import math
 import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -83,7 +84,8 @@ def conduct(job: StageJob, total: int, build: Callable[[list[Any]], Guarded]) ->
 
     with progress(f"train {job.name}", total, "steps") as advance:
         try:
-            trainer = build([Reporter(advance)])
+            reporter = Reporter(advance)
+            trainer = build([reporter])
         except ValueError as error:
             raise InputError(f"{job.name}: {str(error).splitlines()[0]}") from error
         RUN.watch_heat(cuda_uuids())
@@ -101,6 +103,8 @@ def conduct(job: StageJob, total: int, build: Callable[[list[Any]], Guarded]) ->
         "last_loss": history[-1]["loss"],
         "trained_parameters": sum(p.numel() for p in trainer.model.parameters() if p.requires_grad),
         "precision": precision_in(trainer.args),
+        "gradient_checkpointing": trainer.args.activation_checkpointing,
+        "seconds_to_first_step": reporter.seconds_to_first_step,
         "ranks": ranks.world_size(),
         "tokens_per_second": round(counted.tokens / counted.work_seconds, 1),
         "training_seconds": round(counted.work_seconds, 1),
@@ -135,14 +139,41 @@ def precision_in(arguments: TrainingArguments) -> Precision:
     return "bf16" if arguments.bf16 else "fp16" if arguments.fp16 else "fp32"
 
 
+def kernels() -> dict[str, Any]:
+    """Return the Trainer's arguments for Liger's kernels, where there are a GPU and the package; the loss stays ours."""
+    import torch
+
+    if not torch.cuda.is_available() or find_spec("liger_kernel") is None:
+        return {}
+    losses = {"fused_linear_cross_entropy": False, "cross_entropy": False}
+    return {"use_liger_kernel": True, "liger_kernel_config": losses}
+
+
 def arguments(
-    job: StageJob, precision: Precision, total: int, kind: type[TrainingArguments] | None = None, **own: Any
+    job: StageJob,
+    precision: Precision,
+    total: int,
+    kind: type[TrainingArguments] | None = None,
+    by_parts: bool = False,
+    **own: Any,
 ) -> Any:
-    """Return the Trainer's arguments for a stage, as a `kind` of TrainingArguments with fields of its `own`."""
+    """Return the Trainer's arguments for a stage.
+
+    Args:
+        job: the stage.
+        precision: the arithmetic.
+        total: how many optimizer steps there are.
+        kind: which TrainingArguments.
+        by_parts: whether the logits are never there all at once.
+        own: fields of this kind of arguments.
+    """
     import torch
     from transformers import TrainingArguments
 
+    from manus.training.activations import checkpointing
+
     settings: TrainingSettings = job.settings
+    is_checkpointing = checkpointing(job, precision, by_parts)
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
     common: dict[str, Any] = {
         "output_dir": str(job.work),
@@ -160,8 +191,8 @@ def arguments(
         "use_cpu": not torch.cuda.is_available(),
         "ddp_find_unused_parameters": False,
         "ddp_backend": "gloo" if ranks.world_size() > 1 and not torch.cuda.is_available() else None,
-        "activation_checkpointing": settings.gradient_checkpointing,
-        "activation_checkpointing_kwargs": {"use_reentrant": False} if settings.gradient_checkpointing else None,
+        "activation_checkpointing": is_checkpointing,
+        "activation_checkpointing_kwargs": {"use_reentrant": False} if is_checkpointing else None,
         "seed": job.seed,
         "logging_steps": max(1, total // LOGS_PER_RUN),
         "logging_nan_inf_filter": False,

@@ -9,11 +9,13 @@ from __future__ import annotations
 import inspect
 import math
 import shutil
+import time
 from collections import defaultdict
 from pathlib import Path
 from statistics import fmean
 from typing import Any
 
+import psutil
 import torch
 import torch.nn.functional as F
 from transformers import PrinterCallback, Trainer, TrainerCallback, TrainerState
@@ -59,6 +61,7 @@ class Guarded(Trainer):
         super().__init__(*args, **kwargs)
         self.remove_callback(PrinterCallback)
         self.add_callback(Recall(self))
+        self.add_callback(Untangled())
         self.before = Counters()
         self.began_at = self.saved_at = CLOCK.now()
         self.crossed_at = self.saved_step = 0
@@ -207,10 +210,11 @@ class Measured(Guarded):
 
 
 class StageTrainer(Guarded):
-    """Next-token prediction whose logits exist only where a label is."""
+    """Next-token prediction whose logits exist only where a label is, and, `by_parts`, never all at once."""
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
+    def __init__(self, *args: Any, by_parts: bool = False, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        self.by_parts = by_parts
         # Trainer sets these from the model's signature; the loss here is always a sum over counted labels.
         self.loss_is_scaled_for_ga = True
         self.model_accepts_loss_kwargs = True
@@ -226,17 +230,23 @@ class StageTrainer(Guarded):
         mask = inputs.get("attention_mask")
         self.tokens_seen += int(mask.sum()) if mask is not None else labels_BT.numel()
         next_BT = F.pad(labels_BT[:, 1:], (0, 1), value=IGNORED)
+        outputs, total = self._summed(model, inputs, next_BT)
+        loss = total / (num_items_in_batch if num_items_in_batch is not None else (next_BT != IGNORED).sum())
+        if self.args.world_size > 1 and num_items_in_batch is not None:
+            loss = loss * self.args.world_size  # gradients are averaged over ranks, but divided by all their tokens
+        return (loss, outputs) if return_outputs else loss
+
+    def _summed(self, model: Any, inputs: dict[str, Any], next_BT: torch.Tensor) -> tuple[Any, torch.Tensor]:
+        """Return the model's outputs and the cross-entropy summed over the learned tokens."""
+        if self.by_parts:
+            outputs = model(**inputs, next_tokens=next_BT, use_cache=False)
+            return outputs, outputs.loss
         if self.can_skip_logits:
             keep_K = (next_BT != IGNORED).any(0).nonzero().squeeze(1)
             inputs, next_BT = {**inputs, "logits_to_keep": keep_K}, next_BT[:, keep_K]
         outputs = model(**inputs, use_cache=False)
         logits_NV, next_N = outputs.logits.flatten(0, 1).float(), next_BT.flatten()
-        total = F.cross_entropy(logits_NV, next_N, ignore_index=IGNORED, reduction="sum")
-        count = num_items_in_batch if num_items_in_batch is not None else (next_N != IGNORED).sum()
-        loss = total / count
-        if self.args.world_size > 1 and num_items_in_batch is not None:
-            loss = loss * self.args.world_size  # gradients are averaged over ranks, but divided by all their tokens
-        return (loss, outputs) if return_outputs else loss
+        return outputs, F.cross_entropy(logits_NV, next_N, ignore_index=IGNORED, reduction="sum")
 
 
 def check_loss(loss: float, step: int) -> None:
@@ -261,12 +271,32 @@ class Recall(TrainerCallback):
         self.trainer._globalstep_last_logged -= self.trainer.before.unlogged_steps
 
 
+class Untangled(TrainerCallback):
+    """Takes gradients off the embeddings' output, which transformers puts there when checkpointing is switched on.
+
+    Only reentrant checkpointing needs them. With adapters, all layers below the lowest one would compute backward.
+    """
+
+    def on_train_begin(self, *args: Any, model: Any = None, **kwargs: Any) -> None:
+        """Trainer has just switched checkpointing on."""
+        inner = model.get_base_model() if hasattr(model, "get_base_model") else model
+        inner.disable_input_require_grads()
+
+
 class Reporter(TrainerCallback):
     """Shows how the training goes, on the terminal and in the run's status."""
 
     def __init__(self, advance: Advance) -> None:
         self.advance = advance
         self.first: tuple[float, int] | None = None
+        self.seconds_to_first_step: float | None = None
+
+    def on_step_begin(self, *args: Any, **kwargs: Any) -> None:
+        """Say once how long the process has taken to get here."""
+        if self.seconds_to_first_step is None:
+            self.seconds_to_first_step = round(time.time() - psutil.Process().create_time(), 1)
+            ranks.say(f"first step after {self.seconds_to_first_step} s")
+            RUN.tell(seconds_to_first_step=self.seconds_to_first_step)
 
     def on_log(
         self, args: Any, state: TrainerState, control: Any, logs: dict[str, float] | None = None, **kw: Any

@@ -131,7 +131,7 @@ def train_dpo(job: StageJob) -> dict[str, Any]:
             ),
             data_collator=DataCollatorForPreference(pad_token_id=job.tokenizer.pad_token_id, max_length=None),
             train_dataset=pairs,
-            **of_trl(job, callbacks),
+            **of_trl(job, model, callbacks),
         )  # fmt: skip
         trainer.companions = [reference] if reference is not None else []
         keep_in_32_bits(trainer.model)
@@ -157,7 +157,7 @@ def train_orpo(job: StageJob) -> dict[str, Any]:
             ),
             data_collator=lambda rows: orpo_batch(rows, pad_token_id),
             train_dataset=Prepared(pairs),
-            **of_trl(job, callbacks),
+            **of_trl(job, model, callbacks),
         )  # fmt: skip
         keep_in_32_bits(trainer.model)
         return trainer

@@ -99,7 +99,7 @@ def train_grpo(job: StageJob, judge: Judge) -> dict[str, Any]:
                 disable_dropout=settings.dropout == 0, use_vllm=is_vllm_used(settings.generation),
             ),
             train_dataset=prompts,
-            **of_trl(job, callbacks),
+            **of_trl(job, model, callbacks),
         )  # fmt: skip
         keep_in_32_bits(trainer.model)
         return trainer

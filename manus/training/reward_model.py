@@ -52,7 +52,7 @@ def train_reward_model(job: StageJob) -> dict[str, Any]:
             args=arguments(job, precision, total, RewardConfig, max_length=None, disable_dropout=settings.dropout == 0),
             data_collator=lambda rows: collate([_joined(row) for row in rows]),
             train_dataset=pairs,
-            **of_trl(job, callbacks, "SEQ_CLS"),
+            **of_trl(job, model, callbacks, "SEQ_CLS"),
         )
         keep_in_32_bits(trainer.model)
         return trainer

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, PositiveFloat
+from pydantic import Field, PositiveFloat, SerializerFunctionWrapHandler, model_serializer
 
 from manus.settings import Frozen
 
@@ -38,7 +38,19 @@ class TrainingSettings(Frozen):
     precision: Literal["auto", "fp32", "bf16", "fp16"] = Field(
         "auto", description="Arithmetic; auto takes bf16 where the hardware computes it, else fp32."
     )
-    gradient_checkpointing: bool = Field(False, description="Trade about 30 % of the speed for memory.")
+    gradient_checkpointing: bool | Literal["auto"] = Field(
+        "auto", description="Trade about 30 % of the speed for memory; auto does so only where memory is short."
+    )
+
+    @model_serializer(mode="wrap")
+    def _as_keys_know_it(self, serialize: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Leave out what is younger than stored results and changes none of them: their keys stay valid."""
+        told: dict[str, Any] = serialize(self)
+        if told.get("gradient_checkpointing") == "auto":  # recomputing gives the same bits
+            told["gradient_checkpointing"] = False
+        if told.get("upper_layers") == 1.0:
+            del told["upper_layers"]
+        return told
 
 
 class PackingSettings(Frozen):
@@ -58,6 +70,10 @@ class AdapterSettings(TrainingSettings):
     dropout: Fraction = Field(0.0, description="Dropout on the adapter's input.")
     targets: Literal["all-linear"] | Annotated[tuple[str, ...], Field(min_length=1, strict=False)] = Field(
         "all-linear", description="Names of the linear layers to adapt, or all-linear."
+    )
+    upper_layers: Annotated[float, Field(gt=0, le=1)] = Field(
+        1.0,
+        description="Share of the layers, from the top, that get an adapter; nothing is computed backward below them.",
     )
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from manus.data.prepared import PreparedSamples, open_samples
 from manus.data.sharded import ShardedSamples
 from manus.errors import DataError, ManusError
-from manus.training.job import arguments, conduct, total_steps
+from manus.training.job import arguments, conduct, kernels, total_steps
 
 if TYPE_CHECKING:
     from manus.training.job import StageJob
@@ -22,6 +22,7 @@ def train_supervised(job: StageJob) -> dict[str, Any]:
 
     from manus.training.attention import keep_samples_apart
     from manus.training.batches import FlatCollator, PaddedCollator, Rows
+    from manus.training.head import learn_by_parts
     from manus.training.loop import StageTrainer
     from manus.training.weights import precision_of, trainable
 
@@ -31,6 +32,7 @@ def train_supervised(job: StageJob) -> dict[str, Any]:
     precision = precision_of(settings.precision)
     model = trainable(job.base, job.start, adapter, settings, precision)
     inner = model if adapter == "none" else model.get_base_model()
+    by_parts = learn_by_parts(inner, proof(samples)[0])
     is_flat = keep_samples_apart(inner, proof(samples))
     if settings.packing and not is_flat:
         raise ManusError(f"{job.name}: packing: {type(inner).__name__} cannot keep samples apart; set packing: false")
@@ -40,7 +42,8 @@ def train_supervised(job: StageJob) -> dict[str, Any]:
     def build(callbacks: list[Any]) -> Guarded:
         return StageTrainer(
             model=model,
-            args=arguments(job, precision, total),
+            args=arguments(job, precision, total, by_parts=by_parts, **kernels()),
+            by_parts=by_parts,
             train_dataset=rows,
             data_collator=FlatCollator() if is_flat else PaddedCollator(job.tokenizer.pad_token_id),
             callbacks=callbacks,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
@@ -70,7 +71,7 @@ def trainable(
         precision: the arithmetic.
     """
     model = start_model(base, trained, adapter, precision)
-    config = lora_config(adapter, settings)
+    config = lora_config(adapter, settings, model)
     if config is None:
         return model
     try:
@@ -91,16 +92,41 @@ def start_model(base: Path, trained: Sequence[Trained], adapter: AdapterKind, pr
     return compose(base, trained, held).to(device())
 
 
-def lora_config(adapter: AdapterKind, settings: TrainingSettings, task: str = "CAUSAL_LM") -> LoraConfig | None:
-    """Return PEFT's description of the adapter, None where all weights are trained."""
+def lora_config(
+    adapter: AdapterKind, settings: TrainingSettings, model: PreTrainedModel, task: str = "CAUSAL_LM"
+) -> LoraConfig | None:
+    """Return PEFT's description of the adapter of a model, None where all weights are trained."""
     if adapter == "none":
         return None
     assert isinstance(settings, AdapterSettings), "methods with adapters have their settings"
     targets = settings.targets if isinstance(settings.targets, str) else list(settings.targets)
     return LoraConfig(
         r=settings.rank, lora_alpha=settings.alpha, lora_dropout=settings.dropout, target_modules=targets,
-        use_dora=adapter == "dora", task_type=task,
+        use_dora=adapter == "dora", task_type=task, **_upper(model, settings.upper_layers),
     )  # fmt: skip
+
+
+def _upper(model: PreTrainedModel, share: float) -> dict[str, Any]:
+    """Return, as PEFT takes it, which layers get no adapter: all below the given share of them, of at least one.
+
+    Raises:
+        InputError: the model has no single list of layers, or experts, on which PEFT puts adapters in every layer.
+    """
+    if share == 1:
+        return {}
+    lists = [(name, len(part)) for name, part in model.named_modules() if isinstance(part, torch.nn.ModuleList)]
+    count = getattr(model.config.get_text_config(), "num_hidden_layers", None)
+    found = [name for name, size in lists if size == count]
+    if len(found) != 1 or count is None:
+        raise InputError(f"upper_layers: {type(model).__name__} has no single list of layers; set upper_layers: 1.0")
+    if any(parameter.dim() == 3 for parameter in model.parameters()):
+        raise InputError(
+            f"upper_layers: {type(model).__name__} has experts, which all get adapters; set upper_layers: 1.0"
+        )
+    lower = count - max(1, round(count * share))
+    if not lower:
+        return {}
+    return {"exclude_modules": rf"{re.escape(found[0])}\.({'|'.join(map(str, range(lower)))})\..*"}
 
 
 def frozen(model: Any) -> Any:
@@ -108,9 +134,9 @@ def frozen(model: Any) -> Any:
     return model.requires_grad_(False).eval()
 
 
-def of_trl(job: StageJob, callbacks: list[Any], task: str = "CAUSAL_LM") -> dict[str, Any]:
+def of_trl(job: StageJob, model: Any, callbacks: list[Any], task: str = "CAUSAL_LM") -> dict[str, Any]:
     """Return what each of TRL's trainers is told alike: tokenizer, adapter, callbacks and title."""
-    adapter = lora_config(job.settings.adapter, job.settings, task)
+    adapter = lora_config(job.settings.adapter, job.settings, model, task)
     return {
         "processing_class": job.tokenizer, "peft_config": adapter, "callbacks": callbacks, "title": job.name,
     }  # fmt: skip
