@@ -29,7 +29,7 @@ quickstart: setup
 	$(BIN)/snakemake --config recipe=recipes/quickstart.yaml
 
 test: setup
-	$(BIN)/python -m pytest -n 2 --dist loadgroup
+	$(BIN)/python -m pytest -n 2 --dist loadfile
 
 check: setup
 	$(BIN)/ruff check $(PATHS)

@@ -1,6 +1,6 @@
 """Peak memory and speed of preparing files of several sizes: flat, where the file grows a hundredfold.
 
-    python benchmarks/memory.py BASE_FOLDER [--megabytes 10 1000 8000] [--kind chat|text|log] [--processes 1 2]
+    python benchmarks/memory.py BASE_FOLDER [--megabytes 10 1000 8000] [--kind chat|text|log] [--processes 1 2] [--write]
 
 Each size runs in a process of its own. The peak is the sum over the process and its workers, shared pages counted once
 (PSS), from the first row to the last of an epoch read in shuffled order.
@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 import psutil
+from tables import write_table
 
 SECONDS_BETWEEN_LOOKS = 0.25
 ROWS_READ = 20_000
@@ -48,7 +49,7 @@ def write_data(path: Path, size: int, kind: str) -> None:
 
 
 def prepare_and_read(
-    base: Path, file: Path, processes: int, folder: Path, index_above_bytes: int = 1_000_000_000
+    base: Path, file: Path, processes: int, folder: Path, index_above_bytes: int = 250_000_000
 ) -> dict[str, Any]:
     """Prepare a file, read some of it in shuffled order, and return what was measured."""
     from manus.capabilities import cot
@@ -67,8 +68,8 @@ def prepare_and_read(
     tokenizer = load_tokenizer(base)
     began = time.monotonic()
     told = prepare(
-        [Source(path=str(file))], settings, cot.read if is_chat else as_text, "messages" if is_chat else "text", tokenizer, folder, 0, folder / "out",
-        folder / "work" / "quarantine.jsonl",
+        [Source(path=str(file))], settings, cot.read if is_chat else as_text, "messages" if is_chat else "text",
+        tokenizer, folder, 0, folder / "out", folder / "work" / "quarantine.jsonl",
     )  # fmt: skip
     prepared = time.monotonic() - began
     samples = open_samples(folder / "out")
@@ -124,25 +125,30 @@ def main() -> None:
     parser.add_argument("--processes", type=int, nargs="+", default=[2])
     parser.add_argument("--folder", type=Path)
     parser.add_argument("--child", type=Path)
-    parser.add_argument("--index-above-bytes", type=int, default=1_000_000_000)
+    parser.add_argument("--index-above-bytes", type=int, default=250_000_000)
+    parser.add_argument("--write", action="store_true", help="put the table into docs/BENCHMARKS.md")
     given = parser.parse_args()
     above = given.index_above_bytes
     if given.child:
         print(json.dumps(prepare_and_read(given.base, given.child, given.processes[0], given.folder, above)))
         return
-    print(
-        "| kind | MB | processes | indexed | peak MB | prepare s | MB/s | us per sample |\n|---|---|---|---|---|---|---|---|"
-    )
+    lines = [
+        "| kind | MB | processes | indexed | peak MB | prepare s | MB/s | us per sample |",
+        "|---|---|---|---|---|---|---|---|",
+    ]
+    print("\n".join(lines))
     with tempfile.TemporaryDirectory(dir=given.folder) as place:
         for megabytes in given.megabytes:
             for processes in given.processes:
                 found = measured(given.base, megabytes, given.kind, processes, Path(place), above)
-                print(
+                lines.append(
                     f"| {given.kind} | {megabytes} | {processes} | {'yes' if found['is_indexed'] else 'no'} "
                     f"| {found['peak_bytes'] / MEGABYTE:.0f} | {found['seconds']:.1f} "
-                    f"| {megabytes / found['seconds']:.1f} | {found['microseconds_per_sample']:.0f} |",
-                    flush=True,
+                    f"| {megabytes / found['seconds']:.1f} | {found['microseconds_per_sample']:.0f} |"
                 )
+                print(lines[-1], flush=True)
+    if given.write:
+        write_table("memory", "\n".join(lines))
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Draws a training history as an SVG that stands alone, and how all drawings look.
+"""Draws a training history and the lengths of samples as SVGs that stand alone, and how all drawings look.
 
 Knows nothing of files, stages or reports.
 """
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
+LENGTHS_SVG = "lengths.svg"  # among a stage's prepared data
 SIZE_INCHES = (4.9, 2.6)
 FONT_SIZE = 9.5
 ACCENT = "#14908a"  # reads on white and on near-black
@@ -52,6 +53,30 @@ def loss_curve(history: Sequence[Mapping[str, Any]]) -> str:
     return svg_of(figure, _title(points))
 
 
+def length_histogram(edges: Sequence[int], samples: Sequence[int], max_length: int) -> str:
+    """Return an SVG of how many samples are how long, with the longest length allowed as a line where it is near.
+
+    Args:
+        edges: in tokens; one more than there are bars.
+        samples: of each bar.
+        max_length: in tokens.
+    """
+    from matplotlib.figure import Figure
+
+    figure = Figure(SIZE_INCHES, layout="constrained")
+    axes = figure.add_subplot()
+    widths = [end - begin for begin, end in itertools.pairwise(edges)]
+    axes.bar(edges[:-1], samples, [0.9 * width for width in widths], align="edge", color=ACCENT)
+    dress(axes, "samples", along="tokens")
+    if edges[-1] >= max_length - max(widths):
+        axes.axvline(max_length, color=INK, alpha=0.55, linewidth=1, dashes=(3, 3))
+        axes.text(
+            max_length, 0.98, "max_length ", color=INK, ha="right", va="top", fontsize=FONT_SIZE,
+            transform=axes.get_xaxis_transform(),
+        )  # fmt: skip
+    return svg_of(figure, f"Tokens per sample: {sum(samples):,} samples of {edges[0]:,} to {edges[-1]:,} tokens")
+
+
 def is_number(value: Any) -> bool:
     """Tell whether a logged value can be drawn."""
     return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
@@ -62,11 +87,11 @@ def reach_of(count: int) -> int:
     return max(2, round(SMOOTHED_SHARE * count))
 
 
-def dress(axes: Axes, label: str) -> None:
-    """Give axes over the steps their look, and the vertical one its label."""
+def dress(axes: Axes, label: str, along: str = "step") -> None:
+    """Give axes their look and labels: what is shown, and along what."""
     from matplotlib.ticker import MaxNLocator
 
-    axes.set_xlabel("step", color=INK, fontsize=FONT_SIZE)
+    axes.set_xlabel(along, color=INK, fontsize=FONT_SIZE)
     axes.set_ylabel(label, color=INK, fontsize=FONT_SIZE)
     axes.tick_params(colors=INK, labelsize=FONT_SIZE, length=0)
     axes.xaxis.set_major_locator(MaxNLocator(6, integer=True))
@@ -113,7 +138,7 @@ def _draw_loss(axes: Axes, points: Sequence[Mapping[str, Any]]) -> None:
         axes.plot(steps, smoothed(losses, reach_of(len(points))), color=ACCENT, linewidth=2)
         axes.set_xlim(steps[0], steps[-1])
         axes.margins(y=0.08)
-    is_likelihood = not any(key.startswith("reward") for entry in points for key in entry)
+    is_likelihood = not any(key.startswith(("reward", "margin")) for entry in points for key in entry)
     dress(axes, "loss, nats per token" if is_likelihood else "loss")
 
 

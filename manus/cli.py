@@ -234,6 +234,35 @@ def stage(
 
 
 @app.command()
+def data(
+    recipe: RecipeFile,
+    name: StageName,
+    given: Given = None,
+    sample: Annotated[int, typer.Option(min=0, help="How many samples to show as the model sees them.")] = 1,
+    as_json: AsJson = False,
+) -> None:
+    """Examine a stage's data, and prepare it first: counts, lengths, quarantine, leaks, and a sample with its loss mask.
+
+    Exit code 2: a held-out prompt is trained on.
+    """
+    resolved = _plan(recipe, given)
+    if f"data/{name}" not in resolved.artifacts:
+        resolved.stage(name)
+    with contextlib.redirect_stdout(sys.stderr):  # stdout is for what was found
+        _build(recipe, given, f"data/{name}")
+    from rich.console import Console
+
+    from manus.doctor import check, examined, show
+
+    found, title = examined(resolved, name, sample), f"{resolved.recipe.name}: {name}"
+    if as_json:
+        print(json.dumps({"stage": name, **found.to_json()}, indent=2, ensure_ascii=False))
+    else:
+        show(found, title, Console())
+    check(found, title)
+
+
+@app.command()
 def evaluate(recipe: RecipeFile, name: StageName, given: Given = None) -> None:
     """Measure a stage (or `merged`) on held-out data, and first build whatever it needs."""
     if name != "merged":
@@ -315,19 +344,32 @@ def watch(run: RunName = None) -> None:
 def gc(
     output_dir: Annotated[Path, typer.Argument(help="The folder that holds .store.")] = Path("results"),
     yes: Annotated[bool, typer.Option("--yes", help="Remove; without it only show.")] = False,
+    is_cache: Annotated[
+        bool, typer.Option("--cache", help="The data cache instead: indexes and plain copies, which are made anew.")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Show stored artifacts that no recipe in the folder refers to any more; with --yes remove them."""
+    """Show stored artifacts that no recipe in the folder refers to any more; with --yes remove them.
+
+    Also tells how large the data cache is, which all recipes of this user share.
+    """
+    from manus.data.cache import cache_folder, clear, sizes
     from manus.garbage import remove_unreferenced
 
-    found = remove_unreferenced(output_dir, is_dry=not yes)
+    cache = sizes(cache_folder())
+    found = cache if is_cache else remove_unreferenced(output_dir, is_dry=not yes)
+    if is_cache and yes:
+        clear(cache_folder())
     if as_json:
         print(json.dumps([{"artifact": name, "bytes": size, "removed": yes} for name, size in found], indent=2))
         return
     for name, size in found:
         print(f"  {size / 1e6:10.1f} MB  {name}")
     total = sum(size for _, size in found) / 1e6
-    print(f"{len(found)} artifacts, {total:.1f} MB: {'removed' if yes else 'would be removed; add --yes to do it'}")
+    what = f"files in {cache_folder()}" if is_cache else "artifacts"
+    print(f"{len(found)} {what}, {total:.1f} MB: {'removed' if yes else 'would be removed; add --yes to do it'}")
+    if cache and not is_cache:
+        print(f"data cache: {sum(size for _, size in cache) / 1e6:.1f} MB in {cache_folder()}; --cache removes it")
 
 
 @app.command(name="build")

@@ -14,7 +14,7 @@ from typing import Any, Literal
 
 from manus.artifact import Store, canonical, key_of
 from manus.data.settings import DataSettings
-from manus.data.sources import hub_name, identity
+from manus.data.sources import hub_name, identity, may_be_large
 from manus.digests import Digests
 from manus.errors import DataError, ModelError, RecipeError, did_you_mean
 from manus.files import write_json
@@ -92,6 +92,13 @@ class Plan:
             names = [stage.name for stage in self.recipe.stages]
             raise RecipeError(f"{self.recipe.path}: no stage is called {name!r}; {did_you_mean(name, names)}")
         return found
+
+    def is_large(self, name: str) -> bool:
+        """Tell whether the data of a stage or reward model are prepared by many processes, as far as files can tell."""
+        learned = next(one for one in self.recipe.learned if one.name == name)
+        if learned.data_kind not in ("messages", "text"):
+            return False
+        return may_be_large(learned.sources, learned.data, self.recipe.path.parent)
 
     def chain_before(self, name: str) -> tuple[Stage, ...]:
         """Return the stages that a stage builds on, in order."""

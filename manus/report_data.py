@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,6 +11,8 @@ from typing import Any
 from pydantic import BaseModel
 
 from manus.artifact import Manifest
+from manus.charts import LENGTHS_SVG
+from manus.data.examination import Reason, reasons
 from manus.data.prepared import read_jsonl
 from manus.metric_subjects import SLUGS
 from manus.plan import Artifact, Plan
@@ -73,8 +74,9 @@ class StageView:
     train: Job
     statistics: dict[str, Any]
     pairs_made: dict[str, Any] | None
-    quarantine: list[tuple[str, int, str]]
+    quarantine: list[Reason]
     loss_svg: str
+    lengths_svg: str
     charts: list[tuple[str, str]]
     completions: list[Prompted]
     reward_failures: list[dict[str, Any]]
@@ -130,6 +132,7 @@ def _stage_view(stage: Stage, jobs: Mapping[str, Job], merged: dict[str, Any]) -
         pairs_made=pairs.read("statistics.json") if pairs else None,
         quarantine=reasons(read_jsonl(data.folder / "quarantine.jsonl")),
         loss_svg=(train.folder / "loss.svg").read_text(encoding="utf-8"),
+        lengths_svg=lengths.read_text(encoding="utf-8") if (lengths := data.folder / LENGTHS_SVG).exists() else "",
         charts=charts_of(train),
         completions=choose_completions(list(read_jsonl(told)) if (told := train.folder / COMPLETIONS).exists() else []),
         reward_failures=train.read(REWARD_FAILURES) if (train.folder / REWARD_FAILURES).exists() else [],
@@ -213,16 +216,6 @@ def _source(identity: Mapping[str, Any], title: str) -> str:
     name = title if "hub" in identity or "generator" in identity else Path(title).name
     weight = f" × {identity['weight']:g}" if identity.get("weight", 1) != 1 else ""
     return f"{name}{weight} ({', '.join(mark[:12] for mark in marks)})"
-
-
-def reasons(quarantine: Iterable[Mapping[str, Any]]) -> list[tuple[str, int, str]]:
-    """Return why rows were put aside: reason, how many, and where the first one stands."""
-    count: Counter[str] = Counter()
-    first: dict[str, str] = {}
-    for row in quarantine:
-        count[row["reason"]] += 1
-        first.setdefault(row["reason"], row["place"])
-    return [(reason, number, first[reason]) for reason, number in count.most_common()]
 
 
 def compared(measured: Mapping[str, Mapping[str, Any]], kind: str) -> list[Comparison]:

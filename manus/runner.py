@@ -136,8 +136,8 @@ def show(plan: Plan, artifact: Artifact) -> None:
 def prepare_process() -> None:
     """Set what libraries read when they are loaded; to be called before torch is."""
     quiet_libraries()
-    # A thread that waits for another spins by default. Where something else runs on its core, that costs several times
-    # the work itself; on free cores, sleeping costs nothing that can be measured.
+    # A thread that waits for another spins by default; where something else runs on its core, that costs several times
+    # the work itself.
     os.environ.setdefault("GOMP_SPINCOUNT", "0")
 
 

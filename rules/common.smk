@@ -54,6 +54,11 @@ def why(kind):
     return lambda wildcards: STATUS[f"{kind}/{wildcards.name}"].why or "it is there"
 
 
+def data_threads(wildcards):
+    """A threads function: large data are tokenised by all cores, small ones by one."""
+    return ALL_CORES if PLAN.is_large(wildcards.name) else 1
+
+
 def command(kind):
     """The shell command of a job. `exec` leaves no shell between Snakemake and the trainer to swallow signals."""
     given = " ".join(

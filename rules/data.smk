@@ -6,7 +6,7 @@ rule data:
         needs("data"),
     output:
         f"{BUILT}/data/{{name}}@{{token}}",
-    threads: 1
+    threads: data_threads
     params:
         why=why("data"),
     message:

@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 
 import pytest
+from filelock import FileLock
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 os.environ.setdefault("OMP_NUM_THREADS", "1")
@@ -27,8 +28,6 @@ def undecided_base(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
     It knows the form of the answer and not the task. Trained once for all processes of a test run.
     """
-    from filelock import FileLock
-
     from tests.pico import pretrained, rows, undecided
 
     folder = tmp_path_factory.getbasetemp().parent / "undecided"

@@ -47,6 +47,29 @@ def cached(path: Path, build: Callable[[Path], None]) -> Path:
     return path
 
 
+def sizes(folder: Path) -> list[tuple[str, int]]:
+    """Return the derived files in the cache, with their sizes in bytes; locks are none."""
+    if not folder.is_dir():
+        return []
+    files = [path for path in folder.iterdir() if path.is_file() and path.suffix != ".lock"]
+    return sorted((path.name, path.stat().st_size) for path in files)
+
+
+def clear(folder: Path) -> None:
+    """Remove all derived files but those that are being built now; what needs them makes them anew.
+
+    Whoever has one open keeps it until it is closed.
+    """
+    for name, _ in sizes(folder):
+        lock = folder / f"{name.removesuffix('.building')}.lock"
+        with lock.open("a") as stream:
+            try:
+                fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                continue
+            (folder / name).unlink(missing_ok=True)
+
+
 @contextmanager
 def _locked(lock: Path, name: str) -> Iterator[None]:
     with lock.open("a") as stream:

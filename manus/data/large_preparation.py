@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 
 from manus.artifact import key_of
 from manus.data.cache import cache_folder, cached
+from manus.data.hub import spooled, spools
 from manus.data.indexing import LineEnds, index_of
 from manus.data.large_selection import split
 from manus.data.large_table import write_table
@@ -26,7 +27,14 @@ from manus.data.records import Records, Spooled, cut_evenly, records_of
 from manus.data.sample import Row, RowError, Sample
 from manus.data.settings import DataSettings, Source
 from manus.data.shards import QUARANTINE, Reading, Shard, Task, Told, make_shard
-from manus.data.sources import DEFAULT_GENERATED_HELD_OUT, DEFAULT_GENERATED_ROWS, data_files, rows
+from manus.data.sources import (
+    DEFAULT_GENERATED_HELD_OUT,
+    DEFAULT_GENERATED_ROWS,
+    EXPANSION,
+    bytes_of_files,
+    data_files,
+    rows,
+)
 from manus.data.workers import processors, side_by_side
 from manus.digests import Digests
 from manus.errors import DataError
@@ -38,26 +46,14 @@ from manus.guards.run import RUN
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
-FORMAT = 1
+FORMAT = 2
 SHARD_BYTES = 16 << 20
 MOST_SHARDS = 4096  # more data make larger shards
 MEGABYTE = 1_000_000
-EXPANSION = {".gz": 4, ".zst": 4, ".parquet": 4}  # how much larger rows usually are than their compressed file
 EXAMPLES_IN_ERROR = 3
 LARGEST_QUARANTINE = 10_000
 SPARE_ROWS = 1000  # read beyond sample_size, for duplicates and bad rows
 PLAN = "shards.json"
-
-
-def bytes_of_files(sources: Sequence[Source], beside: Path) -> int:
-    """Return about how many bytes of rows the local files of a stage hold."""
-    files = [file for source in sources if source.path is not None for file in data_files(source, beside)]
-    return sum(file.stat().st_size * EXPANSION.get(file.suffix, 1) for file in files)
-
-
-def is_large(sources: Sequence[Source], settings: DataSettings, beside: Path) -> bool:
-    """Tell whether a stage's data are prepared here and not in memory: by their size, or for what only this can do."""
-    return settings.mix != "epochs" or bytes_of_files(sources, beside) > settings.index_above_bytes
 
 
 def prepare_large(
@@ -81,8 +77,10 @@ def prepare_large(
         DataError: too many bad rows, or too few samples.
         Interrupted: a signal came.
     """
+    from_hub = spools(sources, settings, seed, work)
+    size = bytes_of_files(sources, beside, from_hub.values())
     say(
-        f"{bytes_of_files(sources, beside) / 1e9:.2f} GB of files (index_above_bytes {settings.index_above_bytes / 1e9:g} "
+        f"{size / 1e9:.2f} GB of files (index_above_bytes {settings.index_above_bytes / 1e9:g} "
         "GB): rows are indexed and read one by one, so memory stays small"
     )
     opened = _Opened.of(sources, settings, beside, seed, work)
@@ -105,7 +103,9 @@ def prepare_large(
         "train_samples": table.samples,
         "held_out_samples": len(chosen.held_out),
         "tokens": table.tokens,
+        "learned_share": table.learned_share,
         "tokens_per_sample": table.quantiles,
+        "length_histogram": table.histogram,
         "left_aside": table.left_aside,
         "sources": [source.title if source.path is None else Path(source.path).name for source in sources],
         "shards": len(shards),
@@ -136,12 +136,13 @@ class _Opened:
                     opened.digests.append(digest)
                     records = records_of(file, digest, cache)
                     found.append(records or _spooled(_whole(file, settings), f"{index}-{digest[:16]}", work))
+            elif source.hub is not None:
+                path = spooled(source, settings, seed, work)
+                found.append(Spooled(path, index_of(path, path.stem, LineEnds, path.parent)))
             else:
-                if source.generator is not None:
-                    opened.generated.append((index, source))
-                count, limit = _wanted_rows(source, settings)
-                drawn = rows(source, beside, count, seed, False)
-                found.append(_spooled(drawn, str(index), work, limit))
+                opened.generated.append((index, source))
+                made = source.size or settings.sample_size or DEFAULT_GENERATED_ROWS
+                found.append(_spooled(rows(source, beside, made, seed, False), str(index), work))
             opened.files.append(found)
         digests.save()
         return opened
@@ -160,22 +161,12 @@ def _whole(file: Path, settings: DataSettings) -> Iterator[tuple[str, object]]:
     yield from rows(Source(path=str(file.resolve())), file.parent, 0, 0, False)
 
 
-def _wanted_rows(source: Source, settings: DataSettings) -> tuple[int, int | None]:
-    """Return how many rows a generator or the hub is asked for, and after how many to stop."""
-    if source.generator is not None:
-        return source.size or settings.sample_size or DEFAULT_GENERATED_ROWS, None
-    needed = settings.sample_size + (settings.held_out or 0) if settings.sample_size else 0
-    return needed, needed + settings.sample_size // 10 + 200 if needed else None
-
-
-def _spooled(drawn: Iterator[tuple[str, object]], name: str, work: Path, limit: int | None = None) -> Records:
+def _spooled(drawn: Iterator[tuple[str, object]], name: str, work: Path) -> Records:
     """Write rows down, once, so that they can be read again and from the middle."""
 
     def build(target: Path) -> None:
         with target.open("w", encoding="utf-8") as stream:
-            for number, (place, row) in enumerate(drawn):
-                if number == limit:
-                    break
+            for place, row in drawn:
                 RUN.cross("reading data")
                 stream.write(json.dumps([place, row], ensure_ascii=False, default=str) + "\n")
 

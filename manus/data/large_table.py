@@ -17,7 +17,9 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from manus.data.distribution import Histogram, histogram, quantiles
 from manus.data.large_selection import Split, is_among, prompts_of
+from manus.data.leaks import ASKED, asked_by, check_no_leak
 from manus.data.mixing import times_seen
 from manus.data.packing import write_rows
 from manus.data.prepared import read_held_out
@@ -29,8 +31,6 @@ from manus.files import write_json
 from manus.guards.progress import progress
 from manus.guards.run import RUN
 
-QUANTILES = (0, 50, 90, 99, 100)
-
 
 @dataclass(frozen=True, slots=True)
 class Table:
@@ -39,7 +39,9 @@ class Table:
     samples: int
     tokens: int
     rows: int
+    learned_share: float
     quantiles: dict[str, int]
+    histogram: Histogram
     left_aside: dict[str, int]
     times: list[float]
 
@@ -63,7 +65,7 @@ def write_table(
         DataError: nothing is left to train on, or a prompt is on both sides.
     """
     aside: Counter[str] = Counter({"exact duplicate": chosen.repeated.marked})
-    samples, pieces, tokens = ([0] * len(sources) for _ in range(3))
+    samples, pieces, tokens, learned = ([0] * len(sources) for _ in range(4))
     bases = list(accumulate((shard.told.tokens for shard in shards), initial=0))
     with (folder / STARTS).open("wb") as starts, (folder / LENGTHS).open("wb") as lengths:
         for shard, base, (found, trains, asked) in zip(shards, bases, chosen.trained(shards), strict=False):
@@ -74,7 +76,9 @@ def write_table(
             of_shard = of_shard[trains[of_shard["sample"]]]
             starts.write((of_shard["start"] + np.uint64(base)).astype("<i8").tobytes())
             lengths.write(of_shard["length"].astype("<i4").tobytes())
+            asked_by([found["prompt"][of_shard["sample"]]], folder / ASKED)
             samples[shard.task.source] += int(trains.sum())
+            learned[shard.task.source] += int(of_shard["learned"].sum())
             pieces[shard.task.source] += len(of_shard)
             tokens[shard.task.source] += int(of_shard["length"].sum())
     if not sum(samples):
@@ -89,10 +93,15 @@ def write_table(
     made = [{"samples": n, "tokens": t, "times": f} for n, t, f in zip(pieces, tokens, times, strict=True)]
     layout = {"version": 1, "max_length": settings.max_length, "seed": seed, "token_files": files, "sources": made}
     write_json(folder / LAYOUT, layout)
-    check_no_leak(shards, folder)
+    check_places(shards, folder)
+    check_no_leak(folder)
     counted, rows = _pack(folder, settings.max_length)
     left_aside = {reason: count for reason, count in aside.items() if count}
-    return Table(int(counted.sum()), _total(counted), rows, quantiles(counted), left_aside, times)
+    seen, marked = (sum(t * n for t, n in zip(times, counts, strict=True)) for counts in (tokens, learned))
+    return Table(
+        int(counted.sum()), _total(counted), rows, round(marked / seen, 4), quantiles(counted), histogram(counted),
+        left_aside, times,
+    )  # fmt: skip
 
 
 def _times(
@@ -125,8 +134,8 @@ def _take_over(shards: Sequence[Shard], folder: Path) -> dict[str, int]:
     return files
 
 
-def check_no_leak(shards: Sequence[Shard], folder: Path) -> None:
-    """Look at what was written: no training sample may ask what a held-out sample asks.
+def check_places(shards: Sequence[Shard], folder: Path) -> None:
+    """Look at the tokens that the table points at: none may be of a sample that asks what a held-out sample asks.
 
     Raises:
         DataError: one does.
@@ -181,13 +190,3 @@ def _pack(folder: Path, capacity: int) -> tuple[npt.NDArray[np.int64], int]:
 
 def _total(counted: npt.NDArray[np.int64]) -> int:
     return int((counted * np.arange(len(counted))).sum())
-
-
-def quantiles(counted: npt.NDArray[np.int64]) -> dict[str, int]:
-    """Return quantiles of values from how often each occurs, interpolated as numpy does."""
-    ends, found = np.cumsum(counted), {}
-    for percent in QUANTILES:
-        place = percent / 100 * (ends[-1] - 1)
-        low, high = (int(np.searchsorted(ends, p, side="right")) for p in (np.floor(place), np.ceil(place)))
-        found[str(percent)] = int(low + (high - low) * (place - np.floor(place)))
-    return found

@@ -11,13 +11,24 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from manus.data.large_preparation import is_large, prepare_large
+from manus.data.distribution import histogram
+from manus.data.hub import read_spool, spools
+from manus.data.large_preparation import prepare_large
+from manus.data.leaks import Asked, check_no_leak
 from manus.data.prepared import HELD_OUT, write_jsonl, write_pairs, write_prompts, write_tokens
 from manus.data.rendering import Pair, Tokens, render, render_pair, render_prompt
 from manus.data.sample import Row, RowError, Sample, SampleKind, prompt_of
 from manus.data.selection import Pool, select
 from manus.data.settings import DataSettings, Source
-from manus.data.sources import DEFAULT_GENERATED_HELD_OUT, DEFAULT_GENERATED_ROWS, rows
+from manus.data.sources import (
+    DEFAULT_GENERATED_HELD_OUT,
+    DEFAULT_GENERATED_ROWS,
+    Numbered,
+    bytes_of_files,
+    is_large,
+    renamed,
+    rows,
+)
 from manus.data.windows import windows_of
 from manus.errors import DataError
 from manus.files import write_json
@@ -28,6 +39,7 @@ if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
 EXAMPLES_IN_ERROR = 3
+LARGEST_IN_MEMORY = 1_000_000_000  # bytes of rows, of the kinds that are prepared in memory only
 
 
 @dataclass
@@ -84,20 +96,22 @@ def prepare(
         DataError: too many bad rows, or too few samples.
         Interrupted: a signal came.
     """
-    if is_large(sources, settings, beside):
-        if kind not in ("messages", "text"):
-            raise DataError(
-                f"samples of kind {kind} are prepared in memory, and these files are larger than index_above_bytes "
-                f"({settings.index_above_bytes:,}); split them, or raise it if there is memory for them"
-            )
-        return prepare_large(sources, settings, read, tokenizer, beside, seed, folder, quarantine_file.parent)
+    from_hub = spools(sources, settings, seed, quarantine_file.parent)
+    if kind in ("messages", "text"):
+        if is_large(sources, settings, beside, from_hub.values()):
+            return prepare_large(sources, settings, read, tokenizer, beside, seed, folder, quarantine_file.parent)
+    else:
+        _check_fits(kind, settings, bytes_of_files(sources, beside, from_hub.values()))
     quarantine = Quarantine()
-    pools = [_pool(source, settings, read, beside, seed, quarantine) for source in sources]
+    pools = [
+        _pool(source, settings, read, beside, seed, quarantine, from_hub.get(index))
+        for index, source in enumerate(sources)
+    ]
     quarantine.check(settings.failure_budget, quarantine_file)
     selection = select(pools, settings.held_out, settings.sample_size, seed)
-    too_long: Counter[str] = Counter()
     fit, write = _FORMS[kind]
-    lengths = write(folder, _rendered(selection.train, fit, settings, tokenizer, quarantine, too_long))
+    tally = _Tally()
+    lengths = write(folder, _rendered(selection.train, fit, settings, tokenizer, quarantine, tally))
     quarantine.check(settings.failure_budget, quarantine_file)
     if not len(lengths):
         raise DataError(
@@ -105,46 +119,64 @@ def prepare(
         )
     write_jsonl(folder / HELD_OUT, selection.held_out)
     write_jsonl(folder / "quarantine.jsonl", quarantine.rows)
+    tally.asked.write(folder)
+    check_no_leak(folder)
     statistics = {
         "rows": quarantine.seen,
         "quarantined": len(quarantine.rows),
         "train_samples": len(lengths),
         "held_out_samples": len(selection.held_out),
         "tokens": int(lengths.sum()),
+        "learned_share": round(tally.learned / int(lengths.sum()), 4),
         "tokens_per_sample": {str(q): int(np.quantile(lengths, q / 100)) for q in (0, 50, 90, 99, 100)},
-        "left_aside": {**selection.left_aside, **too_long},
+        "length_histogram": histogram(np.bincount(lengths)),
+        "left_aside": {**selection.left_aside, **tally.aside},
         "sources": [source.title if source.path is None else Path(source.path).name for source in sources],
     }
     write_json(folder / "statistics.json", statistics)
     return statistics
 
 
+def _check_fits(kind: SampleKind, settings: DataSettings, size: int) -> None:
+    """Refuse what only fits into memory and is too large for that.
+
+    Raises:
+        DataError: it is, or its mixture needs what only large data have.
+    """
+    if settings.mix != "epochs":
+        raise DataError(f"mix: {settings.mix} is for texts and chats; samples of kind {kind} take mix: epochs")
+    if size > max(settings.index_above_bytes, LARGEST_IN_MEMORY):
+        raise DataError(
+            f"samples of kind {kind} are prepared in memory, and these are {size:,} bytes; give a sample_size, split "
+            f"them, or raise index_above_bytes ({settings.index_above_bytes:,}) if there is memory for about five times that"
+        )
+
+
 def _pool(
-    source: Source,
-    settings: DataSettings,
-    read: Callable[[Row], Sample],
-    beside: Path,
-    seed: int,
-    quarantine: Quarantine,
-) -> Pool:
+    source: Source, settings: DataSettings, read: Callable[[Row], Sample], beside: Path, seed: int,
+    quarantine: Quarantine, from_hub: Path | None,
+) -> Pool:  # fmt: skip
+    if from_hub is not None:
+        drawn = ((place, renamed(row, source.columns)) for place, row in read_spool(from_hub))
+        return Pool(source.title, source.weight, _samples(drawn, read, quarantine))
     if source.generator is None:
         needed = settings.sample_size + (settings.held_out or 0) if settings.sample_size else 0
         is_endless = source.hub is not None and needed > 0
         limit = needed + settings.sample_size // 10 + 200 if is_endless else None
-        samples = _samples(source, read, beside, needed, seed, False, quarantine, limit)
+        samples = _samples(rows(source, beside, needed, seed, False), read, quarantine, limit)
         return Pool(source.title, source.weight, samples)
     made = source.size or settings.sample_size or DEFAULT_GENERATED_ROWS
     tested = settings.held_out or DEFAULT_GENERATED_HELD_OUT
-    train = _samples(source, read, beside, made, seed, False, quarantine)
-    return Pool(source.title, source.weight, train, _samples(source, read, beside, tested, seed, True, quarantine))
+    train, held_out = (rows(source, beside, n, seed, side) for n, side in ((made, False), (tested, True)))
+    samples = _samples(train, read, quarantine)
+    return Pool(source.title, source.weight, samples, _samples(held_out, read, quarantine))
 
 
 def _samples(
-    source: Source, read: Callable[[Row], Sample], beside: Path, count: int, seed: int, held_out: bool,
-    quarantine: Quarantine, limit: int | None = None,
+    drawn: Iterator[Numbered], read: Callable[[Row], Sample], quarantine: Quarantine, limit: int | None = None
 ) -> list[Sample]:  # fmt: skip
     samples: list[Sample] = []
-    for place, row in rows(source, beside, count, seed, held_out):
+    for place, row in drawn:
         RUN.cross("reading data")
         quarantine.seen += 1
         try:
@@ -158,22 +190,43 @@ def _samples(
     return samples
 
 
+@dataclass
+class _Tally:
+    """What there is to say of the samples that were rendered: why some are not used, what is learned, what they ask."""
+
+    aside: Counter[str] = field(default_factory=Counter)
+    learned: int = 0
+    asked: Asked = field(default_factory=Asked)
+
+
 Fit = Callable[["PreTrainedTokenizerBase", Sample, DataSettings, "Counter[str]"], Iterator[Any]]
 TOO_LONG, TRUNCATED = "longer than max_length", "truncated to max_length"
 
 
 def _rendered(
     samples: Sequence[Sample], fit: Fit, settings: DataSettings, tokenizer: PreTrainedTokenizerBase,
-    quarantine: Quarantine, too_long: Counter[str],
+    quarantine: Quarantine, tally: _Tally,
 ) -> Iterator[Any]:  # fmt: skip
     with progress("tokenise", len(samples), "samples") as advance:
         for index, sample in enumerate(samples, 1):
             RUN.cross("tokenising")
             try:
-                yield from fit(tokenizer, sample, settings, too_long)
+                pieces = 0
+                for piece in fit(tokenizer, sample, settings, tally.aside):
+                    tally.learned += learned_in(piece)
+                    pieces += 1
+                    yield piece
+                tally.asked.add(sample, pieces)
             except RowError as error:
                 quarantine.rows.append({"place": f"sample {index}", "reason": str(error), "row": sample})
             advance(index)
+
+
+def learned_in(piece: Tokens | Pair | tuple[Sample, int]) -> int:
+    """Return how many tokens of a prepared sample the loss counts: none of a prompt, both answers of a pair."""
+    if isinstance(piece, Tokens):
+        return sum(piece.is_learned)
+    return len(piece.chosen) + len(piece.rejected) if isinstance(piece, Pair) else 0
 
 
 def _fit_text(

@@ -101,7 +101,9 @@ class DataSettings(Frozen):
         "first_exhausted", description="When an epoch of shares ends: no sample is seen twice, or all are seen."
     )
     index_above_bytes: Annotated[int, Field(ge=0)] = Field(
-        1_000_000_000, description="Files of more bytes in all are indexed and read row by row, in bounded memory."
+        250_000_000,
+        description="Files of more bytes in all are indexed and read row by row, in bounded memory; "
+        "smaller ones are held in memory, which takes about five times their size.",
     )
     failure_budget: Annotated[float, Field(ge=0, le=1)] = Field(
         0.01, description="Share of rows that may be unusable before the stage refuses its data."

@@ -29,8 +29,9 @@ if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
 TOKENS, PIECES, SAMPLES, QUARANTINE, TOLD = "tokens.int32", "pieces.bin", "samples.bin", "quarantine.jsonl", "told.json"
-# Where the tokens of a training sample lie in the shard, how many, and which sample of the shard they come from.
-PIECE = np.dtype([("start", "<u8"), ("length", "<u4"), ("sample", "<u4")])
+# Where the tokens of a training sample lie in the shard, how many, how many of them are learned, and which sample of the
+# shard they come from.
+PIECE = np.dtype([("start", "<u8"), ("length", "<u4"), ("learned", "<u4"), ("sample", "<u4")])
 # A row that became a sample: 128 bits of the digests of all it says and of what it asks, its place in the draw of the
 # held-out split, and what became of it.
 SAMPLE = np.dtype([("row", "<u8"), ("content", "<u8", 2), ("prompt", "<u8", 2), ("order", "<u8"), ("fate", "u1")])
@@ -200,7 +201,7 @@ def make_shard(reading: Reading, task: Task, folder: Path, cross: Callable[[int]
                     quarantine.write(_shown(record, str(error)) + "\n")
                 continue
             for piece in made:
-                pieces.add((tokens.count, len(piece.ids), samples.count))
+                pieces.add((tokens.count, len(piece.ids), sum(piece.is_learned), samples.count))
                 tokens.add(_marked(piece), len(piece.ids))
             samples.add(_described(record.number, sample, reading.seed, fate))
     for written in (tokens, pieces, samples):

@@ -7,13 +7,13 @@ import gzip
 import io
 import json
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import IO, Any
 
-from manus.data import generators
+from manus.data import generators, hub
 from manus.data.plain_copies import is_compressed, open_compressed
-from manus.data.settings import Source
+from manus.data.settings import DataSettings, Source
 from manus.digests import Digests
 from manus.discovery import discovered
 from manus.errors import DataError, did_you_mean
@@ -21,8 +21,7 @@ from manus.models.base import commit_of, unreachable
 
 DEFAULT_GENERATED_ROWS = 1000
 DEFAULT_GENERATED_HELD_OUT = 100
-LARGEST_HUB_ROWS = 1_000_000
-HUB_SHUFFLE_ROWS = 10_000
+EXPANSION = {".gz": 4, ".zst": 4, ".parquet": 4}  # how much larger rows usually are than their compressed file
 
 BadRow = str
 Numbered = tuple[str, dict[str, Any] | BadRow]
@@ -89,6 +88,24 @@ def data_files(source: Source, beside: Path) -> list[Path]:
     return files
 
 
+def bytes_of_files(sources: Sequence[Source], beside: Path, from_hub: Iterable[Path] = ()) -> int:
+    """Return about how many bytes of rows the local files of a stage hold, with those that were read from the hub."""
+    files = [file for source in sources if source.path is not None for file in data_files(source, beside)]
+    return sum(file.stat().st_size * EXPANSION.get(file.suffix, 1) for file in (*files, *from_hub))
+
+
+def is_large(
+    sources: Sequence[Source], settings: DataSettings, beside: Path, from_hub: Iterable[Path] = ()
+) -> bool:  # fmt: skip
+    """Tell whether a stage's data are prepared by number, not in memory: by their size, or for what only that can do."""
+    return settings.mix != "epochs" or bytes_of_files(sources, beside, from_hub) > settings.index_above_bytes
+
+
+def may_be_large(sources: Sequence[Source], settings: DataSettings, beside: Path) -> bool:
+    """Tell whether data are likely to be large, before anything is read from the hub."""
+    return is_large(sources, settings, beside) or any(hub.is_spooled(source, settings) for source in sources)
+
+
 def rows(source: Source, beside: Path, count: int, seed: int, held_out: bool) -> Iterator[Numbered]:
     """Yield where each row stands and the row, or the reason why it is none.
 
@@ -123,21 +140,14 @@ def renamed(row: dict[str, Any], columns: dict[str, str]) -> dict[str, Any]:
 
 
 def _hub_rows(source: Source, count: int, seed: int) -> Iterator[Numbered]:
-    from datasets import load_dataset
-
-    split = source.split or "train"
     try:
-        stream = load_dataset(source.hub, source.subset, split=split, revision=source.revision, streaming=True)
+        stream = hub.open_stream(source)
         if count:
-            stream = stream.shuffle(seed=seed, buffer_size=HUB_SHUFFLE_ROWS)
+            stream = stream.shuffle(seed=seed, buffer_size=hub.HUB_SHUFFLE_ROWS)
         for index, row in enumerate(stream, 1):
-            if index > LARGEST_HUB_ROWS:
-                raise DataError(
-                    f"data {source.hub}: has over {LARGEST_HUB_ROWS:,} rows; set sample_size to read a part"
-                )
             yield f"{source.hub} row {index}", dict(row)
     except (ValueError, *unreachable()) as error:  # type: ignore[misc]
-        raise DataError(f"data {source.hub}: cannot be read from the hub: {type(error).__name__}: {error}") from None
+        raise hub.refused(str(source.hub), error) from None
 
 
 def format_of(path: Path) -> str:

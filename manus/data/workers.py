@@ -28,8 +28,12 @@ Report = Callable[[int], None]  # called by a task with how far it is
 
 
 def processors() -> int:
-    """Return how many processors this process may use, as Snakemake or the scheduler has set it."""
-    return len(os.sched_getaffinity(0))
+    """Return how many processors this process may use: what the scheduler allows, at most OMP_NUM_THREADS.
+
+    Snakemake's jobs get that variable from their rule's `threads`.
+    """
+    allowed, given = len(os.sched_getaffinity(0)), os.environ.get("OMP_NUM_THREADS", "")
+    return min(allowed, max(1, int(given))) if given.isdigit() else allowed
 
 
 def side_by_side(

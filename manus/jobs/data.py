@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from manus.errors import DataError, ModelError
-from manus.files import write_json
+from manus.files import write_atomically, write_json
 from manus.jobs.job import Job
 from manus.models.base import local_folder
 from manus.recipe import CAPABILITIES, RewardModel, Stage
@@ -41,6 +41,7 @@ def build_base(job: Job) -> dict[str, Any]:
 
 def build_data(job: Job) -> dict[str, Any]:
     """reading, splitting and tokenising the stage's data"""
+    from manus.charts import LENGTHS_SVG, length_histogram
     from manus.data.preparation import prepare
     from manus.data.prepared import read_held_out
     from manus.data.rendering import load_tokenizer
@@ -53,6 +54,10 @@ def build_data(job: Job) -> dict[str, Any]:
         sources, learned.data, reader_of(learned), learned.data_kind, load_tokenizer(job.base), recipe.path.parent,
         recipe.seed, job.staging, job.work / "quarantine.jsonl",
     )  # fmt: skip
+    lengths = metrics["length_histogram"]
+    write_atomically(
+        job.staging / LENGTHS_SVG, length_histogram(lengths["edges"], lengths["samples"], learned.data.max_length)
+    )
     if isinstance(learned, Stage) and not is_measurable(CAPABILITIES[learned.capability], read_held_out(job.staging)):
         raise DataError(
             f"stage {learned.name}: none of the {metrics['held_out_samples']} held-out samples has an answer that the "

@@ -46,7 +46,7 @@ class TrainingSettings(Frozen):
     def _as_keys_know_it(self, serialize: SerializerFunctionWrapHandler) -> dict[str, Any]:
         """Leave out what is younger than stored results and changes none of them: their keys stay valid."""
         told: dict[str, Any] = serialize(self)
-        if told.get("gradient_checkpointing") == "auto":  # recomputing gives the same bits
+        if told.get("gradient_checkpointing") == "auto":  # recomputing gives the same bits (tested on the CPU)
             told["gradient_checkpointing"] = False
         if told.get("upper_layers") == 1.0:
             del told["upper_layers"]

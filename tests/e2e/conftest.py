@@ -6,6 +6,7 @@ import shutil
 from pathlib import Path
 
 import pytest
+from filelock import FileLock
 
 from tests.e2e.product import Product
 from tests.pico import rows, write_rows
@@ -29,15 +30,19 @@ guards: {cooldown_every_steps: 0}
 @pytest.fixture(scope="session")
 def finished(pico_base: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Product, str]:
     """The folder after a whole run, and what it printed."""
-    folder = tmp_path_factory.mktemp("product")
-    shutil.copytree(pico_base, folder / "base")
-    for place in ("first", "middle"):
-        write_rows(folder / f"{place}.jsonl", rows(place, 440))
-    recipe = folder / "pico.yaml"
-    recipe.write_text(RECIPE)
-    product = Product(folder, recipe)
-    done = product.snakemake()
-    return product, done.stdout + done.stderr
+    # All processes of a test run share it.
+    folder = tmp_path_factory.getbasetemp().parent / "product"
+    printed = folder.with_suffix(".txt")
+    product = Product(folder, folder / "pico.yaml")
+    with FileLock(f"{folder}.lock"):
+        if not printed.exists():
+            shutil.copytree(pico_base, folder / "base")
+            for place in ("first", "middle"):
+                write_rows(folder / f"{place}.jsonl", rows(place, 440))
+            product.recipe.write_text(RECIPE)
+            done = product.snakemake()
+            printed.write_text(done.stdout + done.stderr)
+    return product, printed.read_text()
 
 
 @pytest.fixture

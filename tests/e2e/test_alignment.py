@@ -11,7 +11,7 @@ import pytest
 from tests.e2e.product import Product, digest
 from tests.pico import pairs, rows, write_rows
 
-pytestmark = [pytest.mark.e2e, pytest.mark.xdist_group("e2e")]
+pytestmark = pytest.mark.e2e
 
 RECIPE = """\
 base_model: base

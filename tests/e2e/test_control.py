@@ -17,7 +17,7 @@ import pytest
 from manus.errors import EXIT_INTERRUPTED
 from tests.e2e.product import Product, digest, environment
 
-pytestmark = [pytest.mark.e2e, pytest.mark.xdist_group("control")]
+pytestmark = pytest.mark.e2e
 
 PATIENCE_SECONDS = 90
 STORM_SECONDS = 12  # the first few of them before the first step

@@ -16,7 +16,7 @@ import pytest
 from manus.errors import EXIT_INTERRUPTED
 from tests.e2e.product import BIN, ROOT, Product, digest, environment
 
-pytestmark = [pytest.mark.e2e, pytest.mark.xdist_group("e2e")]
+pytestmark = pytest.mark.e2e
 
 
 def training(product: Product) -> subprocess.Popen[str]:

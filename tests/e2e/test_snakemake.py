@@ -12,7 +12,7 @@ import pytest
 from tests.e2e.product import Product, digest, manifest, run
 from tests.pico import rows, write_rows
 
-pytestmark = [pytest.mark.e2e, pytest.mark.xdist_group("e2e")]
+pytestmark = pytest.mark.e2e
 END = {"merge/merged", "evaluate/merged", "report/report"}
 
 
@@ -180,7 +180,7 @@ def test_a_path_target_builds_only_what_it_needs(product: Product) -> None:
 
 @pytest.mark.parametrize(
     ("config", "words"),
-    [("epoch=3", "did you mean 'epochs'"), ("epochs=0", "epochs"), ("training_method=loro", "did you mean 'lora'")],
+    [("epoch=3", "did you mean 'epochs'"), ("epochs=0", "epochs"), ("training_method=lorra", "did you mean 'lora'")],
 )
 def test_wrong_config_is_refused(product: Product, config: str, words: str) -> None:
     done = product.snakemake("-n", config=config, check=False)

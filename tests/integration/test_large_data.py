@@ -38,7 +38,10 @@ def large(pico_base: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
         patch.setenv("MANUS_CACHE_DIR", str(folder / "cache"))
         source = [Source(path=str(path))]
         (folder / "out").mkdir()
-        prepare(source, settings, cot.read, load_tokenizer(pico_base), folder, 0, folder / "out", folder / "bad.jsonl")
+        prepare(
+            source, settings, cot.read, "messages", load_tokenizer(pico_base), folder, 0, folder / "out",
+            folder / "bad.jsonl",
+        )  # fmt: skip
     return folder / "out"
 
 

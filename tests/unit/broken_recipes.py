@@ -62,7 +62,7 @@ OF_A_STAGE = [
     ("epoch: 1", "epoch", "unknown key; did you mean 'epochs'?"),
     ("epochs:3", "'epochs:3'", "unknown key; did you mean 'epochs'?"),
     ("epochs 3", "'epochs 3'", "unknown key; did you mean 'epochs'?"),
-    ("frobnicate: 1", "frobnicate", "unknown key; known: ", "learning_rate"),
+    ("frobnicate: 1", "frobnicate", "unknown key; docs/RECIPES.md has the", "known"),
     ("lr: 1e-4", "lr", "unknown key; did you mean 'learning_rate'?"),
     ("seed: 1", "seed", "belongs to the top level"),
     (

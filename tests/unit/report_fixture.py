@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from manus.artifact import Made
-from manus.charts import loss_curve
+from manus.charts import LENGTHS_SVG, length_histogram, loss_curve
 from manus.data.prepared import write_jsonl
 from manus.evaluation.gates import Verdict, judge_all
 from manus.evaluation.intervals import paired_bootstrap, wilson
@@ -23,6 +23,7 @@ from manus.plan import Artifact, Plan, make_plan
 from manus.recipe import read_recipe
 
 HELD_OUT = 80
+LENGTHS = {"edges": [50, 150, 250, 350, 450], "samples": [412, 501, 70, 17]}
 LEVELS = ("2 steps", "3 steps", "4 steps")
 
 
@@ -158,12 +159,20 @@ def _write_data(staging: Path, hostile: str) -> None:
     statistics = {
         "rows": 1180, "quarantined": 3, "train_samples": 1000, "held_out_samples": HELD_OUT, "tokens": 148213,
         "tokens_per_sample": {"0": 61, "50": 139, "90": 233, "99": 318, "100": 402},
+        "learned_share": 0.4217,
+        "length_histogram": LENGTHS,
         "left_aside": {"duplicates": 12, "longer than max_length" + hostile: 5}, "sources": ["problems.jsonl" + hostile],
     }  # fmt: skip
     bad = [("problems.jsonl:17", "no answer"), ("problems.jsonl:90", "no answer"), ("problems.jsonl:201", "not JSON")]
     write_json(staging / "statistics.json", statistics)
+    write_atomically(staging / LENGTHS_SVG, _lengths())
     rows = [{"place": place + hostile, "reason": reason + hostile, "row": {}} for place, reason in bad]
     write_jsonl(staging / "quarantine.jsonl", rows)
+
+
+@functools.cache
+def _lengths() -> str:
+    return length_histogram(LENGTHS["edges"], LENGTHS["samples"], 512)
 
 
 @functools.cache

@@ -6,7 +6,7 @@ from xml.etree import ElementTree
 import matplotlib as mpl
 import pytest
 
-from manus.charts import loss_curve, smoothed
+from manus.charts import length_histogram, loss_curve, smoothed
 
 HISTORY = [
     {"step": step, "loss": 2 * math.exp(-step / 20) + 0.1 * (step % 3), "learning_rate": 1e-4 * step / 60}
@@ -79,3 +79,12 @@ def test_smoothing_neither_lags_nor_changes_a_line() -> None:
     assert smoothed(line, 4) == pytest.approx(line)
     assert smoothed([1.0, 0.0, 1.0, 0.0, 1.0], 1) == pytest.approx([1.0, 2 / 3, 1 / 3, 2 / 3, 1.0])
     assert smoothed([], 2) == []
+
+
+@pytest.mark.parametrize(("max_length", "is_marked"), [(96, True), (4096, False)])
+def test_lengths_are_drawn_with_the_limit_where_it_is_near(max_length: int, is_marked: bool) -> None:
+    svg = length_histogram([0, 20, 40, 60, 80, 100], [3, 0, 12, 7, 1], max_length)
+    title = ElementTree.fromstring(svg).find("{http://www.w3.org/2000/svg}title")
+    assert title is not None and title.text == "Tokens per sample: 23 samples of 0 to 100 tokens"
+    assert ("max_length" in svg) is is_marked and "currentColor" in svg
+    assert svg == length_histogram([0, 20, 40, 60, 80, 100], [3, 0, 12, 7, 1], max_length)

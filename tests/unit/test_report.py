@@ -11,10 +11,11 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
+from manus.data.examination import Reason, reasons
 from manus.evaluation.gates import Verdict
 from manus.plan import Plan
 from manus.report import pairs_told, print_summary, printable, render, size, spell_seconds, summary_rows
-from manus.report_data import reasons, shown
+from manus.report_data import shown
 from manus.report_graph import GAP_X, GAP_Y, NODE_HEIGHT, NODE_WIDTH, layout, reduced
 from manus.report_samples import LONGEST_TEXT, SHOWN_ON_DEMAND, choose, shortened, split
 from manus.report_summary import Gain, SummaryRow, difference, headline, percent, unpublished
@@ -455,9 +456,14 @@ def test_characters_that_html_does_not_have_are_replaced() -> None:
 
 def test_quarantine_reasons_are_counted() -> None:
     rows = [{"place": f"f:{index}", "reason": reason} for index, reason in enumerate("abb")]
-    assert reasons(rows) == [("b", 2, "f:1"), ("a", 1, "f:0")]
+    assert reasons(rows) == [Reason("b", 2, "f:1"), Reason("a", 1, "f:0")]
 
 
 def test_reporting_needs_no_torch() -> None:
     code = "import sys, manus.report; sys.exit(any(m in sys.modules for m in ('torch', 'transformers', 'matplotlib')))"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_each_stage_shows_how_long_its_samples_are(built: Built, page: Page) -> None:
+    assert render(*built).count("<title>Tokens per sample: 1,000 samples") == len(built[0].recipe.stages)
+    assert "Learned 42.2 % of the tokens" in page.text

@@ -78,7 +78,9 @@ def test_large_and_small_data_give_the_same(tmp_path: Path, read: Any, settings:
     chosen = DataSettings(**({"held_out": 10, "max_length": 64} | settings))
     out = tmp_path / "small"
     out.mkdir()
-    expected = prepare([source(tmp_path, data)], chosen, read, tokenizer(), tmp_path, 0, out, tmp_path / "bad.jsonl")
+    kind = "messages" if read is cot.read else "text"
+    place = tmp_path / "bad.jsonl"
+    expected = prepare([source(tmp_path, data)], chosen, read, kind, tokenizer(), tmp_path, 0, out, place)
     assert contents(samples) == contents(PreparedSamples(out))
     assert read_held_out(tmp_path / "large" / "out") == read_held_out(out)
     assert list(read_jsonl(tmp_path / "large" / "out" / "quarantine.jsonl")) == list(
@@ -92,7 +94,8 @@ def test_prepare_switches_by_size_and_says_so(tmp_path: Path, capsys: pytest.Cap
     data = source(tmp_path, rows("first", 60))
     (tmp_path / "out").mkdir()
     settings = DataSettings(held_out=10, max_length=64, index_above_bytes=100)
-    prepare([data], settings, cot.read, tokenizer(), tmp_path, 0, tmp_path / "out", tmp_path / "work" / "bad.jsonl")
+    place = tmp_path / "work" / "bad.jsonl"
+    prepare([data], settings, cot.read, "messages", tokenizer(), tmp_path, 0, tmp_path / "out", place)
     assert "index_above_bytes" in capsys.readouterr().out
     assert isinstance(open_samples(tmp_path / "out"), ShardedSamples)
 
