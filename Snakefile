@@ -8,6 +8,7 @@
 
 include: "rules/common.smk"
 include: "rules/detect.smk"
+include: "rules/omni.smk"
 include: "rules/data.smk"
 include: "rules/reward.smk"
 include: "rules/train.smk"

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -19,16 +19,23 @@ from manus.digests import Digests
 from manus.errors import DataError, ModelError, RecipeError, did_you_mean
 from manus.files import write_json
 from manus.models.base import Base, find_base
+from manus.models.encoders import Encoder, find_encoder
+from manus.models.senses import MODALITIES_OF, NONE, SENSES, Sense, SensesSettings, senses_of
 from manus.recipe import CAPABILITIES, GENERATORS, METHODS, Recipe, RewardModel, Stage
 from manus.rewards.context import Context, Lookup
 from manus.rewards.settings import identity as identity_of_rewards
 
 # Raised when the code of a kind changes in a way that gives other results from the same settings.
 FORMAT_VERSIONS = {
-    "detect": 1, "base": 1, "data": 1, "reward": 1, "pairs": 1, "train": 1, "evaluate": 1, "merge": 1, "report": 1,
+    "detect": 1, "base": 1, "encoder": 1, "assemble": 1, "data": 1, "reward": 1, "pairs": 1, "train": 1,
+    "evaluate": 1, "merge": 1, "report": 1,
 }  # fmt: skip
 
-Kind = Literal["detect", "base", "data", "reward", "pairs", "train", "evaluate", "merge", "report"]
+ASSEMBLED = "assemble/omni"  # the base with encoders, which takes the base's place
+
+Kind = Literal[
+    "detect", "base", "encoder", "assemble", "data", "reward", "pairs", "train", "evaluate", "merge", "report"
+]  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +77,7 @@ class Plan:
     output_dir: Path
     artifacts: dict[str, Artifact]
     teachers: dict[str, Base] = field(default_factory=dict)
+    encoders: dict[Sense, Encoder] = field(default_factory=dict)
 
     @property
     def folder(self) -> Path:
@@ -121,8 +129,8 @@ class Plan:
 
     def revisions(self) -> dict[str, str]:
         """Return the commits that hub names stand for, so that the next plan of this recipe keeps them."""
-        bases = [self.base, *self.teachers.values()]
-        found = {base.spec: base.revision for base in bases if base.revision}
+        bases = [self.base, *self.teachers.values(), *self.encoders.values()]
+        found: dict[str, str] = {base.spec: base.revision for base in bases if base.revision}
         for one in self.recipe.learned:
             identities = self.artifacts[f"data/{one.name}"].made_from["data"]
             for source, made_from in zip(one.sources, identities, strict=True):
@@ -166,15 +174,55 @@ def make_plan(recipe: Recipe) -> Plan:
     with recipe.blamed(("base_model",)):
         base = find_base(recipe.base_model, beside, digests, pins)
     sources = {one.name: _identities(recipe, one, digests, pins) for one in recipe.learned}
+    encoders = _encoders(recipe, base, digests, pins)
     teachers = {
         teacher: _teacher(recipe, stage, teacher, digests, pins)
         for stage in recipe.stages
         if (teacher := recipe.teacher_model_of(stage)) is not None
     }
-    builder = _Builder(recipe, base, output_dir, sources, teachers, digests, pins)
+    builder = _Builder(recipe, base, output_dir, sources, teachers, encoders, digests, pins)
     artifacts = {artifact.id: artifact for artifact in builder.artifacts()}
     digests.save()
-    return Plan(recipe, base, output_dir, artifacts, teachers)
+    return Plan(recipe, base, output_dir, artifacts, teachers, encoders)
+
+
+def _encoders(recipe: Recipe, base: Base, digests: Digests, pins: Mapping[str, str]) -> dict[Sense, Encoder]:
+    """Find the encoders that the base gets, and refuse stages whose senses nothing adds.
+
+    Raises:
+        ModelError: an encoder is missing or unusable, or the base has encoders of its own.
+        RecipeError: a stage needs a sense that neither the base nor a stage before it has.
+    """
+    adding, found = recipe.adds_senses, dict[Sense, Encoder]()
+    own = senses_of(base)
+    if adding is not None and adding.senses is not None and own:
+        with recipe.blamed(adding.keys):
+            if adding.senses != SensesSettings():
+                raise ModelError(f"base_model {base.spec!r} has encoders already; remove this stage's own settings")
+    elif adding is not None and adding.senses is not None:
+        for sense in SENSES:
+            if (chosen := getattr(adding.senses, sense)) != NONE:
+                with recipe.blamed((*adding.keys, sense)):
+                    found[sense] = find_encoder(sense, chosen, recipe.path.parent, digests, pins)
+    added = {modality for sense in found for modality in MODALITIES_OF[sense]}
+    names = [stage.name for stage in recipe.stages]
+    for stage in recipe.stages:
+        if stage.senses is not None:
+            continue
+        is_later = adding is not None and names.index(stage.name) > names.index(adding.name)
+        there = {"text", *own, *(added if is_later else ())}
+        missing = [one for one in CAPABILITIES[stage.capability].MODALITIES if one not in there]
+        if missing and base.kind != "hub":
+            with recipe.blamed(stage.keys):
+                raise RecipeError(_lacking(stage, missing, adding))
+    return found
+
+
+def _lacking(stage: Stage, missing: Sequence[str], adding: Stage | None) -> str:
+    needs = f"stage {stage.name!r} needs {', '.join(missing)}, which the base model lacks"
+    if adding is None:
+        return f"{needs}; add `- omni` above it, which adds encoders"
+    return f"{needs}; stage {adding.name!r} must stand above it, and name an encoder for that"
 
 
 def _identities(
@@ -218,6 +266,7 @@ class _Builder:
     output_dir: Path
     sources: dict[str, list[dict[str, Any]]]
     teachers: dict[str, Base]
+    encoders: dict[Sense, Encoder]
     digests: Digests
     pins: Mapping[str, str]
 
@@ -227,6 +276,9 @@ class _Builder:
         base: list[Artifact] = []
         if self.base.needs_conversion:
             made.append(self.make("base", "base", {"source": self.base.digest}, after=[detect], view="base"))
+            base = made[-1:]
+        if self.encoders:
+            made += self.senses(base, detect)
             base = made[-1:]
         data = {stage.name: self.data(stage, base, detect) for stage in self.recipe.stages}
         preferences = [self.data(model, base, detect) for model in self.recipe.reward_models]
@@ -256,12 +308,13 @@ class _Builder:
 
     def make(
         self, kind: Kind, name: str, settings: dict[str, Any], view: str, parents: Iterable[Artifact] = (),
-        file: str | None = None, after: Iterable[Artifact] = (), shown_if: Any = None,
+        file: str | None = None, after: Iterable[Artifact] = (), shown_if: Any = None, is_of_base: bool = True,
     ) -> Artifact:  # fmt: skip
+        names_base = is_of_base and not self.base.needs_conversion and "base" not in settings
         made_from = {
             "kind": kind,
             "format": FORMAT_VERSIONS[kind],
-            **({} if self.base.needs_conversion or "base" in settings else {"base": self.base.digest}),
+            **({"base": self.base.digest} if names_base else {}),
             **settings,
             "parents": {parent.id: parent.key for parent in parents},
         }
@@ -270,6 +323,22 @@ class _Builder:
         stamp = key if not shown_if else f"{key}-{key_of({'shown_if': shown_if})[:8]}"
         view_path = self.output_dir / self.recipe.name / view
         return Artifact(kind, name, key, made_from, view_path, file, tuple(a.id for a in after), stamp)
+
+    def senses(self, base: list[Artifact], detect: Artifact) -> list[Artifact]:
+        """Return the encoders as folders, and the base with them, which takes the base's place for all that follows."""
+        stage = self.recipe.adds_senses
+        assert stage is not None and stage.senses is not None, "encoders are only there where a stage adds them"
+        made = [
+            self.make(
+                "encoder", sense, {"encoder": encoder.identity(), "seed": self.recipe.seed}, f"encoders/{sense}",
+                is_of_base=False,
+            )
+            for sense, encoder in self.encoders.items()
+            if encoder.needs_conversion
+        ]  # fmt: skip
+        settings = {"senses": stage.senses.model_dump(mode="json", exclude=set(SENSES)), "seed": self.recipe.seed}
+        settings["encoders"] = {sense: encoder.identity() for sense, encoder in self.encoders.items()}
+        return [*made, self.make("assemble", "omni", settings, "omni", [*base, *made], after=[detect])]
 
     def data(self, learned: Stage | RewardModel, base: list[Artifact], detect: Artifact) -> Artifact:
         reader = {"capability": _versioned(learned.capability, CAPABILITIES)} if isinstance(learned, Stage) else {}

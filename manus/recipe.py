@@ -66,6 +66,11 @@ class Recipe:
         return self.path.stem
 
     @property
+    def adds_senses(self) -> Stage | None:
+        """The stage that gives the base model encoders, if there is one."""
+        return next((stage for stage in self.stages if stage.senses is not None), None)
+
+    @property
     def learned(self) -> tuple[Stage | RewardModel, ...]:
         """All that has data of its own: the stages, and the reward models."""
         return (*self.stages, *self.reward_models)
@@ -131,6 +136,7 @@ def _resolved(problems: Problems, given: dict[str, Any]) -> Recipe | None:
     built = tuple(stage for stage in stages if stage is not None)
     _check_merge(problems, header, built)
     _check_references(problems, header, built)
+    _check_senses(problems, header, built)
     for name, settings in header.reward_models.items():
         reader.check_sources(settings.data, ("reward_models", name, "data"), "preference")
     return Recipe(
@@ -210,6 +216,18 @@ def _check_references(problems: Problems, header: Header, stages: Sequence[Stage
                     f"reward {reward.component!r} runs a function of yours; allow that with `trust: local-code` at the "
                     "top of the recipe",
                 )
+
+
+def _check_senses(problems: Problems, header: Header, stages: Sequence[Stage]) -> None:
+    """Refuse a second stage that adds senses, and one beside stages that would not start from it."""
+    adding = [stage for stage in stages if stage.senses is not None]
+    for extra in adding[1:]:
+        problems.refuse(extra.keys, f"stage {adding[0].name!r} adds the encoders already; remove this one")
+    if adding and header.compose == "parallel" and len(stages) > 1:
+        problems.refuse(
+            adding[0].keys,
+            "with compose: parallel no other stage would start from its projectors; use compose: sequential",
+        )
 
 
 def _check_merge(problems: Problems, header: Header, stages: Sequence[Stage]) -> None:

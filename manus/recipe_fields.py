@@ -20,6 +20,7 @@ from manus.errors import did_you_mean
 from manus.evaluation.gate_settings import GateSettings
 from manus.guards.settings import GuardSettings
 from manus.models.merge_settings import MergeSettings
+from manus.models.senses import SensesSettings
 from manus.settings import Frozen
 from manus.training.settings import AlignmentSettings, Count, Epochs, LearningRate
 from manus.wording import shortened
@@ -37,7 +38,8 @@ RESERVED_NAMES = frozenset(
         "detect",
         "detected",
         "base",
-        "omni",
+        "encoder",
+        "assemble",
         "data",
         "train",
         "evaluate",
@@ -61,6 +63,7 @@ WORDS_OF_OTHERS = {
     "dataset": "data", "datasets": "data", "model_name_or_path": "base_model", "full": "sft",
 }  # fmt: skip
 
+Mismatch = Literal["projectors only", "text alone", "no senses"]
 Seed = Annotated[int, Field(ge=0, lt=2**31)]
 
 
@@ -142,8 +145,37 @@ def nearest_word(word: str, known: Iterable[str]) -> str:
 
 def shared_kind(capability: str, method: str) -> SampleKind | None:
     """Return the sample kind that a capability can give and a method can use, or None."""
+    if mismatch(capability, method) is not None:
+        return None
     offered = CAPABILITIES[capability].SAMPLE_KINDS
     return next((kind for kind in METHODS[method].SAMPLE_KINDS if kind in offered), None)
+
+
+def has_senses(capability: str) -> bool:
+    """Return whether a capability's samples hold images, video or sound."""
+    return tuple(CAPABILITIES[capability].MODALITIES) != ("text",)
+
+
+def mismatch(capability: str, method: str) -> Mismatch | None:
+    """Return what of a method does not fit a capability, whatever the samples are."""
+    only = getattr(CAPABILITIES[capability], "ONLY_METHODS", None)
+    if only is not None and method not in only:
+        return "projectors only"
+    if has_senses(capability) and not getattr(METHODS[method], "TAKES_MEDIA", False):
+        return "text alone"
+    if not has_senses(capability) and getattr(METHODS[method], "NEEDS_SENSES", False):
+        return "no senses"
+    return None
+
+
+def default_method(capability: str) -> str | None:
+    """Return the method that a capability asks for by itself, whatever the recipe's defaults are."""
+    return getattr(CAPABILITIES[capability], "DEFAULT_METHOD", None)
+
+
+def senses_model(capability: str) -> type[SensesSettings] | None:
+    """Return what a stage may say of encoders, where it is the one that adds senses."""
+    return getattr(CAPABILITIES[capability], "Senses", None)
 
 
 def models_with(key: str) -> list[type[BaseModel]]:
@@ -155,4 +187,5 @@ def models_with(key: str) -> list[type[BaseModel]]:
 def stage_keys() -> list[str]:
     """Return all keys that some stage can have beside those of `StageHeader`."""
     models: list[type[BaseModel]] = [DataSettings, *(method.Settings for method in METHODS.values())]
+    models += [model for name in CAPABILITIES if (model := senses_model(name)) is not None]
     return list(dict.fromkeys(key for model in models for key in model.model_fields))

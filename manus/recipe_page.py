@@ -11,7 +11,7 @@ from pydantic import BaseModel
 
 from manus import capabilities
 from manus.data.settings import DataSettings, OnPolicySettings
-from manus.recipe_fields import CAPABILITIES, GENERATORS, METHODS, Header, StageHeader, shared_kind
+from manus.recipe_fields import CAPABILITIES, GENERATORS, METHODS, Header, StageHeader, senses_model, shared_kind
 from manus.recipe_problems import model_in
 from manus.rewards.settings import RewardSettings, known_verifiers
 from manus.suitability import refusal
@@ -55,6 +55,8 @@ def markdown() -> str:
     ]
     for name, capability in CAPABILITIES.items():
         lines += [f"### {name}", "", *_prose(capability.__doc__), ""]
+        if (senses := senses_model(name)) is not None:
+            lines += [f"Beside `data`, `method` and its settings. {senses.__doc__}", "", *HEAD, *_rows(senses), ""]
         lines += [f"Probe: `{capability.METRIC}`. Under `probe:`", "", *HEAD, *_rows(capability.Settings), ""]
     lines += ["## Generators", "", "Synthetic data, made off line by rule. Below: what `options` takes.", ""]
     for name, generator in GENERATORS.items():

@@ -10,6 +10,7 @@ from pydantic.json_schema import models_json_schema
 
 from manus import capabilities
 from manus.data.settings import DataSettings
+from manus.models.senses import SensesSettings
 from manus.recipe_fields import (
     CAPABILITIES,
     GENERATORS,
@@ -18,6 +19,7 @@ from manus.recipe_fields import (
     SAFE_NAME,
     Header,
     StageHeader,
+    senses_model,
     shared_kind,
 )
 from manus.rewards.settings import known_verifiers
@@ -58,7 +60,7 @@ class _Models:
 
     def __init__(self) -> None:
         modules = (*CAPABILITIES.values(), *METHODS.values(), *GENERATORS.values(), *known_verifiers().values())
-        models = [Header, StageHeader, DataSettings, *(module.Settings for module in modules)]
+        models = [Header, StageHeader, DataSettings, SensesSettings, *(module.Settings for module in modules)]
         self.names, schema = models_json_schema([(model, "validation") for model in models])
         self.definitions: dict[str, Schema] = schema["$defs"]
 
@@ -83,6 +85,8 @@ def _stage(models: _Models, capability: str, methods: list[str]) -> Schema:
         for key, value in models.of(METHODS[method].Settings)["properties"].items():
             properties[key] = _either(properties[key], value) if key in properties else value
     properties |= models.of(DataSettings)["properties"] | models.of(StageHeader)["properties"]
+    if (senses := senses_model(capability)) is not None:
+        properties |= models.of(senses)["properties"]
     properties["method"] = {"enum": methods, "description": StageHeader.model_fields["method"].description}
     properties["probe"] = models.reference(CAPABILITIES[capability].Settings)
     properties["name"] = {

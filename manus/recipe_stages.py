@@ -24,8 +24,10 @@ from manus.recipe_fields import (
     Header,
     Overrides,
     StageHeader,
+    default_method,
     models_with,
     nearest_word,
+    senses_model,
     shared_kind,
     stage_keys,
 )
@@ -35,6 +37,7 @@ from manus.suitability import NOT_BUILT, refusal
 from manus.wording import KeyPath, quoted, shown
 
 DEFAULTS: KeyPath = ("defaults",)
+NOT_YET = f"is designed but {NOT_BUILT}; remove this key"
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,9 +114,13 @@ class StageReader:
             for key in _except(own, StageHeader.model_fields):
                 self.is_accepted(key, own[key], keys)
             return None
-        known = {**DataSettings.model_fields, **METHODS[method].Settings.model_fields}
+        senses_keys = senses_model(entry.capability)
+        of_senses = senses_keys.model_fields if senses_keys else {}
+        known = {**DataSettings.model_fields, **METHODS[method].Settings.model_fields, **of_senses}
+        planned = senses_keys.PLANNED if senses_keys else ()
         for key in _except(own, (*known, *StageHeader.model_fields)):
-            self.problems.refuse((*keys, key), _unknown_key(key, known, method))
+            problem = NOT_YET if key in planned else _unknown_key(key, known, method)
+            self.problems.refuse((*keys, key), problem)
         origin = dict.fromkeys(self.defaults, DEFAULTS) | dict.fromkeys(own, keys)
         settings = {**self.defaults, **own}
         for key, value in self.overrides.for_stages().items():
@@ -130,17 +137,19 @@ class StageReader:
             data = data.model_copy(update={"on_policy": None})
         if data is not None:
             self.check_sources(data.data, data_at, "prompt" if data.on_policy else kind)
+        senses = self.problems.check(senses_keys, _only(own, of_senses), keys) if senses_keys else None
         if not (header and data and training and probe) or len(self.problems) > before:
             return None
-        return Stage(entry.name, entry.capability, method, data, training, probe, data_at, keys)
+        return Stage(entry.name, entry.capability, method, data, training, probe, data_at, keys, senses)
 
     def method_of(self, entry: Entry) -> str | None:
         """Return a stage's method, or None when there is no such method or it cannot train the capability."""
-        own = entry.own.get("method", self.defaults.get("method", DEFAULT_METHOD))
+        asked_for = default_method(entry.capability)
+        own = entry.own.get("method", asked_for or self.defaults.get("method", DEFAULT_METHOD))
         at = (*entry.keys, "method") if "method" in entry.own else (*DEFAULTS, "method")
         if "method" in entry.own and not (isinstance(own, str) and self.is_method(own, at)):
             return None
-        if self.overrides.training_method in METHODS:
+        if self.overrides.training_method in METHODS and not asked_for:
             own, at = self.overrides.training_method, (COMMAND_LINE, "training_method")
         return own if self.is_possible(entry.capability, own, at) else None
 

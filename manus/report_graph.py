@@ -18,6 +18,8 @@ COLUMNS = {
     "model": 0,
     "detect": 0,
     "base": 0,
+    "encoder": 0,
+    "assemble": 0,
     "data": 1,
     "reward": 1,
     "pairs": 2,

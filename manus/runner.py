@@ -27,7 +27,8 @@ from manus.publishing import publish_file, publish_folder
 
 # What a run of each kind says it does, until it knows better.
 STATES: dict[str, State] = {
-    "detect": "starting", "base": "preparing", "data": "preparing", "reward": "starting",
+    "detect": "starting", "base": "preparing", "encoder": "preparing", "assemble": "preparing",
+    "data": "preparing", "reward": "starting",
     "pairs": "preparing", "train": "starting", "evaluate": "evaluating",
     "merge": "merging", "report": "reporting",
 }  # fmt: skip

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 from manus.data.sample import SampleKind
 from manus.data.settings import DataSettings, OnPolicySettings, Source
+from manus.models.senses import SensesSettings
 from manus.recipe_fields import CAPABILITIES, METHODS, RewardModelSettings, shared_kind
 from manus.rewards.settings import RewardedSettings, RewardSettings
 from manus.settings import Frozen
@@ -45,7 +46,10 @@ class RewardModel:
 
 @dataclass(frozen=True, slots=True)
 class Stage:
-    """One capability trained by one method, everything resolved; the recipe speaks of it at `keys`, of its data at `data_at`."""
+    """One capability trained by one method, everything resolved; the recipe speaks of it at `keys`, of its data at `data_at`.
+
+    `senses` says which encoders the base gets, where this is the stage that adds them.
+    """
 
     name: str
     capability: str
@@ -55,6 +59,7 @@ class Stage:
     probe: Frozen
     data_at: KeyPath = field(default=(), compare=False)
     keys: KeyPath = field(default=(), compare=False)
+    senses: SensesSettings | None = None
 
     @property
     def sample_kind(self) -> SampleKind:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from manus import capabilities
 from manus.data.sample import SampleKind
-from manus.recipe_fields import DEFAULT_METHOD, METHODS, shared_kind
+from manus.recipe_fields import DEFAULT_METHOD, METHODS, Mismatch, mismatch, shared_kind
 
 NOT_BUILT = "not built yet"
 # Why a capability may lack the kind of sample that a method trains on: a word for the table, and the reason.
@@ -19,6 +19,12 @@ LACKS: Mapping[SampleKind, tuple[str, str]] = {
     "messages": ("no answers", "its rows hold no answers to imitate"),
     "preference": ("no pairs", "its rows do not become pairs of a better and a worse answer"),
     "prompt": ("no verifier", "it has no prompts with answers that a verifier could tell right from wrong"),
+}
+# Why a method does not fit a capability whose samples it could read.
+UNFIT: Mapping[Mismatch, str] = {
+    "projectors only": "it trains what connects encoders to the language model, and nothing else of it",
+    "text alone": "its batches hold text alone, not images, video or sound",
+    "no senses": "it trains what connects encoders to the language model, and this capability uses text alone",
 }
 # Methods that learn from these are nearest to those that learn from that: by imitation, or by comparison.
 NEAREST_KINDS: Mapping[SampleKind, tuple[SampleKind, ...]] = {
@@ -45,12 +51,14 @@ def refusal(capability: str, method: str) -> Refusal | None:
     if shared_kind(capability, method):
         return None
     needed: SampleKind = METHODS[method].SAMPLE_KINDS[0]
-    return Refusal(*LACKS[needed], nearest_method(capability, needed))
+    word = mismatch(capability, method)
+    reason = LACKS[needed] if word is None else (word, UNFIT[word])
+    return Refusal(*reason, nearest_method(capability, needed))
 
 
 def nearest_method(capability: str, kind: SampleKind) -> str:
     """Return the method that can train a capability without such samples, nearest to those that learn from them."""
-    for near in NEAREST_KINDS[kind]:
+    for near in (kind, *NEAREST_KINDS[kind]):
         works = [name for name in METHODS if shared_kind(capability, name) == near]
         if works:
             return DEFAULT_METHOD if DEFAULT_METHOD in works else works[0]

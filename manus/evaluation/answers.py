@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 
 from manus.data.rendering import render, render_pair, render_prompt
-from manus.data.sample import Sample
+from manus.data.sample import Sample, numbers_of
 from manus.guards.memory import Parked
 from manus.guards.progress import progress
 from manus.guards.run import RUN, Work
@@ -17,6 +17,8 @@ from manus.models.generation import greedily
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+    from manus.models.media_inputs import MediaInputs
 
 BATCH_ROWS = 32
 
@@ -27,13 +29,22 @@ def answer(
     samples: Sequence[Sample],
     max_new_tokens: int,
     title: str,
+    media: MediaInputs | None = None,
 ) -> list[str]:
     """Return what the model answers to each sample's conversation without its last turn, decoded greedily.
+
+    Args:
+        model: a causal language model, an omni one where samples hold media.
+        tokenizer: its tokenizer.
+        samples: what is asked.
+        max_new_tokens: of an answer.
+        title: what is done, for people.
+        media: the images, videos and sounds that samples refer to.
 
     Raises:
         Interrupted: a signal came.
     """
-    prompts = [render_prompt(tokenizer, sample["messages"][:-1]) for sample in samples]
+    prompts = [prompt_of(tokenizer, sample, media) for sample in samples]
     order = sorted(range(len(prompts)), key=lambda index: len(prompts[index]))
     tokenizer.padding_side = "left"
     answers: dict[int, str] = {}
@@ -46,12 +57,27 @@ def answer(
                 [prompts[index] for index in batch], return_tensors="pt", padding=True, add_special_tokens=False,
                 return_token_type_ids=False,
             ).to(model.device)  # fmt: skip
+            seen = tensors_of(model, [samples[index] for index in batch], media)
             with torch.inference_mode():
-                made = model.generate(**inputs, **greedily(model, tokenizer, max_new_tokens))
+                made = model.generate(**inputs, **seen, **greedily(model, tokenizer, max_new_tokens))
             new = made[:, inputs["input_ids"].shape[1] :]
             answers |= zip(batch, tokenizer.batch_decode(new, skip_special_tokens=True), strict=True)
             advance(len(answers))
     return [answers[index].strip() for index in range(len(prompts))]
+
+
+def prompt_of(tokenizer: PreTrainedTokenizerBase, sample: Sample, media: MediaInputs | None) -> str:
+    """Return the text that stands before a sample's last turn, with a placeholder for each token of its media."""
+    text = render_prompt(tokenizer, sample["messages"][:-1])
+    return media.expanded(text, numbers_of(sample)) if media is not None else text
+
+
+def tensors_of(model: PreTrainedModel, samples: Sequence[Sample], media: MediaInputs | None) -> dict[str, torch.Tensor]:
+    """Return what the model's encoders take in for a batch of samples, on its device."""
+    if media is None:
+        return {}
+    found = media.tensors([number for sample in samples for number in numbers_of(sample)])
+    return {name: tensor.to(model.device) for name, tensor in found.items()}
 
 
 def foresee(

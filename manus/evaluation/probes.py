@@ -18,6 +18,8 @@ from manus.guards.clock import CLOCK
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
+    from manus.models.media_inputs import MediaInputs
+
 PERPLEXITY = "perplexity"
 PREFERENCE = "preference_accuracy"
 
@@ -29,13 +31,17 @@ def is_measurable(capability: ModuleType, samples: Sequence[Sample]) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Probe:
-    """What to measure: a capability's verifier on answers, perplexity on texts, or which of two answers is likelier."""
+    """What to measure: a capability's verifier on answers, perplexity on texts, or which of two answers is likelier.
+
+    `media` are the images, videos and sounds that samples refer to, where they do.
+    """
 
     stage: str
     capability: ModuleType
     settings: Any
     samples: list[Sample]
     max_length: int
+    media: MediaInputs | None = None
 
     @property
     def is_of_texts(self) -> bool:
@@ -77,7 +83,7 @@ def measure(probe: Probe, model: PreTrainedModel, tokenizer: PreTrainedTokenizer
 
 def _scores(probe: Probe, model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, title: str) -> dict[str, Any]:
     samples = probe.usable
-    texts = answer(model, tokenizer, samples, probe.settings.max_new_tokens, title)
+    texts = answer(model, tokenizer, samples, probe.settings.max_new_tokens, title, probe.media)
     scores = [probe.capability.score(sample, text) for sample, text in zip(samples, texts, strict=True)]
     right = sum(score.correct for score in scores)
     low, high = wilson(right, len(scores))

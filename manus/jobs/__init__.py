@@ -12,11 +12,14 @@ from manus.jobs.data import build_base, build_data, build_detect
 from manus.jobs.finishing import build_merge, build_report
 from manus.jobs.job import Job
 from manus.jobs.measuring import build_evaluation
+from manus.jobs.senses import build_assembled, build_encoder
 from manus.jobs.training import build_pairs, build_reward, build_train
 
 BUILDERS: dict[str, Callable[[Job], dict[str, Any]]] = {
     "detect": build_detect,
     "base": build_base,
+    "encoder": build_encoder,
+    "assemble": build_assembled,
     "data": build_data,
     "reward": build_reward,
     "pairs": build_pairs,

@@ -10,7 +10,9 @@ from manus.errors import DataError, ModelError
 from manus.files import write_atomically, write_json
 from manus.jobs.job import Job
 from manus.models.base import local_folder
+from manus.models.senses import MODALITIES_OF
 from manus.recipe import CAPABILITIES, RewardModel, Stage
+from manus.recipe_fields import has_senses
 
 if TYPE_CHECKING:
     from manus.data.sample import Row, Sample, SampleKind
@@ -22,12 +24,13 @@ def build_detect(job: Job) -> dict[str, Any]:
 
     found = detect(local_folder(job.plan.base))
     write_json(job.staging / "detected.json", {"key": job.artifact.key, **found.to_dict()})
+    added = {modality for sense in job.plan.encoders for modality in MODALITIES_OF[sense]}
     for stage in job.plan.recipe.stages:
-        missing = modalities_missing(found, CAPABILITIES[stage.capability].MODALITIES)
-        if missing:
+        needed = set(CAPABILITIES[stage.capability].MODALITIES) - added
+        if missing := modalities_missing(found, sorted(needed)):
             raise ModelError(
                 f"base_model {job.plan.base.spec!r} ({found.model_type}) lacks {', '.join(missing)}, which stage "
-                f"{stage.name!r} needs; name a language model (the omni stage, which adds senses, is not built yet)"
+                f"{stage.name!r} needs; name a language model, and add senses to it by `- omni` above the stage"
             )
     return {"modalities": found.modalities}
 
@@ -46,13 +49,15 @@ def build_data(job: Job) -> dict[str, Any]:
     from manus.data.prepared import read_held_out
     from manus.data.rendering import load_tokenizer
     from manus.evaluation.probes import is_measurable
+    from manus.models.omni.layout import MediaLayout
 
     learned, recipe = job.learned, job.plan.recipe
     commits = [made_from.get("commit") for made_from in job.artifact.made_from["data"]]
     sources = [s.model_copy(update={"revision": c}) if c else s for s, c in zip(learned.sources, commits, strict=True)]
+    has_media = isinstance(learned, Stage) and has_senses(learned.capability)
     metrics = prepare(
         sources, learned.data, reader_of(learned), learned.data_kind, load_tokenizer(job.base), recipe.path.parent,
-        recipe.seed, job.staging, job.work / "quarantine.jsonl",
+        recipe.seed, job.staging, job.work / "quarantine.jsonl", MediaLayout.of(job.base) if has_media else None,
     )  # fmt: skip
     lengths = metrics["length_histogram"]
     write_atomically(

@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from manus.files import write_atomically
 from manus.jobs.job import Job
 from manus.jobs.measuring import probe_of, verdicts
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
+
+    from manus.evaluation.probes import Probe
+    from manus.models.parity import Prompt
 
 PARITY_PROMPTS = 8
 PARITY_PROMPT_TOKENS = 64
@@ -17,15 +24,13 @@ PARITY_PROMPT_TOKENS = 64
 
 def build_merge(job: Job) -> dict[str, Any]:
     """merging the stages into one model, and checking that it computes the same"""
-    from manus.data.rendering import load_tokenizer, render_prompt
+    from manus.data.rendering import load_tokenizer
     from manus.lineage import model_card
     from manus.models.folders import copy_tokenizer
     from manus.models.merging import merge
 
     recipe, tokenizer = job.plan.recipe, load_tokenizer(job.base)
-    samples = [sample for stage in recipe.stages for sample in probe_of(job, stage).samples[:PARITY_PROMPTS]]
-    texts = [s["text"] if "text" in s else render_prompt(tokenizer, s["messages"][:-1]) for s in samples]
-    prompts = [tokenizer(text, add_special_tokens=False)["input_ids"][:PARITY_PROMPT_TOKENS] for text in texts]
+    prompts = [prompt for stage in recipe.stages for prompt in _parity_prompts(probe_of(job, stage), tokenizer)]
     trained = job.trained(recipe.stages)
     result = merge(job.base, trained, recipe.compose, recipe.merge, recipe.seed, prompts, job.staging)
     copy_tokenizer(job.base, job.staging)
@@ -34,6 +39,20 @@ def build_merge(job: Job) -> dict[str, Any]:
     metrics = asdict(result)
     write_atomically(job.staging / "README.md", model_card(job.plan, metrics))
     return metrics
+
+
+def _parity_prompts(probe: Probe, tokenizer: PreTrainedTokenizerBase) -> Iterator[Prompt]:
+    """Yield what both models are asked: beginnings of texts and questions; questions with media as they are."""
+    from manus.data.sample import numbers_of
+    from manus.evaluation.answers import prompt_of
+
+    for sample in probe.samples[:PARITY_PROMPTS]:
+        text = sample["text"] if "text" in sample else prompt_of(tokenizer, sample, probe.media)
+        if probe.media is None:
+            yield tokenizer(text, add_special_tokens=False)["input_ids"][:PARITY_PROMPT_TOKENS]
+        else:
+            asked = tokenizer(text, add_special_tokens=False, return_tensors="pt", return_token_type_ids=False)
+            yield {**asked, **probe.media.tensors(numbers_of(sample))}
 
 
 def _tokenizer_config(folder: Path) -> dict[str, Any]:

@@ -9,7 +9,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from manus.models.base import local_folder
-from manus.plan import Artifact, Plan
+from manus.models.encoders import folder_of
+from manus.models.senses import Sense
+from manus.plan import ASSEMBLED, Artifact, Plan
 from manus.recipe import METHODS, RewardModel, Stage
 
 if TYPE_CHECKING:
@@ -38,8 +40,18 @@ class Job:
 
     @property
     def base(self) -> Path:
-        """The base model as a folder that transformers loads."""
+        """The model that the stages start from, as a folder that transformers loads: the base, with encoders if it gets any."""
+        return self.folder(ASSEMBLED) if ASSEMBLED in self.plan.artifacts else self.text_base
+
+    @property
+    def text_base(self) -> Path:
+        """The base model itself, as a folder that transformers loads."""
         return self.folder("base/base") if self.plan.base.needs_conversion else local_folder(self.plan.base)
+
+    def encoder(self, sense: Sense) -> Path:
+        """Return an encoder as a folder that transformers loads."""
+        encoder = self.plan.encoders[sense]
+        return self.folder(f"encoder/{sense}") if encoder.needs_conversion else folder_of(encoder)
 
     @property
     def learned(self) -> Stage | RewardModel:

@@ -24,11 +24,18 @@ def build_evaluation(job: Job) -> dict[str, Any]:
 
 def probe_of(job: Job, stage: Stage) -> Probe:
     """Return the probe of a stage with its held-out samples."""
+    from manus.data.media.store import holds_media
     from manus.data.prepared import read_held_out
     from manus.evaluation.probes import Probe
 
-    samples = read_held_out(job.folder(f"data/{stage.name}"))
-    return Probe(stage.name, CAPABILITIES[stage.capability], stage.probe, samples, stage.data.max_length)
+    data = job.folder(f"data/{stage.name}")
+    media = None
+    if holds_media(data):
+        from manus.models.media_inputs import MediaInputs
+
+        media = MediaInputs.of(job.base, data)
+    capability = CAPABILITIES[stage.capability]
+    return Probe(stage.name, capability, stage.probe, read_held_out(data), stage.data.max_length, media)
 
 
 def evaluate_stage(job: Job) -> dict[str, Any]:

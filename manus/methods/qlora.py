@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 VERSION = 1
 SAMPLE_KINDS = ("messages",)
+TAKES_MEDIA = True
 
 
 class Settings(AdapterSettings, PackingSettings):

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
 VERSION = 1
 SAMPLE_KINDS = ("messages",)
+TAKES_MEDIA = True
 
 
 class Settings(TrainingSettings, PackingSettings):

@@ -16,14 +16,15 @@ from transformers import AutoModelForCausalLM, PreTrainedModel
 
 from manus.errors import ModelError
 from manus.models.adapters import absorbed, adapted
+from manus.models.projectors import with_projectors
 
 
 @dataclass(frozen=True, slots=True)
 class Trained:
-    """What a stage trained: a PEFT folder (`adapter`) or all weights as a transformers folder (`model`)."""
+    """What a stage trained: a PEFT folder (`adapter`), all weights as a transformers folder (`model`), or `projectors`."""
 
     name: str
-    kind: Literal["adapter", "model"]
+    kind: Literal["adapter", "model", "projectors"]
     path: Path
 
 
@@ -76,7 +77,7 @@ def load_plain(path: Path, dtype: torch.dtype) -> PreTrainedModel:
 
 
 def chain(base: Path, trained: Sequence[Trained]) -> tuple[Path, Sequence[Trained]]:
-    """Return the folder that a chain of stages starts from, and the adapters to be merged onto it, in order.
+    """Return the folder that a chain of stages starts from, and the stages to be put onto it, in order.
 
     A stage that trained all weights holds everything before it, so the last one of those replaces the base.
     """
@@ -93,10 +94,11 @@ def compose(base: Path, trained: Sequence[Trained], dtype: torch.dtype) -> PreTr
     Raises:
         ModelError: the base or a stage is missing, broken, quantised, or does not fit what it is merged onto.
     """
-    start, adapters = chain(base, trained)
-    if not adapters:
+    start, stages = chain(base, trained)
+    if not stages:
         return load_model(start, dtype)
     model = load_plain(start, dtype)
-    for stage in adapters:
-        model = absorbed(adapted(model, stage.path))
+    for stage in stages:
+        is_adapter = stage.kind == "adapter"
+        model = absorbed(adapted(model, stage.path)) if is_adapter else with_projectors(model, stage.path)
     return model

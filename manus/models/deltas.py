@@ -24,6 +24,7 @@ from manus.models.combining import combined
 from manus.models.composition import Trained, load_plain
 from manus.models.merge_settings import Combination, Compose, MergeSettings
 from manus.models.parity import Prompts, absorbed_alike
+from manus.models.projectors import with_projectors
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +49,8 @@ def written_changes(
     for index, stage in enumerate(trained):
         if stage.kind == "model":
             end, difference = load_plain(stage.path, torch.float32), 0.0
+        elif stage.kind == "projectors":
+            end, difference = with_projectors(copy.deepcopy(start), stage.path), 0.0
         else:
             active = adapted(copy.deepcopy(start), stage.path)
             end, _, difference = absorbed_alike(active, stage.name, prompts)

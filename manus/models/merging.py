@@ -33,6 +33,7 @@ from manus.models.deltas import with_changes, written_changes
 from manus.models.folders import stored_dtype, write_model
 from manus.models.merge_settings import Combination, Combine, Compose, MergeSettings, chosen
 from manus.models.parity import TOLERANCES, Parity, Prompts, absorbed_alike, checked, logits_of
+from manus.models.projectors import with_projectors
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,15 +131,18 @@ def _largest_rank(configs: Sequence[PeftConfig], only_adapters: bool) -> int:
 
 def _in_sequence(base: Path, trained: Sequence[Trained], prompts: Prompts) -> Merged:
     """Merge adapter after adapter onto the last stage that trained all weights, or else the base."""
-    start, adapters = chain(base, trained)
+    start, stages = chain(base, trained)
     model, difference = load_plain(start, torch.float32), 0.0
-    reference = [] if adapters else logits_of(model, prompts)
-    for stage in adapters:
+    reference: list[Tensor] = []
+    for stage in stages:
         RUN.cross(f"merging {stage.name}")
+        if stage.kind == "projectors":
+            model, reference = with_projectors(model, stage.path), []
+            continue
         active = adapted(model, stage.path)
         model, reference, step = absorbed_alike(active, stage.name, prompts)
         difference = max(difference, step)
-    return Merged(model, reference, difference)
+    return Merged(model, reference or logits_of(model, prompts), difference)
 
 
 def _as_adapter(base: Path, trained: Sequence[Trained], choice: Combination, rank: int, prompts: Prompts) -> Merged:

@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -15,7 +15,8 @@ from transformers import PreTrainedModel
 from manus.errors import ManusError
 from manus.models.adapters import absorbed
 
-Prompts = Sequence[Sequence[int]]
+Prompt = Sequence[int] | Mapping[str, Tensor]  # token ids, or all inputs of a model where there is more than text
+Prompts = Sequence[Prompt]
 
 POSITIONS_PER_PROMPT = 32  # the last ones: they see all earlier ones, and logits are large
 STEP_TOLERANCE = 1e-4
@@ -53,7 +54,7 @@ def logits_of(model: PreTrainedModel | PeftModel, prompts: Prompts) -> list[Tens
     """Return the last logits of each prompt as float32 [P, V].
 
     Args:
-        prompts: token ids, one list per prompt, of any lengths; run one at a time, so padding plays no part.
+        prompts: token ids, or all inputs, of one prompt each, of any lengths; run one at a time, so padding plays no part.
 
     Raises:
         ValueError: there is no prompt, or an empty one.
@@ -62,8 +63,9 @@ def logits_of(model: PreTrainedModel | PeftModel, prompts: Prompts) -> list[Tens
         raise ValueError("parity needs at least one prompt, and a token in each")
     kept = []
     for prompt in prompts:
-        ids = torch.tensor([list(prompt)], device=model.device)
-        logits_PV = model(input_ids=ids, use_cache=False).logits[0, -POSITIONS_PER_PROMPT:]
+        given = prompt if isinstance(prompt, Mapping) else {"input_ids": torch.tensor([list(prompt)])}
+        inputs = {name: tensor.to(model.device) for name, tensor in given.items()}
+        logits_PV = model(**inputs, use_cache=False).logits[0, -POSITIONS_PER_PROMPT:]
         kept.append(logits_PV.to("cpu", torch.float32, copy=True))
     return kept
 

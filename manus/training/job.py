@@ -117,6 +117,11 @@ def _of_the_training(entry: dict[str, Any]) -> dict[str, Any]:
 
 def save(model: Any, job: StageJob) -> None:
     """Write the weights into the staging folder; an adapter names its base as the recipe does, not by a path."""
+    if job.settings.adapter == "projectors":
+        from manus.models.projectors import save_projectors
+
+        save_projectors(model, job.staging / "projectors")
+        return
     if job.settings.adapter == "none":
         model.save_pretrained(job.staging / "model")
         return

@@ -14,6 +14,7 @@ Epochs = Annotated[float, Field(gt=0, le=100_000)]
 LearningRate = Annotated[float, Field(gt=0, le=10)]
 Fraction = Annotated[float, Field(ge=0, lt=1)]
 AdapterKind = Literal["none", "lora", "qlora", "dora"]
+Result = Literal["adapter", "model", "projectors"]
 
 
 class TrainingSettings(Frozen):
@@ -90,6 +91,8 @@ class AlignmentSettings(ChosenAdapterSettings):
     epochs: Epochs = Field(1.0, description="How often the training samples are seen.")
 
 
-def result(settings: Any) -> Literal["adapter", "model"]:
-    """Return what a stage's folder holds: full weights where all were trained, else a PEFT adapter."""
+def result(settings: Any) -> Result:
+    """Return what a stage's folder holds: full weights where all were trained, projectors, or a PEFT adapter."""
+    if settings.adapter == "projectors":
+        return "projectors"
     return "model" if settings.adapter == "none" else "adapter"

@@ -20,10 +20,14 @@ def train_supervised(job: StageJob) -> dict[str, Any]:
     """Train on all labels of the prepared samples; see `conduct` for what is left, returned and raised."""
     from transformers import set_seed
 
+    from manus.data.media.store import holds_media
+    from manus.models.media_inputs import MediaInputs
+    from manus.models.projectors import language_model_of
     from manus.training.attention import keep_samples_apart
     from manus.training.batches import FlatCollator, PaddedCollator, Rows
     from manus.training.head import learn_by_parts
     from manus.training.loop import StageTrainer
+    from manus.training.media_batches import MediaCollator, MediaRows
     from manus.training.weights import precision_of, trainable
 
     settings, adapter = job.settings, job.settings.adapter
@@ -31,12 +35,16 @@ def train_supervised(job: StageJob) -> dict[str, Any]:
     set_seed(job.seed)
     precision = precision_of(settings.precision)
     model = trainable(job.base, job.start, adapter, settings, precision)
-    inner = model if adapter == "none" else model.get_base_model()
-    by_parts = learn_by_parts(inner, proof(samples)[0])
-    is_flat = keep_samples_apart(inner, proof(samples))
+    inner = language_model_of(model.get_base_model() if hasattr(model, "get_base_model") else model)
+    texts = proof(samples, inner.config.vocab_size)
+    by_parts = learn_by_parts(inner, texts[0])
+    is_flat = keep_samples_apart(inner, texts)
     if settings.packing and not is_flat:
         raise ManusError(f"{job.name}: packing: {type(inner).__name__} cannot keep samples apart; set packing: false")
-    rows = Rows(samples, job.max_length if settings.packing else None)
+    rows: Any = Rows(samples, job.max_length if settings.packing else None)
+    collator: Any = FlatCollator() if is_flat else PaddedCollator(job.tokenizer.pad_token_id)
+    if holds_media(job.data):
+        rows, collator = MediaRows(rows), MediaCollator(collator, MediaInputs.of(job.base, job.data))
     total = total_steps(len(rows), settings)
 
     def build(callbacks: list[Any]) -> Guarded:
@@ -45,7 +53,7 @@ def train_supervised(job: StageJob) -> dict[str, Any]:
             args=arguments(job, precision, total, by_parts=by_parts, **kernels()),
             by_parts=by_parts,
             train_dataset=rows,
-            data_collator=FlatCollator() if is_flat else PaddedCollator(job.tokenizer.pad_token_id),
+            data_collator=collator,
             callbacks=callbacks,
             title=job.name,
         )
@@ -65,6 +73,10 @@ def prepared_samples(job: StageJob) -> PreparedSamples | ShardedSamples:
     return samples
 
 
-def proof(samples: PreparedSamples | ShardedSamples) -> list[list[int]]:
-    """Return the beginnings of a few samples, on which a model shows that it keeps samples of one row apart."""
-    return [samples[index]["ids"][:TOKENS_IN_PROOF].tolist() for index in range(min(3, len(samples)))]
+def proof(samples: PreparedSamples | ShardedSamples, vocabulary: int) -> list[list[int]]:
+    """Return the beginnings of a few samples, on which a model shows that it keeps samples of one row apart.
+
+    Placeholders of media, which the language model does not know, are left out.
+    """
+    beginnings = (samples[index]["ids"] for index in range(min(3, len(samples))))
+    return [ids[ids < vocabulary][:TOKENS_IN_PROOF].tolist() for ids in beginnings]

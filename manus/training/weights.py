@@ -14,12 +14,21 @@ from transformers import BitsAndBytesConfig, PreTrainedModel
 
 from manus.errors import InputError
 from manus.models.composition import Trained, chain, compose, load_model
+from manus.models.projectors import (
+    LANGUAGE_MODEL,
+    adaptable,
+    freeze_encoders,
+    is_omni,
+    language_model_of,
+    projector_parameters,
+)
 from manus.training.settings import AdapterKind, AdapterSettings, TrainingSettings
 
 if TYPE_CHECKING:
     from manus.training.job import StageJob
 
 Precision = Literal["fp32", "bf16", "fp16"]
+Learned = AdapterKind | Literal["projectors"]  # what of a model is trained; "none" is all but the encoders
 
 
 def device() -> str:
@@ -57,11 +66,11 @@ def held_dtype(precision: Precision) -> torch.dtype:
 
 
 def trainable(
-    base: Path, trained: Sequence[Trained], adapter: AdapterKind, settings: TrainingSettings, precision: Precision
+    base: Path, trained: Sequence[Trained], adapter: Learned, settings: TrainingSettings, precision: Precision
 ) -> Any:
     """Return the model to train, on its device.
 
-    All weights are trained in 32 bits; frozen ones are held in the arithmetic's type.
+    Trained weights are held in 32 bits, frozen ones in the arithmetic's type. Encoders are always frozen.
 
     Args:
         base: the base model's folder.
@@ -71,6 +80,8 @@ def trainable(
         precision: the arithmetic.
     """
     model = start_model(base, trained, adapter, precision)
+    if adapter == "projectors":
+        return _with_trained_projectors(model)
     config = lora_config(adapter, settings, model)
     if config is None:
         return model
@@ -80,11 +91,13 @@ def trainable(
         raise InputError(f"targets: {str(error).splitlines()[0]}") from None
 
 
-def start_model(base: Path, trained: Sequence[Trained], adapter: AdapterKind, precision: Precision) -> PreTrainedModel:
+def start_model(base: Path, trained: Sequence[Trained], adapter: Learned, precision: Precision) -> PreTrainedModel:
     """Return the model that a stage starts from, on its device: frozen weights for an adapter, else those to train."""
     held = held_dtype(precision)
     if adapter == "none":
-        return compose(base, trained, torch.float32).to(device())
+        model = compose(base, trained, torch.float32).to(device())
+        freeze_encoders(model)
+        return model
     if adapter == "qlora":
         quantised = _start_in_4_bits(base, trained, held)
         prepared: PreTrainedModel = prepare_model_for_kbit_training(quantised, use_gradient_checkpointing=False)
@@ -92,14 +105,32 @@ def start_model(base: Path, trained: Sequence[Trained], adapter: AdapterKind, pr
     return compose(base, trained, held).to(device())
 
 
+def _with_trained_projectors(model: PreTrainedModel) -> PreTrainedModel:
+    """Freeze everything but the projectors.
+
+    Raises:
+        InputError: the model has none.
+    """
+    model.requires_grad_(False)
+    projectors = projector_parameters(model) if is_omni(model) else {}
+    if not projectors:
+        raise InputError(f"method alignment trains projectors, and {type(model).__name__} has none")
+    for parameter in projectors.values():
+        parameter.data = parameter.data.float()
+        parameter.requires_grad_(True)
+    return model
+
+
 def lora_config(
-    adapter: AdapterKind, settings: TrainingSettings, model: PreTrainedModel, task: str = "CAUSAL_LM"
+    adapter: Learned, settings: TrainingSettings, model: PreTrainedModel, task: str = "CAUSAL_LM"
 ) -> LoraConfig | None:
     """Return PEFT's description of the adapter of a model, None where all weights are trained."""
     if adapter == "none":
         return None
     assert isinstance(settings, AdapterSettings), "methods with adapters have their settings"
     targets = settings.targets if isinstance(settings.targets, str) else list(settings.targets)
+    if is_omni(model):
+        targets = adaptable(model, targets)
     return LoraConfig(
         r=settings.rank, lora_alpha=settings.alpha, lora_dropout=settings.dropout, target_modules=targets,
         use_dora=adapter == "dora", task_type=task, **_upper(model, settings.upper_layers),
@@ -114,12 +145,13 @@ def _upper(model: PreTrainedModel, share: float) -> dict[str, Any]:
     """
     if share == 1:
         return {}
-    lists = [(name, len(part)) for name, part in model.named_modules() if isinstance(part, torch.nn.ModuleList)]
-    count = getattr(model.config.get_text_config(), "num_hidden_layers", None)
-    found = [name for name, size in lists if size == count]
+    language, prefix = language_model_of(model), f"{LANGUAGE_MODEL}." if is_omni(model) else ""
+    lists = [(name, len(part)) for name, part in language.named_modules() if isinstance(part, torch.nn.ModuleList)]
+    count = getattr(language.config.get_text_config(), "num_hidden_layers", None)
+    found = [f"{prefix}{name}" for name, size in lists if size == count]
     if len(found) != 1 or count is None:
         raise InputError(f"upper_layers: {type(model).__name__} has no single list of layers; set upper_layers: 1.0")
-    if any(parameter.dim() == 3 for parameter in model.parameters()):
+    if any(parameter.dim() == 3 for parameter in language.parameters()):
         raise InputError(
             f"upper_layers: {type(model).__name__} has experts, which all get adapters; set upper_layers: 1.0"
         )
