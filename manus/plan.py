@@ -18,8 +18,9 @@ from manus.data.sources import hub_name, identity, may_be_large
 from manus.digests import Digests
 from manus.errors import DataError, ModelError, RecipeError, did_you_mean
 from manus.files import write_json
+from manus.machine import sense_choices
 from manus.models.base import Base, find_base
-from manus.models.encoders import Encoder, find_encoder
+from manus.models.encoders.finding import Encoder, find_encoder, is_embedded
 from manus.models.senses import MODALITIES_OF, NONE, SENSES, Sense, SensesSettings, senses_of
 from manus.recipe import CAPABILITIES, GENERATORS, METHODS, Recipe, RewardModel, Stage
 from manus.rewards.context import Context, Lookup
@@ -200,10 +201,13 @@ def _encoders(recipe: Recipe, base: Base, digests: Digests, pins: Mapping[str, s
             if adding.senses != SensesSettings():
                 raise ModelError(f"base_model {base.spec!r} has encoders already; remove this stage's own settings")
     elif adding is not None and adding.senses is not None:
+        choices = sense_choices()
         for sense in SENSES:
             if (chosen := getattr(adding.senses, sense)) != NONE:
                 with recipe.blamed((*adding.keys, sense)):
-                    found[sense] = find_encoder(sense, chosen, recipe.path.parent, digests, pins)
+                    spec = choices.spec_of(sense, chosen)
+                    found[sense] = find_encoder(sense, spec, recipe.path.parent, digests, pins)
+                    is_embedded(found[sense], adding.senses.embed_encoders)
     added = {modality for sense in found for modality in MODALITIES_OF[sense]}
     names = [stage.name for stage in recipe.stages]
     for stage in recipe.stages:
@@ -330,11 +334,12 @@ class _Builder:
         assert stage is not None and stage.senses is not None, "encoders are only there where a stage adds them"
         made = [
             self.make(
-                "encoder", sense, {"encoder": encoder.identity(), "seed": self.recipe.seed}, f"encoders/{sense}",
-                is_of_base=False,
+                "encoder", sense,
+                {"encoder": encoder.identity(), **({"seed": self.recipe.seed} if encoder.is_seeded else {})},
+                f"encoders/{sense}", is_of_base=False,
             )
             for sense, encoder in self.encoders.items()
-            if encoder.needs_conversion
+            if encoder.needs_making
         ]  # fmt: skip
         settings = {"senses": stage.senses.model_dump(mode="json", exclude=set(SENSES)), "seed": self.recipe.seed}
         settings["encoders"] = {sense: encoder.identity() for sense, encoder in self.encoders.items()}

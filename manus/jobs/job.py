@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from manus.models.base import local_folder
-from manus.models.encoders import folder_of
 from manus.models.senses import Sense
 from manus.plan import ASSEMBLED, Artifact, Plan
 from manus.recipe import METHODS, RewardModel, Stage
@@ -50,8 +49,10 @@ class Job:
 
     def encoder(self, sense: Sense) -> Path:
         """Return an encoder as a folder that transformers loads."""
+        from manus.models.encoders.materialising import local_folder as folder_of
+
         encoder = self.plan.encoders[sense]
-        return self.folder(f"encoder/{sense}") if encoder.needs_conversion else folder_of(encoder)
+        return self.folder(f"encoder/{sense}") if encoder.needs_making else folder_of(encoder)
 
     @property
     def learned(self) -> Stage | RewardModel:

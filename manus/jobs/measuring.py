@@ -24,13 +24,13 @@ def build_evaluation(job: Job) -> dict[str, Any]:
 
 def probe_of(job: Job, stage: Stage) -> Probe:
     """Return the probe of a stage with its held-out samples."""
-    from manus.data.media.store import holds_media
+    from manus.data.media.files import has_media
     from manus.data.prepared import read_held_out
     from manus.evaluation.probes import Probe
 
     data = job.folder(f"data/{stage.name}")
     media = None
-    if holds_media(data):
+    if has_media(data):
         from manus.models.media_inputs import MediaInputs
 
         media = MediaInputs.of(job.base, data)

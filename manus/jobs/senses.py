@@ -2,42 +2,42 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from manus.errors import ModelError
 from manus.jobs.job import Job
+from manus.models.encoders.finding import is_embedded
 from manus.models.senses import SENSES, Sense
+
+NAME_IN_CHECKPOINT: Mapping[Sense, str] = {"vision": "vision", "audio_input": "audio"}
 
 
 def build_encoder(job: Job) -> dict[str, Any]:
-    """making an encoder that comes in no form of transformers', or is trained by the recipe"""
-    from manus.models.encoders import materialise
+    """making an encoder that nothing can load as it is"""
+    from manus.models.encoders.materialising import materialise
 
-    encoder = job.plan.encoders[sense_of(job.artifact.name)]
-    return materialise(encoder, job.staging, job.plan.recipe.seed, job.work)
+    sense = next(sense for sense in SENSES if sense == job.artifact.name)
+    return materialise(job.plan.encoders[sense], job.staging, job.plan.recipe.seed, job.work)
 
 
 def build_assembled(job: Job) -> dict[str, Any]:
     """putting encoders and untrained projectors around the base model"""
     from manus.models.detect import detect
-    from manus.models.encoders import is_embedded, reference
     from manus.models.omni.conversion import assemble
 
-    stage = job.plan.recipe.adds_senses
+    stage, encoders = job.plan.recipe.adds_senses, job.plan.encoders
     assert stage is not None and stage.senses is not None, "it is only planned where a stage adds senses"
     found = detect(job.text_base)
     if not found.language_model:
-        raise ModelError(f"base_model {job.plan.base.spec!r} ({found.model_type}) is no language model; give one")
-    encoders = job.plan.encoders
-    folders = {sense: job.encoder(sense) for sense in encoders}
+        raise ModelError(f"base_model {job.plan.base.spec!r} ({found.model_type}) is no language model; name one")
     references = {
-        sense: reference(encoder, folders[sense])
+        NAME_IN_CHECKPOINT[sense]: {"hub": encoder.hub_id, "revision": encoder.revision}
         for sense, encoder in encoders.items()
         if not is_embedded(encoder, stage.senses.embed_encoders)
     }
-    return assemble(job.text_base, job.staging, folders, stage.senses, references, job.plan.recipe.seed)
-
-
-def sense_of(name: str) -> Sense:
-    """Return the sense that an encoder's artifact is named by."""
-    return next(sense for sense in SENSES if sense == name)
+    folders = {sense: job.encoder(sense) if sense in encoders else None for sense in SENSES}
+    return assemble(
+        job.text_base, job.staging, folders["vision"], folders["audio_input"], stage.senses, references,
+        job.plan.recipe.seed,
+    )  # fmt: skip

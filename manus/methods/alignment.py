@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from pydantic import Field
 
-from manus.training.settings import Epochs, LearningRate, PackingSettings, TrainingSettings
+from manus.training.settings import Epochs, LearningRate, MediaSettings, PackingSettings, TrainingSettings
 from manus.training.settings import result as result
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ TAKES_MEDIA = True
 NEEDS_SENSES = True
 
 
-class Settings(TrainingSettings, PackingSettings):
+class Settings(TrainingSettings, PackingSettings, MediaSettings):
     """Settings of `method: alignment`."""
 
     adapter: ClassVar[Literal["projectors"]] = "projectors"

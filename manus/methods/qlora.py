@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from manus.training.settings import AdapterKind, AdapterSettings, PackingSettings
+from manus.training.settings import AdapterKind, AdapterSettings, MediaSettings, PackingSettings
 from manus.training.settings import result as result
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ SAMPLE_KINDS = ("messages",)
 TAKES_MEDIA = True
 
 
-class Settings(AdapterSettings, PackingSettings):
+class Settings(AdapterSettings, PackingSettings, MediaSettings):
     """Settings of `method: qlora`."""
 
     adapter: ClassVar[AdapterKind] = "qlora"

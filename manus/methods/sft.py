@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from manus.training.settings import AdapterKind, PackingSettings, TrainingSettings
+from manus.training.settings import AdapterKind, MediaSettings, PackingSettings, TrainingSettings
 from manus.training.settings import result as result
 
 if TYPE_CHECKING:
@@ -15,7 +15,7 @@ SAMPLE_KINDS = ("messages",)
 TAKES_MEDIA = True
 
 
-class Settings(TrainingSettings, PackingSettings):
+class Settings(TrainingSettings, PackingSettings, MediaSettings):
     """Settings of `method: sft`."""
 
     adapter: ClassVar[AdapterKind] = "none"

@@ -1,29 +1,42 @@
-"""Decodes media of prepared data and makes of them what an omni model takes in. Knows nothing of samples.
+"""Decodes media of prepared data and makes of them what an omni model takes in. Knows nothing of samples."""
 
-Shapes: I images, F frames of all videos, C clips of sound, P pixels of a side, M mel bands, N mel frames.
-"""
+# Shapes: I images, F frames, A sounds, P patches, N positions of the audio encoder, D size of an encoder's states.
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any, Literal
 
 import torch
+from torch.nn.utils.rnn import pad_sequence
+from transformers import PreTrainedModel
 
-from manus.data.media.store import MediaFiles
+from manus.data.media.files import MediaFiles
 from manus.models.omni.processing import ManusOmniProcessor
 
-if TYPE_CHECKING:
-    from manus.data.media.ablation import Ablated
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """What an encoder makes of one medium: an image [P, D], the frames of a video [F, P, D] or a sound [N, D].
+
+    `tokens` is how many tokens a sound becomes, and None of the others, which the shape says.
+    """
+
+    kind: Literal["image", "video", "audio"]
+    values: torch.Tensor
+    tokens: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class MediaInputs:
-    """The media of one data folder, seen through the processor of one model."""
+    """The media of one data folder, seen through the processor of one model.
 
-    files: MediaFiles | Ablated
+    `files` is a `MediaFiles`, or anything with its methods that shows other media in their place.
+    """
+
+    files: Any
     processor: ManusOmniProcessor
 
     @classmethod
@@ -31,34 +44,56 @@ class MediaInputs:
         """Open the media of prepared data for a model's folder."""
         return cls(MediaFiles(data), ManusOmniProcessor.from_pretrained(model, local_files_only=True))
 
+    @property
+    def is_of_one_size(self) -> bool:
+        """Whether all pictures have the same number of patches."""
+        return self.processor.media_layout.most_patches is None
+
     def expanded(self, text: str, numbers: Sequence[int]) -> str:
         """Return a text whose placeholders, one a medium, are as many as the tokens that the media become."""
-        expanded: str = self.processor.layout.expanded(text, [self.files.facts(number) for number in numbers])
-        return expanded
+        return self.processor.media_layout.expanded(text, [self.files.facts(number) for number in numbers])
 
     def tensors(self, numbers: Sequence[int]) -> dict[str, Any]:
-        """Return the inputs of media in the order of their placeholders.
-
-        Returns:
-            `pixel_values` [I, 3, P, P], `pixel_values_videos` [F, 3, P, P], `input_features` [C, M, N] with
-            `audio_tokens` [C]; those of kinds that there are.
-        """
-        images, frames, clips, tokens = [], [], [], []
+        """Return the model's inputs for media, in the order of their placeholders; see its forward pass for shapes."""
+        by_kind: dict[str, list[int]] = {}
         for number in numbers:
-            facts, layout = self.files.facts(number), self.processor.layout
-            if facts["kind"] == "image":
-                images.append(self.processor.pixels(self.files.image(number)))
-            elif facts["kind"] == "video":
-                times = layout.frame_times(facts["seconds"])
-                frames.append(self.processor.frame_pixels(self.files.frames(number, times)))
-            else:
-                clips.append(self.processor.features(self.files.audio(number)))
-                tokens.append(layout.audio_tokens(facts["seconds"]))
+            by_kind.setdefault(self.files.facts(number)["kind"], []).append(number)
         made: dict[str, Any] = {}
-        if images:
-            made["pixel_values"] = torch.stack(images)
-        if frames:
-            made["pixel_values_videos"] = torch.cat(frames)
-        if clips:
-            made |= {"input_features": torch.stack(clips), "audio_tokens": torch.tensor(tokens)}
+        if pictures := by_kind.get("image"):
+            made |= self.processor.image_inputs([self.files.image(number) for number in pictures])
+        if films := by_kind.get("video"):
+            made |= self.processor.video_inputs([self._frames(number) for number in films])
+        if sounds := by_kind.get("audio"):
+            made |= self.processor.audio_inputs([self.files.audio(number) for number in sounds])
         return made
+
+    @torch.no_grad()
+    def state(self, model: PreTrainedModel, number: int) -> State:
+        """Return what an omni model's encoder makes of one medium."""
+        kind = self.files.facts(number)["kind"]
+        given = self.tensors([number])
+        if kind == "image":
+            return State("image", model.encode_images(given["pixel_values"])[0])
+        if kind == "video":
+            return State("video", model.encode_images(given["pixel_values_videos"]))
+        tokens = int(given["audio_tokens"][0])
+        heard_ND = model.encode_audio(given["input_features"])[0]
+        return State("audio", heard_ND[: tokens * self.processor.media_layout.audio_stack], tokens)
+
+    def _frames(self, number: int) -> Any:
+        times = self.processor.media_layout.frame_times(self.files.facts(number)["seconds"])
+        return self.files.frames(number, times)
+
+
+def joined(states: Sequence[State]) -> dict[str, Any]:
+    """Return states as a model's inputs, in the order of their placeholders."""
+    of = {kind: [state for state in states if state.kind == kind] for kind in ("image", "video", "audio")}
+    made: dict[str, Any] = {}
+    if of["image"]:
+        made["image_states"] = torch.stack([state.values for state in of["image"]])
+    if of["video"]:
+        made["video_states"] = torch.cat([state.values for state in of["video"]])
+    if of["audio"]:
+        made["audio_states"] = pad_sequence([state.values for state in of["audio"]], batch_first=True)
+        made["audio_tokens"] = torch.tensor([state.tokens for state in of["audio"]])
+    return made

@@ -17,7 +17,6 @@ from manus.models.modalities import OMNI
 
 WEIGHTS = "projectors.safetensors"
 PROJECTORS = ("vision_projector", "audio_projector")
-ENCODERS = ("vision_encoder", "audio_encoder")
 LANGUAGE_MODEL = "language_model"
 
 
@@ -35,13 +34,6 @@ def language_model_of(model: PreTrainedModel) -> PreTrainedModel:
 def projector_parameters(model: nn.Module) -> dict[str, nn.Parameter]:
     """Return the weights between encoders and language model, by name."""
     return {name: value for name, value in model.named_parameters() if name.startswith(PROJECTORS)}
-
-
-def freeze_encoders(model: PreTrainedModel) -> None:
-    """Make sure that the encoders learn nothing."""
-    for name in ENCODERS:
-        if (encoder := getattr(model, name, None)) is not None:
-            encoder.requires_grad_(False)
 
 
 def adaptable(model: PreTrainedModel, targets: str | list[str]) -> list[str]:

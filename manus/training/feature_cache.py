@@ -21,10 +21,10 @@ from manus.errors import InputError
 from manus.files import write_json
 from manus.guards.progress import progress
 from manus.guards.run import RUN
-from manus.models.media_inputs import MediaInputs, State
+from manus.models.media_inputs import MediaInputs, State, joined
+from manus.training.settings import MediaSettings
 
 STATES, INDEX = "states.bin", "index.json"
-DTYPES = {torch.float32: np.float32, torch.float16: np.float16}
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +36,7 @@ class CachedInputs:
 
     def tensors(self, numbers: Sequence[int]) -> dict[str, Any]:
         """Return the encoders' states of media in the order of their placeholders, as the model takes them."""
-        return State.joined([self.read(number) for number in numbers])
+        return joined([self.read(number) for number in numbers])
 
     def read(self, number: int) -> State:
         """Return the states of one medium."""
@@ -46,6 +46,20 @@ class CachedInputs:
             count = int(np.prod(entry["shape"]))
             found = np.frombuffer(file.read(4 * count), dtype=np.float32).reshape(entry["shape"])
         return State(entry["kind"], torch.from_numpy(found.copy()), entry["tokens"])
+
+
+def is_wanted(settings: MediaSettings, epochs: float, inputs: MediaInputs) -> bool:
+    """Tell whether states are kept.
+
+    Raises:
+        InputError: they are asked for, and pictures have no one size.
+    """
+    wanted = epochs > 1 if settings.cache_features == "auto" else settings.cache_features
+    if wanted and not inputs.is_of_one_size:
+        if settings.cache_features == "auto":
+            return False
+        raise InputError("cache_features: true needs a vision encoder of one resolution; remove the key")
+    return wanted
 
 
 def cached(model: PreTrainedModel, inputs: MediaInputs, numbers: Sequence[int], folder: Path) -> CachedInputs:
@@ -74,7 +88,7 @@ def _write(model: PreTrainedModel, inputs: MediaInputs, numbers: Sequence[int], 
     with (folder / STATES).open("wb") as file, progress("encode media", len(numbers), "media") as advance:
         for done, number in enumerate(numbers, 1):
             RUN.cross("encoding media")
-            state = inputs.encoded(model, number)
+            state = inputs.state(model, number)
             data = state.values.float().cpu().numpy().tobytes()
             if done == 1:
                 _check_room(folder, len(data) * len(numbers))

@@ -12,6 +12,7 @@ from torch.utils.data import Dataset
 
 from manus.models.media_inputs import MediaInputs
 from manus.training.batches import FlatCollator, PaddedCollator, Rows, Segment
+from manus.training.feature_cache import CachedInputs
 
 Row = tuple[list[Segment], list[int]]  # the samples of a row, and the numbers of their media in order
 
@@ -37,7 +38,7 @@ class MediaCollator:
     """Makes a batch of text as another collator does, and adds the media of all its rows in order."""
 
     collate: FlatCollator | PaddedCollator
-    inputs: MediaInputs
+    inputs: MediaInputs | CachedInputs
 
     def __call__(self, rows: list[Row]) -> dict[str, Any]:
         texts = self.collate([segments for segments, _ in rows])

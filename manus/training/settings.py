@@ -51,6 +51,8 @@ class TrainingSettings(Frozen):
             told["gradient_checkpointing"] = False
         if told.get("upper_layers") == 1.0:
             del told["upper_layers"]
+        if told.get("cache_features") == "auto":
+            del told["cache_features"]
         return told
 
 
@@ -59,6 +61,16 @@ class PackingSettings(Frozen):
 
     packing: bool = Field(
         False, description="Fill each row of the batch up to max_length with whole samples, kept apart."
+    )
+
+
+class MediaSettings(Frozen):
+    """Settings of methods whose batches may hold images, video and sound."""
+
+    cache_features: bool | Literal["auto"] = Field(
+        "auto",
+        description="Keep on disk, while training, what the frozen encoders make of the media; auto does so for more "
+        "than one epoch.",
     )
 
 

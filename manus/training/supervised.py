@@ -7,9 +7,14 @@ from typing import TYPE_CHECKING, Any
 from manus.data.prepared import PreparedSamples, open_samples
 from manus.data.sharded import ShardedSamples
 from manus.errors import DataError, ManusError
+from manus.guards import ranks
 from manus.training.job import arguments, conduct, kernels, total_steps
 
 if TYPE_CHECKING:
+    from transformers import PreTrainedModel
+
+    from manus.models.media_inputs import MediaInputs
+    from manus.training.feature_cache import CachedInputs
     from manus.training.job import StageJob
     from manus.training.loop import Guarded
 
@@ -20,8 +25,7 @@ def train_supervised(job: StageJob) -> dict[str, Any]:
     """Train on all labels of the prepared samples; see `conduct` for what is left, returned and raised."""
     from transformers import set_seed
 
-    from manus.data.media.store import holds_media
-    from manus.models.media_inputs import MediaInputs
+    from manus.data.media.files import has_media
     from manus.models.projectors import language_model_of
     from manus.training.attention import keep_samples_apart
     from manus.training.batches import FlatCollator, PaddedCollator, Rows
@@ -35,7 +39,8 @@ def train_supervised(job: StageJob) -> dict[str, Any]:
     set_seed(job.seed)
     precision = precision_of(settings.precision)
     model = trainable(job.base, job.start, adapter, settings, precision)
-    inner = language_model_of(model.get_base_model() if hasattr(model, "get_base_model") else model)
+    whole = model.get_base_model() if hasattr(model, "get_base_model") else model
+    inner = language_model_of(whole)
     texts = proof(samples, inner.config.vocab_size)
     by_parts = learn_by_parts(inner, texts[0])
     is_flat = keep_samples_apart(inner, texts)
@@ -43,8 +48,9 @@ def train_supervised(job: StageJob) -> dict[str, Any]:
         raise ManusError(f"{job.name}: packing: {type(inner).__name__} cannot keep samples apart; set packing: false")
     rows: Any = Rows(samples, job.max_length if settings.packing else None)
     collator: Any = FlatCollator() if is_flat else PaddedCollator(job.tokenizer.pad_token_id)
-    if holds_media(job.data):
-        rows, collator = MediaRows(rows), MediaCollator(collator, MediaInputs.of(job.base, job.data))
+    if has_media(job.data):
+        rows = MediaRows(rows)
+        collator = MediaCollator(collator, media_of(job, samples, whole))
     total = total_steps(len(rows), settings)
 
     def build(callbacks: list[Any]) -> Guarded:
@@ -59,6 +65,18 @@ def train_supervised(job: StageJob) -> dict[str, Any]:
         )
 
     return {**conduct(job, total, build), "is_padding_free": is_flat}
+
+
+def media_of(job: StageJob, samples: PreparedSamples, model: PreTrainedModel) -> MediaInputs | CachedInputs:
+    """Return the media of a stage's samples, as they are or as the model's frozen encoders see them."""
+    from manus.models.media_inputs import MediaInputs
+    from manus.training.feature_cache import cached, is_wanted
+
+    inputs = MediaInputs.of(job.base, job.data)
+    if not is_wanted(job.settings, job.settings.epochs, inputs):
+        return inputs
+    numbers = [number for sample in range(len(samples)) for number in samples.media_of(sample)]
+    return cached(model, inputs, numbers, job.work / f"features-{ranks.rank()}")
 
 
 def prepared_samples(job: StageJob) -> PreparedSamples | ShardedSamples:

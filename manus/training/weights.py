@@ -17,7 +17,6 @@ from manus.models.composition import Trained, chain, compose, load_model
 from manus.models.projectors import (
     LANGUAGE_MODEL,
     adaptable,
-    freeze_encoders,
     is_omni,
     language_model_of,
     projector_parameters,
@@ -95,9 +94,7 @@ def start_model(base: Path, trained: Sequence[Trained], adapter: Learned, precis
     """Return the model that a stage starts from, on its device: frozen weights for an adapter, else those to train."""
     held = held_dtype(precision)
     if adapter == "none":
-        model = compose(base, trained, torch.float32).to(device())
-        freeze_encoders(model)
-        return model
+        return compose(base, trained, torch.float32).to(device())
     if adapter == "qlora":
         quantised = _start_in_4_bits(base, trained, held)
         prepared: PreTrainedModel = prepare_model_for_kbit_training(quantised, use_gradient_checkpointing=False)

@@ -50,6 +50,11 @@ class Encoder:
         return self.kind == "trained"
 
     @property
+    def needs_making(self) -> bool:
+        """Whether it must be made, by conversion or training, before anything can load it."""
+        return self.kind in ("package", "trained")
+
+    @property
     def hub_id(self) -> str:
         """The OWNER/NAME of an encoder on the hub."""
         assert self.kind == "hub", f"{self.spec} is not on the hub"
