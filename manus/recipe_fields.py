@@ -153,7 +153,7 @@ def shared_kind(capability: str, method: str) -> SampleKind | None:
 
 def has_senses(capability: str) -> bool:
     """Return whether a capability's samples hold images, video or sound."""
-    return tuple(CAPABILITIES[capability].MODALITIES) != ("text",)
+    return tuple(CAPABILITIES[capability].MODALITIES) != ("text",) or senses_model(capability) is not None
 
 
 def mismatch(capability: str, method: str) -> Mismatch | None:
