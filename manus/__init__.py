@@ -1,3 +1,7 @@
 """Manus grows a base language model, one capability at a time, from one YAML recipe."""
 
+from manus.registration import install
+
 __version__ = "0.1.0"
+
+install()
