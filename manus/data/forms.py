@@ -20,7 +20,7 @@ from manus.data.tool_schemas import read_tools, tools_within
 from manus.data.turns import checked, read_text, read_turns
 
 _CONVERSATIONS = ("messages", "conversations", "conversation")
-_PAIRS = (
+PAIRS = (
     ("prompt", "completion"),
     ("prompt", "response"),
     ("instruction", "output"),
@@ -129,9 +129,9 @@ def _tools_of_system(messages: list[Message]) -> list[dict[str, Any]]:
 
 
 def _read_pair(row: Row) -> list[Message]:
-    pair = next((pair for pair in _PAIRS if all(row.get(key) is not None for key in pair)), None)
+    pair = next((pair for pair in PAIRS if all(row.get(key) is not None for key in pair)), None)
     if pair is None:
-        half = next((pair for pair in _PAIRS if row.get(pair[0]) is not None), None)
+        half = next((pair for pair in PAIRS if row.get(pair[0]) is not None), None)
         missing = f"{half[0]!r} without an answer" if half else "no known shape"
         raise RowError(f"{missing}: the columns are {_columns(row)}")
     question, answer = pair

@@ -6,9 +6,11 @@ is a shard's place and the state that `datasets` gives for it, written beside th
 
 from __future__ import annotations
 
+import base64
 import json
 import os
 import queue
+import re
 import shutil
 import threading
 import time
@@ -28,6 +30,9 @@ from manus.guards.ranks import say
 from manus.guards.run import RUN
 
 HUB_SHUFFLE_ROWS = 10_000
+MEDIA_SHUFFLE_ROWS = 200
+BYTES_KEY = "base64 bytes"  # how bytes are written down as JSON
+LOOKED_AT_BYTES = 4 << 20  # of a file of rows, to tell how much of it is media
 MOST_STREAMED = 50_000  # samples; whoever wants more gets the rows on disk first
 BATCH_ROWS, BATCH_BYTES, BATCH_SECONDS = 1000, 4 << 20, 5.0
 BATCHES_AHEAD = 4
@@ -40,12 +45,28 @@ WORTH_ANOTHER_TRY = {408, 425, 429}  # of the 4xx answers
 
 
 def open_stream(source: Source) -> Any:
-    """Return a hub data set as an iterable that reads over the network."""
+    """Return a hub data set as an iterable that reads over the network; media stay as they are encoded."""
     from datasets import load_dataset
 
-    return load_dataset(
+    stream = load_dataset(
         source.hub, source.subset, split=source.split or "train", revision=source.revision, streaming=True
     )
+    return stream.decode(False) if holds_media(stream) else stream
+
+
+def holds_media(stream: Any) -> bool:
+    """Tell whether a data set's rows hold pictures, video or sound."""
+    from datasets.features.features import require_decoding
+
+    features = getattr(stream, "features", None)
+    return features is not None and any(
+        require_decoding(one, ignore_decode_attribute=True) for one in features.values()
+    )
+
+
+def shuffle_rows(stream: Any) -> int:
+    """Return how many rows are in memory while they are shuffled."""
+    return MEDIA_SHUFFLE_ROWS if holds_media(stream) else HUB_SHUFFLE_ROWS
 
 
 def is_spooled(source: Source, settings: DataSettings) -> bool:
@@ -96,8 +117,30 @@ def read_spool(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
     """Yield the places and rows of a file that `spooled` made."""
     with path.open(encoding="utf-8") as stream:
         for line in stream:
-            place, row = json.loads(line)
+            place, row = json.loads(line, object_hook=_with_bytes)
             yield place, row
+
+
+def spool_bytes(path: Path, without_media: bool) -> int:
+    """Return how many bytes of rows such a file holds; without media it is an estimate, by how it begins."""
+    size = path.stat().st_size
+    if not without_media:
+        return size
+    with path.open("rb") as stream:
+        lines = stream.readlines(LOOKED_AT_BYTES)
+    looked_at, media = sum(map(len, lines)), sum(len(found) for line in lines for found in _WRITTEN.findall(line))
+    return round(size * (looked_at - media) / max(1, looked_at))
+
+
+def _as_json(value: Any) -> Any:
+    return {BYTES_KEY: base64.b64encode(value).decode()} if isinstance(value, bytes) else str(value)
+
+
+def _with_bytes(value: dict[str, Any]) -> Any:
+    return base64.b64decode(value[BYTES_KEY]) if value.keys() == {BYTES_KEY} else value
+
+
+_WRITTEN = re.compile(b'"' + BYTES_KEY.encode() + rb'": "[A-Za-z0-9+/=]*"')
 
 
 @dataclass(frozen=True, slots=True)
@@ -218,7 +261,7 @@ def _batches(source: Source, at: Position, seed: int | None) -> Iterator[Batch]:
         size, began = 0, time.monotonic()
         for row in stream:
             number += 1
-            line = json.dumps([f"{source.hub} row {number}", dict(row)], ensure_ascii=False, default=str).encode()
+            line = json.dumps([f"{source.hub} row {number}", dict(row)], ensure_ascii=False, default=_as_json).encode()
             rows.append(line + b"\n")
             size += len(line)
             if len(rows) >= BATCH_ROWS or size >= BATCH_BYTES or time.monotonic() - began >= BATCH_SECONDS:

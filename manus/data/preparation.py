@@ -15,7 +15,11 @@ from manus.data.distribution import histogram
 from manus.data.hub import read_spool, spools
 from manus.data.large_preparation import prepare_large
 from manus.data.leaks import Asked, check_no_leak
+from manus.data.media.expansion import Layout, expanded
+from manus.data.media.intake import Intake, media_statistics, refuse_unmeant
+from manus.data.media.numbers import NumbersWritten
 from manus.data.prepared import HELD_OUT, write_jsonl, write_pairs, write_prompts, write_tokens
+from manus.data.quarantine import Quarantine
 from manus.data.rendering import Pair, Tokens, render, render_pair, render_prompt
 from manus.data.sample import Row, RowError, Sample, SampleKind, prompt_of
 from manus.data.selection import Pool, select
@@ -23,11 +27,11 @@ from manus.data.settings import DataSettings, Source
 from manus.data.sources import (
     DEFAULT_GENERATED_HELD_OUT,
     DEFAULT_GENERATED_ROWS,
-    Numbered,
+    Located,
     bytes_of_files,
     is_large,
+    located_rows,
     renamed,
-    rows,
 )
 from manus.data.windows import windows_of
 from manus.errors import DataError
@@ -38,34 +42,7 @@ from manus.guards.run import RUN
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
-EXAMPLES_IN_ERROR = 3
 LARGEST_IN_MEMORY = 1_000_000_000  # bytes of rows, of the kinds that are prepared in memory only
-
-
-@dataclass
-class Quarantine:
-    """Rows that could not become samples, with the place and the reason; and how many rows there were."""
-
-    rows: list[dict[str, Any]] = field(default_factory=list)
-    seen: int = 0
-
-    def check(self, budget: float, file: Path) -> None:
-        """Refuse the data when more than a share of `budget` of the rows are bad.
-
-        Raises:
-            DataError: with the most frequent reasons and examples.
-        """
-        if len(self.rows) <= budget * self.seen:
-            return
-        file.parent.mkdir(parents=True, exist_ok=True)
-        write_jsonl(file, self.rows)
-        reasons = Counter(row["reason"] for row in self.rows).most_common(EXAMPLES_IN_ERROR)
-        first = {row["reason"]: row["place"] for row in reversed(self.rows)}
-        shown = "\n".join(f"  {count} x {reason} (first: {first[reason]})" for reason, count in reasons)
-        raise DataError(
-            f"{len(self.rows)} of {self.seen} rows cannot be used, more than failure_budget {budget:.0%} allows:\n{shown}\n"
-            f"all of them are in {file}; mend the data, or raise failure_budget"
-        )
 
 
 def prepare(
@@ -78,6 +55,7 @@ def prepare(
     seed: int,
     folder: Path,
     quarantine_file: Path,
+    layout: Layout | None = None,
 ) -> dict[str, Any]:
     """Prepare a stage's data in `folder` and return its statistics.
 
@@ -91,27 +69,34 @@ def prepare(
         seed: where the split and the draws start.
         folder: an empty folder for the files of the artifact.
         quarantine_file: where the bad rows go when there are too many.
+        layout: what the model makes of media; none: it takes in text only.
 
     Raises:
         DataError: too many bad rows, or too few samples.
         Interrupted: a signal came.
     """
     from_hub = spools(sources, settings, seed, quarantine_file.parent)
+    keeps_media = layout is not None
     if kind in ("messages", "text"):
-        if is_large(sources, settings, beside, from_hub.values()):
+        if is_large(sources, settings, beside, from_hub.values(), keeps_media):
+            read = _text_only(read, layout)
             return prepare_large(sources, settings, read, tokenizer, beside, seed, folder, quarantine_file.parent)
     else:
-        _check_fits(kind, settings, bytes_of_files(sources, beside, from_hub.values()))
-    quarantine = Quarantine()
-    pools = [
-        _pool(source, settings, read, beside, seed, quarantine, from_hub.get(index))
-        for index, source in enumerate(sources)
-    ]
-    quarantine.check(settings.failure_budget, quarantine_file)
-    selection = select(pools, settings.held_out, settings.sample_size, seed)
+        _check_fits(kind, settings, bytes_of_files(sources, beside, from_hub.values(), keeps_media))
+    quarantine, intake = Quarantine(), Intake(folder, layout, settings.fetch_urls)
+    reader = _Reader(read, intake, quarantine)
+    try:
+        pools = [
+            _pool(source, settings, reader, beside, seed, from_hub.get(index)) for index, source in enumerate(sources)
+        ]
+        quarantine.check(settings.failure_budget, quarantine_file)
+        selection = select(pools, settings.held_out, settings.sample_size, seed)
+        intake.finish(selection.train, selection.held_out)
+    finally:
+        intake.close()
     fit, write = _FORMS[kind]
     tally = _Tally()
-    lengths = write(folder, _rendered(selection.train, fit, settings, tokenizer, quarantine, tally))
+    lengths = write(folder, _rendered(selection.train, fit, settings, tokenizer, quarantine, tally, layout))
     quarantine.check(settings.failure_budget, quarantine_file)
     if not len(lengths):
         raise DataError(
@@ -120,6 +105,7 @@ def prepare(
     write_jsonl(folder / HELD_OUT, selection.held_out)
     write_jsonl(folder / "quarantine.jsonl", quarantine.rows)
     tally.asked.write(folder)
+    tally.media.write(folder)
     check_no_leak(folder)
     statistics = {
         "rows": quarantine.seen,
@@ -133,6 +119,8 @@ def prepare(
         "left_aside": {**selection.left_aside, **tally.aside},
         "sources": [source.title if source.path is None else Path(source.path).name for source in sources],
     }
+    if media := media_statistics(folder):
+        statistics["media"] = media
     write_json(folder / "statistics.json", statistics)
     return statistics
 
@@ -152,42 +140,66 @@ def _check_fits(kind: SampleKind, settings: DataSettings, size: int) -> None:
         )
 
 
+def _text_only(read: Callable[[Row], Sample], layout: Layout | None) -> Callable[[Row], Sample]:
+    """Return a reader for large data, which refuses rows with media."""
+
+    def read_text(row: Row) -> Sample:
+        sample = read(row)
+        if sample.get("media"):
+            raise RowError(
+                "a row with media among data that are indexed: media are never held in memory, but rows with them are; "
+                "raise index_above_bytes if there is memory for about five times the rows, and leave mix at epochs"
+            )
+        if layout is not None:
+            refuse_unmeant(sample, layout)
+        return sample
+
+    return read_text
+
+
 def _pool(
-    source: Source, settings: DataSettings, read: Callable[[Row], Sample], beside: Path, seed: int,
-    quarantine: Quarantine, from_hub: Path | None,
+    source: Source, settings: DataSettings, reader: _Reader, beside: Path, seed: int, from_hub: Path | None
 ) -> Pool:  # fmt: skip
     if from_hub is not None:
-        drawn = ((place, renamed(row, source.columns)) for place, row in read_spool(from_hub))
-        return Pool(source.title, source.weight, _samples(drawn, read, quarantine))
+        drawn = ((beside, place, renamed(row, source.columns)) for place, row in read_spool(from_hub))
+        return Pool(source.title, source.weight, reader.samples(drawn))
     if source.generator is None:
         needed = settings.sample_size + (settings.held_out or 0) if settings.sample_size else 0
         is_endless = source.hub is not None and needed > 0
         limit = needed + settings.sample_size // 10 + 200 if is_endless else None
-        samples = _samples(rows(source, beside, needed, seed, False), read, quarantine, limit)
+        samples = reader.samples(located_rows(source, beside, needed, seed, False), limit)
         return Pool(source.title, source.weight, samples)
     made = source.size or settings.sample_size or DEFAULT_GENERATED_ROWS
     tested = settings.held_out or DEFAULT_GENERATED_HELD_OUT
-    train, held_out = (rows(source, beside, n, seed, side) for n, side in ((made, False), (tested, True)))
-    samples = _samples(train, read, quarantine)
-    return Pool(source.title, source.weight, samples, _samples(held_out, read, quarantine))
+    train, held_out = (located_rows(source, beside, n, seed, side) for n, side in ((made, False), (tested, True)))
+    samples = reader.samples(train)
+    return Pool(source.title, source.weight, samples, reader.samples(held_out))
 
 
-def _samples(
-    drawn: Iterator[Numbered], read: Callable[[Row], Sample], quarantine: Quarantine, limit: int | None = None
-) -> list[Sample]:  # fmt: skip
-    samples: list[Sample] = []
-    for place, row in drawn:
-        RUN.cross("reading data")
-        quarantine.seen += 1
-        try:
-            if isinstance(row, str):
-                raise RowError(row)
-            samples.append(read(row))
-        except RowError as error:
-            quarantine.rows.append({"place": place, "reason": str(error), "row": row})
-        if limit is not None and len(samples) >= limit:
-            break
-    return samples
+@dataclass(frozen=True)
+class _Reader:
+    """Makes samples of rows, one after the other; puts aside what cannot be one."""
+
+    read: Callable[[Row], Sample]
+    intake: Intake
+    quarantine: Quarantine
+
+    def samples(self, drawn: Iterator[Located], limit: int | None = None) -> list[Sample]:
+        """Return the samples in rows; no more than `limit`, where there is one."""
+        samples: list[Sample] = []
+        for folder, place, row in drawn:
+            for part in [row] if isinstance(row, str) else self.intake.rows_in(row):
+                RUN.cross("reading data")
+                self.quarantine.seen += 1
+                try:
+                    if isinstance(part, str):
+                        raise RowError(part)
+                    samples.append(self.intake.taken(self.read(part), folder))
+                except RowError as error:
+                    self.quarantine.add(place, str(error), part)
+                if limit is not None and len(samples) >= limit:
+                    return samples
+        return samples
 
 
 @dataclass
@@ -197,6 +209,7 @@ class _Tally:
     aside: Counter[str] = field(default_factory=Counter)
     learned: int = 0
     asked: Asked = field(default_factory=Asked)
+    media: NumbersWritten = field(default_factory=NumbersWritten)
 
 
 Fit = Callable[["PreTrainedTokenizerBase", Sample, DataSettings, "Counter[str]"], Iterator[Any]]
@@ -205,20 +218,21 @@ TOO_LONG, TRUNCATED = "longer than max_length", "truncated to max_length"
 
 def _rendered(
     samples: Sequence[Sample], fit: Fit, settings: DataSettings, tokenizer: PreTrainedTokenizerBase,
-    quarantine: Quarantine, tally: _Tally,
+    quarantine: Quarantine, tally: _Tally, layout: Layout | None,
 ) -> Iterator[Any]:  # fmt: skip
     with progress("tokenise", len(samples), "samples") as advance:
         for index, sample in enumerate(samples, 1):
             RUN.cross("tokenising")
             try:
                 pieces = 0
-                for piece in fit(tokenizer, sample, settings, tally.aside):
+                for piece in fit(tokenizer, expanded(sample, layout), settings, tally.aside):
                     tally.learned += learned_in(piece)
                     pieces += 1
-                    yield piece
+                    yield (sample, piece[1]) if isinstance(piece, tuple) else piece  # a prompt stays as it was
                 tally.asked.add(sample, pieces)
+                tally.media.add(sample, pieces)
             except RowError as error:
-                quarantine.rows.append({"place": f"sample {index}", "reason": str(error), "row": sample})
+                quarantine.add(f"sample {index}", str(error), sample)
             advance(index)
 
 
@@ -239,11 +253,11 @@ def _fit_text(
 def _fit_chat(
     tokenizer: PreTrainedTokenizerBase, sample: Sample, settings: DataSettings, too_long: Counter[str]
 ) -> Iterator[Tokens]:
-    """Yield a chat if it fits, or its beginning where that may be learned."""
+    """Yield a chat if it fits, or its beginning where that may be learned; half a picture is none."""
     tokens, limit = render(tokenizer, sample), settings.max_length
     if len(tokens.ids) <= limit:
         yield tokens
-    elif settings.too_long == "truncate" and any(tokens.is_learned[:limit]):
+    elif settings.too_long == "truncate" and any(tokens.is_learned[:limit]) and not sample.get("media"):
         too_long[TRUNCATED] += 1
         yield Tokens(tokens.ids[:limit], tokens.is_learned[:limit])
     else:
@@ -258,7 +272,12 @@ def _fit_pair(
     room = settings.max_length - len(pair.prompt)
     if max(len(pair.chosen), len(pair.rejected)) <= room:
         yield pair
-    elif settings.too_long == "truncate" and room > 0 and pair.chosen[:room] != pair.rejected[:room]:
+    elif (
+        settings.too_long == "truncate"
+        and room > 0
+        and not sample.get("media")
+        and pair.chosen[:room] != pair.rejected[:room]
+    ):
         too_long[TRUNCATED] += 1
         yield Pair(pair.prompt, pair.chosen[:room], pair.rejected[:room])
     else:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from manus.data.media.numbers import MediaNumbers
 from manus.data.rendering import Pair, Tokens
 from manus.data.sample import Sample, prompt_of
 from manus.data.sharded import LAYOUT, ShardedSamples
@@ -94,6 +95,7 @@ class PreparedSamples:
         self.offsets = np.load(folder / "offsets.npy", mmap_mode="r")
         self.ids = np.memmap(folder / "ids.int32", dtype=np.int32, mode="r")
         self.learned = np.memmap(folder / "learned.uint8", dtype=np.uint8, mode="r")
+        self.media = MediaNumbers(folder)
 
     def __len__(self) -> int:
         return len(self.offsets) - 1
@@ -101,6 +103,10 @@ class PreparedSamples:
     def __getitem__(self, index: int) -> dict[str, npt.NDArray[Any]]:
         span = slice(int(self.offsets[index]), int(self.offsets[index + 1]))
         return {"ids": np.array(self.ids[span]), "is_learned": np.array(self.learned[span], dtype=bool)}
+
+    def media_of(self, index: int) -> list[int]:
+        """Return the numbers of a sample's media, in the order of its placeholders."""
+        return self.media.of(index)
 
     @property
     def lengths(self) -> npt.NDArray[np.int64]:

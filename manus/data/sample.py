@@ -7,6 +7,8 @@ from typing import Any, Literal, NotRequired, TypedDict
 
 Row = Mapping[str, Any]
 SampleKind = Literal["messages", "preference", "prompt", "text"]
+MediumKind = Literal["image", "video", "audio"]
+PLACEHOLDERS: dict[MediumKind, str] = {"image": "<|image|>", "video": "<|video|>", "audio": "<|audio|>"}
 
 
 class Message(TypedDict):
@@ -16,6 +18,27 @@ class Message(TypedDict):
     content: str
 
 
+class Medium(TypedDict):
+    """A picture, video or sound in a sample.
+
+    While rows are read it is one of `file` (a path, relative to the data file), `bytes` or `url`, of which `begin` and
+    `end` in seconds may cut a part. Once it is kept (`media.store`) it is a `number` with the facts that decide how many
+    tokens it takes, and a `digest` of its content.
+    """
+
+    kind: MediumKind
+    file: NotRequired[str]
+    bytes: NotRequired[bytes]
+    url: NotRequired[str]
+    begin: NotRequired[float]
+    end: NotRequired[float]
+    number: NotRequired[int]
+    digest: NotRequired[str]
+    width: NotRequired[int]
+    height: NotRequired[int]
+    seconds: NotRequired[float]
+
+
 class Sample(TypedDict):
     """A row in the form that methods train on; `messages` ends with the assistant's turn.
 
@@ -23,7 +46,7 @@ class Sample(TypedDict):
     with; where there is only that, the assistant's turn holds it, and is never learned.
     `tools` are functions as JSON Schema, `calls` the expected `{name, arguments}` in order.
     `level` groups samples in a probe's result. `entry` is a question of reasoning-gym as it made it, as JSON, for its
-    own scorer.
+    own scorer. `media` stand in the contents of messages as PLACEHOLDERS, in the same order.
     """
 
     messages: NotRequired[list[Message]]
@@ -34,6 +57,7 @@ class Sample(TypedDict):
     calls: NotRequired[list[dict[str, Any]]]
     level: NotRequired[str]
     entry: NotRequired[str]
+    media: NotRequired[list[Medium]]
 
 
 class RowError(ValueError):

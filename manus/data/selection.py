@@ -6,8 +6,10 @@ import hashlib
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from manus.artifact import canonical
+from manus.data.media.expansion import in_text
 from manus.data.sample import Sample
 from manus.errors import DataError
 
@@ -36,13 +38,21 @@ class Selection:
 def prompt_digest(sample: Sample) -> str:
     """Return a digest of what is asked: two samples with the same one never stand on both sides."""
     asked = sample["messages"][:-1] if "messages" in sample else [{"role": "text", "content": sample["text"]}]
-    words = [(message["role"], " ".join(message["content"].lower().split())) for message in asked]
+    words: list[Any] = [(message["role"], " ".join(message["content"].lower().split())) for message in asked]
+    if sample.get("media"):
+        shown = sum(len(in_text(message["content"])) for message in asked)
+        words.append(("media", _digests_of_media(sample)[:shown]))
     return hashlib.sha256(canonical(words).encode()).hexdigest()
 
 
 def content_digest(sample: Sample) -> str:
-    """Return a digest of the whole sample."""
-    return hashlib.sha256(canonical(sample).encode()).hexdigest()
+    """Return a digest of the whole sample; of its media, that of their content."""
+    seen = {**sample, "media": _digests_of_media(sample)} if sample.get("media") else sample
+    return hashlib.sha256(canonical(seen).encode()).hexdigest()
+
+
+def _digests_of_media(sample: Sample) -> list[list[str]]:
+    return [[medium["kind"], medium["digest"]] for medium in sample["media"]]
 
 
 def select(pools: Sequence[Pool], held_out: int | None, sample_size: int, seed: int) -> Selection:

@@ -105,6 +105,7 @@ class DataSettings(Frozen):
         description="Files of more bytes in all are indexed and read row by row, in bounded memory; "
         "smaller ones are held in memory, which takes about five times their size.",
     )
+    fetch_urls: bool = Field(False, description="Whether media that rows give as http addresses are fetched, once.")
     failure_budget: Annotated[float, Field(ge=0, le=1)] = Field(
         0.01, description="Share of rows that may be unusable before the stage refuses its data."
     )

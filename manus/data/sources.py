@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from manus.data import generators, hub
+from manus.data.media.rows import batch_rows, bytes_without_media, metadata_of
 from manus.data.plain_copies import is_compressed, open_compressed
 from manus.data.settings import DataSettings, Source
 from manus.digests import Digests
@@ -25,6 +26,7 @@ EXPANSION = {".gz": 4, ".zst": 4, ".parquet": 4}  # how much larger rows usually
 
 BadRow = str
 Numbered = tuple[str, dict[str, Any] | BadRow]
+Located = tuple[Path, str, dict[str, Any] | BadRow]
 
 
 def identity(source: Source, beside: Path, digests: Digests, pins: Mapping[str, str]) -> dict[str, Any]:
@@ -75,7 +77,9 @@ def data_files(source: Source, beside: Path) -> list[Path]:
             f"data {source.path}: no such file or directory, neither here nor beside the recipe in {beside}"
         )
     readable = READERS.keys() - {".log"}  # what lies among data is more likely a log of them
-    files = [path] if path.is_file() else sorted(entry for entry in path.rglob("*") if format_of(entry) in readable)
+    entries = [] if path.is_file() else list(path.rglob("*"))
+    entries = metadata_of(entries) or entries
+    files = [path] if path.is_file() else sorted(entry for entry in entries if format_of(entry) in readable)
     if not files:
         raise DataError(f"data {source.path}: the directory holds no file that can be read ({', '.join(READERS)})")
     for file in files:
@@ -88,17 +92,30 @@ def data_files(source: Source, beside: Path) -> list[Path]:
     return files
 
 
-def bytes_of_files(sources: Sequence[Source], beside: Path, from_hub: Iterable[Path] = ()) -> int:
-    """Return about how many bytes of rows the local files of a stage hold, with those that were read from the hub."""
+def bytes_of_files(
+    sources: Sequence[Source], beside: Path, from_hub: Iterable[Path] = (), without_media: bool = False
+) -> int:
+    """Return about how many bytes of rows the local files of a stage hold, with those that were read from the hub.
+
+    Media that rows only name are never counted; those that stand in them are not counted with `without_media`.
+    """
     files = [file for source in sources if source.path is not None for file in data_files(source, beside)]
-    return sum(file.stat().st_size * EXPANSION.get(file.suffix, 1) for file in (*files, *from_hub))
+    whole = [file for file in files if not (without_media and file.suffix == ".parquet")]
+    size = sum(file.stat().st_size * EXPANSION.get(file.suffix, 1) for file in whole)
+    size += sum(bytes_without_media(file) for file in files if file not in whole)
+    return size + sum(hub.spool_bytes(file, without_media) for file in from_hub)
 
 
 def is_large(
-    sources: Sequence[Source], settings: DataSettings, beside: Path, from_hub: Iterable[Path] = ()
+    sources: Sequence[Source], settings: DataSettings, beside: Path, from_hub: Iterable[Path] = (),
+    without_media: bool = False,
 ) -> bool:  # fmt: skip
-    """Tell whether a stage's data are prepared by number, not in memory: by their size, or for what only that can do."""
-    return settings.mix != "epochs" or bytes_of_files(sources, beside, from_hub) > settings.index_above_bytes
+    """Tell whether a stage's data are prepared by number, not in memory: by their size, or for what only that can do.
+
+    Media are never held in memory where a stage keeps them, and so do not count `without_media`.
+    """
+    size = bytes_of_files(sources, beside, from_hub, without_media)
+    return settings.mix != "epochs" or size > settings.index_above_bytes
 
 
 def may_be_large(sources: Sequence[Source], settings: DataSettings, beside: Path) -> bool:
@@ -107,7 +124,13 @@ def may_be_large(sources: Sequence[Source], settings: DataSettings, beside: Path
 
 
 def rows(source: Source, beside: Path, count: int, seed: int, held_out: bool) -> Iterator[Numbered]:
-    """Yield where each row stands and the row, or the reason why it is none.
+    """Yield where each row stands and the row, or the reason why it is none; as `located_rows`, without folders."""
+    for _, place, row in located_rows(source, beside, count, seed, held_out):
+        yield place, row
+
+
+def located_rows(source: Source, beside: Path, count: int, seed: int, held_out: bool) -> Iterator[Located]:
+    """Yield the folder that a row's relative paths start from, where the row stands, and the row or why it is none.
 
     Args:
         count: how many rows a generator makes. A hub data set is shuffled (in a buffer) when there is a
@@ -118,17 +141,17 @@ def rows(source: Source, beside: Path, count: int, seed: int, held_out: bool) ->
     if source.generator is not None:
         module = discovered("manus.data.generators", generators.REQUIRED)[source.generator]
         made = module.rows(count, seed, held_out, module.Settings(**source.options))
-        numbered: Iterator[Numbered] = ((f"{source.title} row {index}", row) for index, row in enumerate(made, 1))
+        located: Iterator[Located] = ((beside, f"{source.title} row {index}", row) for index, row in enumerate(made, 1))
     elif source.hub is not None:
-        numbered = _hub_rows(source, count, seed)
+        located = ((beside, place, row) for place, row in _hub_rows(source, count, seed))
     else:
-        numbered = (
-            (f"{file.name} {place}", row)
+        located = (
+            (file.parent, f"{file.name} {place}", row)
             for file in data_files(source, beside)
             for place, row in READERS[format_of(file)](file)
         )
-    for place, row in numbered:
-        yield place, renamed(row, source.columns) if isinstance(row, dict) else row
+    for folder, place, row in located:
+        yield folder, place, renamed(row, source.columns) if isinstance(row, dict) else row
 
 
 def renamed(row: dict[str, Any], columns: dict[str, str]) -> dict[str, Any]:
@@ -143,7 +166,7 @@ def _hub_rows(source: Source, count: int, seed: int) -> Iterator[Numbered]:
     try:
         stream = hub.open_stream(source)
         if count:
-            stream = stream.shuffle(seed=seed, buffer_size=hub.HUB_SHUFFLE_ROWS)
+            stream = stream.shuffle(seed=seed, buffer_size=hub.shuffle_rows(stream))
         for index, row in enumerate(stream, 1):
             yield f"{source.hub} row {index}", dict(row)
     except (ValueError, *unreachable()) as error:  # type: ignore[misc]
@@ -210,10 +233,11 @@ def _read_parquet(path: Path) -> Iterator[Numbered]:
 
     try:
         number = 0
-        for batch in parquet.ParquetFile(path).iter_batches(batch_size=1024):
-            for row in batch.to_pylist():
-                number += 1
-                yield f"row {number}", row
+        with parquet.ParquetFile(path) as file:
+            for batch in file.iter_batches(batch_size=batch_rows(file.metadata)):
+                for row in batch.to_pylist():
+                    number += 1
+                    yield f"row {number}", row
     except pyarrow.ArrowException as error:
         raise DataError(f"data {path}: not a readable Parquet file: {error}") from None
 

@@ -1,0 +1,64 @@
+"""Opens files of sound and video with PyAV, so that what is wrong with one is said with its name."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import IO, TYPE_CHECKING, Any, Literal
+
+from manus.data.media.errors import MediaError
+
+if TYPE_CHECKING:
+    from av.container import InputContainer
+
+# What holds sound and video itself. Play lists are left out: they make FFmpeg open other files and addresses.
+DEMUXERS = (
+    "aac,ac3,aiff,amr,ape,asf,au,avi,caf,flac,flv,gif,h264,hevc,matroska,webm,mov,mp4,m4a,3gp,3g2,mj2,mp3,mpeg,mpegts,"
+    "mpegvideo,ogg,opus,tta,w64,wav,wv"
+)
+RIFF_HEADER_BYTES = 8
+UNKNOWN_SIZES = (0, 0xFFFFFFFF)  # that a writer leaves who cannot go back
+WORDS = {"video": "picture", "audio": "sound"}
+
+
+@contextmanager
+def opened(source: IO[bytes], name: str, kind: Literal["video", "audio"]) -> Iterator[tuple[InputContainer, Any]]:
+    """Open a file and give its first stream of a kind; what fails inside is said of the file.
+
+    Args:
+        source: the encoded bytes, from where they stand at 0.
+        name: what to call it in messages.
+        kind: which stream.
+
+    Raises:
+        MediaError: it cannot be read, or has no such stream.
+    """
+    import av
+
+    try:
+        with av.open(source, "r", options={"format_whitelist": DEMUXERS}, metadata_errors="ignore") as container:
+            stream = next(iter(getattr(container.streams, kind)), None)
+            if stream is None:
+                raise MediaError(f"{name}: a file without {WORDS[kind]}, which the row calls {kind}")
+            if stream.codec_context is None:
+                raise MediaError(f"{name}: its {kind} is coded in a way that is not known here")
+            stream.codec_context.thread_count = 1
+            yield container, stream
+    except av.error.FFmpegError as error:
+        raise MediaError(f"{name}: the {kind} cannot be decoded: {error.strerror}") from None
+
+
+def check_riff_is_whole(source: IO[bytes], size: int, name: str) -> None:
+    """Refuse a WAV file that is shorter than its header says; FFmpeg takes what is there without a word.
+
+    Raises:
+        MediaError: it is.
+    """
+    source.seek(0)
+    head = source.read(RIFF_HEADER_BYTES)
+    source.seek(0)
+    if head[:4] != b"RIFF":
+        return
+    told = int.from_bytes(head[4:], "little")
+    if told not in UNKNOWN_SIZES and told + RIFF_HEADER_BYTES > size + 1:  # an odd end may lack its padding
+        raise MediaError(f"{name}: cut off: {size:,} bytes of {told + RIFF_HEADER_BYTES:,} are there")

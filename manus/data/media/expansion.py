@@ -1,0 +1,88 @@
+"""Says how many tokens media become, by the model's layout, before a sample is tokenised. Knows nothing of files."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Collection, Sequence
+from itertools import islice
+from typing import Any, Protocol
+
+from manus.data.sample import PLACEHOLDERS, Medium, Message, RowError, Sample
+
+RESERVED = (*PLACEHOLDERS.values(), "<|speech|>", "<|draw|>")
+
+
+class Layout(Protocol):
+    """What a model makes of media; `manus.models.omni.layout.MediaLayout` is one.
+
+    It may have `longest_audio_seconds`, beyond which sound is cut into pieces.
+    """
+
+    @property
+    def senses(self) -> Collection[str]:
+        """The kinds of media that the model takes in."""
+
+    def frame_times(self, seconds: float) -> list[float]:
+        """Return which frames of a video are used, in seconds from its beginning."""
+
+    def expanded(self, text: str, facts: Sequence[Any]) -> str:
+        """Return a text with each placeholder, in order, replaced by what its medium takes."""
+
+
+def in_text(text: str) -> list[str]:
+    """Return the placeholders in a text, in order."""
+    places = [(place, token) for token in RESERVED for place in _places(text, token)]
+    return [token for _, token in sorted(places)]
+
+
+def _places(text: str, token: str) -> list[int]:
+    found, place = [], text.find(token)
+    while place >= 0:
+        found.append(place)
+        place = text.find(token, place + len(token))
+    return found
+
+
+def check_placeholders(sample: Sample) -> None:
+    """See to it that a sample's placeholders are its media, no more and no less.
+
+    Raises:
+        RowError: a text holds a placeholder that stands for nothing.
+    """
+    texts = [message["content"] for message in sample.get("messages", [])]
+    texts += [sample[name] for name in ("text", "rejected") if name in sample]  # type: ignore[literal-required]
+    written = [token for text in texts for token in in_text(text)]
+    meant = [PLACEHOLDERS[medium["kind"]] for medium in sample.get("media", [])]
+    if written != meant:
+        extra = next(iter((Counter(written) - Counter(meant)).elements()), None)
+        raise RowError(
+            f"{extra!r} stands in a text and would be taken for a medium" if extra else
+            f"its texts have {len(written)} placeholders, in another order than its {len(meant)} media"
+        )  # fmt: skip
+
+
+def check_senses(sample: Sample, layout: Layout) -> None:
+    """See to it that the model takes in what a sample has.
+
+    Raises:
+        RowError: it does not.
+    """
+    lacking = {medium["kind"] for medium in sample.get("media", [])} - set(layout.senses)
+    if lacking:
+        raise RowError(f"the model takes in {', '.join(sorted(layout.senses)) or 'text only'}, not {min(lacking)}")
+
+
+def expanded(sample: Sample, layout: Layout | None) -> Sample:
+    """Return a sample whose placeholders are as long as their media will be; without media, itself.
+
+    The result is for tokenising only. What is kept has one placeholder a medium.
+    """
+    if layout is None or not sample.get("media"):
+        return sample
+    media = iter(sample["media"])
+
+    def grown(message: Message) -> Message:
+        own: list[Medium] = list(islice(media, len(in_text(message["content"]))))
+        return {**message, "content": layout.expanded(message["content"], own)} if own else message
+
+    return {**sample, "messages": [grown(message) for message in sample["messages"]]}

@@ -1,0 +1,145 @@
+"""Media of prepared data on disk: one file of original bytes, a table of what lies where. Read by number.
+
+Safe in processes that were forked: every read names its place. Knows nothing of rows.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from manus.data.sample import Medium, MediumKind
+
+if TYPE_CHECKING:
+    from PIL import Image
+
+    from manus.data.media.sound import Waves
+    from manus.data.media.video import Frames
+
+MEDIA_BIN, MEDIA_TABLE, MEDIA_NAMES = "media.bin", "media.npy", "media.jsonl"
+KINDS: tuple[MediumKind, ...] = ("image", "video", "audio")
+# Where the bytes are, which part of the medium is meant (in seconds), and what decides its number of tokens.
+ENTRY = np.dtype(
+    [("offset", "<i8"), ("size", "<i8"), ("begin", "<f8"), ("seconds", "<f8"), ("width", "<i4"), ("height", "<i4"),
+     ("kind", "u1"), ("sha256", "u1", 32)]
+)  # fmt: skip
+READ_BYTES = 1 << 16
+
+
+class Window(io.RawIOBase):
+    """A part of a file as a file of its own, read without moving the place of the whole."""
+
+    def __init__(self, file: int, offset: int, size: int) -> None:
+        self.file, self.offset, self.size, self.place = file, offset, size, 0
+
+    def readable(self) -> bool:
+        """It can be read."""
+        return True
+
+    def seekable(self) -> bool:
+        """It can be read from anywhere."""
+        return True
+
+    def tell(self) -> int:
+        """Return the place that is read next."""
+        return self.place
+
+    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
+        """Move to another place."""
+        base = {os.SEEK_SET: 0, os.SEEK_CUR: self.place, os.SEEK_END: self.size}[whence]
+        self.place = max(0, base + offset)
+        return self.place
+
+    def readinto(self, buffer: Any) -> int:
+        """Fill a buffer as far as there are bytes."""
+        wanted = min(len(buffer), max(0, self.size - self.place))
+        data = os.pread(self.file, wanted, self.offset + self.place)
+        buffer[: len(data)] = data
+        self.place += len(data)
+        return len(data)
+
+
+def window(file: int, offset: int, size: int) -> IO[bytes]:
+    """Return a part of an open file as a buffered stream."""
+    return io.BufferedReader(Window(file, offset, size), READ_BYTES)
+
+
+def has_media(folder: Path) -> bool:
+    """Tell whether prepared data have media."""
+    return (folder / MEDIA_TABLE).exists()
+
+
+class MediaFiles:
+    """Decodes the media of prepared data, by their numbers."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.table = np.load(folder / MEDIA_TABLE)
+        self.file = os.open(folder / MEDIA_BIN, os.O_RDONLY)
+
+    def __del__(self) -> None:
+        if hasattr(self, "file"):
+            os.close(self.file)
+
+    def __len__(self) -> int:
+        return len(self.table)
+
+    def facts(self, number: int) -> Medium:
+        """Return the kind of a medium and what decides its number of tokens: pixels, or seconds."""
+        return facts_of(self.table[number])
+
+    def name(self, number: int) -> str:
+        """Return what a medium was called in the data."""
+        with (self.folder / MEDIA_NAMES).open(encoding="utf-8") as stream:
+            found = next(line for index, line in enumerate(stream) if index == number)
+        return str(json.loads(found)["name"])
+
+    def encoded(self, number: int) -> IO[bytes]:
+        """Return the original bytes, as a stream."""
+        entry = self.table[number]
+        return window(self.file, int(entry["offset"]), int(entry["size"]))
+
+    def image(self, number: int) -> Image.Image:
+        """Return a picture: RGB, upright, on white."""
+        from manus.data.media.images import decode_image
+
+        self._check(number, "image")
+        return decode_image(self.encoded(number), f"medium {number}")
+
+    def frames(self, number: int, times: Sequence[float]) -> Frames:
+        """Return the frames shown at times in seconds from the beginning, as uint8 [T, H, W, 3]."""
+        from manus.data.media.video import decode_frames
+
+        self._check(number, "video")
+        begin = float(self.table[number]["begin"])
+        return decode_frames(self.encoded(number), f"medium {number}", [begin + time for time in times])
+
+    def audio(self, number: int) -> Waves:
+        """Return sound as float32 [S], mono at 16 kHz, exactly as long as its facts say."""
+        from manus.data.media.sound import decode_sound
+
+        self._check(number, "audio")
+        entry = self.table[number]
+        return decode_sound(self.encoded(number), f"medium {number}", float(entry["begin"]), float(entry["seconds"]))
+
+    def _check(self, number: int, kind: MediumKind) -> None:
+        found = KINDS[self.table[number]["kind"]]
+        assert found == kind, f"medium {number} is of kind {found}, not {kind}"
+
+
+def facts_of(entry: npt.NDArray[Any] | np.void) -> Medium:
+    """Return what an entry of the table says of its medium."""
+    kind = KINDS[entry["kind"]]
+    facts: Medium = {"kind": kind}
+    if kind != "audio":
+        facts |= {"width": int(entry["width"]), "height": int(entry["height"])}
+    if kind != "image":
+        facts["seconds"] = float(entry["seconds"])
+    return facts

@@ -1,0 +1,120 @@
+"""Takes the media of samples in while rows are read, and counts what was taken. Knows nothing of tokens."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, cast
+
+import numpy as np
+
+from manus.data.media.expansion import Layout, check_placeholders, check_senses
+from manus.data.media.files import KINDS, MEDIA_TABLE, has_media
+from manus.data.media.forms import rows_within
+from manus.data.media.store import MediaWriter
+from manus.data.sample import PLACEHOLDERS, Medium, Row, RowError, Sample
+
+_PLACEHOLDER = re.compile("|".join(map(re.escape, PLACEHOLDERS.values())))
+_QUANTILES = (0, 50, 100)
+
+
+class Intake:
+    """What a stage does with media: keeps them where its model takes them in, else refuses rows that have any."""
+
+    def __init__(self, folder: Path, layout: Layout | None, allow_urls: bool = False) -> None:
+        self.folder, self.layout = folder, layout
+        self.writer = MediaWriter(folder, layout, allow_urls) if layout is not None else None
+
+    def rows_in(self, row: Row) -> Sequence[Row]:
+        """Return the rows that a row stands for: one for each text about the same media."""
+        return [row] if self.layout is None else rows_within(row)
+
+    def taken(self, sample: Sample, beside: Path) -> Sample:
+        """Return a sample whose media are kept, under numbers; long sound stands in it as several pieces.
+
+        Args:
+            sample: as a row was read.
+            beside: the folder that relative paths start from.
+
+        Raises:
+            RowError: a medium is missing or broken, or the model has no such sense.
+        """
+        if self.writer is None or self.layout is None:
+            if sample.get("media"):
+                raise RowError(
+                    f"the row has a medium ({sample['media'][0]['kind']}), but the model takes in text only; give the "
+                    "recipe an omni stage before this one"
+                )
+            return sample
+        refuse_unmeant(sample, self.layout)
+        if not sample.get("media"):
+            return sample
+        kept = [self.writer.add(medium, beside) for medium in sample["media"]]
+        pieces = iter(kept)
+
+        def repeated(match: re.Match[str]) -> str:
+            return match[0] * len(next(pieces))
+
+        messages = [
+            {**message, "content": _PLACEHOLDER.sub(repeated, message["content"])} for message in sample["messages"]
+        ]
+        return cast(Sample, {**sample, "messages": messages, "media": [one for some in kept for one in some]})
+
+    def finish(self, *sides: list[Sample]) -> None:
+        """Write the media that samples use, and give these their final numbers."""
+        if self.writer is None:
+            return
+        used = {medium["number"] for samples in sides for sample in samples for medium in sample.get("media", [])}
+        numbers = self.writer.finish(used)
+        for samples in sides:
+            samples[:] = [_renumbered(sample, numbers) for sample in samples]
+
+    def close(self) -> None:
+        """Give up what was not finished."""
+        if self.writer is not None:
+            self.writer.close()
+
+
+def refuse_unmeant(sample: Sample, layout: Layout) -> None:
+    """Refuse a sample whose texts hold placeholders by themselves, or whose media the model does not take in.
+
+    Raises:
+        RowError: it is one.
+    """
+    check_placeholders(sample)
+    check_senses(sample, layout)
+
+
+def _renumbered(sample: Sample, numbers: dict[int, int]) -> Sample:
+    if not sample.get("media"):
+        return sample
+    media: list[Medium] = [{**medium, "number": numbers[medium["number"]]} for medium in sample["media"]]
+    return {**sample, "media": media}
+
+
+def media_statistics(folder: Path) -> dict[str, Any]:
+    """Return what there is to say of prepared media: by kind, how many, how large and how long; empty without any."""
+    if not has_media(folder):
+        return {}
+    table = np.load(folder / MEDIA_TABLE)
+    told: dict[str, Any] = {}
+    for index, kind in enumerate(KINDS):
+        found = table[table["kind"] == index]
+        if not len(found):
+            continue
+        _, first = np.unique(found["offset"], return_index=True)
+        told[kind] = {"count": len(found), "files": len(first), "bytes": int(found["size"][first].sum())}
+        if kind != "audio":
+            told[kind] |= {side: _quantiles(found[side], 0) for side in ("width", "height")}
+        if kind != "image":
+            told[kind] |= {
+                "seconds": _quantiles(found["seconds"], 3),
+                "total_seconds": round(float(found["seconds"].sum()), 1),
+            }
+    return told
+
+
+def _quantiles(values: np.ndarray[Any, Any], digits: int) -> dict[str, float]:
+    found = {str(q): round(float(np.quantile(values, q / 100)), digits) for q in _QUANTILES}
+    return {name: int(value) if digits == 0 else value for name, value in found.items()}

@@ -1,0 +1,122 @@
+"""Decodes sound to 16 kHz mono, as a stream: a whole hour is never in memory. Knows nothing of rows.
+
+Legend: S samples at 16 kHz.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import IO, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from manus.data.media.containers import check_riff_is_whole, opened
+from manus.data.media.errors import MediaError
+
+RATE_HERTZ = 16_000
+SILENCE = 1e-4  # of full scale; half of a 16-bit file's smallest step is 1.5e-5
+EARLIER_SECONDS = 0.5  # decoders need a little before the place that is wanted
+MOST_BROKEN_SHARE = 0.01
+Waves = npt.NDArray[np.float32]
+
+
+def measure_sound(source: IO[bytes], size: int, name: str) -> float:
+    """Return how many seconds of sound a file has; all of it is decoded, none is kept.
+
+    Args:
+        source: the encoded bytes.
+        size: how many there are.
+        name: what to call it in messages.
+
+    Raises:
+        MediaError: the file is torn, silent or has no sound.
+    """
+    check_riff_is_whole(source, size, name)
+    samples, loudest = 0, 0.0
+    for waves_S in _stream(source, name, 0.0):
+        samples += len(waves_S)
+        loudest = max(loudest, float(np.abs(waves_S).max()))
+    if not samples:
+        raise MediaError(f"{name}: a file without any sound in it")
+    if not np.isfinite(loudest):
+        raise MediaError(f"{name}: its samples are not numbers")
+    if loudest < SILENCE:
+        raise MediaError(f"{name}: silent from beginning to end ({samples / RATE_HERTZ:.1f} s)")
+    return samples / RATE_HERTZ
+
+
+def decode_sound(source: IO[bytes], name: str, begin: float, seconds: float) -> Waves:
+    """Return a part of a file's sound, as float32 [S] in about -1..1; found by seeking.
+
+    It has exactly as many samples as `seconds` says: the last few may be zeros, where a decoder gives fewer.
+
+    Args:
+        source: the encoded bytes.
+        name: what to call it in messages.
+        begin: where the part begins, in seconds.
+        seconds: how long it is.
+
+    Raises:
+        MediaError: the file cannot be decoded.
+    """
+    wanted = round(seconds * RATE_HERTZ)
+    found_S = np.zeros(wanted, dtype=np.float32)
+    filled = 0
+    for waves_S in _stream(source, name, begin):
+        piece = waves_S[: wanted - filled]
+        found_S[filled : filled + len(piece)] = piece
+        filled += len(piece)
+        if filled == wanted:
+            break
+    return found_S
+
+
+def _stream(source: IO[bytes], name: str, begin: float) -> Iterator[Waves]:
+    """Yield the sound from a second on, piece by piece."""
+    from av.audio.resampler import AudioResampler
+
+    source.seek(0)
+    with opened(source, name, "audio") as (container, stream):
+        resampler = AudioResampler(format="flt", layout="mono", rate=RATE_HERTZ)
+        start = float((stream.start_time or 0) * stream.time_base)
+        if begin > EARLIER_SECONDS:
+            container.seek(int((start + begin - EARLIER_SECONDS) / stream.time_base), stream=stream)
+        skipped: int | None = None
+        for frame in _frames(container, stream, name):
+            if skipped is None:
+                at = frame.time - start if begin and frame.time is not None else 0.0
+                skipped = max(0, round((begin - at) * RATE_HERTZ))
+            frame.pts = None  # the resampler would fill gaps between time stamps by itself
+            for waves_S in _resampled(resampler, frame):
+                yield from _after(waves_S, skipped)
+                skipped = max(0, skipped - len(waves_S))
+        if skipped is not None:
+            for waves_S in _resampled(resampler, None):
+                yield from _after(waves_S, skipped)
+                skipped = max(0, skipped - len(waves_S))
+
+
+def _after(waves_S: Waves, skipped: int) -> Iterator[Waves]:
+    if skipped < len(waves_S):
+        yield waves_S[skipped:]
+
+
+def _resampled(resampler: Any, frame: Any) -> Iterator[Waves]:
+    for part in resampler.resample(frame):
+        yield np.asarray(part.to_ndarray(), dtype=np.float32).reshape(-1)
+
+
+def _frames(container: Any, stream: Any, name: str) -> Iterator[Any]:
+    """Yield decoded frames; a few packets may be broken, as at the ends of many MP3 files."""
+    from av.error import InvalidDataError
+
+    packets = broken = 0
+    for packet in container.demux(stream):
+        packets += 1
+        try:
+            yield from packet.decode()
+        except InvalidDataError:
+            broken += 1
+    if broken > 1 + MOST_BROKEN_SHARE * packets:
+        raise MediaError(f"{name}: {broken} of its {packets} packets of sound cannot be decoded")
