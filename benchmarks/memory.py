@@ -1,9 +1,12 @@
-"""Peak memory and speed of preparing files of several sizes: flat, where the file grows a hundredfold.
+"""Peak memory and speed of preparing files of several sizes, and of training on them: flat, however large the file is.
 
-    python benchmarks/memory.py BASE_FOLDER [--megabytes 10 1000 8000] [--kind chat|text|log] [--processes 1 2] [--write]
+    python benchmarks/memory.py [BASE_FOLDER] [--megabytes 10 1000 8000] [--kind chat|text|log] [--processes 1 2] [--write]
 
-Each size runs in a process of its own. The peak is the sum over the process and its workers, shared pages counted once
-(PSS), from the first row to the last of an epoch read in shuffled order.
+Preparing and training run in processes of their own, for each size. A peak is the sum over a process and its workers,
+shared pages counted once (PSS): for preparing, up to the last of some rows read in shuffled order; for training, over a
+few steps from the middle of a shuffled epoch, by a pico model, so that nearly all of it is Manus, torch and the data.
+
+Without a base, words are tokens: a tokenizer as cheap as can be, for sizes that would take an hour with a real one.
 """
 
 from __future__ import annotations
@@ -23,15 +26,48 @@ from typing import Any
 import psutil
 from tables import write_table
 
+ROOT = Path(__file__).parents[1]
 SECONDS_BETWEEN_LOOKS = 0.25
 ROWS_READ = 20_000
+STEPS_TRAINED = 20
 MEGABYTE = 1_000_000
+MAX_LENGTH = 1024
+
+
+def words_of(draw: random.Random) -> list[str]:
+    """Return the words that all texts are made of."""
+    return ["".join(draw.choices("abcdefghijklmnopqrstuvwxyz", k=draw.randint(2, 9))) for _ in range(5000)]
+
+
+def word_base(folder: Path) -> Path:
+    """Save a pico model whose tokens are words."""
+    from tokenizers import Tokenizer, models, pre_tokenizers
+    from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
+
+    sys.path.append(str(ROOT))
+    from tests.pico import TEMPLATE
+
+    special = ["<|endoftext|>", "<|im_start|>", "<|im_end|>", "user", "assistant", "[UNK]"]
+    vocabulary = {word: number for number, word in enumerate(dict.fromkeys([*special, *words_of(random.Random(0))]))}
+    raw = Tokenizer(models.WordLevel(vocabulary, unk_token="[UNK]"))
+    raw.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
+    raw.add_special_tokens(special[:3])
+    words = PreTrainedTokenizerFast(
+        tokenizer_object=raw, eos_token="<|im_end|>", pad_token="<|endoftext|>", chat_template=TEMPLATE
+    )
+    words.save_pretrained(folder)
+    config = LlamaConfig(
+        vocab_size=len(words), hidden_size=64, intermediate_size=64, num_hidden_layers=1, num_attention_heads=2,
+        num_key_value_heads=1, max_position_embeddings=MAX_LENGTH, tie_word_embeddings=True,
+    )  # fmt: skip
+    LlamaForCausalLM(config).save_pretrained(folder)
+    return folder
 
 
 def write_data(path: Path, size: int, kind: str) -> None:
     """Write rows of chats or texts as JSONL, or one line that never ends."""
     draw = random.Random(0)
-    words = ["".join(draw.choices("abcdefghijklmnopqrstuvwxyz", k=draw.randint(2, 9))) for _ in range(5000)]
+    words = words_of(draw)
     texts = [" ".join(draw.choices(words, k=draw.randint(20, 120))) for _ in range(4000)]
     written = number = 0
     with path.open("w", encoding="utf-8") as stream:
@@ -64,7 +100,7 @@ def prepare_and_read(
     large_preparation.processors = lambda: processes  # type: ignore[assignment]
     is_chat = "chat" in file.name
     (folder / "out").mkdir()
-    settings = DataSettings(held_out=200, max_length=1024, index_above_bytes=index_above_bytes)
+    settings = DataSettings(held_out=200, max_length=MAX_LENGTH, index_above_bytes=index_above_bytes)
     tokenizer = load_tokenizer(base)
     began = time.monotonic()
     told = prepare(
@@ -83,7 +119,24 @@ def prepare_and_read(
     }  # fmt: skip
 
 
-def peak_bytes(process: psutil.Process) -> int:
+def train_from_the_middle(base: Path, folder: Path) -> dict[str, Any]:
+    """Train some steps on prepared data from the middle of the epoch on."""
+    from resume import train
+
+    from manus.training import order
+
+    begin = order.ShuffledBatches.__iter__
+
+    def from_the_middle(batches: order.ShuffledBatches) -> Any:
+        batches.begin = len(batches) // 2
+        return begin(batches)
+
+    order.ShuffledBatches.__iter__ = from_the_middle  # type: ignore[method-assign]
+    train(base, folder / "out", folder / "run", STEPS_TRAINED, time.time(), MAX_LENGTH)
+    return {}
+
+
+def memory_of(process: psutil.Process) -> int:
     """Return the memory of a process and those below it now, shared pages counted once."""
     total = 0
     with contextlib.suppress(psutil.NoSuchProcess):
@@ -93,38 +146,55 @@ def peak_bytes(process: psutil.Process) -> int:
     return total
 
 
-def measured(base: Path, megabytes: int, kind: str, processes: int, place: Path, index_above: int) -> dict[str, Any]:
-    """Run one size in a process of its own and watch it."""
-    file = place / f"{kind}-{megabytes}.{'log' if kind == 'log' else 'jsonl'}"
-    if not file.exists():
-        write_data(file, megabytes * MEGABYTE, kind)
-    with tempfile.TemporaryDirectory(dir=place) as folder:
-        command = [
-            sys.executable, __file__, str(base), "--child", str(file), "--processes", str(processes), "--folder", folder,
-            "--index-above-bytes", str(index_above),
-        ]  # fmt: skip
-        environment = {**os.environ, "MANUS_CACHE_DIR": f"{folder}/cache", "TOKENIZERS_PARALLELISM": "false"}
-        child = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, env=environment, text=True)
+def watched(command: list[str], folder: Path) -> tuple[dict[str, Any], int]:
+    """Run a part of the benchmark in a process of its own; return what it measured, and its peak in bytes.
+
+    Raises:
+        SystemExit: it failed.
+    """
+    environment = {
+        **os.environ, "MANUS_CACHE_DIR": f"{folder}/cache", "TOKENIZERS_PARALLELISM": "false",
+        "PYTHONPATH": str(ROOT), "XDG_STATE_HOME": f"{folder}/state",
+    }  # fmt: skip
+    with (folder / "errors").open("w+") as errors:
+        child = subprocess.Popen(
+            [sys.executable, __file__, *command, "--folder", str(folder)], stdout=subprocess.PIPE, stderr=errors,
+            env=environment, text=True,
+        )  # fmt: skip
         peak = 0
         while child.poll() is None:
-            peak = max(peak, peak_bytes(psutil.Process(child.pid)))
+            peak = max(peak, memory_of(psutil.Process(child.pid)))
             time.sleep(SECONDS_BETWEEN_LOOKS)
         assert child.stdout is not None
         lines = child.stdout.read().splitlines()
         if child.returncode:
-            raise SystemExit("\n".join(lines[-5:]))
-    return {**json.loads(lines[-1]), "peak_bytes": peak}
+            errors.seek(0)
+            raise SystemExit("\n".join([*lines[-5:], errors.read()[-3000:]]))
+    return json.loads(lines[-1]), peak
+
+
+def measured(base: Path, megabytes: int, kind: str, processes: int, place: Path, index_above: int) -> dict[str, Any]:
+    """Measure one size."""
+    file = place / f"{kind}-{megabytes}.{'log' if kind == 'log' else 'jsonl'}"
+    if not file.exists():
+        write_data(file, megabytes * MEGABYTE, kind)
+    with tempfile.TemporaryDirectory(dir=place) as name:
+        common = [str(base), "--index-above-bytes", str(index_above), "--processes", str(processes)]
+        found, prepared_peak = watched([*common, "--child", str(file)], Path(name))
+        _, trained_peak = watched([*common, "--train"], Path(name))
+    return {**found, "prepared_peak": prepared_peak, "trained_peak": trained_peak}
 
 
 def main() -> None:
     """Print a table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("base", type=Path)
+    parser.add_argument("base", type=Path, nargs="?")
     parser.add_argument("--megabytes", type=int, nargs="+", default=[10, 1000])
     parser.add_argument("--kind", choices=["chat", "text", "log"], default="chat")
     parser.add_argument("--processes", type=int, nargs="+", default=[2])
-    parser.add_argument("--folder", type=Path)
-    parser.add_argument("--child", type=Path)
+    parser.add_argument("--folder", type=Path, help="where files go, and data of an earlier run are found")
+    parser.add_argument("--child", type=Path, help=argparse.SUPPRESS)
+    parser.add_argument("--train", action="store_true", help=argparse.SUPPRESS)
     parser.add_argument("--index-above-bytes", type=int, default=250_000_000)
     parser.add_argument("--write", action="store_true", help="put the table into docs/BENCHMARKS.md")
     given = parser.parse_args()
@@ -132,19 +202,26 @@ def main() -> None:
     if given.child:
         print(json.dumps(prepare_and_read(given.base, given.child, given.processes[0], given.folder, above)))
         return
+    if given.train:
+        print(json.dumps(train_from_the_middle(given.base, given.folder)))
+        return
     lines = [
-        "| kind | MB | processes | indexed | peak MB | prepare s | MB/s | us per sample |",
-        "|---|---|---|---|---|---|---|---|",
+        "| kind | tokens | MB | processes | indexed | preparing: peak MB | s | MB/s | us per sample | training: peak MB |",
+        "|---|---|---|---|---|---|---|---|---|---|",
     ]
     print("\n".join(lines))
-    with tempfile.TemporaryDirectory(dir=given.folder) as place:
+    with contextlib.ExitStack() as stack:
+        place = given.folder or stack.enter_context(tempfile.TemporaryDirectory())
+        base = given.base or word_base(Path(place) / "base")
         for megabytes in given.megabytes:
             for processes in given.processes:
-                found = measured(given.base, megabytes, given.kind, processes, Path(place), above)
+                found = measured(base, megabytes, given.kind, processes, Path(place), above)
                 lines.append(
-                    f"| {given.kind} | {megabytes} | {processes} | {'yes' if found['is_indexed'] else 'no'} "
-                    f"| {found['peak_bytes'] / MEGABYTE:.0f} | {found['seconds']:.1f} "
-                    f"| {megabytes / found['seconds']:.1f} | {found['microseconds_per_sample']:.0f} |"
+                    f"| {given.kind} | {found['tokens'] / 1e6:.1f} M{'' if given.base else ' (words)'} | {megabytes} "
+                    f"| {processes} | {'yes' if found['is_indexed'] else 'no'} "
+                    f"| {found['prepared_peak'] / MEGABYTE:.0f} | {found['seconds']:.1f} "
+                    f"| {megabytes / found['seconds']:.1f} | {found['microseconds_per_sample']:.0f} "
+                    f"| {found['trained_peak'] / MEGABYTE:.0f} |"
                 )
                 print(lines[-1], flush=True)
     if given.write:

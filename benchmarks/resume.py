@@ -99,7 +99,7 @@ def prepare_stage(base: Path, folder: Path, rows: int) -> None:
     )  # fmt: skip
 
 
-def train(base: Path, data: Path, work: Path, stop: int, began: float) -> None:
+def train(base: Path, data: Path, work: Path, stop: int, began: float, max_length: int = 256) -> None:
     """Train from where `work` stands to a step, save, and print the seconds from `began` to the first step done."""
     from manus.errors import Interrupted
     from manus.guards.requests import REQUESTS
@@ -125,7 +125,7 @@ def train(base: Path, data: Path, work: Path, stop: int, began: float) -> None:
         folder.mkdir(exist_ok=True)
     order = StageJob(
         name="stage", settings=lora.Settings(epochs=1, batch_size=1, precision="fp32"), base=base, base_name="base",
-        start=(), data=data, max_length=256, seed=1, work=work, staging=staging,
+        start=(), data=data, max_length=max_length, seed=1, work=work, staging=staging,
     )  # fmt: skip
     try:
         with RUN.of(work, GuardSettings(cooldown_every_steps=0), "starting", stage="benchmark", key="0"):

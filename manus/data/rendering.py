@@ -14,6 +14,7 @@ from manus.errors import ModelError
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from tokenizers import Encoding, Tokenizer
     from transformers import PreTrainedTokenizerBase
 
 # ChatML, for a base whose tokenizer has no chat template; the end-of-text token closes every answer.
@@ -85,14 +86,47 @@ def render(tokenizer: PreTrainedTokenizerBase, sample: Sample) -> Tokens:
     messages = sample["messages"]
     text = _render(tokenizer, messages, add_generation_prompt=False)
     spans = _answer_spans(tokenizer, messages, text)
-    encoded = tokenizer(text, add_special_tokens=False, return_offsets_mapping=True)
-    begins, ends = np.asarray(encoded["offset_mapping"], dtype=np.int64).reshape(-1, 2).T
+    encoding = encode(tokenizer, text)
+    is_learned = _within(encoding, spans, len(text))
+    if not any(is_learned):
+        raise RowError("the chat template leaves nothing of the answer to learn")
+    return Tokens(encoding.ids, is_learned)
+
+
+def encode(tokenizer: PreTrainedTokenizerBase, text: str) -> Encoding:
+    """Tokenise a text as it stands, without special tokens; far less around it than the tokenizer's own call has."""
+    backend: Tokenizer = tokenizer.backend_tokenizer  # type: ignore[attr-defined]
+    if backend.padding is not None:
+        backend.no_padding()
+    if backend.truncation is not None:
+        backend.no_truncation()
+    return backend.encode(text, add_special_tokens=False)
+
+
+def _within(encoding: Encoding, spans: Sequence[tuple[int, int]], end: int) -> list[bool]:
+    """Tell for each token whether it shares a character with a span.
+
+    Asks for the tokens at the edges; all offsets are looked at only where an edge has none (a normalizer took it away).
+    """
+    is_learned = [False] * len(encoding)
+    for a, b in spans:
+        first = encoding.char_to_token(a)
+        after = len(encoding) if b == end else encoding.char_to_token(b)
+        if first is None or after is None:
+            return _within_by_offsets(encoding, spans)
+        if b < end and encoding.token_to_chars(after)[0] < b:
+            after += 1
+        is_learned[first:after] = [True] * (after - first)
+    return is_learned
+
+
+def _within_by_offsets(encoding: Encoding, spans: Sequence[tuple[int, int]]) -> list[bool]:
+    begins, ends = np.asarray(encoding.offsets, dtype=np.int64).reshape(-1, 2).T
     is_learned = np.zeros(len(begins), dtype=bool)
     for a, b in spans:
         is_learned |= (begins < b) & (a < ends) & (begins < ends)
-    if not is_learned.any():
-        raise RowError("the chat template leaves nothing of the answer to learn")
-    return Tokens(encoded["input_ids"], is_learned.tolist())
+    marks: list[bool] = is_learned.tolist()
+    return marks
 
 
 def render_pair(tokenizer: PreTrainedTokenizerBase, sample: Sample) -> Pair:
@@ -125,7 +159,8 @@ def _answer_spans(tokenizer: PreTrainedTokenizerBase, messages: Sequence[Message
         if message["role"] != "assistant":
             continue
         before = _render(tokenizer, messages[:index], add_generation_prompt=True)
-        after = _render(tokenizer, messages[: index + 1], add_generation_prompt=False)
+        is_last = index == len(messages) - 1
+        after = text if is_last else _render(tokenizer, messages[: index + 1], add_generation_prompt=False)
         if text.startswith(before) and text.startswith(after):
             spans.append((len(before), len(after)))
     if not spans or spans[-1][1] != len(text):

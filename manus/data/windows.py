@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from manus.data.rendering import Tokens, render
+from manus.data.rendering import Tokens, encode, render
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -71,10 +71,10 @@ def segment_windows(
     The special tokens that a tokenizer puts in front of a text stand only in front of the first segment; the
     end-of-text token only behind the last.
     """
-    encoded = tokenizer(text, add_special_tokens=False, return_offsets_mapping=True)
-    ids: list[int] = encoded["input_ids"]
+    encoding = encode(tokenizer, text)
+    ids: list[int] = encoding.ids
     codes = np.frombuffer(f"\n{text} ".encode("utf-32-le", "surrogatepass"), dtype=np.uint32)
-    begins = np.asarray([begin for begin, _ in encoded["offset_mapping"]], dtype=np.int64)
+    begins = np.asarray([begin for begin, _ in encoding.offsets], dtype=np.int64)
     lines, is_blank = codes[begins] == 10, np.isin(codes, (9, 10, 13, 32))
     words = is_blank[begins] | is_blank[begins + 1]  # some vocabularies have the space in the token, some before it
     front = _front(tokenizer) if is_first else []

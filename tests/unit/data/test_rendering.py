@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from tokenizers import normalizers
 from transformers import PreTrainedTokenizerFast
 
-from manus.data.rendering import DEFAULT_TEMPLATE, render, render_prompt
+from manus.data.rendering import DEFAULT_TEMPLATE, _within, _within_by_offsets, encode, render, render_prompt
 from manus.data.sample import RowError, Sample
 from tests.pico import tokenizer
 
@@ -76,3 +77,19 @@ def test_a_template_that_refuses_says_so(words: PreTrainedTokenizerFast) -> None
     words.chat_template = "{{ raise_exception('roles must alternate') }}"
     with pytest.raises(RowError, match="roles must alternate"):
         render(words, CHAT)
+
+
+@pytest.mark.parametrize("normalizer", [None, normalizers.NFKC(), normalizers.StripAccents()])
+def test_marks_by_the_edges_are_those_by_all_offsets(words: PreTrainedTokenizerFast, normalizer: Any) -> None:
+    """Characters of several tokens, tokens of several characters, and characters that are no token at all."""
+    text = "a\u0301e\u0301\u0301 naïve 😀😀 ﬁne The answer is \\boxed{1} <|im_end|>\n\u0301"
+    if normalizer is not None:
+        words.backend_tokenizer.normalizer = normalizer
+    encoding = encode(words, text)
+    seen = set()
+    for a in range(len(text)):
+        for b in range(a + 1, len(text) + 1):
+            marks = _within(encoding, [(a, b)], len(text))
+            assert marks == _within_by_offsets(encoding, [(a, b)])
+            seen.add(sum(marks))
+    assert len(seen) > 20
