@@ -130,8 +130,8 @@ class Plan:
 
     def revisions(self) -> dict[str, str]:
         """Return the commits that hub names stand for, so that the next plan of this recipe keeps them."""
-        bases = [self.base, *self.teachers.values(), *self.encoders.values()]
-        found: dict[str, str] = {base.spec: base.revision for base in bases if base.revision}
+        models: list[Base | Encoder] = [self.base, *self.teachers.values(), *self.encoders.values()]
+        found = {model.spec: model.revision for model in models if model.revision}
         for one in self.recipe.learned:
             identities = self.artifacts[f"data/{one.name}"].made_from["data"]
             for source, made_from in zip(one.sources, identities, strict=True):
@@ -341,7 +341,7 @@ class _Builder:
             for sense, encoder in self.encoders.items()
             if encoder.needs_making
         ]  # fmt: skip
-        settings = {"senses": stage.senses.model_dump(mode="json", exclude=set(SENSES)), "seed": self.recipe.seed}
+        settings = {"senses": stage.senses.model_dump(mode="json", exclude={"vision", "audio_input"}), "seed": self.recipe.seed}
         settings["encoders"] = {sense: encoder.identity() for sense, encoder in self.encoders.items()}
         return [*made, self.make("assemble", "omni", settings, "omni", [*base, *made], after=[detect])]
 

@@ -64,6 +64,11 @@ class RowError(ValueError):
     """A row cannot become a sample; the message is the reason shown in the quarantine."""
 
 
+def numbers_of(sample: Sample) -> list[int]:
+    """Return the numbers of a sample's kept media, in the order of its placeholders."""
+    return [medium["number"] for medium in sample.get("media", ())]
+
+
 def prompt_of(sample: Sample) -> list[Message]:
     """Return the turns before the assistant's last one, or all of them where it is still to come."""
     messages = sample.get("messages", [])

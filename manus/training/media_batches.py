@@ -10,6 +10,7 @@ from typing import Any
 
 from torch.utils.data import Dataset
 
+from manus.data.prepared import PreparedSamples
 from manus.models.media_inputs import MediaInputs
 from manus.training.batches import FlatCollator, PaddedCollator, Rows, Segment
 from manus.training.feature_cache import CachedInputs
@@ -22,14 +23,14 @@ class MediaRows(Dataset[Row]):
 
     is_large = False
 
-    def __init__(self, rows: Rows) -> None:
-        self.rows = rows
+    def __init__(self, rows: Rows, samples: PreparedSamples) -> None:
+        self.rows, self.samples = rows, samples
 
     def __len__(self) -> int:
         return len(self.rows)
 
     def __getitem__(self, index: int) -> Row:
-        media = [number for sample in self.rows.rows[index] for number in self.rows.samples.media_of(sample)]
+        media = [number for sample in self.rows.rows[index] for number in self.samples.media_of(sample)]
         return self.rows[index], media
 
 

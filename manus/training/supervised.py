@@ -49,7 +49,8 @@ def train_supervised(job: StageJob) -> dict[str, Any]:
     rows: Any = Rows(samples, job.max_length if settings.packing else None)
     collator: Any = FlatCollator() if is_flat else PaddedCollator(job.tokenizer.pad_token_id)
     if has_media(job.data):
-        rows = MediaRows(rows)
+        assert isinstance(samples, PreparedSamples), "large data hold no media"
+        rows = MediaRows(rows, samples)
         collator = MediaCollator(collator, media_of(job, samples, whole))
     total = total_steps(len(rows), settings)
 
@@ -91,7 +92,7 @@ def prepared_samples(job: StageJob) -> PreparedSamples | ShardedSamples:
     return samples
 
 
-def proof(samples: PreparedSamples | ShardedSamples, vocabulary: int) -> list[list[int]]:
+def proof(samples: PreparedSamples | ShardedSamples, vocabulary: int = 2**31) -> list[list[int]]:
     """Return the beginnings of a few samples, on which a model shows that it keeps samples of one row apart.
 
     Placeholders of media, which the language model does not know, are left out.

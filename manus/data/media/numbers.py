@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from manus.data.sample import Sample
+from manus.data.sample import Sample, numbers_of
 
 ENDS, NUMBERS = "media_ends.npy", "media_numbers.npy"
 
@@ -37,7 +37,7 @@ class NumbersWritten:
     def add(self, sample: Sample, pieces: int) -> None:
         """Note the media of a sample, once for each piece that is written of it."""
         for _ in range(pieces):
-            self.numbers += [medium["number"] for medium in sample.get("media", [])]
+            self.numbers += numbers_of(sample)
             self.ends.append(len(self.numbers))
 
     def write(self, folder: Path) -> None:
