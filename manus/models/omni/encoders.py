@@ -13,7 +13,6 @@ from safetensors.torch import load_file
 from torch import nn
 from transformers import AutoConfig, AutoModel, PreTrainedConfig, PreTrainedModel
 from transformers.models.auto.modeling_auto import MODEL_MAPPING
-from transformers.models.whisper.modeling_whisper import WhisperEncoder
 
 from manus.errors import ModelError
 from manus.models.folders import weight_files
@@ -40,6 +39,9 @@ def build_audio(config: PreTrainedConfig) -> PreTrainedModel:
     """Return an untrained audio encoder; of a model that also writes text, only the encoder."""
     if config.model_type not in AUDIO:
         raise ValueError(f"{config.model_type!r} is no audio encoder that works here; use one of {', '.join(AUDIO)}")
+    # Here, because whoever imports Whisper first comes here, through the Auto classes, before its module is whole.
+    from transformers.models.whisper.modeling_whisper import WhisperEncoder
+
     encoder: PreTrainedModel = WhisperEncoder(config)
     return encoder
 
