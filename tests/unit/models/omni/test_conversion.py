@@ -123,10 +123,8 @@ def test_the_tokenizer_reads_text_as_before(checkpoint: Path, parts: dict[str, P
     assert ours(text)["input_ids"] == theirs(text)["input_ids"]
     assert ours.chat_template == theirs.chat_template
     config = AutoConfig.from_pretrained(checkpoint)
-    assert config.placeholder_ids == {
-        kind: ours("<|%s|>" % kind)["input_ids"][0]
-        for kind in ("image", "video", "audio")  # noqa: UP031
-    }
+    tokens = {"image": "<|image|>", "video": "<|video|>", "audio": "<|audio|>"}
+    assert config.placeholder_ids == {kind: ours(token)["input_ids"][0] for kind, token in tokens.items()}
     assert len(ours("<|speech|><|draw|>")["input_ids"]) == 2
 
 
