@@ -20,9 +20,10 @@ import typer.core
 from manus.errors import EXIT_FAILED, InputError, Interrupted, ManusError
 
 if TYPE_CHECKING:
+    from manus.models.detect import Detection
     from manus.plan import Plan
 
-PLANNED = ("export", "chat", "serve", "podcast", "draw")
+PLANNED = ("export", "serve", "podcast", "draw")
 
 
 class Commands(typer.core.TyperGroup):
@@ -191,13 +192,7 @@ def detect(
     as_json: AsJson = False,
 ) -> None:
     """Say what a model can take in and give out, from its configuration alone."""
-    from manus.digests import Digests
-    from manus.models.base import find_base, local_folder
-    from manus.models.detect import detect as detect_modalities
-
-    path = Path(model).expanduser()
-    folder = path if path.exists() else local_folder(find_base(model, Path(), Digests(), {}))
-    found = detect_modalities(folder).to_dict()
+    found = _model(model)[1].to_dict()
     if as_json:
         print(json.dumps(found, indent=2))
         return
@@ -205,6 +200,45 @@ def detect(
     for modality, is_there in found["modalities"].items():
         reasons = "; ".join(found["evidence"].get(modality, []))
         print(f"  {'yes' if is_there else 'no':4} {modality:14} {reasons}".rstrip())
+
+
+@app.command()
+def chat(
+    model: Annotated[str, typer.Argument(help="A folder such as results/R/merged, package:NAME/FOLDER or a hub id.")],
+    image: Annotated[list[Path] | None, typer.Option(help="A picture to talk about; can be repeated.")] = None,
+    video: Annotated[list[Path] | None, typer.Option(help="A video, likewise.")] = None,
+    audio: Annotated[list[Path] | None, typer.Option(help="A sound, likewise.")] = None,
+    once: Annotated[str | None, typer.Option(metavar="QUESTION", help="Ask this, print the answer, and end.")] = None,
+    system: Annotated[str | None, typer.Option(help="What the model is told before everything else.")] = None,
+    max_new_tokens: Annotated[int, typer.Option(min=1, help="The longest answer.")] = 512,
+    temperature: Annotated[float, typer.Option(min=0, help="0: always the likeliest token.")] = 0.0,
+    as_json: AsJson = False,
+) -> None:
+    """Talk with a model, also about pictures, videos and sounds; or ask it one question (--once, or on stdin).
+
+    Inside: /image FILE, /video FILE, /audio FILE, /reset, /quit; Ctrl-C stops an answer.
+    """
+    from manus.serving.chat import ask_once, attach_all, check_senses, is_typed, talk
+
+    is_asked_once = once is not None or not is_typed()
+    if as_json and not is_asked_once:
+        raise InputError("--json needs a question: give it with --once or on stdin")
+    media = {"image": image or [], "video": video or [], "audio": audio or []}
+    folder, found = _model(model)
+    if not found.language_model or found.kind not in ("transformers", "adapter"):
+        raise InputError(f"{model}: is no folder of a language model; give one such as a recipe's base/ or merged/")
+    check_senses(found.modalities, model, media)  # type: ignore[arg-type]
+    from rich.console import Console
+
+    from manus.serving.conversation import Conversation, quiet_libraries
+
+    quiet_libraries()
+    conversation = Conversation(folder, max_new_tokens, temperature, system)
+    attach_all(conversation, media)  # type: ignore[arg-type]
+    if is_asked_once:
+        ask_once(conversation, sys.stdin.read() if once is None else once, as_json)
+    else:
+        talk(conversation, Console())
 
 
 @app.command()
@@ -381,6 +415,17 @@ def build_artifact(
 ) -> None:
     """Build one artifact of the plan. Snakemake's jobs call this."""
     _build(recipe, given, artifact, stamp)
+
+
+def _model(name: str) -> tuple[Path, Detection]:
+    """Return the folder (or .gguf file) of a model given on the command line, and what its configuration says."""
+    from manus.digests import Digests
+    from manus.models.base import find_base, local_folder
+    from manus.models.detect import detect as detect_modalities
+
+    path = Path(name).expanduser()
+    folder = path if path.exists() else local_folder(find_base(name, Path(), Digests(), {}))
+    return folder, detect_modalities(folder)
 
 
 def _order(name: str | None, word: str) -> None:

@@ -128,9 +128,13 @@ def untie(model: PreTrainedModel) -> None:
 
 
 def say_whether_tied(model: PreTrainedModel) -> None:
-    """Make the configuration tell the truth about tied embeddings, so that a saved model loads as it was."""
-    if model.config.tie_word_embeddings:
-        model.config.tie_word_embeddings = are_tied(model)
+    """Make the configuration, and that of its text part, tell the truth about tied embeddings.
+
+    A saved model then loads as it was.
+    """
+    for config in (model.config, model.config.get_text_config()):
+        if config.tie_word_embeddings:
+            config.tie_word_embeddings = are_tied(model)
 
 
 def absorbed(active: PeftModel) -> PreTrainedModel:

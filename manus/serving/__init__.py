@@ -1,0 +1,1 @@
+"""A model in use: a conversation, and the terminal that it is held in."""

@@ -1,0 +1,208 @@
+"""Holds a conversation with a model: text, and media where the model has the senses. Prints nothing."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from transformers import AutoProcessor, AutoTokenizer, StoppingCriteria, StoppingCriteriaList, TextIteratorStreamer
+
+from manus.errors import DataError, InputError, ModelError
+from manus.models.composition import load_model
+from manus.models.generation import at_random, greedily
+from manus.models.modalities import OMNI
+from manus.models.omni.layout import SAMPLES_PER_SECOND, Kind, MediaLayout
+from manus.models.omni.reading import read_audio, read_image, video_facts
+from manus.training.weights import device, held_dtype, precision_of
+
+SENSES: dict[Kind, str] = {"image": "vision", "video": "video", "audio": "hearing"}
+TOP_P = 0.95
+
+
+def quiet_libraries() -> None:
+    """Keep transformers' warnings and progress bars out of a conversation."""
+    from transformers.utils import logging
+
+    logging.set_verbosity_error()
+    logging.disable_progress_bar()
+
+
+@dataclass(slots=True)
+class Reply:
+    """What is known of an answer once it has been given."""
+
+    text: str = ""
+    prompt_tokens: int = 0
+    tokens: int = 0
+    first_token_seconds: float = 0.0
+    seconds: float = 0.0
+    was_stopped: bool = False
+
+    def to_json(self) -> dict[str, Any]:
+        """Return what `manus chat --json` prints."""
+        return {
+            "answer": self.text, "prompt_tokens": self.prompt_tokens, "tokens": self.tokens,
+            "first_token_seconds": round(self.first_token_seconds, 3), "seconds": round(self.seconds, 3),
+        }  # fmt: skip
+
+
+class _Stop(StoppingCriteria):  # type: ignore[misc]
+    """Ends a generation from outside, and counts its tokens."""
+
+    def __init__(self, prompt_tokens: int) -> None:
+        self.prompt_tokens, self.tokens = prompt_tokens, 0
+        self.asked = threading.Event()
+
+    def __call__(self, input_ids: torch.Tensor, scores: torch.Tensor, **kwargs: Any) -> torch.Tensor:
+        self.tokens = input_ids.shape[1] - self.prompt_tokens
+        return torch.full((len(input_ids),), self.asked.is_set(), device=input_ids.device)
+
+
+@dataclass
+class Conversation:
+    """A model and what has been said so far; media wait until the next question."""
+
+    folder: Path
+    max_new_tokens: int = 512
+    temperature: float = 0.0
+    system: str | None = None
+    messages: list[dict[str, Any]] = field(default_factory=list)
+    waiting: list[dict[str, Any]] = field(default_factory=list)
+    last: Reply = field(default_factory=Reply)
+
+    def __post_init__(self) -> None:
+        self.model = load_model(self.folder, held_dtype(precision_of("auto")), device()).eval()
+        self.is_omni = self.model.config.model_type == OMNI
+        self.layout = MediaLayout.of(self.folder) if self.is_omni else MediaLayout()
+        loader = AutoProcessor if self.is_omni else AutoTokenizer
+        try:
+            self.preparer = loader.from_pretrained(self.folder, local_files_only=True, trust_remote_code=False)
+        except (OSError, ValueError) as error:
+            raise ModelError(f"{self.folder}: cannot load its tokenizer: {error}") from error
+        self.tokenizer = self.preparer.tokenizer if self.is_omni else self.preparer
+        self.reset()
+
+    @property
+    def senses(self) -> set[Kind]:
+        """The kinds of media that can be attached."""
+        return self.layout.senses
+
+    def reset(self) -> None:
+        """Forget what has been said, and media that wait."""
+        self.messages = [{"role": "system", "content": self.system}] if self.system else []
+        self.waiting = []
+
+    def attach(self, kind: Kind, file: Path) -> None:
+        """Decode a medium and let it go with the next question.
+
+        Raises:
+            InputError: the model has no such sense, or the file cannot be read or is too long; names the file.
+        """
+        if kind not in self.senses:
+            has = ", ".join(sorted(self.senses)) or "text only"
+            raise InputError(f"{file}: {self.folder} has no {SENSES[kind]}; it takes {has}")
+        self.waiting.append({"type": kind, kind: self._decoded(kind, file)})
+
+    def _decoded(self, kind: Kind, file: Path) -> Any:
+        if not file.is_file():
+            raise DataError(f"{file}: no such file")
+        if kind == "image":
+            return read_image(file)
+        if kind == "video":
+            video_facts(file)
+            return file
+        sound = read_audio(file)
+        try:
+            self.layout.audio_tokens(len(sound) / SAMPLES_PER_SECOND)
+        except ValueError as error:
+            raise InputError(f"{file}: {error}") from None
+        return sound
+
+    def reply(self, question: str) -> Iterator[str]:
+        """Answer a question, piece by piece; afterwards `last` tells what it took.
+
+        An iterator that is closed early stops the model, and keeps what was said.
+
+        Raises:
+            InputError: the question cannot be asked, or the conversation has become too long.
+        """
+        content = [*self.waiting, {"type": "text", "text": question}] if self.is_omni else question
+        asked = [*self.messages, {"role": "user", "content": content}]
+        inputs = self._inputs(asked)
+        self.last = Reply(prompt_tokens=int(inputs["input_ids"].shape[1]))
+        self._check_length(self.last.prompt_tokens)
+        stop = _Stop(self.last.prompt_tokens)
+        try:
+            yield from self._streamed(inputs, stop)
+        except (GeneratorExit, KeyboardInterrupt):
+            self.last.was_stopped = True
+            self._remember(asked)
+            raise
+        self._remember(asked)
+
+    def _remember(self, asked: list[dict[str, Any]]) -> None:
+        self.messages = [*asked, {"role": "assistant", "content": self.last.text}]
+        self.waiting = []
+
+    def _streamed(self, inputs: dict[str, Any], stop: _Stop) -> Iterator[str]:
+        """Generate in a thread and hand its text on; the thread is over when this is."""
+        streamer = TextIteratorStreamer(self.tokenizer, skip_prompt=True, skip_special_tokens=True)
+        failures: list[BaseException] = []
+
+        def work() -> None:
+            try:
+                self.model.generate(
+                    **inputs, **self._settings(), streamer=streamer, stopping_criteria=StoppingCriteriaList([stop])
+                )
+            except BaseException as error:  # it is raised again where it is seen
+                failures.append(error)
+                streamer.on_finalized_text("", stream_end=True)
+
+        begin = time.perf_counter()
+        thread = threading.Thread(target=work, name="generation", daemon=True)
+        thread.start()
+        try:
+            for piece in streamer:
+                if piece and not self.last.text:
+                    self.last.first_token_seconds = time.perf_counter() - begin
+                self.last.text += piece
+                if piece:
+                    yield piece
+            if failures:
+                raise failures[0]
+        finally:
+            if thread.is_alive():
+                stop.asked.set()
+            thread.join()
+            self.last.tokens, self.last.seconds = stop.tokens, time.perf_counter() - begin
+
+    def _inputs(self, messages: list[dict[str, Any]]) -> dict[str, Any]:
+        """Return the model's inputs for a conversation; a model without a chat template goes on with the bare text."""
+        settings = {"return_tensors": "pt"}
+        try:
+            if self.tokenizer.chat_template is None and not self.is_omni:
+                text = "\n".join(message["content"] for message in messages)
+                prepared = self.tokenizer(text, **settings)
+            else:
+                prepared = self.preparer.apply_chat_template(
+                    messages, tokenize=True, return_dict=True, add_generation_prompt=True, **settings
+                )
+        except ValueError as error:
+            raise InputError(f"this cannot be asked: {error}") from None
+        known = {name: value for name, value in prepared.items() if name != "token_type_ids"}
+        return {name: value.to(self.model.device) for name, value in known.items()}
+
+    def _check_length(self, tokens: int) -> None:
+        most = getattr(self.model.config.get_text_config(), "max_position_embeddings", None)
+        if most is not None and tokens + 1 > most:
+            raise InputError(f"the conversation has {tokens} tokens, the model reads {most}; /reset begins a new one")
+
+    def _settings(self) -> dict[str, Any]:
+        if self.temperature > 0:
+            return at_random(self.model, self.tokenizer, self.max_new_tokens, self.temperature, TOP_P)
+        return greedily(self.model, self.tokenizer, self.max_new_tokens)
