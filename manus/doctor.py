@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from rich.console import Console, Group, RenderableType
@@ -22,6 +22,8 @@ FORMS = {
     "arrays": "texts or chats, as flat arrays", "shards": "texts or chats, in shards",
     "pairs": "pairs of answers", "prompts": "prompts",
 }  # fmt: skip
+MEDIA = {"image": "images", "video": "videos", "audio": "sounds"}
+MEGABYTE = 1_000_000
 LEARNED, NOT_LEARNED = "green", "dim"
 SPECIAL = {True: "bold cyan", False: "cyan dim"}  # by whether it is learned
 
@@ -92,6 +94,8 @@ def facts(found: Examination) -> Iterator[tuple[str, RenderableType]]:
     others = {r: n for r, n in told["left_aside"].items() if r not in (TOO_LONG, TRUNCATED, "exact duplicate")}
     if others:
         yield "left aside", "\n".join(f"{count:,} × {reason}" for reason, count in others.items())
+    for kind, media in told.get("media", {}).items():
+        yield MEDIA[kind], media_words(media)
     learned = told.get("learned_share")
     yield "tokens", f"{told['tokens']:,}" + (f", {percent(learned)} of them learned" if learned else "")
     if found.padded_share is not None:
@@ -101,6 +105,18 @@ def facts(found: Examination) -> Iterator[tuple[str, RenderableType]]:
         )
         yield "padding", said + packed
     yield "leaks", _leaks(found)
+
+
+def media_words(media: Mapping[str, Any]) -> str:
+    """Return the numbers, sizes and lengths of media in words."""
+    said = f"{media['count']:,} in {media['files']:,} files, {media['bytes'] / MEGABYTE:,.1f} MB"
+    if "width" in media:
+        sizes = (f"{media['width'][q]} × {media['height'][q]}" for q in ("0", "50", "100"))
+        said += "; least, middle and largest sides: {}, {}, {} pixels".format(*sizes)
+    if "seconds" in media:
+        shortest, middle, longest = (media["seconds"][q] for q in ("0", "50", "100"))
+        said += f"; {shortest:g} to {longest:g} s, half up to {middle:g} s, {media['total_seconds']:,} s in all"
+    return said
 
 
 def _leaks(found: Examination) -> Text:

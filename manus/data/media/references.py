@@ -56,7 +56,7 @@ def read_reference(value: Any, kind: MediumKind) -> Medium:
 def _from_text(text: str, kind: MediumKind) -> Medium:
     text = text.strip()
     if not text:
-        raise RowError(f"the path of a {kind} is empty")
+        raise RowError(f"the path of the {kind} is empty")
     if text.startswith("data:"):
         head, comma, content = text.partition(",")
         if not comma or not head.endswith(";base64"):

@@ -32,18 +32,15 @@ def bytes_without_media(path: Path) -> int:
     from pyarrow import parquet
 
     metadata = parquet.read_metadata(path)
+    counted = set(columns_without_media(metadata))
     columns = (group.column(index) for group in _groups(metadata) for index in range(metadata.num_columns))
-    return sum(
-        column.total_uncompressed_size
-        for column in columns
-        if not (column.path_in_schema.split(".")[-1] == "bytes" or _is_raw(metadata, column.path_in_schema))
-    )
+    return sum(column.total_uncompressed_size for column in columns if column.path_in_schema in counted)
 
 
-def _is_raw(metadata: Any, path: str) -> bool:
-    schema = metadata.schema
-    found = next(schema.column(i) for i in range(len(schema)) if schema.column(i).path == path)
-    return found.physical_type == "BYTE_ARRAY" and str(found.logical_type) == "None"
+def columns_without_media(metadata: Any) -> list[str]:
+    """Return the columns of a Parquet file that are not raw bytes, by their paths."""
+    columns = (metadata.schema.column(index) for index in range(metadata.num_columns))
+    return [one.path for one in columns if one.physical_type != "BYTE_ARRAY" or str(one.logical_type.type) != "NONE"]
 
 
 def _groups(metadata: Any) -> Iterable[Any]:

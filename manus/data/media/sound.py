@@ -78,7 +78,7 @@ def _stream(source: IO[bytes], name: str, begin: float) -> Iterator[Waves]:
 
     source.seek(0)
     with opened(source, name, "audio") as (container, stream):
-        resampler = AudioResampler(format="flt", layout="mono", rate=RATE_HERTZ)
+        resampler = AudioResampler(format="fltp", rate=RATE_HERTZ)
         start = float((stream.start_time or 0) * stream.time_base)
         if begin > EARLIER_SECONDS:
             container.seek(int((start + begin - EARLIER_SECONDS) / stream.time_base), stream=stream)
@@ -104,7 +104,7 @@ def _after(waves_S: Waves, skipped: int) -> Iterator[Waves]:
 
 def _resampled(resampler: Any, frame: Any) -> Iterator[Waves]:
     for part in resampler.resample(frame):
-        yield np.asarray(part.to_ndarray(), dtype=np.float32).reshape(-1)
+        yield np.asarray(part.to_ndarray(), dtype=np.float32).mean(axis=0)  # FFmpeg's own mixing may exceed 1
 
 
 def _frames(container: Any, stream: Any, name: str) -> Iterator[Any]:
