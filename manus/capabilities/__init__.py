@@ -12,7 +12,7 @@ A capability module has
     can_score(sample)   whether the probe can use it
     score(sample, text) the verifier; where it has a third parameter `settings`, the probe's Settings
 A capability that is probed on media also has
-    ABLATIONS           what cuts the sense off, by the name in reports: a kind of `manus.evaluation.ablations`
+    ABLATIONS           what cuts the sense off, by the name in reports: a kind of `manus.data.media.ablation`
 and may have
     HURT_LEVELS         for an ablation that only some levels feel: how the names of those begin
     PROBE               "retrieval" where the probe is `manus.evaluation.retrieval` and not an answer

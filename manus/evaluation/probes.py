@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import inspect
 import math
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from statistics import fmean
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
@@ -13,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from manus.data.sample import Sample
 from manus.evaluation.answers import answer, foresee, prefer
 from manus.evaluation.intervals import paired_bootstrap, wilson
+from manus.evaluation.score import Score
 from manus.guards.clock import CLOCK
 
 if TYPE_CHECKING:
@@ -36,6 +39,7 @@ class Probe:
     settings: Any
     samples: list[Sample]
     max_length: int
+    is_chosen: bool = False  # the samples were usable before a medium was taken from them: all are scored
 
     @property
     def is_of_texts(self) -> bool:
@@ -55,9 +59,16 @@ class Probe:
     @property
     def usable(self) -> list[Sample]:
         """The samples that can be scored."""
-        if self.is_of_texts:
+        if self.is_of_texts or self.is_chosen:
             return self.samples
         return [s for s in self.samples if (self.is_of_pairs and "rejected" in s) or self.capability.can_score(s)]
+
+    @property
+    def verifier(self) -> Callable[[Sample, str], Score]:
+        """The capability's verifier, with the probe's settings where it has a place for them."""
+        score: Callable[..., Score] = self.capability.score
+        takes_settings = "settings" in inspect.signature(score).parameters
+        return partial(score, settings=self.settings) if takes_settings else score
 
 
 def measure(probe: Probe, model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, title: str) -> dict[str, Any]:
@@ -78,7 +89,8 @@ def measure(probe: Probe, model: PreTrainedModel, tokenizer: PreTrainedTokenizer
 def _scores(probe: Probe, model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, title: str) -> dict[str, Any]:
     samples = probe.usable
     texts = answer(model, tokenizer, samples, probe.settings.max_new_tokens, title)
-    scores = [probe.capability.score(sample, text) for sample, text in zip(samples, texts, strict=True)]
+    verifier = probe.verifier
+    scores = [verifier(sample, text) for sample, text in zip(samples, texts, strict=True)]
     right = sum(score.correct for score in scores)
     low, high = wilson(right, len(scores))
     parts: dict[str, list[float]] = defaultdict(list)
