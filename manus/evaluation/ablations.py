@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from statistics import fmean
 from typing import TYPE_CHECKING, Any
 
 from manus.data.media.ablation import ABLATIONS, MediaReader
@@ -40,27 +41,40 @@ def measure_ablated(
 
     Returns:
         By the ablation's name: `value`, `low`, `high`, `levels`, `samples` as a probe has them; `whole`, the value with
-        the sense on the same samples; `drop`, whole less value, with a paired interval at 95 %; `hurts`, how the names
-        of the levels begin that must fall, "" for all.
+        the sense on the same samples, in all and for each level; `hurts`, how the names of the levels begin that must
+        fall, "" for all; `drop`, how far they do, with a paired interval at 95 % and their number of samples.
     """
     usable = probe.usable
     chosen = drawn(len(usable), most_samples, seed)
-    samples = [usable[index] for index in chosen]
-    values = [whole["values"][index] for index in chosen]
+    samples, values = [usable[index] for index in chosen], [whole["values"][index] for index in chosen]
     results: dict[str, dict[str, Any]] = {}
-    hurt_levels = getattr(probe.capability, "HURT_LEVELS", {})
     for name, kind in getattr(probe.capability, "ABLATIONS", {}).items():
         if kind == "swapped" and not _can_swap(samples):
             continue
         changed, reader = ABLATIONS[kind](samples, media, seed)
-        result = measured(replace(probe, samples=list(changed), is_chosen=True), reader, f"{probe.stage}: {name}")
-        results[name] = {
-            **{key: result[key] for key in ("value", "low", "high", "levels", "samples") if key in result},
-            "whole": sum(values) / len(values),
-            "drop": _drop(values, result["values"]),
-            "hurts": hurt_levels.get(name, ""),
-        }
+        left = measured(replace(probe, samples=list(changed), is_chosen=True), reader, f"{probe.stage}: {name}")
+        hurts = getattr(probe.capability, "HURT_LEVELS", {}).get(name, "")
+        results[name] = _compared(samples, values, left, hurts)
     return results
+
+
+def _compared(
+    samples: Sequence[Sample], values: Sequence[float], left: Mapping[str, Any], hurts: str
+) -> dict[str, Any]:  # fmt: skip
+    levels = {
+        name: {**level, "whole": fmean(v for v, s in zip(values, samples, strict=True) if s.get("level") == name)}
+        for name, level in left["levels"].items()
+        if any(sample.get("level") == name for sample in samples)
+    }
+    hurt = [index for index, sample in enumerate(samples) if sample.get("level", "").startswith(hurts)]
+    return {
+        **{key: left[key] for key in ("value", "low", "high")},
+        "samples": len(samples),
+        "levels": levels,
+        "whole": fmean(values),
+        "hurts": hurts,
+        "drop": _drop([values[index] for index in hurt], [left["values"][index] for index in hurt]),
+    }
 
 
 def drawn(count: int, most: int, seed: int) -> list[int]:
@@ -77,5 +91,7 @@ def _can_swap(samples: Sequence[Sample]) -> bool:
 
 
 def _drop(whole: Sequence[float], left: Sequence[float]) -> dict[str, float]:
+    if not whole:
+        return {"value": 0.0, "low": 0.0, "high": 0.0, "samples": 0}
     low, high = paired_bootstrap(left, whole)
-    return {"value": (sum(whole) - sum(left)) / len(whole), "low": low, "high": high}
+    return {"value": fmean(whole) - fmean(left), "low": low, "high": high, "samples": len(whole)}

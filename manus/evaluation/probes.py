@@ -161,14 +161,17 @@ def gain(before: dict[str, Any], after: dict[str, Any]) -> dict[str, float]:
     return {"value": after["value"] - before["value"], "low": low, "high": high}
 
 
-def asked(samples: Sequence[Sample]) -> list[dict[str, str]]:
-    """Return what was asked of the model and what was expected, as people read it."""
-    return [
-        {"prompt": sample["text"][:2000], "expected": ""}
-        if "text" in sample
-        else {
-            "prompt": "\n\n".join(f"{m['role']}: {m['content']}" for m in sample["messages"][:-1]),
-            "expected": sample["messages"][-1]["content"],
-        }
-        for sample in samples
-    ]
+def asked(samples: Sequence[Sample]) -> list[dict[str, Any]]:
+    """Return what was asked of the model and what was expected, as people read it; `media` are numbers."""
+    return [_asked(sample) for sample in samples]
+
+
+def _asked(sample: Sample) -> dict[str, Any]:
+    if "text" in sample:
+        return {"prompt": sample["text"][:2000], "expected": ""}
+    told: dict[str, Any] = {
+        "prompt": "\n\n".join(f"{m['role']}: {m['content']}" for m in sample["messages"][:-1]),
+        "expected": sample["messages"][-1]["content"],
+    }
+    media = [medium["number"] for medium in sample.get("media", []) if "number" in medium]
+    return {**told, "media": media, "level": sample.get("level", "")} if media else told

@@ -76,12 +76,19 @@ def test_each_ablation_takes_what_it_should(most):
     found = measure_ablated(probe, Clips(), seeing, whole, most_samples=most)
     assert list(found) == list(video_understanding.ABLATIONS)
     for name in ("question alone", "frames blanked", "clip swapped"):
-        assert found[name]["value"] == 0 and found[name]["drop"] == {"value": 1, "low": 1, "high": 1}
+        assert found[name]["value"] == 0 and found[name]["drop"] == {
+            "value": 1,
+            "low": 1,
+            "high": 1,
+            "samples": min(most, 20),
+        }
         assert found[name]["samples"] == min(most, 20) and found[name]["hurts"] == ""
     shuffled = found["frames shuffled"]
     assert shuffled["hurts"] == "order: "
     assert {name: level["value"] for name, level in shuffled["levels"].items()} == {ORDER: 0, COLOUR: 1}
-    assert 0 < shuffled["drop"]["low"] < shuffled["drop"]["value"] < 1
+    assert {level["whole"] for level in shuffled["levels"].values()} == {1.0}
+    asked = shuffled["levels"][ORDER]["samples"]
+    assert shuffled["drop"] == {"value": 1, "low": 1, "high": 1, "samples": asked} and 0 < asked < min(most, 20)
 
 
 def test_what_cannot_be_swapped_is_left_out():
