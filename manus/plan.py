@@ -341,7 +341,10 @@ class _Builder:
             for sense, encoder in self.encoders.items()
             if encoder.needs_making
         ]  # fmt: skip
-        settings = {"senses": stage.senses.model_dump(mode="json", exclude={"vision", "audio_input"}), "seed": self.recipe.seed}
+        settings = {
+            "senses": stage.senses.model_dump(mode="json", exclude={"vision", "audio_input"}),
+            "seed": self.recipe.seed,
+        }
         settings["encoders"] = {sense: encoder.identity() for sense, encoder in self.encoders.items()}
         return [*made, self.make("assemble", "omni", settings, "omni", [*base, *made], after=[detect])]
 

@@ -17,7 +17,9 @@ from manus.data.prepared import read_jsonl
 from manus.metric_subjects import SLUGS
 from manus.plan import Artifact, Plan
 from manus.recipe import RewardModel, Stage
+from manus.report_ablations import CutOff, cut_off
 from manus.report_completions import Prompted, choose_completions
+from manus.report_media import Thumbnail, thumbnails
 from manus.report_samples import MODELS, Chosen, choose
 from manus.report_summary import SummaryRow, summary_row
 
@@ -82,6 +84,8 @@ class StageView:
     reward_failures: list[dict[str, Any]]
     details: dict[str, list[Comparison]]
     samples: Chosen
+    thumbnails: dict[int, Thumbnail]
+    cut_off: CutOff | None
 
     @property
     def learned_from(self) -> str:
@@ -121,6 +125,7 @@ def _stage_view(stage: Stage, jobs: Mapping[str, Job], merged: dict[str, Any]) -
     evaluation = jobs[f"evaluate/{stage.name}"].read("evaluation.json")
     row = summary_row(evaluation, merged)
     measured = {"before": evaluation["before"], "after": evaluation["after"], "merged": merged["merged"]}
+    samples = choose(evaluation["asked"], measured, row.is_share)
     return StageView(
         row=row,
         bars=bars(row, measured),
@@ -137,7 +142,9 @@ def _stage_view(stage: Stage, jobs: Mapping[str, Job], merged: dict[str, Any]) -
         completions=choose_completions(list(read_jsonl(told)) if (told := train.folder / COMPLETIONS).exists() else []),
         reward_failures=train.read(REWARD_FAILURES) if (train.folder / REWARD_FAILURES).exists() else [],
         details={"part": compared(measured, "parts"), "level": compared(measured, "levels")},
-        samples=choose(evaluation["asked"], measured, row.is_share),
+        samples=samples,
+        thumbnails=thumbnails(data.folder, (n for s in (*samples.shown, *samples.more) for n in s.media)),
+        cut_off=cut_off(evaluation.get("ablations", {})),
     )
 
 

@@ -7,6 +7,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from manus.data.sample import PLACEHOLDERS
+
 MODELS = ("before", "after", "merged")
 CHANGES = ("became right", "became wrong", "stayed wrong", "stayed right")
 QUOTAS = {"became right": 3, "became wrong": 2, "stayed wrong": 1}
@@ -28,7 +30,10 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """One held-out sample: the last question and what came before it, what was expected, and the answers."""
+    """One held-out sample: the last question and what came before it, what was expected, and the answers.
+
+    `media` are the numbers of its pictures, clips and sounds in the stage's data.
+    """
 
     number: int
     change: str
@@ -36,6 +41,8 @@ class Asked:
     question: str
     expected: str
     answers: tuple[Answer, ...]
+    level: str = ""
+    media: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,11 +54,11 @@ class Chosen:
     tally: dict[str, int]
 
 
-def choose(asked: Sequence[Mapping[str, str]], measured: Mapping[str, Mapping[str, Any]], is_share: bool) -> Chosen:
+def choose(asked: Sequence[Mapping[str, Any]], measured: Mapping[str, Mapping[str, Any]], is_share: bool) -> Chosen:
     """Choose the samples that tell most: those that changed first, but never only those that became right.
 
     Args:
-        asked: `prompt` and `expected` of each sample.
+        asked: `prompt` and `expected` of each sample, with `media` and `level` where it has them.
         measured: by model (before, after, merged): `values` and `said`, one entry a sample.
         is_share: whether a value is 1 for right and 0 for wrong; otherwise it is nats per token.
     """
@@ -96,7 +103,7 @@ def _by_quota(order: Sequence[int], changes: Sequence[str]) -> list[int]:
 
 
 def _asked(
-    asked: Sequence[Mapping[str, str]],
+    asked: Sequence[Mapping[str, Any]],
     measured: Mapping[str, Mapping[str, Any]],
     index: int,
     change: str,
@@ -110,9 +117,20 @@ def _asked(
             (a.model for a in answers if is_share and a.text == shortened(said["text"]) and a.note == said["note"]), ""
         )
         answers.append(Answer(model, shortened(said["text"]), said["note"], is_right, same))
-    earlier, question = split(asked[index]["prompt"])
-    expected = shortened(asked[index]["expected"])
-    return Asked(index + 1, change, shortened(earlier), shortened(question), expected, tuple(answers))
+    told = asked[index]
+    media = tuple(told.get("media", ()))
+    earlier, question = split(without_places(told["prompt"]) if media else told["prompt"])
+    return Asked(
+        index + 1, change, shortened(earlier), shortened(question), shortened(told["expected"]), tuple(answers),
+        told.get("level", ""), media,
+    )  # fmt: skip
+
+
+def without_places(prompt: str) -> str:
+    """Return a prompt without the tokens in whose place its media stand, which are shown beside it."""
+    for token in PLACEHOLDERS.values():
+        prompt = prompt.replace(f"{token}\n", "").replace(token, "")
+    return prompt
 
 
 def split(prompt: str) -> tuple[str, str]:

@@ -10,7 +10,12 @@ A capability module has
     Settings            what a recipe may set under `probe:`
     read(row)           a row of data as a sample, in the format that is taught
     can_score(sample)   whether the probe can use it
-    score(sample, text) the verifier
+    score(sample, text) the verifier; where it has a third parameter `settings`, the probe's Settings
+A capability that is probed on media also has
+    ABLATIONS           what cuts the sense off, by the name in reports: a kind of `manus.data.media.ablation`
+and may have
+    HURT_LEVELS         for an ablation that only some levels feel: how the names of those begin
+    PROBE               "retrieval" where the probe is `manus.evaluation.retrieval` and not an answer
 """
 
 REQUIRED = (
@@ -18,7 +23,6 @@ REQUIRED = (
     "Settings", "read", "can_score", "score",
 )  # fmt: skip
 PLANNED = (
-    "streaming", "omni", "podcast", "vision-qa", "video-understanding", "tri-streaming",
-    "image-generation", "video-generation",
+    "streaming", "omni", "podcast", "tri-streaming", "image-generation", "video-generation",
 )  # fmt: skip
 GROUPS = {"all_text": ("cot", "reasoning", "thinking", "tools")}

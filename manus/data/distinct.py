@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -13,7 +14,7 @@ REPEATS_UNTIL_EXHAUSTED = 2000
 
 
 def distinct_rows(draw: Callable[[int], dict[str, Any]], count: int) -> Iterator[dict[str, Any]]:
-    """Yield `count` rows that all ask something else (or offer other functions for it).
+    """Yield `count` rows that all ask something else (of another picture, or with other functions on offer).
 
     The first rows are the same whatever `count` is.
 
@@ -27,10 +28,14 @@ def distinct_rows(draw: Callable[[int], dict[str, Any]], count: int) -> Iterator
     for place in range(count):
         for _ in range(REPEATS_UNTIL_EXHAUSTED):
             row = draw(place)
-            prompt = json.dumps([row["messages"][:-1], row.get("tools")])
+            prompt = json.dumps([row["messages"][:-1], row.get("tools")], default=_digest)
             if prompt not in asked:
                 break
         else:
             raise DataError(f"the generator can make only {place} different rows, not {count}; ask for fewer")
         asked.add(prompt)
         yield row
+
+
+def _digest(media: bytes) -> str:
+    return hashlib.sha256(media).hexdigest()

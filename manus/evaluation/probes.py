@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+import inspect
 import math
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from statistics import fmean
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from manus.data.sample import Sample
-from manus.evaluation.answers import answer, foresee, prefer
+from manus.evaluation.answers import answer, foresee, prefer, prompt_of, tensors_of
 from manus.evaluation.intervals import paired_bootstrap, wilson
+from manus.evaluation.retrieval import retrieve
+from manus.evaluation.score import Score
 from manus.guards.clock import CLOCK
 
 if TYPE_CHECKING:
+    import torch
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
     from manus.models.media_inputs import MediaInputs
@@ -42,6 +47,7 @@ class Probe:
     samples: list[Sample]
     max_length: int
     media: MediaInputs | None = None
+    is_chosen: bool = False  # the samples were usable before a medium was taken from them: all are scored
 
     @property
     def is_of_texts(self) -> bool:
@@ -61,9 +67,16 @@ class Probe:
     @property
     def usable(self) -> list[Sample]:
         """The samples that can be scored."""
-        if self.is_of_texts:
+        if self.is_of_texts or self.is_chosen:
             return self.samples
         return [s for s in self.samples if (self.is_of_pairs and "rejected" in s) or self.capability.can_score(s)]
+
+    @property
+    def verifier(self) -> Callable[[Sample, str], Score]:
+        """The capability's verifier, with the probe's settings where it has a place for them."""
+        score: Callable[..., Score] = self.capability.score
+        takes_settings = "settings" in inspect.signature(score).parameters
+        return partial(score, settings=self.settings) if takes_settings else score
 
 
 def measure(probe: Probe, model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, title: str) -> dict[str, Any]:
@@ -76,15 +89,39 @@ def measure(probe: Probe, model: PreTrainedModel, tokenizer: PreTrainedTokenizer
     """
     started = CLOCK.now()
     model.eval()
-    of = _perplexity if probe.is_of_texts else _preferences if probe.is_of_pairs else _scores
-    result = of(probe, model, tokenizer, title)
+    result = _measurement_of(probe)(probe, model, tokenizer, title)
     return {**result, "samples": len(probe.usable), "seconds": round(CLOCK.now() - started, 1)}
+
+
+def _measurement_of(probe: Probe) -> Callable[..., dict[str, Any]]:
+    if probe.is_of_texts:
+        return _perplexity
+    if probe.is_of_pairs:
+        return _preferences
+    return _retrieval if getattr(probe.capability, "PROBE", None) == "retrieval" else _scores
+
+
+def _retrieval(probe: Probe, model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, title: str) -> dict[str, Any]:
+    """Measure how often a medium's own caption is the likeliest of several."""
+    longest = probe.settings.max_new_tokens
+
+    def prompted(sample: Sample) -> dict[str, torch.Tensor]:
+        text = prompt_of(tokenizer, sample, probe.media)
+        asked = tokenizer(text, add_special_tokens=False, return_tensors="pt", return_token_type_ids=False)
+        return {**asked.to(model.device), **tensors_of(model, [sample], probe.media)}
+
+    def tokenised(caption: str) -> list[int]:
+        ids: list[int] = tokenizer(caption, add_special_tokens=False)["input_ids"]
+        return [*ids[:longest], tokenizer.eos_token_id]
+
+    return retrieve(model, prompted, tokenised, probe.usable, title, probe.settings.candidates)
 
 
 def _scores(probe: Probe, model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, title: str) -> dict[str, Any]:
     samples = probe.usable
     texts = answer(model, tokenizer, samples, probe.settings.max_new_tokens, title, probe.media)
-    scores = [probe.capability.score(sample, text) for sample, text in zip(samples, texts, strict=True)]
+    verifier = probe.verifier
+    scores = [verifier(sample, text) for sample, text in zip(samples, texts, strict=True)]
     right = sum(score.correct for score in scores)
     low, high = wilson(right, len(scores))
     parts: dict[str, list[float]] = defaultdict(list)
@@ -155,14 +192,17 @@ def gain(before: dict[str, Any], after: dict[str, Any]) -> dict[str, float]:
     return {"value": after["value"] - before["value"], "low": low, "high": high}
 
 
-def asked(samples: Sequence[Sample]) -> list[dict[str, str]]:
-    """Return what was asked of the model and what was expected, as people read it."""
-    return [
-        {"prompt": sample["text"][:2000], "expected": ""}
-        if "text" in sample
-        else {
-            "prompt": "\n\n".join(f"{m['role']}: {m['content']}" for m in sample["messages"][:-1]),
-            "expected": sample["messages"][-1]["content"],
-        }
-        for sample in samples
-    ]
+def asked(samples: Sequence[Sample]) -> list[dict[str, Any]]:
+    """Return what was asked of the model and what was expected, as people read it; `media` are numbers."""
+    return [_asked(sample) for sample in samples]
+
+
+def _asked(sample: Sample) -> dict[str, Any]:
+    if "text" in sample:
+        return {"prompt": sample["text"][:2000], "expected": ""}
+    told: dict[str, Any] = {
+        "prompt": "\n\n".join(f"{m['role']}: {m['content']}" for m in sample["messages"][:-1]),
+        "expected": sample["messages"][-1]["content"],
+    }
+    media = [medium["number"] for medium in sample.get("media", []) if "number" in medium]
+    return {**told, "media": media, "level": sample.get("level", "")} if media else told

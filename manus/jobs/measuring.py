@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from manus.evaluation.gates import Verdict, judge_all
@@ -12,6 +13,9 @@ from manus.plan import Plan
 from manus.recipe import CAPABILITIES, Stage
 
 if TYPE_CHECKING:
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+    from manus.data.media.ablation import MediaReader
     from manus.evaluation.probes import Probe
 
 EVALUATION = "evaluation.json"
@@ -53,15 +57,33 @@ def evaluate_stage(job: Job) -> dict[str, Any]:
     for moment, chain in (("before", before), ("after", [*before, *job.trained([stage])])):
         model = compose(job.base, chain, dtype).to(device())
         measured[moment] = measure(probe, model, tokenizer, f"{stage.name} {moment}")
+        cut_off = ablated(probe, model, tokenizer, measured[moment]) if moment == "after" else {}
         del model
     result = {
         "schema": 1, "key": job.artifact.key, "stage": stage.name, "capability": stage.capability,
         "method": stage.method, "metric": probe.metric, "higher_is_better": probe.metric != PERPLEXITY,
         "samples": len(probe.usable), "asked": asked(probe.usable), **measured,
-        "gain": gain(measured["before"], measured["after"]),
+        "gain": gain(measured["before"], measured["after"]), **cut_off,
     }  # fmt: skip
     write_json(job.staging / EVALUATION, result)
     return {"metric": probe.metric, **{m: measured[m]["value"] for m in measured}, "gain": result["gain"]}
+
+
+def ablated(
+    probe: Probe, model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, whole: dict[str, Any]
+) -> dict[str, Any]:
+    """Return, for a probe with media, what is left of the metric when the sense is cut off; nothing for others."""
+    from manus.evaluation.ablations import measure_ablated
+    from manus.evaluation.probes import measure
+
+    media = probe.media
+    if media is None:
+        return {}
+
+    def measured(cut: Probe, reader: MediaReader, title: str) -> dict[str, Any]:
+        return measure(replace(cut, media=replace(media, files=reader)), model, tokenizer, title)
+
+    return {"ablations": measure_ablated(probe, media.files, measured, whole)}
 
 
 def evaluate_merged(job: Job) -> dict[str, Any]:

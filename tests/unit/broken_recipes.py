@@ -252,9 +252,9 @@ WHOLE = [
     (f"{BASE}capabilities: [cott]\n", 2, "capabilities[0]: unknown capability 'cott'; did you mean 'cot'?"),
     (f"{BASE}capabilities: [còt]\n", 2, "unknown capability 'còt'; did you mean 'cot'?"),
     (f"{BASE}capabilities: [all_txt]\n", 2, "did you mean 'all_text'?"),
-    (f"{BASE}capabilities: [想]\n", 2, "unknown capability '想'; known: all_text, cot, reasoning, thinking, tools"),
+    (f"{BASE}capabilities: [想]\n", 2, "unknown capability '想'; known: all_text, cot, hearing, reasoning"),
     (f"{BASE}capabilities: [{'c' * 500}]\n", 2, "unknown capability 'ccc", "ccc...'; known:"),
-    (f"{BASE}capabilities:\n  - cot\n  - streaming\n", 4, "'streaming' is designed but not built yet; built: cot, reasoning"),
+    (f"{BASE}capabilities:\n  - cot\n  - streaming\n", 4, "'streaming' is designed but not built yet; built: cot, hearing, reasoning"),
     (f"{BASE}capabilities:\n  - omni: {{vision: x}}\n", 3, "capabilities[0].omni: capability 'omni' is designed but not built"),
     (f"{BASE}capabilities: [podcasts]\n", 2, "did you mean 'podcast'? It is designed but not built yet"),
     # pairs and names

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import functools
+import io
 import json
 import math
 import random
 import time
+import wave
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -14,7 +16,10 @@ from typing import Any
 
 from manus.artifact import Made
 from manus.charts import LENGTHS_SVG, length_histogram, loss_curve
+from manus.data.generators import moving_scenes, scenes
+from manus.data.media.store import MediaWriter
 from manus.data.prepared import write_jsonl
+from manus.data.sample import PLACEHOLDERS
 from manus.evaluation.gates import Verdict, judge_all
 from manus.evaluation.intervals import paired_bootstrap, wilson
 from manus.files import write_atomically, write_json
@@ -38,6 +43,7 @@ class Fake:
     metric: str = "accuracy"
     extra: str = ""
     learned_by: str = ""  # grpo or dpo: what the training logs look like
+    is_of_media: bool = False
 
 
 COT = Fake("cot")
@@ -50,6 +56,7 @@ JUDGED = Fake(
     "judged", method="ppo", learned_by="grpo", shares=(0.5, 0.56, 0.55),
     extra="rewards: [{verifier: reward-model, options: {model: judge}}]",
 )  # fmt: skip
+SEEING = Fake("seeing", shares=(0.2, 0.9, 0.9), is_of_media=True)
 JUDGE = Fake("judge", learned_by="dpo")  # what a reward model logs looks like this
 JUDGES = ("judge", "second-opinion")
 
@@ -131,6 +138,8 @@ def _store(
         write_json(staging / "detected.json", {**detected, "modalities": found, "evidence": why})
     elif artifact.kind == "data":
         _write_data(staging, hostile)
+        if artifact.name in fakes and fakes[artifact.name].is_of_media:
+            _write_media(staging)
     elif artifact.kind == "reward":
         metrics = {**_write_training(staging, 1, JUDGE, hostile), "accuracy_before": 0.4875, "accuracy": 0.8125}
         metrics["accuracy_before"] = None if artifact.name == "second-opinion" else metrics["accuracy_before"]
@@ -168,6 +177,43 @@ def _write_data(staging: Path, hostile: str) -> None:
     write_atomically(staging / LENGTHS_SVG, _lengths())
     rows = [{"place": place + hostile, "reason": reason + hostile, "row": {}} for place, reason in bad]
     write_jsonl(staging / "quarantine.jsonl", rows)
+
+
+def _write_media(staging: Path) -> None:
+    """Keep a picture, a clip and a sound, in this order."""
+    tone = io.BytesIO()
+    with wave.open(tone, "wb") as file:
+        file.setnchannels(1)
+        file.setsampwidth(2)
+        file.setframerate(16000)
+        file.writeframes(b"".join(int(9000 * math.sin(t / 9)).to_bytes(2, "little", signed=True) for t in range(16000)))
+    picture = next(scenes.rows(1, 0, False, scenes.Settings()))["messages"][0]["content"][0]["image"]["bytes"]
+    clip = next(moving_scenes.rows(1, 0, False, moving_scenes.Settings()))["messages"][0]["content"][0]["video"][
+        "bytes"
+    ]
+    writer = MediaWriter(staging)
+    for kind, data in (("image", picture), ("video", clip), ("audio", tone.getvalue())):
+        writer.add({"kind": kind, "bytes": data}, staging)
+    writer.finish()
+
+
+def _ablations(hostile: str) -> dict[str, Any]:
+    """Return what is left without the sense: nothing for questions about order, all for those about colour."""
+
+    def left(value: float, order: float, hurts: str, drop: float) -> dict[str, Any]:
+        levels = {
+            "order: first" + hostile: {"value": order, "samples": 30, "whole": 0.9},
+            "colour": {"value": 2 * value - order, "samples": 30, "whole": 0.95},
+        }
+        fall = {"value": drop, "low": drop - 0.1, "high": drop + 0.1, "samples": 30 if hurts else 60}
+        ends = {"value": value, "low": value - 0.1, "high": value + 0.1}
+        return {**ends, "samples": 60, "levels": levels, "whole": 0.925, "hurts": hurts, "drop": fall}
+
+    return {
+        "question alone" + hostile: left(0.25, 0.2, "", 0.675),
+        "frames shuffled": left(0.7, 0.45, "order: ", 0.45),
+        "clip swapped": left(0.85, 0.85, "", 0.05),
+    }
 
 
 @functools.cache
@@ -272,8 +318,15 @@ def _completions(hostile: str) -> list[dict[str, Any]]:
 def _evaluation(fake: Fake, hostile: str) -> dict[str, Any]:
     problems = [_problem(fake, index) for index in range(HELD_OUT)]
     before, after = (_measured(fake, problems, which, hostile) for which in (0, 1))
-    asked = [{"prompt": prompt + hostile, "expected": expected + hostile} for prompt, expected, _ in problems]
+    asked: list[dict[str, Any]] = [
+        {"prompt": prompt + hostile, "expected": expected + hostile} for prompt, expected, _ in problems
+    ]
+    for index, told in enumerate(asked if fake.is_of_media else []):
+        place = list(PLACEHOLDERS)[index % 3]
+        told["prompt"] = f"user: {PLACEHOLDERS[place]}\n" + told["prompt"].removeprefix("user: ")
+        told |= {"media": [index % 3], "level": "colour" + hostile}
     return {
+        **({"ablations": _ablations(hostile)} if fake.is_of_media else {}),
         "schema": 1, "stage": fake.name, "capability": fake.capability, "method": fake.method, "metric": fake.metric,
         "higher_is_better": fake.metric != "perplexity", "samples": HELD_OUT, "asked": asked,
         "before": before, "after": after, "gain": _gain(fake, before, after),
@@ -381,6 +434,7 @@ def main(folder: Path) -> None:
         "judges": {"fakes": [COT, JUDGED, OWN_PAIRS, TEXTS], "gate": "", "judges": JUDGES},
         "judges-fan": {"fakes": [COT, OWN_PAIRS, JUDGED], "gate": "", "judges": JUDGES[:1], "compose": "parallel"},
         "own-first": {"fakes": [OWN_PAIRS], "gate": ""},
+        "senses": {"fakes": [COT, SEEING], "gate": ""},
         "one": {"fakes": [COT], "gate": "", "is_gguf": True},
         "hostile": {
             "fakes": [COT, TOOLS, RULES, OWN_PAIRS, JUDGED],

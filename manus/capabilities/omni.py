@@ -1,0 +1,59 @@
+"""Omni: gives a language model senses, by aligning encoders with what it knows.
+
+Format taught: a medium and what it shows or says, that is captions and transcripts, in the shapes that `vision-qa`,
+`video-understanding` and `hearing` read. The stage `omni` builds the checkpoint with vision, video and sound from a
+base that lacks them and trains the projectors alone. The probe is a retrieval: of eight captions, the medium's own and
+seven others' of its kind, the likeliest must be its own (chance is one in eight), which no text alone can tell.
+Questions train too but are not probed: many share their answers.
+"""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from manus.data.media.forms import as_media_messages
+from manus.data.sample import Row, Sample
+from manus.evaluation.score import Score
+from manus.evaluation.verifiers import short_answer
+from manus.models.senses import SensesSettings
+from manus.settings import Frozen
+
+VERSION = 1
+MODALITIES = ("text",)
+SAMPLE_KINDS = ("messages",)
+DEFAULT_DATA = {"hub": "lmms-lab/LLaVA-ReCap-558K", "split": "train"}
+GENERATOR = "emoji"
+METRIC = "retrieval_accuracy"
+PROBE = "retrieval"
+DEFAULT_METHOD = "alignment"
+ONLY_METHODS = ("alignment",)
+Senses = SensesSettings
+ABLATIONS = {"medium swapped": "swapped", "picture blanked": "blanked", "sound silenced": "silenced"}
+DESCRIBED = ("caption", "transcript")
+
+
+class Settings(Frozen):
+    """Settings of the probe."""
+
+    max_new_tokens: int = Field(64, gt=0, description="The longest caption that is compared, in tokens.")
+    candidates: int = Field(8, ge=2, le=64, description="How many captions a medium's own is found among.")
+
+
+def read(row: Row) -> Sample:
+    """Return a row as a medium and what it shows or says.
+
+    Raises:
+        RowError: the row holds none.
+    """
+    sample = as_media_messages(row)
+    return {**sample, "answer": sample["messages"][-1]["content"]} if sample.get("media") else sample
+
+
+def can_score(sample: Sample) -> bool:
+    """Return whether the sample describes one medium."""
+    return len(sample.get("media", [])) == 1 and sample.get("level", DESCRIBED[0]) in DESCRIBED
+
+
+def score(sample: Sample, completion: str) -> Score:
+    """Return whether the completion is the caption itself, word for word."""
+    return short_answer.score(sample["answer"], completion)

@@ -1,0 +1,97 @@
+"""Measures a probe again with the sense cut off: what an answer rests on shows where it falls. Knows nothing of models."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from statistics import fmean
+from typing import TYPE_CHECKING, Any
+
+from manus.data.media.ablation import ABLATIONS, MediaReader
+from manus.data.sample import Sample
+from manus.evaluation.intervals import paired_bootstrap
+
+if TYPE_CHECKING:
+    from manus.evaluation.probes import Probe
+
+DEFAULT_MOST_SAMPLES = 60
+Measured = Callable[["Probe", MediaReader, str], dict[str, Any]]
+
+
+def measure_ablated(
+    probe: Probe,
+    media: MediaReader,
+    measured: Measured,
+    whole: Mapping[str, Any],
+    most_samples: int = DEFAULT_MOST_SAMPLES,
+    seed: int = 0,
+) -> dict[str, dict[str, Any]]:
+    """Return for each ablation of the capability what is left of the metric, and how far it falls.
+
+    An ablation that these samples do not admit (there is one medium, and none to swap it with) is left out.
+
+    Args:
+        probe: what was measured; its samples carry the numbers of their media.
+        media: decodes them.
+        measured: measures a probe whose media are read from the given reader, under a title.
+        whole: the measurement with the sense, over all usable samples.
+        most_samples: how many samples are used, drawn from the probe's.
+        seed: decides which, what is swapped with what, and how frames are shuffled.
+
+    Returns:
+        By the ablation's name: `value`, `low`, `high`, `levels`, `samples` as a probe has them; `whole`, the value with
+        the sense on the same samples, in all and for each level; `hurts`, how the names of the levels begin that must
+        fall, "" for all; `drop`, how far they do, with a paired interval at 95 % and their number of samples.
+    """
+    usable = probe.usable
+    chosen = drawn(len(usable), most_samples, seed)
+    samples, values = [usable[index] for index in chosen], [whole["values"][index] for index in chosen]
+    results: dict[str, dict[str, Any]] = {}
+    for name, kind in getattr(probe.capability, "ABLATIONS", {}).items():
+        if kind == "swapped" and not _can_swap(samples):
+            continue
+        changed, reader = ABLATIONS[kind](samples, media, seed)
+        left = measured(replace(probe, samples=list(changed), is_chosen=True), reader, f"{probe.stage}: {name}")
+        hurts = getattr(probe.capability, "HURT_LEVELS", {}).get(name, "")
+        results[name] = _compared(samples, values, left, hurts)
+    return results
+
+
+def _compared(
+    samples: Sequence[Sample], values: Sequence[float], left: Mapping[str, Any], hurts: str
+) -> dict[str, Any]:  # fmt: skip
+    levels = {
+        name: {**level, "whole": fmean(v for v, s in zip(values, samples, strict=True) if s.get("level") == name)}
+        for name, level in left["levels"].items()
+        if any(sample.get("level") == name for sample in samples)
+    }
+    hurt = [index for index, sample in enumerate(samples) if sample.get("level", "").startswith(hurts)]
+    return {
+        **{key: left[key] for key in ("value", "low", "high")},
+        "samples": len(samples),
+        "levels": levels,
+        "whole": fmean(values),
+        "hurts": hurts,
+        "drop": _drop([values[index] for index in hurt], [left["values"][index] for index in hurt]),
+    }
+
+
+def drawn(count: int, most: int, seed: int) -> list[int]:
+    """Return at most `most` of the indices below `count`, in order."""
+    return sorted(random.Random(f"ablations:{seed}").sample(range(count), min(count, most)))
+
+
+def _can_swap(samples: Sequence[Sample]) -> bool:
+    numbers: dict[str, set[int]] = {}
+    for sample in samples:
+        for medium in sample.get("media", []):
+            numbers.setdefault(medium["kind"], set()).add(medium["number"])
+    return bool(numbers) and all(len(found) > 1 for found in numbers.values())
+
+
+def _drop(whole: Sequence[float], left: Sequence[float]) -> dict[str, float]:
+    if not whole:
+        return {"value": 0.0, "low": 0.0, "high": 0.0, "samples": 0}
+    low, high = paired_bootstrap(left, whole)
+    return {"value": fmean(whole) - fmean(left), "low": low, "high": high, "samples": len(whole)}
