@@ -23,6 +23,6 @@ REQUIRED = (
     "Settings", "read", "can_score", "score",
 )  # fmt: skip
 PLANNED = (
-    "streaming", "omni", "podcast", "tri-streaming", "image-generation", "video-generation",
+    "streaming", "podcast", "tri-streaming", "image-generation", "video-generation",
 )  # fmt: skip
 GROUPS = {"all_text": ("cot", "reasoning", "thinking", "tools")}
