@@ -198,7 +198,7 @@ def test_no_stage_can_have_the_name_of_a_rule():
         ("seed", 2**31, "must be less than 2147483648"),
         ("base_model", "", "must not be empty"),
         ("base_model", 5, "must be text, not 5"),
-        ("training_method", "foo", "unknown method 'foo'; known: cpt"),
+        ("training_method", "foo", "unknown method 'foo'; known: alignment"),
         ("training_method", ["lora"], "must be text, not a list"),
         ("epoch", 1, "unknown key; did you mean 'epochs'?"),
     ],

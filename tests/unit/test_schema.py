@@ -47,8 +47,11 @@ def test_the_schema_knows_every_name():
     assert choices[0]["enum"] == [*CAPABILITIES, "all_text"]
     stages = choices[1]["properties"]
     assert set(stages) == {*CAPABILITIES, "all_text"}
-    assert stages["cot"]["properties"]["method"]["enum"] == list(METHODS)
-    assert stages["all_text"]["properties"]["method"]["enum"] == [name for name in METHODS if name != "cpt"]
+    of_text = [name for name in METHODS if name != "alignment"]
+    assert stages["cot"]["properties"]["method"]["enum"] == of_text
+    assert stages["all_text"]["properties"]["method"]["enum"] == [name for name in of_text if name != "cpt"]
+    assert stages["omni"]["properties"]["method"]["enum"] == ["alignment"]
+    assert "vision" in stages["omni"]["properties"] and "vision" not in stages["vision-qa"]["properties"]
     assert "name" not in stages["all_text"]["properties"]
     assert SCHEMA["$defs"]["Source"]["properties"]["generator"]["enum"] == list(GENERATORS)
 

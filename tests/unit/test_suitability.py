@@ -12,7 +12,7 @@ from manus import capabilities
 from manus.data.sample import SampleKind
 from manus.recipe import CAPABILITIES, METHODS, shared_kind
 from manus.recipe_page import markdown
-from manus.suitability import LACKS, NEAREST_KINDS, refusal
+from manus.suitability import LACKS, NEAREST_KINDS, UNFIT, refusal
 
 
 def test_every_kind_of_sample_may_be_lacking() -> None:
@@ -29,7 +29,7 @@ def test_the_table_has_every_pair_and_says_what_the_reader_says() -> None:
     )
     assert head == ["capability", *METHODS]
     assert [row[0] for row in rows] == [*CAPABILITIES, *capabilities.PLANNED]
-    assert (len(rows), len(head) - 1) == (13, 10)
+    assert (len(rows), len(head) - 1) == (13, 11)
     for capability, *cells in rows:
         for method, cell in zip(METHODS, cells, strict=True):
             found = refusal(capability, method)
@@ -37,7 +37,7 @@ def test_the_table_has_every_pair_and_says_what_the_reader_says() -> None:
             if found:
                 assert f"- *{found.word}*: {found.reason}" in page
                 assert not found.nearest or f"take {capability} by {found.nearest}" in page
-    assert set(re.findall(r"^- \*(.+?)\*:", page, re.M)) == {"no turns", "not built yet"}
+    assert set(re.findall(r"^- \*(.+?)\*:", page, re.M)) == {*UNFIT, "no turns", "not built yet"}
 
 
 @pytest.mark.parametrize(
@@ -54,7 +54,7 @@ def test_the_table_has_every_pair_and_says_what_the_reader_says() -> None:
 def test_the_nearest_method_is_of_the_same_family(
     monkeypatch: pytest.MonkeyPatch, kinds: tuple[SampleKind, ...], method: str, word: str, nearest: str
 ) -> None:
-    monkeypatch.setitem(CAPABILITIES, "new", SimpleNamespace(SAMPLE_KINDS=kinds))  # type: ignore[arg-type]
+    monkeypatch.setitem(CAPABILITIES, "new", SimpleNamespace(SAMPLE_KINDS=kinds, MODALITIES=("text",)))  # type: ignore[arg-type]
     found = refusal("new", method)
     assert found is not None
     assert (found.word, found.nearest) == (word, nearest)
