@@ -218,7 +218,7 @@ def chat(
 
     Inside: /image FILE, /video FILE, /audio FILE, /reset, /quit; Ctrl-C stops an answer.
     """
-    from manus.serving.chat import ask_once, attach_all, check_senses, is_typed, talk
+    from manus.serving.chat import ask_once, attach_all, check_senses, is_typed, quiet_libraries, talk
 
     is_asked_once = once is not None or not is_typed()
     if as_json and not is_asked_once:
@@ -230,9 +230,9 @@ def chat(
     check_senses(found.modalities, model, media)  # type: ignore[arg-type]
     from rich.console import Console
 
-    from manus.serving.conversation import Conversation, quiet_libraries
-
     quiet_libraries()
+    from manus.serving.conversation import Conversation
+
     conversation = Conversation(folder, max_new_tokens, temperature, system)
     attach_all(conversation, media)  # type: ignore[arg-type]
     if is_asked_once:

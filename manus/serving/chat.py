@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import logging
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -135,6 +136,15 @@ def _obey(conversation: Conversation, console: Console, line: str) -> bool:
     else:
         raise InputError(f"{name} is no command; {did_you_mean(name, known)}")
     return False
+
+
+def quiet_libraries() -> None:
+    """Keep the libraries' warnings and progress bars out of a conversation; to be called before it is imported."""
+    logging.getLogger("bitsandbytes").setLevel(logging.ERROR)
+    from transformers.utils import logging as transformers_logging
+
+    transformers_logging.set_verbosity_error()
+    transformers_logging.disable_progress_bar()
 
 
 def is_typed() -> bool:

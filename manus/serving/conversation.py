@@ -24,14 +24,6 @@ SENSES: dict[Kind, str] = {"image": "vision", "video": "video", "audio": "hearin
 TOP_P = 0.95
 
 
-def quiet_libraries() -> None:
-    """Keep transformers' warnings and progress bars out of a conversation."""
-    from transformers.utils import logging
-
-    logging.set_verbosity_error()
-    logging.disable_progress_bar()
-
-
 @dataclass(slots=True)
 class Reply:
     """What is known of an answer once it has been given."""

@@ -217,10 +217,12 @@ class ManusOmniForConditionalGeneration(Senses, PreTrainedModel, GenerationMixin
             kwargs["position_ids"] = position_ids
         if labels is not None:
             labels = labels.masked_fill(torch.isin(labels, self._special_ids(labels.device)), -100)
-        outputs = self.language_model(
-            input_ids=input_ids, attention_mask=attention_mask, past_key_values=past_key_values, labels=labels,
-            inputs_embeds=inputs_embeds, use_cache=use_cache, logits_to_keep=logits_to_keep, **kwargs,
-        )  # fmt: skip
+        given = {
+            "attention_mask": attention_mask, "past_key_values": past_key_values, "inputs_embeds": inputs_embeds,
+            "labels": labels, "use_cache": use_cache, "logits_to_keep": logits_to_keep,
+        }  # fmt: skip
+        kwargs |= {name: value for name, value in given.items() if _is_said(value)}
+        outputs = self.language_model(input_ids=input_ids, **kwargs)
         if is_generating:
             outputs.logits = self._writable(outputs.logits)
         return outputs
@@ -285,6 +287,11 @@ def _sparing_senses(quantization: Any) -> Any:
     changed = copy.deepcopy(quantization)
     changed.llm_int8_skip_modules = sorted({*(changed.llm_int8_skip_modules or ends), *spared})
     return changed
+
+
+def _is_said(value: Any) -> bool:
+    """Tell whether an argument is more than the default, which a part of the language model may not know."""
+    return value is not None and not (isinstance(value, int) and not isinstance(value, bool) and value == 0)
 
 
 def _positions(attention_mask: Tensor | None) -> Tensor | None:

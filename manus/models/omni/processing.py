@@ -52,8 +52,10 @@ class ManusOmniProcessor(ProcessorMixin):
         template = chat_template if chat_template is not None else getattr(tokenizer, "chat_template", None)
         super().__init__(tokenizer, chat_template=template)
         if isinstance(image_processor, dict):
-            name = image_processor["image_processor_type"]
-            image_processor = get_image_processor_class_from_name(name).from_dict(image_processor)
+            name = image_processor["image_processor_type"].removesuffix(
+                "Pil"
+            )  # the same everywhere, torchvision or not
+            image_processor = get_image_processor_class_from_name(f"{name}Pil").from_dict(image_processor)
         if isinstance(feature_extractor, dict):
             feature_extractor = WhisperFeatureExtractor.from_dict(feature_extractor)
         self.image_processor, self.feature_extractor = image_processor, feature_extractor

@@ -93,6 +93,13 @@ def test_another_encoder_in_its_place_is_refused(parts: dict[str, Path], tmp_pat
         load_model(folder, torch.float32)
 
 
+def test_an_encoder_on_the_hub_that_cannot_be_had_is_said(parts: dict[str, Path], tmp_path: Path) -> None:
+    reference = {"vision": {"hub": "nobody/nothing-of-this-name", "revision": "0" * 40}}
+    folder = omni(parts["base"], tmp_path / "omni", parts["vision"], None, references=reference)
+    with pytest.raises(ModelError, match=r"nobody/nothing-of-this-name@0+ cannot be had .*embed_encoders: true"):
+        load_model(folder, torch.float32)
+
+
 def test_a_reference_is_loaded_in_the_type_asked_for(parts: dict[str, Path], tmp_path: Path, batch: Any) -> None:
     folder = omni(parts["base"], tmp_path / "omni", parts["vision"], parts["audio"], references=references(parts))
     model = load_model(folder, torch.bfloat16)
