@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -20,6 +21,7 @@ from manus.data.leaks import leaks
 from manus.data.packing import filled
 from manus.data.prepared import PAIRS, PROMPTS, PreparedSamples, open_samples, read_arrow, read_jsonl
 from manus.data.rendering import render_prompt
+from manus.data.sample import PLACEHOLDERS
 from manus.data.sharded import ShardedSamples
 from manus.data.shuffle import Permutation
 
@@ -29,6 +31,7 @@ if TYPE_CHECKING:
 DUPLICATE, TOO_LONG, TRUNCATED = "exact duplicate", "longer than max_length", "truncated to max_length"
 SAMPLED_LENGTHS = 20_000
 LONGEST_SHOWN = 1500  # tokens of a part
+_REPEATED = re.compile("(" + "|".join(map(re.escape, PLACEHOLDERS.values())) + r")\1+")
 Lengths = npt.NDArray[np.integer[Any]]
 
 
@@ -256,7 +259,12 @@ def spans(tokenizer: PreTrainedTokenizerBase, ids: Sequence[int], is_learned: Se
     sorts = zip(is_learned, (number in special for number in ids), strict=True)
     for (learned, named), some in itertools.groupby(zip(sorts, ids, strict=True), key=lambda pair: pair[0]):
         text = tokenizer.decode([number for _, number in some], skip_special_tokens=False)
-        yield Span(str(text), bool(learned), named)
+        yield Span(_counted(str(text)) if named else str(text), bool(learned), named)
+
+
+def _counted(text: str) -> str:
+    """Return special tokens with those that follow themselves, as a picture's do, counted."""
+    return _REPEATED.sub(lambda match: f"{match[1]} × {len(match[0]) // len(match[1])} ", text)
 
 
 def _added(tokenizer: PreTrainedTokenizerBase) -> set[int]:

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from manus.data.distribution import histogram
-from manus.data.hub import read_spool, spools
+from manus.data.hub import spools
 from manus.data.large_preparation import prepare_large
 from manus.data.leaks import Asked, check_no_leak
 from manus.data.media.expansion import Layout, expanded
@@ -20,18 +20,14 @@ from manus.data.media.intake import Intake, media_statistics, refuse_unmeant
 from manus.data.media.numbers import NumbersWritten
 from manus.data.prepared import HELD_OUT, write_jsonl, write_pairs, write_prompts, write_tokens
 from manus.data.quarantine import Quarantine
+from manus.data.reading import Reader, pool_of
 from manus.data.rendering import Pair, Tokens, render, render_pair, render_prompt
 from manus.data.sample import Row, RowError, Sample, SampleKind, prompt_of
-from manus.data.selection import Pool, select
+from manus.data.selection import select
 from manus.data.settings import DataSettings, Source
 from manus.data.sources import (
-    DEFAULT_GENERATED_HELD_OUT,
-    DEFAULT_GENERATED_ROWS,
-    Located,
     bytes_of_files,
     is_large,
-    located_rows,
-    renamed,
 )
 from manus.data.windows import windows_of
 from manus.errors import DataError
@@ -84,10 +80,10 @@ def prepare(
     else:
         _check_fits(kind, settings, bytes_of_files(sources, beside, from_hub.values(), keeps_media))
     quarantine, intake = Quarantine(), Intake(folder, layout, settings.fetch_urls)
-    reader = _Reader(read, intake, quarantine)
+    reader = Reader(read, intake, quarantine)
     try:
         pools = [
-            _pool(source, settings, reader, beside, seed, from_hub.get(index)) for index, source in enumerate(sources)
+            pool_of(source, settings, reader, beside, seed, from_hub.get(index)) for index, source in enumerate(sources)
         ]
         quarantine.check(settings.failure_budget, quarantine_file)
         selection = select(pools, settings.held_out, settings.sample_size, seed)
@@ -155,51 +151,6 @@ def _text_only(read: Callable[[Row], Sample], layout: Layout | None) -> Callable
         return sample
 
     return read_text
-
-
-def _pool(
-    source: Source, settings: DataSettings, reader: _Reader, beside: Path, seed: int, from_hub: Path | None
-) -> Pool:  # fmt: skip
-    if from_hub is not None:
-        drawn = ((beside, place, renamed(row, source.columns)) for place, row in read_spool(from_hub))
-        return Pool(source.title, source.weight, reader.samples(drawn))
-    if source.generator is None:
-        needed = settings.sample_size + (settings.held_out or 0) if settings.sample_size else 0
-        is_endless = source.hub is not None and needed > 0
-        limit = needed + settings.sample_size // 10 + 200 if is_endless else None
-        samples = reader.samples(located_rows(source, beside, needed, seed, False), limit)
-        return Pool(source.title, source.weight, samples)
-    made = source.size or settings.sample_size or DEFAULT_GENERATED_ROWS
-    tested = settings.held_out or DEFAULT_GENERATED_HELD_OUT
-    train, held_out = (located_rows(source, beside, n, seed, side) for n, side in ((made, False), (tested, True)))
-    samples = reader.samples(train)
-    return Pool(source.title, source.weight, samples, reader.samples(held_out))
-
-
-@dataclass(frozen=True)
-class _Reader:
-    """Makes samples of rows, one after the other; puts aside what cannot be one."""
-
-    read: Callable[[Row], Sample]
-    intake: Intake
-    quarantine: Quarantine
-
-    def samples(self, drawn: Iterator[Located], limit: int | None = None) -> list[Sample]:
-        """Return the samples in rows; no more than `limit`, where there is one."""
-        samples: list[Sample] = []
-        for folder, place, row in drawn:
-            for part in [row] if isinstance(row, str) else self.intake.rows_in(row):
-                RUN.cross("reading data")
-                self.quarantine.seen += 1
-                try:
-                    if isinstance(part, str):
-                        raise RowError(part)
-                    samples.append(self.intake.taken(self.read(part), folder))
-                except RowError as error:
-                    self.quarantine.add(place, str(error), part)
-                if limit is not None and len(samples) >= limit:
-                    return samples
-        return samples
 
 
 @dataclass

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from manus.data import generators, hub
-from manus.data.media.rows import batch_rows, bytes_without_media, metadata_of
+from manus.data.media.rows import batch_rows, bytes_without_media, lean, metadata_of
 from manus.data.plain_copies import is_compressed, open_compressed
 from manus.data.settings import DataSettings, Source
 from manus.digests import Digests
@@ -233,11 +233,12 @@ def _read_parquet(path: Path) -> Iterator[Numbered]:
 
     try:
         number = 0
-        with parquet.ParquetFile(path) as file:
-            for batch in file.iter_batches(batch_size=batch_rows(file.metadata)):
-                for row in batch.to_pylist():
-                    number += 1
-                    yield f"row {number}", row
+        with parquet.ParquetFile(path, **lean(parquet.read_metadata(path))) as file:
+            for group in range(file.num_row_groups):
+                for batch in file.iter_batches(batch_rows(file.metadata), row_groups=[group]):
+                    for row in batch.to_pylist():
+                        number += 1
+                        yield f"row {number}", row
     except pyarrow.ArrowException as error:
         raise DataError(f"data {path}: not a readable Parquet file: {error}") from None
 

@@ -9,7 +9,8 @@ from typing import Any
 from manus.data.media.references import kind_of_file
 
 METADATA = "metadata"
-BATCH_BYTES = 16 << 20
+BATCH_BYTES = 4 << 20
+BUFFER_BYTES = 1 << 20
 MOST_BATCH_ROWS = 1024
 
 
@@ -25,6 +26,12 @@ def batch_rows(metadata: Any) -> int:
     """Return how many rows of a Parquet file to read at once: fewer where rows hold media."""
     largest = max((group.total_byte_size // max(1, group.num_rows) for group in _groups(metadata)), default=0)
     return int(min(MOST_BATCH_ROWS, max(1, BATCH_BYTES // max(1, largest))))
+
+
+def lean(metadata: Any) -> dict[str, Any]:
+    """Return how to open a Parquet file: where rows hold media, so that no more than two row groups' size is in memory."""
+    holds_media = batch_rows(metadata) < MOST_BATCH_ROWS
+    return {"buffer_size": BUFFER_BYTES, "pre_buffer": False} if holds_media else {}
 
 
 def bytes_without_media(path: Path) -> int:

@@ -230,12 +230,14 @@ def name_of(medium: Medium) -> str:
 
 def _blocks_of_file(path: Path, name: str) -> Iterator[bytes]:
     try:
+        if path.exists() and not path.is_file():  # a device or pipe may have no end
+            raise MediaError(f"{name}: not a plain file")
         with path.open("rb") as stream:
             while block := stream.read(BLOCK_BYTES):
                 yield block
+    except MediaError:
+        raise
     except FileNotFoundError:
         raise MediaError(f"{name}: no such file; relative paths start at the data file's folder") from None
-    except IsADirectoryError:
-        raise MediaError(f"{name}: a directory, not a file") from None
     except (OSError, ValueError) as error:
         raise MediaError(f"{name}: cannot be read: {getattr(error, 'strerror', None) or error}") from None

@@ -238,6 +238,11 @@ def test_missing_files_and_folders_are_told(tmp_path: Path) -> None:
     writer = MediaWriter(tmp_path)
     with pytest.raises(MediaError, match=r"absent.png: no such file"):
         writer.add({"kind": "image", "file": "absent.png"}, tmp_path)
-    with pytest.raises(MediaError, match=r"folder.png: a directory"):
+    with pytest.raises(MediaError, match=r"folder.png: not a plain file"):
         writer.add({"kind": "image", "file": "folder.png"}, tmp_path)
+    for name in ("a" * 5000 + ".png", "a\0.png"):
+        with pytest.raises(MediaError, match="cannot be read"):
+            writer.add({"kind": "image", "file": name}, tmp_path)
+    with pytest.raises(MediaError, match="/dev/zero: not a plain file"):
+        writer.add({"kind": "image", "file": "/dev/zero"}, tmp_path)
     writer.close()

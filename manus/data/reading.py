@@ -1,0 +1,81 @@
+"""Reads a stage's sources into pools of samples; what cannot be one goes to the quarantine. Knows nothing of tokens."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from manus.data.hub import read_spool
+from manus.data.media.intake import Intake
+from manus.data.quarantine import Quarantine
+from manus.data.sample import Row, RowError, Sample
+from manus.data.selection import Pool
+from manus.data.settings import DataSettings, Source
+from manus.data.sources import (
+    DEFAULT_GENERATED_HELD_OUT,
+    DEFAULT_GENERATED_ROWS,
+    Located,
+    located_rows,
+    renamed,
+)
+from manus.guards.run import RUN
+
+
+@dataclass(frozen=True)
+class Reader:
+    """Makes samples of rows, one after the other; puts aside what cannot be one."""
+
+    read: Callable[[Row], Sample]
+    intake: Intake
+    quarantine: Quarantine
+
+    def samples(self, drawn: Iterator[Located], limit: int | None = None) -> list[Sample]:
+        """Return the samples in rows; no more than `limit`, where there is one."""
+        samples: list[Sample] = []
+        for folder, place, row in drawn:
+            for part in [row] if isinstance(row, str) else self.intake.rows_in(row):
+                RUN.cross("reading data")
+                self.quarantine.seen += 1
+                try:
+                    if isinstance(part, str):
+                        raise RowError(part)
+                    samples.append(self.intake.taken(self.read(part), folder))
+                except RowError as error:
+                    self.quarantine.add(place, str(error), part)
+                if limit is not None and len(samples) >= limit:
+                    return samples
+        return samples
+
+
+def pool_of(
+    source: Source, settings: DataSettings, reader: Reader, beside: Path, seed: int, from_hub: Path | None
+) -> Pool:  # fmt: skip
+    """Return the samples of a source; a generator makes its held-out ones apart.
+
+    Args:
+        source: where the rows come from.
+        settings: how many are wanted.
+        reader: makes samples of rows.
+        beside: the folder of the recipe, for relative paths.
+        seed: where generators and draws start.
+        from_hub: the file with a hub data set's rows, where they were brought to the disk.
+
+    Raises:
+        DataError: the source cannot be read.
+        Interrupted: a signal came.
+    """
+    if from_hub is not None:
+        drawn = ((beside, place, renamed(row, source.columns)) for place, row in read_spool(from_hub))
+        return Pool(source.title, source.weight, reader.samples(drawn))
+    if source.generator is None:
+        needed = settings.sample_size + (settings.held_out or 0) if settings.sample_size else 0
+        is_endless = source.hub is not None and needed > 0
+        limit = needed + settings.sample_size // 10 + 200 if is_endless else None
+        samples = reader.samples(located_rows(source, beside, needed, seed, False), limit)
+        return Pool(source.title, source.weight, samples)
+    made = source.size or settings.sample_size or DEFAULT_GENERATED_ROWS
+    tested = settings.held_out or DEFAULT_GENERATED_HELD_OUT
+    train, held_out = (located_rows(source, beside, n, seed, side) for n, side in ((made, False), (tested, True)))
+    samples = reader.samples(train)
+    return Pool(source.title, source.weight, samples, reader.samples(held_out))

@@ -1,0 +1,82 @@
+"""Memory does not grow with the media of a stage: it is that of one picture, however many there are."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pyarrow
+import pytest
+from PIL import Image
+from pyarrow import parquet
+
+PICTURES, SIDE, ROWS_IN_GROUP = 240, 700, 20
+MEGABYTES_OF_ROOM = 100  # the pictures are more than three times this
+
+PREPARE = """
+import json, resource, sys
+from pathlib import Path
+from manus.data.media.files import MediaFiles
+from manus.data.media.forms import as_media_messages
+from manus.data.preparation import prepare
+from manus.data.settings import DataSettings, Source
+from tests.unit.data.media.test_media_preparation import FakeLayout, marked
+
+class Small(FakeLayout):
+    def expanded(self, text, facts):
+        return text  # a token a picture
+
+def peak() -> float:
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+
+folder, source = Path(sys.argv[1]), sys.argv[2]
+words, out = marked(), folder / "out"
+out.mkdir()
+from PIL import Image  # what is imported once is no part of what grows
+import pyarrow.parquet
+Image.init()
+before = peak()
+settings = DataSettings(held_out=10, max_length=10_000)
+told = prepare([Source(path=source)], settings, as_media_messages, "messages", words, folder, 0, out, folder / "bad", Small())
+files = MediaFiles(out)
+for number in range(len(files)):
+    files.image(number)
+print(json.dumps({"grown": peak() - before, "media": told["media"]["image"]}))
+"""
+
+
+@pytest.mark.parametrize("form", ["folder", "parquet"])
+def test_memory_is_flat_over_a_folder_and_over_bytes_in_parquet(form: str, tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    data.mkdir()
+    values = np.random.default_rng(0).integers(0, 256, (SIDE, SIDE, 3), dtype=np.uint8)
+    rows = []
+    for n in range(PICTURES):
+        path = data / f"{n}.bmp"
+        Image.fromarray(np.roll(values, 11 * n, axis=1)).save(path)
+        rows.append({"file_name": path.name, "text": f"picture {n}"})
+    size = sum(path.stat().st_size for path in data.iterdir())
+    if form == "folder":
+        (data / "metadata.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    else:
+        with parquet.ParquetWriter(tmp_path / "rows.parquet", SCHEMA) as writer:
+            for begin in range(0, PICTURES, ROWS_IN_GROUP):
+                some = [
+                    {"image": {"bytes": (data / row["file_name"]).read_bytes()}, "text": row["text"]}
+                    for row in rows[begin : begin + ROWS_IN_GROUP]
+                ]
+                writer.write_table(pyarrow.Table.from_pylist(some, schema=SCHEMA))
+    source = data if form == "folder" else tmp_path / "rows.parquet"
+    command = [sys.executable, "-c", PREPARE, str(tmp_path), str(source)]
+    result = subprocess.run(command, capture_output=True, text=True, env={**os.environ, "OMP_NUM_THREADS": "1"})
+    assert result.returncode == 0, result.stderr
+    told = json.loads(result.stdout.splitlines()[-1])
+    assert told["media"]["bytes"] == size > 3 * MEGABYTES_OF_ROOM * 1_000_000
+    assert told["grown"] < MEGABYTES_OF_ROOM, told
+
+
+SCHEMA = pyarrow.schema([("image", pyarrow.struct([("bytes", pyarrow.binary())])), ("text", pyarrow.string())])
