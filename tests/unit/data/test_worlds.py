@@ -151,10 +151,12 @@ def test_media_are_taken_in_and_decoded(name, tmp_path):
         case "image":
             assert {files.image(number).size for number in range(count)} == {(64, 64)}
         case "video":
-            assert {files.facts(number)["seconds"] for number in range(count)} == {2.0}
+            assert {files.facts(number)["seconds"] for number in range(count)} == {4.0}
             assert files.frames(3, [0.0, 0.5, 1.0, 1.5]).shape == (4, 64, 64, 3)
         case "audio":
-            assert all(1 < files.facts(number)["seconds"] == len(files.audio(number)) / 16000 for number in range(count))
+            assert all(
+                1 < files.facts(number)["seconds"] == len(files.audio(number)) / 16000 for number in range(count)
+            )
 
 
 # Pictures of shapes
@@ -309,6 +311,8 @@ def test_only_the_order_of_frames_tells_what_order_questions_ask():
 
 
 def test_clips_take_other_lengths_and_rates():
+    with pytest.raises(ValueError, match=r"4 frames are too few for 3 appearances; raise seconds or fps"):
+        moving_scenes.Settings(seconds=1)
     settings = moving_scenes.Settings(seconds=3, fps=10, size_pixels=97)
     row = next(moving_scenes.rows(1, 0, False, settings))
     assert len(frames(row)) == 30 and frames(row)[0].size == (96, 96)
