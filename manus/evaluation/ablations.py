@@ -8,8 +8,8 @@ from dataclasses import replace
 from statistics import fmean
 from typing import TYPE_CHECKING, Any
 
-from manus.data.media.ablation import ABLATIONS, MediaReader
-from manus.data.sample import Sample
+from manus.data.media.ablation import ABLATIONS, CHANGED_KINDS, MediaReader
+from manus.data.sample import MediumKind, Sample
 from manus.evaluation.intervals import paired_bootstrap
 
 if TYPE_CHECKING:
@@ -29,7 +29,8 @@ def measure_ablated(
 ) -> dict[str, dict[str, Any]]:
     """Return for each ablation of the capability what is left of the metric, and how far it falls.
 
-    An ablation that these samples do not admit (there is one medium, and none to swap it with) is left out.
+    An ablation that these samples do not admit is left out: it changes no medium of theirs, or there is one medium and
+    none to swap it with.
 
     Args:
         probe: what was measured; its samples carry the numbers of their media.
@@ -41,15 +42,15 @@ def measure_ablated(
 
     Returns:
         By the ablation's name: `value`, `low`, `high`, `levels`, `samples` as a probe has them; `whole`, the value with
-        the sense on the same samples, in all and for each level; `hurts`, how the names of the levels begin that must
-        fall, "" for all; `drop`, how far they do, with a paired interval at 95 % and their number of samples.
+        the sense on the same samples, in all and for each level; `hurts`, how the names of the levels (or kinds of
+        medium) begin that must fall, "" for all; `drop`, how far they do, with a paired interval at 95 % and their number of samples.
     """
     usable = probe.usable
     chosen = drawn(len(usable), most_samples, seed)
     samples, values = [usable[index] for index in chosen], [whole["values"][index] for index in chosen]
     results: dict[str, dict[str, Any]] = {}
     for name, kind in getattr(probe.capability, "ABLATIONS", {}).items():
-        if kind == "swapped" and not _can_swap(samples):
+        if not _admits(samples, kind):
             continue
         changed, reader = ABLATIONS[kind](samples, media, seed)
         left = measured(replace(probe, samples=list(changed), is_chosen=True), reader, f"{probe.stage}: {name}")
@@ -62,11 +63,11 @@ def _compared(
     samples: Sequence[Sample], values: Sequence[float], left: Mapping[str, Any], hurts: str
 ) -> dict[str, Any]:  # fmt: skip
     levels = {
-        name: {**level, "whole": fmean(v for v, s in zip(values, samples, strict=True) if s.get("level") == name)}
+        name: {**level, "whole": fmean(values[index] for index in _within(samples, name))}
         for name, level in left["levels"].items()
-        if any(sample.get("level") == name for sample in samples)
+        if _within(samples, name)
     }
-    hurt = [index for index, sample in enumerate(samples) if sample.get("level", "").startswith(hurts)]
+    hurt = _within(samples, hurts, begins=True)
     return {
         **{key: left[key] for key in ("value", "low", "high")},
         "samples": len(samples),
@@ -82,12 +83,20 @@ def drawn(count: int, most: int, seed: int) -> list[int]:
     return sorted(random.Random(f"ablations:{seed}").sample(range(count), min(count, most)))
 
 
-def _can_swap(samples: Sequence[Sample]) -> bool:
-    numbers: dict[str, set[int]] = {}
+def _within(samples: Sequence[Sample], name: str, begins: bool = False) -> list[int]:
+    """Return which samples have a level, or a kind of medium, of that name or whose name begins so."""
+    names = [{sample.get("level", ""), *(m["kind"] for m in sample.get("media", []))} for sample in samples]
+    return [index for index, own in enumerate(names) if any(n.startswith(name) if begins else n == name for n in own)]
+
+
+def _admits(samples: Sequence[Sample], kind: str) -> bool:
+    numbers: dict[MediumKind, set[int]] = {}
     for sample in samples:
         for medium in sample.get("media", []):
             numbers.setdefault(medium["kind"], set()).add(medium["number"])
-    return bool(numbers) and all(len(found) > 1 for found in numbers.values())
+    if kind == "swapped" and any(len(found) == 1 for found in numbers.values()):
+        return False
+    return bool(numbers.keys() & CHANGED_KINDS[kind])
 
 
 def _drop(whole: Sequence[float], left: Sequence[float]) -> dict[str, float]:

@@ -6,6 +6,7 @@ Shapes: C captions, T their tokens, V vocabulary.
 
 from __future__ import annotations
 
+import math
 import random
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
@@ -64,24 +65,24 @@ def retrieve(
         count: how many captions are compared, the own one among them.
 
     Returns:
-        `value`, `low`, `high`, `values`, `said` and `levels` (by kind of medium) as probes have them; `chance`; in
+        `value`, `low`, `high`, `values`, `said` and `levels` (by kind of medium) as probes have them, a value a sample; `chance`; in
         `parts`, `nats`, the mean nats per token of the own caption, which is no share.
 
     Raises:
         ValueError: there are no two captions to tell apart.
         Interrupted: a signal came.
     """
-    compared = {i: found for i, found in enumerate(candidates(samples, count, seed)) if len(found) > 1}
-    if not compared:
+    compared = candidates(samples, count, seed)
+    if all(len(found) == 1 for found in compared):
         raise ValueError("retrieval needs two media of a kind with different captions")
     model.eval()
     parked, rows = Parked(model), []
-    with progress(title, len(compared), "media") as advance:
-        for index, found in compared.items():
+    with progress(title, len(samples), "media") as advance:
+        for sample, found in zip(samples, compared, strict=True):
             RUN.cross(title, work=Work(None, parked.park, parked.unpark))
             captions = [samples[other]["answer"] for other in found]
-            nats = likelihoods(model, prompted(samples[index]), [tokenised(text) for text in captions])
-            rows.append((_kind(samples[index]), captions, nats))
+            nats = likelihoods(model, prompted(sample), [tokenised(text) for text in captions])
+            rows.append((_kind(sample), captions, nats))
             advance(len(rows))
     return _result(rows)
 
@@ -118,8 +119,8 @@ def _kind(sample: Sample) -> str:
 
 
 def _result(rows: Sequence[tuple[str, list[str], list[float]]]) -> dict[str, Any]:
-    # A tie is no find: a model that tells nothing apart is right about nothing.
-    values = [float(nats[0] < min(nats[1:])) for _, _, nats in rows]
+    # A tie is no find, nor is a caption without others: a model that tells nothing apart is right about nothing.
+    values = [float(nats[0] < min(nats[1:], default=-math.inf)) for _, _, nats in rows]
     low, high = wilson(int(sum(values)), len(values))
     levels: dict[str, list[float]] = defaultdict(list)
     for (kind, _, _), value in zip(rows, values, strict=True):
@@ -128,7 +129,7 @@ def _result(rows: Sequence[tuple[str, list[str], list[float]]]) -> dict[str, Any
         "value": fmean(values),
         "low": low,
         "high": high,
-        "chance": fmean(1 / len(nats) for _, _, nats in rows),
+        "chance": fmean(1 / len(nats) if len(nats) > 1 else 0.0 for _, _, nats in rows),
         "parts": {"nats": fmean(nats[0] for _, _, nats in rows)},
         "levels": {kind: {"value": fmean(found), "samples": len(found)} for kind, found in sorted(levels.items())},
         "values": values,

@@ -38,7 +38,7 @@ def test_every_kind_of_medium_is_shown_small_and_inside_the_file(page):
     strips = (6 * 64 + 5 * 2, 64)
     assert sizes == {
         "image, 64 × 64 pixels": (64, 64),
-        "video, 2.0 seconds: 6 frames from left to right": strips,
+        "video, 4.0 seconds: 6 frames from left to right": strips,
         "audio, 1.0 seconds": WAVE_PIXELS,
     }
     [policy] = [attributes["content"] for tag, attributes in page.tags if attributes.get("http-equiv")]

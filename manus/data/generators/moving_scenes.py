@@ -17,10 +17,10 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterator
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
 from PIL import Image
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from manus.data.distinct import distinct_rows
 from manus.data.generators._clips import mp4
@@ -44,14 +44,24 @@ Asked = tuple[list[Drawn], str, str]
 class Settings(Palette):
     """How the clips look, and what is asked."""
 
-    seconds: float = Field(2.0, ge=1, le=30, description="Length of a clip.")
-    fps: int = Field(8, ge=4, le=60, description="Frames a second.")
+    seconds: float = Field(4.0, ge=1, le=30, description="Length of a clip.")
+    fps: int = Field(
+        4, ge=2, le=60, description="Frames a second; nothing shown lasts less than two frames at the defaults."
+    )
     most_appearances: int = Field(3, ge=2, le=5, description="How often something appears at most.")
     kinds: Annotated[tuple[Kind, ...], Field(strict=False)] = Field(
         ("order: direction", "order: first", "order: change", "order: count", "colour", "shape"),
         min_length=1,
         description="Kinds of question, in turn; `caption` is for the alignment of a sense.",
     )
+
+    @model_validator(mode="after")
+    def _appearances_can_be_told_apart(self) -> Self:
+        if self.frames < 2 * self.most_appearances + 2:
+            raise ValueError(
+                f"{self.frames} frames are too few for {self.most_appearances} appearances; raise seconds or fps"
+            )
+        return self
 
     @property
     def frames(self) -> int:

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
-from manus.data.sample import PLACEHOLDERS, Medium, Message, Sample
+from manus.data.sample import PLACEHOLDERS, Medium, MediumKind, Message, Sample
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -146,6 +146,14 @@ def _without_places(message: Message) -> Message:
     return {**message, "content": content.strip()}
 
 
+EVERY_KIND = frozenset(PLACEHOLDERS)
+CHANGED_KINDS: dict[str, frozenset[MediumKind]] = {
+    "removed": EVERY_KIND,
+    "blanked": frozenset({"image", "video"}),
+    "silenced": frozenset({"audio"}),
+    "swapped": EVERY_KIND,
+    "shuffled": frozenset({"video"}),
+}
 Ablation = Callable[[Sequence[Sample], MediaReader, int], tuple[Sequence[Sample], MediaReader]]
 ABLATIONS: dict[str, Ablation] = {
     "removed": lambda samples, media, seed: (removed(samples), media),

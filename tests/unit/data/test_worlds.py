@@ -25,12 +25,14 @@ from manus.data import emoji_package, speech
 from manus.data.generators import emoji, moving_scenes, scenes, spoken
 from manus.data.generators._pictures import rgb
 from manus.data.generators._things import Thing
+from manus.data.media.files import MediaFiles
+from manus.data.media.store import MediaWriter
 from manus.errors import DataError
 from manus.evaluation.verifiers.plain_words import words
 
 CAPABILITY = {"scenes": "vision_qa", "emoji": "vision_qa", "moving_scenes": "video_understanding", "spoken": "hearing"}
 KIND = {"scenes": "image", "emoji": "image", "moving_scenes": "video", "spoken": "audio"}
-COUNT = {"scenes": 420, "emoji": 240, "moving_scenes": 180, "spoken": 15}
+COUNT = {"scenes": 420, "emoji": 240, "moving_scenes": 180, "spoken": 12}
 MODULES = {"scenes": scenes, "emoji": emoji, "moving_scenes": moving_scenes, "spoken": spoken}
 
 
@@ -131,6 +133,30 @@ def test_one_answer_to_a_question_is_no_good_guess(name):
     rows = made(name, True)
     guesses = [best.get((r["level"], question(r)), common[r["level"]]).most_common(1)[0][0] for r in rows]
     assert sum(guess == row["answer"] for guess, row in zip(guesses, rows, strict=True)) < 0.45 * len(rows)
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_media_are_taken_in_and_decoded(name, tmp_path):
+    capability = importlib.import_module(f"manus.capabilities.{CAPABILITY[name]}")
+    writer = MediaWriter(tmp_path)
+    for row in made(name, True)[:12]:
+        [read] = capability.read(row)["media"]
+        [kept] = writer.add(read, tmp_path)
+        assert kept["kind"] == KIND[name]
+    writer.finish()
+    files = MediaFiles(tmp_path)
+    count = len({medium(row) for row in made(name, True)[:12]})
+    assert len(files) == count > 9
+    match KIND[name]:
+        case "image":
+            assert {files.image(number).size for number in range(count)} == {(64, 64)}
+        case "video":
+            assert {files.facts(number)["seconds"] for number in range(count)} == {4.0}
+            assert files.frames(3, [0.0, 0.5, 1.0, 1.5]).shape == (4, 64, 64, 3)
+        case "audio":
+            assert all(
+                1 < files.facts(number)["seconds"] == len(files.audio(number)) / 16000 for number in range(count)
+            )
 
 
 # Pictures of shapes
@@ -285,6 +311,8 @@ def test_only_the_order_of_frames_tells_what_order_questions_ask():
 
 
 def test_clips_take_other_lengths_and_rates():
+    with pytest.raises(ValueError, match=r"4 frames are too few for 3 appearances; raise seconds or fps"):
+        moving_scenes.Settings(seconds=1)
     settings = moving_scenes.Settings(seconds=3, fps=10, size_pixels=97)
     row = next(moving_scenes.rows(1, 0, False, settings))
     assert len(frames(row)) == 30 and frames(row)[0].size == (96, 96)

@@ -98,6 +98,30 @@ def test_what_cannot_be_swapped_is_left_out():
     assert "clip swapped" not in found and "frames blanked" in found
 
 
+def test_what_changes_no_medium_is_left_out_and_kinds_of_media_can_be_hurt():
+    """A probe of several senses: each is cut off alone, and only its own media must fall."""
+    kinds = ["image", "image", "audio", "audio"]
+    samples = [
+        {"messages": [], "answer": str(n), "level": "caption", "media": [{"kind": kind, "number": n}]}
+        for n, kind in enumerate(kinds)
+    ]
+    both = SimpleNamespace(
+        ABLATIONS={"picture blanked": "blanked", "sound silenced": "silenced", "frames shuffled": "shuffled"},
+        HURT_LEVELS={"picture blanked": "image", "sound silenced": "audio"}, can_score=lambda sample: True,
+    )  # fmt: skip
+
+    def measured(probe, media, title):
+        cut = "image" if "blanked" in title else "audio"
+        values = [float(sample["media"][0]["kind"] != cut) for sample in probe.usable]
+        levels = {kind: {"value": float(kind != cut), "samples": 2} for kind in ("image", "audio")}
+        return {"value": 0.5, "low": 0.1, "high": 0.9, "levels": levels, "values": values}
+
+    found = measure_ablated(Probe("omni", both, None, samples, 64), Clips(), measured, {"values": [1.0] * 4})
+    assert list(found) == ["picture blanked", "sound silenced"]
+    assert found["picture blanked"]["drop"] == {"value": 1, "low": 1, "high": 1, "samples": 2}
+    assert found["sound silenced"]["levels"]["audio"] == {"value": 0.0, "samples": 2, "whole": 1.0}
+
+
 def test_samples_are_drawn_across_kinds_that_come_in_turn():
     chosen = drawn(120, 60, 0)
     assert len(set(chosen)) == 60 and chosen == sorted(chosen) == drawn(120, 60, 0)
@@ -198,6 +222,14 @@ def test_a_model_that_sees_finds_captions_and_a_blind_one_guesses(blind):
 def test_captions_that_cannot_be_told_apart_are_refused():
     with pytest.raises(ValueError, match="two media of a kind"):
         retrieve(Looking(True), None, None, [captioned(1, text="same"), captioned(2, text="same")], "retrieval")
+
+
+def test_a_medium_without_others_of_its_kind_keeps_its_place():
+    samples = [captioned(1), captioned(2, "audio"), captioned(3)]
+    inputs = {"input_ids": torch.tensor([[3]]), "pixel_values": torch.tensor([1])}
+    result = retrieve(Looking(True), lambda sample: inputs, lambda text: [4 + int(text[-1])], samples, "retrieval")
+    assert len(result["values"]) == len(result["said"]) == 3 and result["values"][1] == 0
+    assert result["chance"] == pytest.approx((0.5 + 0 + 0.5) / 3) and result["said"][1]["note"].endswith("rank 1 of 1")
 
 
 def test_a_tie_is_no_find():
