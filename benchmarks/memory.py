@@ -7,6 +7,7 @@ shared pages counted once (PSS): for preparing, up to the last of some rows read
 few steps from the middle of a shuffled epoch, by a pico model, so that nearly all of it is Manus, torch and the data.
 
 Without a base, words are tokens: a tokenizer as cheap as can be, for sizes that would take an hour with a real one.
+Then longer words, by `--letters 40 80`, make less work of as many bytes still.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -34,12 +36,12 @@ MEGABYTE = 1_000_000
 MAX_LENGTH = 1024
 
 
-def words_of(draw: random.Random) -> list[str]:
-    """Return the words that all texts are made of."""
-    return ["".join(draw.choices("abcdefghijklmnopqrstuvwxyz", k=draw.randint(2, 9))) for _ in range(5000)]
+def words_of(draw: random.Random, letters: Sequence[int]) -> list[str]:
+    """Return the words that all texts are made of, by their shortest and longest length."""
+    return ["".join(draw.choices("abcdefghijklmnopqrstuvwxyz", k=draw.randint(*letters))) for _ in range(5000)]
 
 
-def word_base(folder: Path) -> Path:
+def word_base(folder: Path, letters: Sequence[int]) -> Path:
     """Save a pico model whose tokens are words."""
     from tokenizers import Tokenizer, models, pre_tokenizers
     from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
@@ -48,7 +50,9 @@ def word_base(folder: Path) -> Path:
     from tests.pico import TEMPLATE
 
     special = ["<|endoftext|>", "<|im_start|>", "<|im_end|>", "user", "assistant", "[UNK]"]
-    vocabulary = {word: number for number, word in enumerate(dict.fromkeys([*special, *words_of(random.Random(0))]))}
+    vocabulary = {
+        word: number for number, word in enumerate(dict.fromkeys([*special, *words_of(random.Random(0), letters)]))
+    }
     raw = Tokenizer(models.WordLevel(vocabulary, unk_token="[UNK]"))
     raw.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
     raw.add_special_tokens(special[:3])
@@ -64,10 +68,10 @@ def word_base(folder: Path) -> Path:
     return folder
 
 
-def write_data(path: Path, size: int, kind: str) -> None:
+def write_data(path: Path, size: int, kind: str, letters: Sequence[int]) -> None:
     """Write rows of chats or texts as JSONL, or one line that never ends."""
     draw = random.Random(0)
-    words = words_of(draw)
+    words = words_of(draw, letters)
     texts = [" ".join(draw.choices(words, k=draw.randint(20, 120))) for _ in range(4000)]
     written = number = 0
     with path.open("w", encoding="utf-8") as stream:
@@ -173,11 +177,13 @@ def watched(command: list[str], folder: Path) -> tuple[dict[str, Any], int]:
     return json.loads(lines[-1]), peak
 
 
-def measured(base: Path, megabytes: int, kind: str, processes: int, place: Path, index_above: int) -> dict[str, Any]:
+def measured(
+    base: Path, megabytes: int, kind: str, processes: int, place: Path, index_above: int, letters: Sequence[int]
+) -> dict[str, Any]:  # fmt: skip
     """Measure one size."""
     file = place / f"{kind}-{megabytes}.{'log' if kind == 'log' else 'jsonl'}"
     if not file.exists():
-        write_data(file, megabytes * MEGABYTE, kind)
+        write_data(file, megabytes * MEGABYTE, kind, letters)
     with tempfile.TemporaryDirectory(dir=place) as name:
         common = [str(base), "--index-above-bytes", str(index_above), "--processes", str(processes)]
         found, prepared_peak = watched([*common, "--child", str(file)], Path(name))
@@ -191,6 +197,7 @@ def main() -> None:
     parser.add_argument("base", type=Path, nargs="?")
     parser.add_argument("--megabytes", type=int, nargs="+", default=[10, 1000])
     parser.add_argument("--kind", choices=["chat", "text", "log"], default="chat")
+    parser.add_argument("--letters", type=int, nargs=2, default=[2, 9], help="of the shortest and the longest word")
     parser.add_argument("--processes", type=int, nargs="+", default=[2])
     parser.add_argument("--folder", type=Path, help="where files go, and data of an earlier run are found")
     parser.add_argument("--child", type=Path, help=argparse.SUPPRESS)
@@ -210,14 +217,15 @@ def main() -> None:
         "|---|---|---|---|---|---|---|---|---|---|",
     ]
     print("\n".join(lines))
+    words = " (words)" if given.letters == [2, 9] else f" (words of {given.letters[0]} to {given.letters[1]} letters)"
     with contextlib.ExitStack() as stack:
         place = given.folder or stack.enter_context(tempfile.TemporaryDirectory())
-        base = given.base or word_base(Path(place) / "base")
+        base = given.base or word_base(Path(place) / "base", given.letters)
         for megabytes in given.megabytes:
             for processes in given.processes:
-                found = measured(base, megabytes, given.kind, processes, Path(place), above)
+                found = measured(base, megabytes, given.kind, processes, Path(place), above, given.letters)
                 lines.append(
-                    f"| {given.kind} | {found['tokens'] / 1e6:.1f} M{'' if given.base else ' (words)'} | {megabytes} "
+                    f"| {given.kind} | {found['tokens'] / 1e6:.1f} M{'' if given.base else words} | {megabytes} "
                     f"| {processes} | {'yes' if found['is_indexed'] else 'no'} "
                     f"| {found['prepared_peak'] / MEGABYTE:.0f} | {found['seconds']:.1f} "
                     f"| {megabytes / found['seconds']:.1f} | {found['microseconds_per_sample']:.0f} "

@@ -20,6 +20,7 @@ MOST_REASONS = 12
 DEFAULT_BATCH = 1
 FORMS = {
     "arrays": "texts or chats, as flat arrays", "shards": "texts or chats, in shards",
+    "rows": "texts or chats, tokenised while training",
     "pairs": "pairs of answers", "prompts": "prompts",
 }  # fmt: skip
 MEDIA = {"image": "images", "video": "videos", "audio": "sounds"}
@@ -85,11 +86,17 @@ def facts(found: Examination) -> Iterator[tuple[str, RenderableType]]:
     told = found.statistics
     yield "form", FORMS[found.form]
     yield "from", ", ".join(told["sources"])
-    yield "rows read", f"{told['rows']:,}"
+    if "rows_sampled" in told:
+        yield "rows", f"{told['rows']:,}; what follows was found by looking at {told['rows_sampled']:,}"
+    else:
+        yield "rows read", f"{told['rows']:,}"
     yield "train", f"{told['train_samples']:,} samples"
     yield "held out", f"{told['held_out_samples']:,} samples"
     yield "quarantined", f"{told['quarantined']:,} rows{_share(told['quarantined'], told['rows'])}"
-    yield "duplicates", f"{found.duplicates:,}{_share(found.duplicates, told['rows'])}"
+    if "rows_sampled" in told:
+        yield "duplicates", "not looked for"
+    else:
+        yield "duplicates", f"{found.duplicates:,}{_share(found.duplicates, told['rows'])}"
     yield "too long", f"{percent(found.too_long_share)} left aside, {percent(found.truncated_share)} cut"
     others = {r: n for r, n in told["left_aside"].items() if r not in (TOO_LONG, TRUNCATED, "exact duplicate")}
     if others:

@@ -105,7 +105,7 @@ class Plan:
     def is_large(self, name: str) -> bool:
         """Tell whether the data of a stage or reward model are prepared by many processes, as far as files can tell."""
         learned = next(one for one in self.recipe.learned if one.name == name)
-        if learned.data_kind not in ("messages", "text"):
+        if learned.data_kind not in ("messages", "text") or learned.data.prepare == "never":
             return False
         return may_be_large(learned.sources, learned.data, self.recipe.path.parent)
 
@@ -426,7 +426,7 @@ class _Builder:
 
 def _shaping(data: DataSettings) -> dict[str, Any]:
     """Return the settings that shape prepared data. Those that came later count only where they are set."""
-    later = {name: getattr(data, name) for name in ("mix", "until", "window_overlap", "fetch_urls")}
+    later = {name: getattr(data, name) for name in ("mix", "until", "window_overlap", "fetch_urls", "prepare")}
     unset = {name for name, value in later.items() if value == DataSettings.model_fields[name].default}
     return data.model_dump(exclude={"data", "on_policy", "index_above_bytes", *unset})
 

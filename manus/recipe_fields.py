@@ -81,6 +81,13 @@ class RewardModelSettings(AlignmentSettings, DataSettings):
         if on_policy is not None:
             raise ValueError("makes pairs for a stage of dpo or orpo; a reward model learns from the pairs in data")
 
+    @field_validator("prepare")
+    @classmethod
+    def _is_prepared_ahead(cls, prepare: str) -> str:
+        if prepare == "never":
+            raise ValueError("a reward model learns from pairs, which are prepared ahead; remove this key")
+        return prepare
+
 
 class Header(Frozen):
     """The recipe's own keys; the entries of `capabilities` and of `defaults` are checked one by one."""

@@ -34,6 +34,7 @@ from manus.recipe_fields import (
 from manus.recipe_problems import COMMAND_LINE, Problems, validated
 from manus.stage import Stage
 from manus.suitability import NOT_BUILT, refusal
+from manus.training.settings import PackingSettings
 from manus.wording import KeyPath, quoted, shown
 
 DEFAULTS: KeyPath = ("defaults",)
@@ -135,12 +136,26 @@ class StageReader:
                 at = (*origin["on_policy"], "on_policy")
                 self.problems.refuse(at, f"makes pairs of answers, and {method} learns from {kind}; remove this key")
             data = data.model_copy(update={"on_policy": None})
+        if data is not None and training is not None and data.prepare == "never":
+            self.check_unprepared(data, training, (*origin["prepare"], "prepare"))
         if data is not None:
             self.check_sources(data.data, data_at, "prompt" if data.on_policy else kind)
         senses = self.problems.check(senses_keys, _only(own, of_senses), keys) if senses_keys else None
         if not (header and data and training and probe) or len(self.problems) > before:
             return None
         return Stage(entry.name, entry.capability, method, data, training, probe, data_at, keys, senses)
+
+    def check_unprepared(self, data: DataSettings, training: Any, keys: KeyPath) -> None:
+        """Refuse `prepare: never` where rows must be known before the training."""
+        if not isinstance(training, PackingSettings):
+            able = ", ".join(name for name, method in METHODS.items() if issubclass(method.Settings, PackingSettings))
+            self.problems.refuse(keys, f"never works with {able}; other methods learn from what is prepared ahead")
+        elif training.packing:
+            self.problems.refuse(keys, "never knows no lengths ahead, so rows cannot be packed; add packing: false")
+        elif not data.data:
+            self.problems.refuse(
+                keys, "never reads rows of local files; add data: [{path: ...}], or set prepare: ahead"
+            )
 
     def method_of(self, entry: Entry) -> str | None:
         """Return a stage's method, or None when there is no such method or it cannot train the capability."""

@@ -18,6 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from manus.data.leaks import leaks
+from manus.data.on_the_fly import SAMPLED
 from manus.data.packing import filled
 from manus.data.prepared import PAIRS, PROMPTS, PreparedSamples, open_samples, read_arrow, read_jsonl
 from manus.data.rendering import render_prompt
@@ -148,6 +149,8 @@ def _places(count: int, wanted: int) -> npt.NDArray[np.int64]:
 
 
 def _opened(folder: Path, tokenizer: PreTrainedTokenizerBase) -> _Marked | _Pairs | _Prompts:
+    if (folder / SAMPLED).exists():
+        return _Live(folder / SAMPLED, tokenizer)
     if (folder / PAIRS).exists():
         return _Pairs(folder, tokenizer)
     return _Prompts(folder, tokenizer) if (folder / PROMPTS).exists() else _Marked(folder, tokenizer)
@@ -178,6 +181,17 @@ class _Marked:
     def shown(self, place: int) -> Shown:
         sample = self.samples[place]
         return [_part("", self.tokenizer, sample["ids"].tolist(), sample["is_learned"].tolist())]
+
+
+class _Live(_Marked):
+    """Texts and chats that are tokenised while training: those that were looked at before."""
+
+    def __init__(self, folder: Path, tokenizer: PreTrainedTokenizerBase) -> None:
+        super().__init__(folder, tokenizer)
+        self.form = "rows"
+
+    def unfilled_share(self, statistics: Mapping[str, Any], max_length: int) -> float | None:
+        return None
 
 
 class _Pairs:

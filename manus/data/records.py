@@ -238,11 +238,12 @@ class Segments:
     bytes around its place, so nothing is read before it is needed.
     """
 
-    def __init__(self, path: Path, title: str | None = None) -> None:
+    def __init__(self, path: Path, title: str | None = None, segment_bytes: int | None = None) -> None:
         self.path, self.title = path, title or path.name
         self.file = os.open(path, os.O_RDONLY)
         self.size = os.fstat(self.file).st_size
-        self.count = 1 if self.size <= LARGEST_WHOLE_TEXT_BYTES else -(-self.size // SEGMENT_BYTES)
+        self.bytes = segment_bytes or SEGMENT_BYTES
+        self.count = 1 if self.size <= (segment_bytes or LARGEST_WHOLE_TEXT_BYTES) else -(-self.size // self.bytes)
 
     def __del__(self) -> None:
         if hasattr(self, "file"):
@@ -275,18 +276,19 @@ class Segments:
         """Return where a segment begins."""
         if number == 0 or number >= self.count:
             return 0 if number == 0 else self.size
-        end = number * SEGMENT_BYTES
-        begin = end - SEGMENT_BYTES // 2
+        end = number * self.bytes
+        begin = end - self.bytes // 2
         return begin + best_cut(_pread(self.file, end - begin, begin))
 
 
-def records_of(path: Path, digest: str, cache: Path) -> Records | None:
+def records_of(path: Path, digest: str, cache: Path, segment_bytes: int | None = None) -> Records | None:
     """Return random access to a file's rows, or None where its format has none: `.json`, which is read whole.
 
     Args:
         path: the file.
         digest: of its content, under which its index and, if it is compressed, its plain copy are kept.
         cache: the folder that keeps them.
+        segment_bytes: how long the segments of a text are; none: SEGMENT_BYTES, and a text of a few megabytes stays whole.
 
     Raises:
         DataError: the file cannot be read.
@@ -302,7 +304,7 @@ def records_of(path: Path, digest: str, cache: Path) -> Records | None:
         return Table(plain, index, delimiter, path.name)
     if kind == "parquet":
         return ParquetRows(path)
-    return Segments(plain, path.name) if kind in ("txt", "log", "md") else None
+    return Segments(plain, path.name, segment_bytes) if kind in ("txt", "log", "md") else None
 
 
 def cut_evenly(records: Records, step: int) -> Sequence[tuple[int, int]]:

@@ -114,7 +114,7 @@ def _within(encoding: Encoding, spans: Sequence[tuple[int, int]], end: int) -> l
         after = len(encoding) if b == end else encoding.char_to_token(b)
         if first is None or after is None:
             return _within_by_offsets(encoding, spans)
-        if b < end and encoding.token_to_chars(after)[0] < b:
+        if b < end and (there := encoding.token_to_chars(after)) and there[0] < b:
             after += 1
         is_learned[first:after] = [True] * (after - first)
     return is_learned

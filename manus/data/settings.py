@@ -106,9 +106,23 @@ class DataSettings(Frozen):
         "smaller ones are held in memory, which takes about five times their size.",
     )
     fetch_urls: bool = Field(False, description="Whether media that rows give as http addresses are fetched, once.")
+    prepare: Literal["ahead", "never"] = Field(
+        "ahead",
+        description="When rows become tokens: once before training, or, for lines of files, in the background of it.",
+    )
     failure_budget: Annotated[float, Field(ge=0, le=1)] = Field(
         0.01, description="Share of rows that may be unusable before the stage refuses its data."
     )
+
+    @model_validator(mode="after")
+    def _can_be_read_while_training(self) -> DataSettings:
+        if self.prepare == "never":
+            if self.mix == "tokens":
+                raise ValueError("prepare: never knows no tokens ahead; set mix: samples or epochs")
+            other = next((source.title for source in self.data if source.path is None), None)
+            if other is not None:
+                raise ValueError(f"prepare: never reads rows of local files, not {other}; set prepare: ahead")
+        return self
 
     @model_validator(mode="after")
     def _overlaps_less_than_half(self) -> DataSettings:

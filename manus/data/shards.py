@@ -198,7 +198,7 @@ def make_shard(reading: Reading, task: Task, folder: Path, cross: Callable[[int]
                 told.quarantined += 1
                 told.note(str(error), record.place)
                 if told.quarantined <= LARGEST_QUARANTINE:
-                    quarantine.write(_shown(record, str(error)) + "\n")
+                    quarantine.write(shown_row(record, str(error)) + "\n")
                 continue
             for piece in made:
                 pieces.add((tokens.count, len(piece.ids), sum(piece.is_learned), samples.count))
@@ -232,7 +232,8 @@ def halves(digest: str) -> tuple[int, int]:
     return int(digest[:16], 16), int(digest[16:32], 16)
 
 
-def _shown(record: Record, reason: str) -> str:
+def shown_row(record: Record, reason: str) -> str:
+    """Return a bad row as a line of the quarantine."""
     text = json.dumps(record.row, ensure_ascii=False, default=str)
     row = record.row if len(text) <= LONGEST_SHOWN else f"{text[:LONGEST_SHOWN]} ..."
     return json.dumps(

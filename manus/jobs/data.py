@@ -45,6 +45,7 @@ def build_base(job: Job) -> dict[str, Any]:
 def build_data(job: Job) -> dict[str, Any]:
     """reading, splitting and tokenising the stage's data"""
     from manus.charts import LENGTHS_SVG, length_histogram
+    from manus.data.on_the_fly import describe
     from manus.data.preparation import prepare
     from manus.data.prepared import read_held_out
     from manus.data.rendering import load_tokenizer
@@ -54,11 +55,16 @@ def build_data(job: Job) -> dict[str, Any]:
     learned, recipe = job.learned, job.plan.recipe
     commits = [made_from.get("commit") for made_from in job.artifact.made_from["data"]]
     sources = [s.model_copy(update={"revision": c}) if c else s for s, c in zip(learned.sources, commits, strict=True)]
-    has_media = isinstance(learned, Stage) and has_senses(learned.capability)
-    metrics = prepare(
-        sources, learned.data, reader_of(learned), learned.data_kind, load_tokenizer(job.base), recipe.path.parent,
-        recipe.seed, job.staging, job.work / "quarantine.jsonl", MediaLayout.of(job.base) if has_media else None,
-    )  # fmt: skip
+    read, tokenizer, beside = reader_of(learned), load_tokenizer(job.base), recipe.path.parent
+    where = (job.staging, job.work / "quarantine.jsonl")
+    if learned.data.prepare == "never":
+        metrics = describe(sources, learned.data, read, tokenizer, beside, recipe.seed, *where)
+    else:
+        has_media = isinstance(learned, Stage) and has_senses(learned.capability)
+        layout = MediaLayout.of(job.base) if has_media else None
+        metrics = prepare(
+            sources, learned.data, read, learned.data_kind, tokenizer, beside, recipe.seed, *where, layout
+        )  # fmt: skip
     lengths = metrics["length_histogram"]
     write_atomically(
         job.staging / LENGTHS_SVG, length_histogram(lengths["edges"], lengths["samples"], learned.data.max_length)

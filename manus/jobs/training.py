@@ -13,6 +13,7 @@ from manus.jobs.job import Job
 from manus.recipe import CAPABILITIES, METHODS, RewardModel, Stage
 
 if TYPE_CHECKING:
+    from manus.data.on_the_fly import LiveRows
     from manus.models.composition import Trained
     from manus.training.job import StageJob
 
@@ -58,13 +59,22 @@ def build_train(job: Job) -> dict[str, Any]:
 
 def order_of(job: Job, learned: Stage | RewardModel, data: Path, start: Sequence[Trained]) -> StageJob:
     """Return what a trainer needs to know of a stage or a reward model."""
+    from manus.data.on_the_fly import open_rows
+    from manus.data.rendering import load_tokenizer
+    from manus.jobs.data import reader_of
     from manus.training.job import StageJob
 
     recipe = job.plan.recipe
+
+    def live() -> LiveRows:
+        read, tokenizer = reader_of(learned), load_tokenizer(job.base)
+        return open_rows(learned.sources, learned.data, read, tokenizer, recipe.path.parent, recipe.seed, data)
+
     return StageJob(
         name=learned.name, settings=learned.training, base=job.base, base_name=job.plan.base.spec, start=start,
         data=data, max_length=learned.data.max_length, seed=recipe.seed, work=job.work, staging=job.staging,
         capability=learned.capability if isinstance(learned, Stage) else "", beside=recipe.path.parent,
+        live=live if learned.data.prepare == "never" else None, failure_budget=learned.data.failure_budget,
     )  # fmt: skip
 
 

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy.typing as npt
 import torch
 from torch.utils.data import Dataset
 
@@ -40,12 +41,17 @@ class Rows(Dataset[list[Segment]]):
         return [self.segment(sample) for sample in self.rows[index]]
 
     def segment(self, index: int) -> Segment:
-        """Return ids and labels of one sample; its first token has nothing before it and is never learned."""
+        """Return ids and labels of one sample."""
         sample = self.samples[index]
-        ids = torch.from_numpy(sample["ids"]).long()
-        labels = torch.where(torch.from_numpy(sample["is_learned"]), ids, IGNORED)
-        labels[0] = IGNORED
-        return ids, labels
+        return segment_of(sample["ids"], sample["is_learned"])
+
+
+def segment_of(ids: npt.ArrayLike, is_learned: npt.ArrayLike) -> Segment:
+    """Return a sample's tokens and their labels; its first token has nothing before it and is never learned."""
+    ids_T = torch.as_tensor(ids, dtype=torch.long)
+    labels_T = torch.where(torch.as_tensor(is_learned), ids_T, IGNORED)
+    labels_T[0] = IGNORED
+    return ids_T, labels_T
 
 
 def packed(lengths: Sequence[int], capacity: int) -> list[list[int]]:

@@ -25,6 +25,7 @@ from manus.training.settings import TrainingSettings
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase, TrainingArguments
 
+    from manus.data.on_the_fly import LiveRows
     from manus.models.composition import Trained
     from manus.training.loop import Guarded
     from manus.training.weights import Precision
@@ -40,7 +41,7 @@ class StageJob:
 
     `base` is the base model's folder, `base_name` what the recipe calls it; `start` are the earlier stages it builds on;
     `work` keeps checkpoints, `staging` takes the results. `capability` is the stage's, by its public name, `beside` the
-    recipe's folder. `rewards` score answers, some of them by `reward_models`, folders by name. `teacher` is a folder with
+    recipe's folder. `live` opens rows that are not prepared, of which a share of `failure_budget` may be bad. `rewards` score answers, some of them by `reward_models`, folders by name. `teacher` is a folder with
     the stages on top of it.
     """
 
@@ -56,6 +57,8 @@ class StageJob:
     staging: Path
     capability: str = ""
     beside: Path = Path()
+    live: Callable[[], LiveRows] | None = None
+    failure_budget: float = 0.0
     rewards: Sequence[Any] = ()
     reward_models: Mapping[str, Path] = field(default_factory=dict)
     teacher: tuple[Path, Sequence[Trained]] | None = None

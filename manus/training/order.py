@@ -17,7 +17,6 @@ from transformers import trainer as transformers_trainer
 
 from manus.data.shuffle import Permutation
 from manus.guards import ranks
-from manus.training.batches import Rows
 
 PLACES_AT_ONCE = 4096
 
@@ -29,8 +28,11 @@ class ShuffledBatches(Sampler[list[int]]):
     the epoch, so that all ranks see as many.
     """
 
-    def __init__(self, rows: int, size: int, seed: int, rank: int = 0, world: int = 1) -> None:
+    def __init__(
+        self, rows: int, size: int, seed: int, rank: int = 0, world: int = 1, counts_on: bool = False
+    ) -> None:  # fmt: skip
         self.rows, self.size, self.seed, self.rank, self.world = rows, size, seed, rank, world
+        self.counts_on = counts_on  # whether rows of later epochs have numbers of their own
         self.epoch = self.begin = 0
 
     def __len__(self) -> int:
@@ -47,21 +49,32 @@ class ShuffledBatches(Sampler[list[int]]):
     def __iter__(self) -> Iterator[list[int]]:
         begin, self.begin = self.begin, 0
         order = Permutation(self.rows, self.seed, "epoch", self.epoch)
-        at_once = max(1, PLACES_AT_ONCE // self.size)
+        at_once, before = max(1, PLACES_AT_ONCE // self.size), self.rows * self.epoch if self.counts_on else 0
         for first in range(begin, len(self), at_once):
             batches = np.arange(first, min(first + at_once, len(self)))
             places = ((batches * self.world + self.rank) * self.size)[:, None] + np.arange(self.size)
             is_there = places < (self.rows if self.world == 1 else np.inf)
             for numbers, kept in zip(order.at(places.ravel() % self.rows).reshape(places.shape), is_there, strict=True):
-                yield numbers[kept].tolist()
+                yield (numbers[kept] + before).tolist()
 
 
-def loader(accelerator: Any, rows: Rows, args: Any, collate: Callable[[Any], Any]) -> Any:
-    """Return a data loader over rows in shuffled batches, prepared as Trainer prepares its own."""
+def loader(accelerator: Any, rows: Any, args: Any, collate: Callable[[Any], Any], ahead: int = 0) -> Any:
+    """Return a data loader over rows in shuffled batches, prepared as Trainer prepares its own.
+
+    Args:
+        accelerator: of the Trainer.
+        rows: by number.
+        args: of the Trainer.
+        collate: makes a batch of rows.
+        ahead: how many batches a process of its own makes ahead; then rows of later epochs have numbers of their own.
+    """
     batches = ShuffledBatches(
-        len(rows), args.per_device_train_batch_size, args.seed, ranks.rank(), ranks.world_size()
+        len(rows), args.per_device_train_batch_size, args.seed, ranks.rank(), ranks.world_size(), ahead > 0
     )  # fmt: skip
-    made = DataLoader(rows, batch_sampler=batches, collate_fn=collate, pin_memory=args.dataloader_pin_memory)
+    beside: dict[str, Any] = {"num_workers": 1, "prefetch_factor": ahead} if ahead else {}
+    made = DataLoader(
+        rows, batch_sampler=batches, collate_fn=collate, pin_memory=args.dataloader_pin_memory, **beside
+    )  # fmt: skip
     prepared = accelerator.prepare(made)
     if prepared.batch_sampler is not batches:  # accelerate would deal out to the ranks what is one rank's already
         prepared.batch_sampler.num_processes, prepared.batch_sampler.process_index = 1, 0

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from manus.data.on_the_fly import SAMPLED
 from manus.data.prepared import PreparedSamples, open_samples
 from manus.data.sharded import ShardedSamples
 from manus.errors import DataError, ManusError
@@ -30,6 +31,7 @@ def train_supervised(job: StageJob) -> dict[str, Any]:
     from manus.training.attention import keep_samples_apart
     from manus.training.batches import FlatCollator, PaddedCollator, Rows
     from manus.training.head import learn_by_parts
+    from manus.training.live import Collator, LiveTrainer, Places
     from manus.training.loop import StageTrainer
     from manus.training.media_batches import MediaCollator, MediaRows
     from manus.training.weights import precision_of, trainable
@@ -46,8 +48,9 @@ def train_supervised(job: StageJob) -> dict[str, Any]:
     is_flat = keep_samples_apart(inner, texts)
     if settings.packing and not is_flat:
         raise ManusError(f"{job.name}: packing: {type(inner).__name__} cannot keep samples apart; set packing: false")
-    rows: Any = Rows(samples, job.max_length if settings.packing else None)
     collator: Any = FlatCollator() if is_flat else PaddedCollator(job.tokenizer.pad_token_id)
+    live = job.live() if job.live else None
+    rows: Any = Rows(samples, job.max_length if settings.packing else None) if live is None else Places(live)
     if has_media(job.data):
         assert isinstance(samples, PreparedSamples), "large data hold no media"
         rows = MediaRows(rows, samples)
@@ -55,15 +58,15 @@ def train_supervised(job: StageJob) -> dict[str, Any]:
     total = total_steps(len(rows), settings)
 
     def build(callbacks: list[Any]) -> Guarded:
-        return StageTrainer(
-            model=model,
-            args=arguments(job, precision, total, by_parts=by_parts, **kernels()),
-            by_parts=by_parts,
-            train_dataset=rows,
-            data_collator=collator,
-            callbacks=callbacks,
-            title=job.name,
-        )
+        common: dict[str, Any] = {
+            "model": model, "args": arguments(job, precision, total, by_parts=by_parts, **kernels()),
+            "by_parts": by_parts, "train_dataset": rows, "callbacks": callbacks, "title": job.name,
+        }  # fmt: skip
+        if live is None:
+            return StageTrainer(**common, data_collator=collator)
+        return LiveTrainer(
+            **common, data_collator=Collator(collator), budget=job.failure_budget, staging=job.staging
+        )  # fmt: skip
 
     return {**conduct(job, total, build), "is_padding_free": is_flat}
 
@@ -81,12 +84,12 @@ def media_of(job: StageJob, samples: PreparedSamples, model: PreTrainedModel) ->
 
 
 def prepared_samples(job: StageJob) -> PreparedSamples | ShardedSamples:
-    """Return the stage's training samples.
+    """Return the stage's training samples; where rows are not prepared, those that were looked at.
 
     Raises:
         DataError: there are none.
     """
-    samples = open_samples(job.data)
+    samples = open_samples(job.data / SAMPLED if job.live else job.data)
     if not len(samples):
         raise DataError(f"{job.name}: there are no training samples")
     return samples

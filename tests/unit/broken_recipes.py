@@ -91,6 +91,12 @@ OF_A_STAGE = [
         "on_policy",
         "makes pairs of answers, and sft learns from messages; remove this key",
     ),
+    ("method: dpo, on_policy: {}, prepare: never", "prepare", "never works with cpt, dora, lora, qlora, sft"),
+    ("packing: true, prepare: never", "prepare", "rows cannot be packed; add packing: false"),
+    ("prepare: never", "prepare", "reads rows of local files; add data: [{path: ...}]"),
+    ("prepare: never, data: [{generator: cot}]", "", "reads rows of local files, not generator cot"),
+    ("prepare: never, mix: tokens", "", "knows no tokens ahead; set mix: samples or epochs"),
+    ("prepare: newer", "prepare", "did you mean 'never'?"),
     ("method: grpo, rewards: [{verifier: mathanswer}]", "rewards[0]", "did you mean 'math-answer'?"),
     ("method: grpo, rewards: [{verifier: python, options: {file: r.py}}]", "rewards", "trust: local-code"),
     ("method: distillation, teacher: cot", "teacher", "stage 'cot' is not built before 'cot'"),
@@ -207,6 +213,7 @@ BELOW = [
     ("compose: parallel\nmerge: {combine: sum}", 4, "merge.combine", "sum is for compose: sequential"),
     # reward models
     ("reward_models: {judge: {on_policy: {}}}", 3, "reward_models.judge.on_policy", "learns from the pairs in data"),
+    ("reward_models: {judge: {prepare: never}}", 3, "reward_models.judge.prepare", "are prepared ahead; remove"),
     # guards
     ("guards: {checkpoint_every_steps: 0}", 3, "guards.checkpoint_every_steps", "must be greater than 0"),
     ("guards: {checkpoint_every_step: 9}", 3, "guards.checkpoint_every_step", "'checkpoint_every_steps'?"),

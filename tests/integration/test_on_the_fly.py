@@ -1,0 +1,127 @@
+"""Rows that are tokenised while training are learned, in a shuffled order, and a run stopped anywhere ends in the same bits."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import signal
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from manus.capabilities import cot
+from manus.data.on_the_fly import LiveRows, describe, open_rows
+from manus.data.rendering import load_tokenizer
+from manus.data.settings import DataSettings, Source
+from manus.errors import DataError, Interrupted
+from manus.guards.requests import REQUESTS
+from manus.guards.run import RUN
+from manus.guards.settings import GuardSettings
+from manus.models.composition import Trained
+from manus.recipe import METHODS
+from manus.training.job import StageJob
+from tests.integration.stage import job, measured
+from tests.pico import rows, write_rows
+
+BAD: dict[str, Any] = {"messages": [{"role": "user", "content": "no answer"}]}
+HARD: dict[str, Any] = {"epochs": 2.5, "batch_size": 4, "gradient_accumulation": 3, "dropout": 0.1, "rank": 4}
+
+
+@pytest.fixture(autouse=True)
+def own_folders(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("MANUS_CACHE_DIR", str(tmp_path / "cache"))
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+
+
+def described(base: Path, folder: Path, data: list[dict[str, Any]], **settings: Any) -> Callable[[], LiveRows]:
+    """Write down what is fixed ahead, in `folder`; return what opens the rows."""
+    folder.mkdir()
+    source = Source(path=str(write_rows(folder / "source.jsonl", data)))
+    chosen = DataSettings(**({"held_out": 40, "max_length": 64, "prepare": "never", "data": (source,)} | settings))
+    reading = ([source], chosen, cot.read, load_tokenizer(base), folder, 0, folder)
+    describe(*reading, folder / "bad.jsonl")
+    return lambda: open_rows(*reading)
+
+
+def train(order: StageJob, stops: tuple[int, ...] = ()) -> tuple[list[float], str, str]:
+    """Train a stage, stopped by a signal after some steps; return its losses, the hash of its weights, and the bad rows."""
+    for stop in (*stops, None):
+        cross = RUN.cross
+
+        def crossing(doing: str, step: int = 0, *rest: Any, stop: int | None = stop, cross: Any = cross) -> None:
+            REQUESTS.stop = signal.SIGTERM if step and step == stop else None
+            cross(doing, step, *rest)
+
+        with (
+            pytest.MonkeyPatch.context() as patch,
+            RUN.of(order.work, GuardSettings(cooldown_every_steps=0), "starting"),
+        ):
+            patch.setattr(RUN, "cross", crossing)
+            patch.setattr(REQUESTS, "stop", None)
+            if stop is None:
+                METHODS["lora"].train(order)
+            else:
+                with pytest.raises(Interrupted, match="next run continues"):
+                    METHODS["lora"].train(order)
+    lines = (order.staging / "metrics.jsonl").read_text().splitlines()
+    (weights,) = order.staging.rglob("*.safetensors")
+    told = (order.staging / "quarantine.jsonl").read_text()
+    return [json.loads(line)["loss"] for line in lines], hashlib.sha256(weights.read_bytes()).hexdigest(), told
+
+
+def test_a_run_stopped_three_times_ends_in_the_same_bits(pico_base: Path, tmp_path: Path) -> None:
+    data = [*rows("first", 75), BAD, {}, *rows("last", 75)]
+    live = described(pico_base, tmp_path / "data", data, failure_budget=0.1)
+
+    def order(name: str) -> StageJob:
+        made = job(pico_base, tmp_path / "data", tmp_path / name, "lora", **HARD)
+        return replace(made, live=live, failure_budget=0.1)
+
+    calm = train(order("calm"))
+    steps = len(calm[0])
+    assert calm[2].count("no assistant turn") == 1  # read in each epoch, told once
+    assert calm == train(order("stopped"), (1, steps // 2, steps - 2))
+
+
+@pytest.mark.parametrize("shuffled", [False, True])
+def test_it_learns_what_the_rows_teach(pico_base: Path, tmp_path: Path, shuffled: bool) -> None:
+    live = described(pico_base, tmp_path / "data", rows("first", 600, shuffled=shuffled))
+    order = job(pico_base, tmp_path / "data", tmp_path / "run", "sft", epochs=8)
+    METHODS["sft"].train(replace(order, live=live, failure_budget=0.01))
+    value = measured(pico_base, [Trained("run", "model", order.staging / "model")], tmp_path / "data")["value"]
+    assert value <= 0.4 if shuffled else value >= 0.9
+
+
+def test_the_order_is_shuffled_over_all_rows(pico_base: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is read is told by the reader itself, which runs in a process of its own, beside this one."""
+    live = described(pico_base, tmp_path / "data", [*rows("first", 1000), *rows("last", 1000)])()
+    told = tmp_path / "told"
+    at = LiveRows.at
+
+    def telling(self: LiveRows, epoch: int, place: int) -> Any:
+        with told.open("a") as stream:
+            stream.write(f"{os.getpid()} {epoch} {place}\n")
+        return at(self, epoch, place)
+
+    monkeypatch.setattr(LiveRows, "at", telling)
+    order = job(pico_base, tmp_path / "data", tmp_path / "run", "lora", epochs=1, batch_size=100)
+    METHODS["lora"].train(replace(order, live=lambda: live, failure_budget=0.01))
+    read = np.array([line.split() for line in told.read_text().splitlines()], dtype=int)
+    assert sorted(read[:, 2]) == list(range(2000)) and set(read[:, 1]) == {0}
+    assert len(set(read[:, 0])) == 1 and os.getpid() not in read[:, 0]
+    assert abs(np.corrcoef(np.arange(2000), read[:, 2])[0, 1]) < 0.08  # by chance about 1 / sqrt(2000)
+
+
+def test_bad_rows_count_while_training(pico_base: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The bad rows lie where nobody looked before."""
+    monkeypatch.setattr("manus.data.on_the_fly.ROWS_SAMPLED", 1)
+    live = described(pico_base, tmp_path / "data", [*rows("first", 100), *[BAD] * 20], held_out=2, failure_budget=0.5)
+    order = job(pico_base, tmp_path / "data", tmp_path / "run", "lora", epochs=1, batch_size=10)
+    with pytest.raises(DataError, match="no assistant turn"):
+        METHODS["lora"].train(replace(order, live=live, failure_budget=0.05))
+    assert "no answer" in (order.work / "quarantine.jsonl").read_text()
