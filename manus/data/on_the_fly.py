@@ -24,8 +24,9 @@ from manus.data.distribution import histogram, quantiles
 from manus.data.large_selection import is_among, prompts_of
 from manus.data.leaks import ASKED, asked_by, check_no_leak
 from manus.data.mixing import Mixture, times_seen
-from manus.data.preparation import Quarantine, learned_in
+from manus.data.preparation import learned_in
 from manus.data.prepared import HELD_OUT, read_held_out, write_jsonl, write_tokens
+from manus.data.quarantine import Quarantine
 from manus.data.records import Record, Records, Segments, records_of
 from manus.data.rendering import Tokens
 from manus.data.sample import Row, RowError, Sample
