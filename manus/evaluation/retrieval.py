@@ -65,8 +65,8 @@ def retrieve(
         count: how many captions are compared, the own one among them.
 
     Returns:
-        `value`, `low`, `high`, `values`, `said` and `levels` (by kind of medium) as probes have them, a value a sample; `chance`; in
-        `parts`, `nats`, the mean nats per token of the own caption, which is no share.
+        `value`, `low`, `high`, `values` (one a sample), `said` and `levels` (by kind of medium) as probes have them;
+        `chance`; `nats`, the mean nats per token of the own caption.
 
     Raises:
         ValueError: there are no two captions to tell apart.
@@ -130,7 +130,8 @@ def _result(rows: Sequence[tuple[str, list[str], list[float]]]) -> dict[str, Any
         "low": low,
         "high": high,
         "chance": fmean(1 / len(nats) if len(nats) > 1 else 0.0 for _, _, nats in rows),
-        "parts": {"nats": fmean(nats[0] for _, _, nats in rows)},
+        "nats": fmean(nats[0] for _, _, nats in rows),
+        "parts": {},
         "levels": {kind: {"value": fmean(found), "samples": len(found)} for kind, found in sorted(levels.items())},
         "values": values,
         "said": [_said(captions, nats) for _, captions, nats in rows],
