@@ -29,6 +29,7 @@ DEFAULT_METHOD = "alignment"
 ONLY_METHODS = ("alignment",)
 Senses = SensesSettings
 ABLATIONS = {"medium swapped": "swapped", "picture blanked": "blanked", "sound silenced": "silenced"}
+HURT_LEVELS = {"picture blanked": "image", "sound silenced": "audio"}
 DESCRIBED = ("caption", "transcript")
 
 

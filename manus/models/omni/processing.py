@@ -191,8 +191,7 @@ class ManusOmniProcessor(ProcessorMixin):
         ]
         if not should_tokenize:
             return texts[0] if is_one else texts
-        has_bos = bool(self.tokenizer.bos_token) and all(text.startswith(self.tokenizer.bos_token) for text in texts)
-        for_call.setdefault("add_special_tokens", not has_bos)
+        for_call.setdefault("add_special_tokens", False)  # the template has written them
         inputs = self(
             text=texts, images=media["image"] or None, videos=media["video"] or None, audio=media["audio"] or None,
             **for_call,

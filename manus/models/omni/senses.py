@@ -132,6 +132,10 @@ class Senses:
         projector = self._projector("audio")
         whole_AND = stacked(_like(states, projector), self.config.audio_stack)
         counts = [whole_AND.shape[1]] * len(whole_AND) if tokens is None else tokens.tolist()
+        if len(counts) != len(whole_AND) or max(counts) > whole_AND.shape[1]:
+            raise ValueError(
+                f"audio_tokens {counts}: there are {len(whole_AND)} sounds of at most {whole_AND.shape[1]} tokens"
+            )
         kept = torch.cat([sound_ND[:count] for sound_ND, count in zip(whole_AND, counts, strict=True)])
         return list(projector(kept).split(counts))
 

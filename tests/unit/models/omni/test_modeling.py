@@ -136,6 +136,11 @@ def test_too_few_media_are_refused(model: Any, batch: Any) -> None:
         model(**{**batch, "pixel_values": batch["pixel_values"][:1]})
 
 
+def test_more_tokens_than_a_sound_has_are_refused(model: Any, batch: Any) -> None:
+    with pytest.raises(ValueError, match=r"audio_tokens \[9, 26\]: there are 2 sounds of at most 25 tokens"):
+        model(**{**batch, "audio_tokens": torch.tensor([9, 26])})
+
+
 def test_placeholders_are_neither_learned_nor_written(model: Any, batch: Any) -> None:
     with torch.no_grad():
         head = model.get_output_embeddings().weight

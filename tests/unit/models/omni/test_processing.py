@@ -109,6 +109,17 @@ def test_conversations_with_parts_use_the_text_template(processor: Any) -> None:
     assert processor.apply_chat_template(plain, tokenize=True, add_generation_prompt=True)[0].tolist() == expected
 
 
+def test_a_file_is_as_good_as_a_picture(processor: Any, tmp_path: Path) -> None:
+    picture().save(tmp_path / "a.png")
+
+    def asked(image: Any) -> Any:
+        row = [{"role": "user", "content": [{"type": "image", "image": image}, {"type": "text", "text": "what"}]}]
+        return processor.apply_chat_template(row, add_generation_prompt=True, tokenize=True, return_dict=True)
+
+    one, other = asked(str(tmp_path / "a.png")), asked(picture())
+    assert all(torch.equal(one[name], other[name]) for name in ("input_ids", "pixel_values"))
+
+
 @pytest.mark.parametrize(
     ("given_", "message"),
     [
