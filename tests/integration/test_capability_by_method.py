@@ -19,10 +19,13 @@ from manus.data.sample import SampleKind
 from manus.errors import RecipeError
 from manus.jobs.data import reader_of
 from manus.models.composition import Trained, compose
+from manus.models.omni.layout import MediaLayout
 from manus.recipe import CAPABILITIES, GENERATORS, METHODS, Stage, read_recipe
+from manus.recipe_fields import has_senses
 from manus.suitability import refusal
 from manus.training.job import StageJob
 from tests.pico import untrained, write_rows
+from tests.pico_omni import with_senses
 
 SAMPLES, HELD_OUT = 4, 2
 PAIRS = list(product(CAPABILITIES, METHODS))
@@ -106,8 +109,16 @@ def test_there_are_pairs_of_both_sorts() -> None:
     assert {("thinking", "cpt"), ("tools", "cpt"), ("podcast", "lora")} <= set(REFUSED)
 
 
+@pytest.fixture(scope="module")
+def omni_base(base: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return with_senses(base, tmp_path_factory.mktemp("senses"))
+
+
 @pytest.mark.parametrize(("capability", "method"), WORKING)
-def test_a_pair_that_works_trains(base: Path, teacher: Path, tmp_path: Path, capability: str, method: str) -> None:
+def test_a_pair_that_works_trains(
+    request: pytest.FixtureRequest, teacher: Path, tmp_path: Path, capability: str, method: str
+) -> None:
+    base: Path = request.getfixturevalue("omni_base" if has_senses(capability) else "base")
     kind = METHODS[method].SAMPLE_KINDS[0]
     needed = {"teacher": str(teacher)} if method == "distillation" else {}
     stage = stage_of(
@@ -120,7 +131,7 @@ def test_a_pair_that_works_trains(base: Path, teacher: Path, tmp_path: Path, cap
         folder.mkdir()
     told = prepare(
         stage.sources, stage.data, reader_of(stage), stage.data_kind, load_tokenizer(base), tmp_path, 0, data,
-        tmp_path / "bad.jsonl",
+        tmp_path / "bad.jsonl", MediaLayout.of(base) if has_senses(capability) else None,
     )  # fmt: skip
     assert (told["train_samples"], told["quarantined"]) == (SAMPLES, 0)
     order = StageJob(
