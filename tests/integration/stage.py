@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from manus.capabilities import cot
+from manus.capabilities import cot, vision_qa
 from manus.data.preparation import prepare
 from manus.data.prepared import read_held_out
 from manus.data.rendering import load_tokenizer
@@ -15,6 +15,7 @@ from manus.data.settings import DataSettings, Source
 from manus.evaluation.probes import Probe, measure
 from manus.jobs.data import reader_of
 from manus.models.composition import Trained, compose
+from manus.models.omni.layout import MediaLayout
 from manus.recipe import METHODS
 from manus.rewards.settings import RewardSettings
 from manus.stage import Stage
@@ -38,6 +39,19 @@ def prepared(
     prepare(
         settings.data, settings, reader_of(stage), kind, load_tokenizer(base), folder, 0, folder, folder / "bad.jsonl"
     )
+    return folder
+
+
+def prepared_with_media(base: Path, folder: Path) -> Path:
+    """Prepare pictures, clips, sounds and a little plain text for an omni model in a folder and return it."""
+    folder.mkdir(parents=True)
+    path = write_rows(folder / "source.jsonl", rows("first", 12))
+    made = [Source(generator=name, size=12) for name in ("scenes", "moving-scenes", "spoken")]
+    settings = DataSettings(held_out=8, max_length=512, data=(Source(path=str(path)), *made))
+    prepare(
+        settings.data, settings, vision_qa.read, "messages", load_tokenizer(base), folder, 0, folder,
+        folder / "bad.jsonl", MediaLayout.of(base),
+    )  # fmt: skip
     return folder
 
 

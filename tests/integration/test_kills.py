@@ -13,8 +13,9 @@ from typing import Any
 import pytest
 
 from manus.guards.checkpoint import checkpoints
-from tests.integration.stage import job, prepared
+from tests.integration.stage import job, prepared, prepared_with_media
 from tests.pico import pairs, rows
+from tests.pico_omni import with_senses
 
 KILLS = 10
 LATEST_KILL_SECONDS = 0.06  # after a new checkpoint: two or three steps
@@ -53,6 +54,11 @@ METHODS = {
         "kl_horizon": 50,
     },
     "distillation": {**ADAPTER, "epochs": 3.5, "adapter": "dora", "on_policy_share": 0.5, "max_new_tokens": 12},
+}
+# Batches of pictures, clips, sounds and text; with and without what encoders make of them kept on disk.
+OF_SENSES = {
+    "alignment": {**HARD, "epochs": 2.5, "batch_size": 4, "learning_rate": 1e-3, "cache_features": False},
+    "lora": {**ADAPTER, "epochs": 2.5, "batch_size": 4, "packing": True},
 }
 KINDS = {"cpt": "text", "dpo": "preference", "orpo": "preference", "grpo": "prompt", "ppo": "prompt"}
 
@@ -99,10 +105,25 @@ def test_ten_kills_end_in_the_same_bits(
     kind: Any = KINDS.get(method, "messages")
     given = {"text": texts, "preference": pairs("first", 200)}.get(kind, rows("first", 200))
     data = prepared(pico_base, tmp_path / "data", given, kind=kind)
-    settings, draw = METHODS[method], random.Random(method)
+    kills_change_nothing(pico_base, data, tmp_path, method, METHODS[method])
+
+
+@pytest.mark.parametrize("method", sorted(OF_SENSES))
+def test_ten_kills_end_in_the_same_bits_with_media(
+    pico_base: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, method: str
+) -> None:
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    base = with_senses(pico_base, tmp_path)
+    data = prepared_with_media(base, tmp_path / "data")
+    kills_change_nothing(base, data, tmp_path, method, OF_SENSES[method])
+
+
+def kills_change_nothing(base: Path, data: Path, tmp_path: Path, method: str, settings: dict[str, Any]) -> None:
+    """Run once undisturbed, and once with kills at random moments; compare weights and logs."""
+    draw = random.Random(method)
 
     def start(folder: Path) -> Any:
-        child = processes.Process(target=train, args=(pico_base, data, folder, method, settings))
+        child = processes.Process(target=train, args=(base, data, folder, method, settings))
         child.start()
         return child
 
