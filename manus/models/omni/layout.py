@@ -19,6 +19,7 @@ Kind = Literal["image", "video", "audio"]
 PLACEHOLDERS: dict[Kind, str] = {"image": "<|image|>", "video": "<|video|>", "audio": "<|audio|>"}
 RESERVED = ("<|speech|>", "<|draw|>")  # for what a model will give out
 PLACEHOLDER = re.compile("|".join(re.escape(token) for token in PLACEHOLDERS.values()))
+REFUSED_IN_TEXT = re.compile("|".join(map(re.escape, (*PLACEHOLDERS.values(), *RESERVED))))  # of a user
 KIND_OF: dict[str, Kind] = {token: kind for kind, token in PLACEHOLDERS.items()}
 PROCESSOR_FILE = "processor_config.json"
 

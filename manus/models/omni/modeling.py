@@ -8,7 +8,6 @@ What is not media goes through to the language model untouched, so text alone co
 
 from __future__ import annotations
 
-import copy
 import inspect
 from typing import Any
 
@@ -20,7 +19,8 @@ from transformers import AutoModelForCausalLM, GenerationMixin, PreTrainedModel
 from manus.models.omni.configuration import ManusOmniConfig
 from manus.models.omni.encoders import build_audio, build_vision, load_referenced
 from manus.models.omni.features import Projector, shares
-from manus.models.omni.senses import MEDIA, SENSES, Senses
+from manus.models.omni.quantisation import sparing_senses
+from manus.models.omni.senses import MEDIA, Senses
 
 
 def why_unfit(language_model: type[PreTrainedModel], config: Any) -> str | None:
@@ -129,7 +129,7 @@ class ManusOmniForConditionalGeneration(Senses, PreTrainedModel, GenerationMixin
             ModelError: an encoder that is referred to is gone, or is another one.
         """
         if (quantization := kwargs.get("quantization_config")) is not None:
-            kwargs["quantization_config"] = _sparing_senses(quantization)
+            kwargs["quantization_config"] = sparing_senses(quantization)
         loaded = super().from_pretrained(*args, **kwargs)
         model = loaded[0] if isinstance(loaded, tuple) else loaded
         for sense, reference in (model.config.encoders or {}).items():
@@ -146,6 +146,11 @@ class ManusOmniForConditionalGeneration(Senses, PreTrainedModel, GenerationMixin
         Raises:
             ValueError: there are more or fewer placeholders than features, with both numbers and the sense.
         """
+        for token in self.config.reserved_token_ids or ():
+            if bool((input_ids == token).any()):
+                raise ValueError(
+                    f"the text holds the token {token}, which is for what this model neither takes nor gives"
+                )
         features = self.features_of(media)
         ids_BT = input_ids
         for token in self.config.special_token_ids:
@@ -276,17 +281,6 @@ class ManusOmniForConditionalGeneration(Senses, PreTrainedModel, GenerationMixin
             expand_size=expand_size, is_encoder_decoder=is_encoder_decoder, input_ids=input_ids, **kwargs
         )
         return ids, expanded | media
-
-
-def _sparing_senses(quantization: Any) -> Any:
-    """Return the description of a quantisation that leaves encoders, projectors and heads as they are."""
-    if isinstance(quantization, dict) or not hasattr(quantization, "llm_int8_skip_modules"):
-        return quantization
-    spared = [f"{sense}_{part}" for sense in SENSES for part in ("encoder", "projector")]
-    ends = ["lm_head", "embed_out", "embed_tokens", "embed_in"]  # what transformers spares by default
-    changed = copy.deepcopy(quantization)
-    changed.llm_int8_skip_modules = sorted({*(changed.llm_int8_skip_modules or ends), *spared})
-    return changed
 
 
 def _is_said(value: Any) -> bool:

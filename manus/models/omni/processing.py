@@ -28,14 +28,10 @@ from manus.models.omni.layout import (
     Kind,
     MediaLayout,
 )  # fmt: skip
+from manus.models.omni.parts import plain
 from manus.models.omni.reading import read_audio, read_frames, read_image, video_facts
 
 __all__ = ["ManusOmniConfig", "ManusOmniProcessor"]
-PART_KEYS: dict[Kind, tuple[str, ...]] = {
-    "image": ("image", "url", "path"),
-    "video": ("video", "url", "path"),
-    "audio": ("audio", "url", "path"),
-}
 
 
 class ManusOmniProcessor(ProcessorMixin):
@@ -179,7 +175,7 @@ class ManusOmniProcessor(ProcessorMixin):
         is_one = not conversation or isinstance(conversation[0], Mapping)
         rows = [conversation] if is_one else conversation
         media: dict[Kind, list[Any]] = {"image": [], "video": [], "audio": []}
-        plain = [[_plain(message, media) for message in row] for row in rows]
+        written = [[plain(message, media) for message in row] for row in rows]
         should_tokenize, as_dict = kwargs.pop("tokenize", False), kwargs.pop("return_dict", False)
         for_call: dict[str, Any] = {
             key: kwargs.pop(key) for key in ("return_tensors", "padding", "truncation", "max_length") if key in kwargs
@@ -187,7 +183,7 @@ class ManusOmniProcessor(ProcessorMixin):
         for_call |= dict(kwargs.pop("processor_kwargs", None) or {})
         template = chat_template or self.chat_template
         texts = [
-            self.tokenizer.apply_chat_template(row, chat_template=template, tokenize=False, **kwargs) for row in plain
+            self.tokenizer.apply_chat_template(row, chat_template=template, tokenize=False, **kwargs) for row in written
         ]
         if not should_tokenize:
             return texts[0] if is_one else texts
@@ -235,30 +231,6 @@ class ManusOmniProcessor(ProcessorMixin):
         chosen = [min(len(frames) - 1, int(time / seconds * len(frames))) for time in times]
         facts = Facts(kind="video", width=frames.shape[2], height=frames.shape[1], seconds=seconds)
         return frames[chosen], facts
-
-
-def _plain(message: Mapping[str, Any], media: dict[Kind, list[Any]]) -> dict[str, Any]:
-    """Return a message whose content is a text with placeholders; its media are appended by kind."""
-    content = message.get("content")
-    parts = [{"type": "text", "text": content}] if isinstance(content, str) else content
-    if not isinstance(parts, list | tuple):
-        return dict(message)
-    text = ""
-    for part in parts:
-        kind = part["type"]
-        if kind == "text":
-            if found := PLACEHOLDER.search(part["text"]):
-                raise ValueError(f"a text holds {found[0]}; give the medium as a part of its own instead")
-            text += part["text"]
-            continue
-        if kind not in PART_KEYS:
-            raise ValueError(f"a part of type {kind!r}; known: text, {', '.join(PART_KEYS)}")
-        given = [part[key] for key in PART_KEYS[kind] if part.get(key) is not None]
-        if not given:
-            raise ValueError(f"a part of type {kind!r} without {' or '.join(map(repr, PART_KEYS[kind]))}")
-        media[kind].append(given[0])
-        text += PLACEHOLDERS[kind]
-    return {**message, "content": text}
 
 
 def _flat(media: Any) -> list[Any]:

@@ -8,12 +8,13 @@ import torch
 from conftest import QUESTION
 from peft import LoraConfig, PeftModel, get_peft_model, prepare_model_for_kbit_training
 from small import film, omni, picture, sound
-from transformers import AutoModelForCausalLM, AutoProcessor
+from transformers import AutoModelForCausalLM, AutoProcessor, QuantoConfig
 
 from manus.models.composition import Trained, compose, load_model
 from manus.models.merge_settings import MergeSettings
 from manus.models.merging import merge
 from manus.models.omni.features import shares
+from manus.models.omni.quantisation import SPARED, sparing_senses
 from manus.training.attention import boundaries, keep_samples_apart
 from manus.training.head import learn_by_parts
 from manus.training.weights import in_4_bits
@@ -269,6 +270,17 @@ def test_only_the_language_model_is_held_in_4_bits(checkpoint: Path, batch: Any,
     assert compose(checkpoint, [stage], torch.float32)(**batch).logits.isfinite().all()
 
 
+def test_every_way_to_describe_a_quantisation_spares_the_senses(checkpoint: Path) -> None:
+    given = {"load_in_4bit": True, "llm_int8_skip_modules": ["lm_head", "q_proj"]}
+    model = load_model(checkpoint, torch.float32, quantization_config=given, device_map="cpu")
+    kinds = {name: type(module).__name__ for name, module in model.named_modules()}
+    assert kinds["language_model.model.layers.0.self_attn.q_proj"] == "Linear"
+    assert kinds["language_model.model.layers.0.self_attn.k_proj"] == "Linear4bit"
+    assert {kind for name, kind in kinds.items() if kind == "Linear4bit" and "language_model" not in name} == set()
+    other = sparing_senses(QuantoConfig(weights="int8"))
+    assert set(SPARED) <= set(other.modules_to_not_convert)
+
+
 def test_a_model_of_one_sense_refuses_the_other(parts: dict[str, Path], batch: Any, tmp_path: Path) -> None:
     folder = omni(parts["base"], tmp_path / "omni", None, parts["audio"])
     model, processor = load_model(folder, torch.float32), AutoProcessor.from_pretrained(folder)
@@ -276,5 +288,7 @@ def test_a_model_of_one_sense_refuses_the_other(parts: dict[str, Path], batch: A
     assert model(**heard).logits.shape[1] == heard["input_ids"].shape[1]
     with pytest.raises(ValueError, match="no vision"):
         processor(text="<|image|>what", images=picture())
+    with pytest.raises(ValueError, match="which is for what this model neither takes nor gives"):
+        model(input_ids=batch["input_ids"])
     with pytest.raises(ValueError, match="no vision encoder"):
-        model(input_ids=batch["input_ids"], pixel_values=batch["pixel_values"])
+        model(input_ids=heard["input_ids"], pixel_values=batch["pixel_values"])

@@ -138,6 +138,8 @@ def test_what_does_not_fit_is_refused(processor: Any, given_: dict[str, Any], me
 def test_a_user_cannot_write_a_placeholder(processor: Any) -> None:
     with pytest.raises(ValueError, match=r"a text holds <\|image\|>"):
         processor.apply_chat_template([{"role": "user", "content": "look: <|image|>"}])
+    with pytest.raises(ValueError, match=r"a text holds <\|speech\|>"):
+        processor.apply_chat_template([{"role": "user", "content": [{"type": "text", "text": "say <|speech|>"}]}])
     with pytest.raises(ValueError, match="a part of type 'smell'"):
         processor.apply_chat_template([{"role": "user", "content": [{"type": "smell"}]}])
     with pytest.raises(ValueError, match="a part of type 'image' without 'image' or"):
