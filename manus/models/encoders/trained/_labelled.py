@@ -19,6 +19,8 @@ from manus.data.generators._things import COLOURS, Palette, Thing
 
 SIZE_PIXELS, PATCH_PIXELS = 64, 8
 GRID = SIZE_PIXELS // PATCH_PIXELS
+SPOT_PIXELS = 2
+SPOTS_AROUND = (3 * PATCH_PIXELS // SPOT_PIXELS) ** 2
 MOST_THINGS = 6
 RADIUS_PIXELS = (6.0, 11.0)
 SHADE = 18  # a named colour varies by so much in each channel
@@ -38,13 +40,15 @@ SEEN = tuple(Thing(colour, shape) for colour in COLOURS for shape in SHAPES if (
 class Labelled:
     """A picture and, patch by patch in rows, what stands there: 0 for nothing, else a colour (or UNNAMED) and a shape.
 
-    `towards` is the way from a patch's centre to its thing's, in patches.
+    `towards` is the way from a patch's centre to its thing's, in patches; `around` how much of each spot in and around the
+    patch, three patches wide and high, things cover.
     """
 
     picture: Image.Image
     colours: np.ndarray
     shapes: np.ndarray
     towards: np.ndarray
+    around: np.ndarray
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,15 +124,26 @@ def _with_labels(picture: Image.Image, standing: Sequence[_Standing]) -> Labelle
     colours, shapes = np.zeros((2, GRID, GRID), dtype=np.int64)
     towards = np.zeros((GRID, GRID, 2), dtype=np.float32)
     most = np.full((GRID, GRID), LEAST_COVER)
+    covered = np.zeros((SIZE_PIXELS, SIZE_PIXELS), dtype=np.float32)
     middles = (np.arange(GRID) + 0.5) * PATCH_PIXELS
     for each in standing:
         mask = Image.new("RGB", (SIZE_PIXELS, SIZE_PIXELS))
         draw_shape(mask, each.shape, "white", (each.x, each.y), each.radius)
-        parts = np.asarray(mask.getchannel(0)).reshape(GRID, PATCH_PIXELS, GRID, PATCH_PIXELS)
-        cover = parts.mean((1, 3)) / 255
+        shown = np.asarray(mask.getchannel(0)) / np.float32(255)
+        covered = np.maximum(covered, shown)
+        cover = shown.reshape(GRID, PATCH_PIXELS, GRID, PATCH_PIXELS).mean((1, 3))
         here = cover >= most
         most[here] = cover[here]
         colours[here], shapes[here] = each.colour, 1 + SHAPES.index(each.shape)
         dx, dy = np.meshgrid(each.x - middles, each.y - middles)
         towards[here] = np.stack([dx, dy], axis=-1)[here] / PATCH_PIXELS
-    return Labelled(picture, colours.reshape(-1), shapes.reshape(-1), towards.reshape(-1, 2))
+    return Labelled(picture, colours.reshape(-1), shapes.reshape(-1), towards.reshape(-1, 2), _around(covered))
+
+
+def _around(covered: np.ndarray) -> np.ndarray:
+    """Return, for each patch, the spots of the three patches by three of which it is the middle one."""
+    spots = SIZE_PIXELS // SPOT_PIXELS
+    small = covered.reshape(spots, SPOT_PIXELS, spots, SPOT_PIXELS).mean((1, 3))
+    side = PATCH_PIXELS // SPOT_PIXELS
+    windows = np.lib.stride_tricks.sliding_window_view(np.pad(small, side), (3 * side, 3 * side))
+    return windows[::side, ::side].reshape(GRID * GRID, SPOTS_AROUND)

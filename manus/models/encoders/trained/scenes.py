@@ -2,7 +2,8 @@
 
 It is no stand-in for a real encoder: it knows flat coloured shapes and nothing else. Each patch learns the colour and
 the shape of the thing on it and the way to the thing's middle, from its last layer and from the one before, which many
-models with eyes read. The heads that say so are thrown away.
+models with eyes read. A layer before learns what is around a patch, which shapes are then told by. The heads that say
+so are thrown away.
 
 Pairs of colour and shape that the generator `scenes` holds out are not drawn while it learns; how well it names them is
 what `held_out` measures. So that a colour tells nothing of a shape, shapes are learned from things in colours that have
@@ -29,7 +30,13 @@ if TYPE_CHECKING:
 VERSION = 1
 SENSE = "vision"
 MODEL_TYPE = "siglip_vision_model"
-WIDTH, LAYERS, HEADS = 128, 4, 4
+WIDTH, LAYERS, HEADS = 128, 5, 8
+AROUND_LAYER, AROUND_WEIGHT = 2, 4.0
+NAMES = (
+    1 + len(_things.COLOURS),
+    1 + len(_pictures.SHAPES),
+    2,
+)  # a colour or none, a shape or none, the way to the middle
 NOTHING_WEIGHT = 0.3  # most patches show the background
 HELD_OUT_SEED = "held out"
 
@@ -38,7 +45,7 @@ HELD_OUT_SEED = "held out"
 class Effort:
     """How long it trains; `is_shuffled` gives every picture the labels of another, so that nothing can be learned."""
 
-    steps: int = 2000
+    steps: int = 1800
     batch_size: int = 16
     learning_rate: float = 2e-3
     measured_pictures: int = 256
@@ -100,7 +107,7 @@ def train(
     return tower.eval(), SiglipImageProcessorPil(size={"height": side, "width": side}), metrics
 
 
-def _tower(seed: int) -> tuple[SiglipVisionModel, torch.nn.ModuleList]:
+def _tower(seed: int) -> tuple[SiglipVisionModel, torch.nn.ModuleDict]:
     import torch
     from transformers import SiglipVisionConfig, SiglipVisionModel
 
@@ -108,11 +115,12 @@ def _tower(seed: int) -> tuple[SiglipVisionModel, torch.nn.ModuleList]:
         hidden_size=WIDTH, intermediate_size=4 * WIDTH, num_hidden_layers=LAYERS, num_attention_heads=HEADS,
         image_size=_labelled.SIZE_PIXELS, patch_size=_labelled.PATCH_PIXELS, vision_use_head=False,
     )  # fmt: skip
-    outputs = 1 + len(_things.COLOURS) + 1 + len(_pictures.SHAPES) + 2
+    names = sum(NAMES)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         tower = SiglipVisionModel(config)
-        heads = torch.nn.ModuleList([torch.nn.Linear(WIDTH, outputs) for _ in range(2)])
+        sizes = {"before_last": names, "last": names, "around": _labelled.SPOTS_AROUND}
+        heads = torch.nn.ModuleDict({name: torch.nn.Linear(WIDTH, size) for name, size in sizes.items()})
     with torch.no_grad():
         tower.embeddings.position_embedding.weight.copy_(_waves())
     return tower, heads
@@ -135,6 +143,7 @@ class _Batch:
     colours: torch.Tensor  # [B, P]
     shapes: torch.Tensor  # [B, P]
     towards: torch.Tensor  # [B, P, 2]
+    around: torch.Tensor  # [B, P, spots]
 
 
 def _batch(
@@ -148,29 +157,36 @@ def _batch(
     if is_shuffled:
         draw.shuffle(drawn)
     labels = (
-        torch.from_numpy(np.stack([getattr(each, name) for each in drawn])) for name in ("colours", "shapes", "towards")
+        torch.from_numpy(np.stack([getattr(each, name) for each in drawn]))
+        for name in ("colours", "shapes", "towards", "around")
     )
     return _Batch(pixels.float() / 127.5 - 1, *labels)
 
 
-def _outputs(
-    tower: SiglipVisionModel, heads: torch.nn.ModuleList, pixels: torch.Tensor
-) -> list[tuple[torch.Tensor, torch.Tensor, torch.Tensor]]:
-    """Return what the heads say of each patch, from the layer before the last and from the last."""
+@dataclass(frozen=True, slots=True)
+class _Said:
+    """What the heads say of each patch: what is on it, from two layers, and what is around it."""
+
+    named: list[tuple[torch.Tensor, ...]]  # colours [B, P, K], shapes [B, P, K], ways [B, P, 2]
+    around: torch.Tensor  # [B, P, spots]
+
+
+def _said(tower: SiglipVisionModel, heads: torch.nn.ModuleDict, pixels: torch.Tensor) -> _Said:
     seen = tower(pixel_values=pixels, output_hidden_states=True)
-    sizes = [1 + len(_things.COLOURS), 1 + len(_pictures.SHAPES), 2]
-    layers = (seen.hidden_states[-2], seen.last_hidden_state)
-    return [head(layer_BPD).split(sizes, dim=-1) for head, layer_BPD in zip(heads, layers, strict=True)]
+    layers = {"before_last": seen.hidden_states[-2], "last": seen.last_hidden_state}
+    named = [heads[name](layer_BPD).split(NAMES, dim=-1) for name, layer_BPD in layers.items()]
+    return _Said(named, heads["around"](seen.hidden_states[AROUND_LAYER]))
 
 
-def _loss(tower: SiglipVisionModel, heads: torch.nn.ModuleList, batch: _Batch) -> torch.Tensor:
+def _loss(tower: SiglipVisionModel, heads: torch.nn.ModuleDict, batch: _Batch) -> torch.Tensor:
     import torch
     from torch.nn import functional as F
 
+    said = _said(tower, heads, batch.pixels)
     is_thing_BP = batch.shapes > 0
     shapes_BP = batch.shapes.where(batch.colours <= 0, _labelled.UNNAMED)
-    total = torch.zeros(())
-    for colours_BPK, shapes_BPK, towards_BP2 in _outputs(tower, heads, batch.pixels):
+    total = AROUND_WEIGHT * F.binary_cross_entropy_with_logits(said.around, batch.around)
+    for colours_BPK, shapes_BPK, towards_BP2 in said.named:
         for said_BPK, right_BP in ((colours_BPK, batch.colours), (shapes_BPK, shapes_BP)):
             weights_K = torch.ones(said_BPK.shape[-1])
             weights_K[0] = NOTHING_WEIGHT
@@ -178,15 +194,15 @@ def _loss(tower: SiglipVisionModel, heads: torch.nn.ModuleList, batch: _Batch) -
                 said_BPK.flatten(0, 1), right_BP.flatten(), weights_K, ignore_index=_labelled.UNNAMED
             )
         total = total + F.smooth_l1_loss(towards_BP2[is_thing_BP], batch.towards[is_thing_BP])
-    return total / len(heads)
+    return total
 
 
-def _accuracy(tower: SiglipVisionModel, heads: torch.nn.ModuleList, batch: _Batch) -> dict[str, float]:
+def _accuracy(tower: SiglipVisionModel, heads: torch.nn.ModuleDict, batch: _Batch) -> dict[str, float]:
     """Return how many things are named rightly on the patches of their middles, and how many patches, to hold one or not."""
     import torch
 
     with torch.no_grad():
-        colours_BPK, shapes_BPK, _ = _outputs(tower, heads, batch.pixels)[-1]
+        colours_BPK, shapes_BPK, _ = _said(tower, heads, batch.pixels).named[-1]
     colours_BP, shapes_BP = colours_BPK.argmax(-1), shapes_BPK.argmax(-1)
     is_thing_BP = batch.shapes > 0
     is_middle_BP = is_thing_BP & (batch.towards.abs().amax(-1) <= 0.5)
