@@ -29,7 +29,7 @@ import psutil
 from tables import write_table
 
 ROOT = Path(__file__).parents[1]
-SECONDS_BETWEEN_LOOKS = 0.25
+SECONDS_BETWEEN_LOOKS = 1.0
 ROWS_READ = 20_000
 STEPS_TRAINED = 20
 MEGABYTE = 1_000_000

@@ -15,8 +15,9 @@ from typing import Any
 from torch.utils.data import Dataset
 
 from manus.data.on_the_fly import Drawn, LiveRows, take
+from manus.data.preparation import Quarantine
 from manus.data.prepared import write_jsonl
-from manus.data.quarantine import Quarantine
+from manus.errors import DataError, ManusError
 from manus.guards import ranks
 from manus.training.batches import Segment, segment_of
 from manus.training.loop import StageTrainer
@@ -85,7 +86,23 @@ class LiveTrainer(StageTrainer):
         self.quarantine = Quarantine(json.loads(state["rows"]), state["seen"])
 
     def run(self) -> None:
-        """Train to the end, and leave the bad rows beside the weights."""
-        super().run()
+        """Train to the end, and leave the bad rows beside the weights.
+
+        Raises:
+            DataError: too many rows are bad, or a file was changed.
+            ManusError: the process that reads was killed.
+        """
+        try:
+            super().run()
+        except DataError as error:
+            raise DataError(
+                str(error).rpartition(f"{DataError.__name__}: ")[2].strip()
+            ) from error  # torch adds a trace
+        except RuntimeError as error:
+            if "DataLoader worker" not in str(error):
+                raise
+            raise ManusError(
+                f"{self.title}: the process that reads the rows died; is the memory full? The next run continues"
+            ) from error
         if ranks.is_first():
             write_jsonl(self.staging / QUARANTINE, self.quarantine.rows[:LARGEST_QUARANTINE])

@@ -18,7 +18,7 @@ from manus.capabilities import cot
 from manus.data.on_the_fly import LiveRows, describe, open_rows
 from manus.data.rendering import load_tokenizer
 from manus.data.settings import DataSettings, Source
-from manus.errors import DataError, Interrupted
+from manus.errors import DataError, Interrupted, ManusError
 from manus.guards.requests import REQUESTS
 from manus.guards.run import RUN
 from manus.guards.settings import GuardSettings
@@ -125,3 +125,23 @@ def test_bad_rows_count_while_training(pico_base: Path, tmp_path: Path, monkeypa
     with pytest.raises(DataError, match="no assistant turn"):
         METHODS["lora"].train(replace(order, live=live, failure_budget=0.05))
     assert "no answer" in (order.work / "quarantine.jsonl").read_text()
+
+
+def test_what_goes_wrong_beside_the_training_is_one_message(
+    pico_base: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    live = described(pico_base, tmp_path / "data", rows("first", 100))()
+    order = job(pico_base, tmp_path / "data", tmp_path / "run", "lora", epochs=1, batch_size=10)
+
+    def changed(*place: Any) -> Any:
+        raise DataError("data source.jsonl: the file was changed")
+
+    def killed(*place: Any) -> Any:
+        os.kill(os.getpid(), signal.SIGKILL)
+
+    monkeypatch.setattr(LiveRows, "at", changed)
+    with pytest.raises(DataError, match=r"^data source.jsonl: the file was changed$"):
+        METHODS["lora"].train(replace(order, live=lambda: live, failure_budget=0.01))
+    monkeypatch.setattr(LiveRows, "at", killed)
+    with pytest.raises(ManusError, match=r"reads the rows died.*The next run continues$"):
+        METHODS["lora"].train(replace(order, live=lambda: live, failure_budget=0.01))
