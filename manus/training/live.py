@@ -15,8 +15,8 @@ from typing import Any
 from torch.utils.data import Dataset
 
 from manus.data.on_the_fly import Drawn, LiveRows, take
-from manus.data.preparation import Quarantine
 from manus.data.prepared import write_jsonl
+from manus.data.quarantine import Quarantine
 from manus.errors import DataError, ManusError
 from manus.guards import ranks
 from manus.training.batches import Segment, segment_of
