@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from manus.artifact import Store, canonical, key_of
+from manus.data.media.identity import media_identity
 from manus.data.settings import DataSettings
 from manus.data.sources import hub_name, identity, may_be_large
 from manus.digests import Digests
@@ -23,6 +24,7 @@ from manus.models.base import Base, find_base
 from manus.models.encoders.finding import Encoder, find_encoder, is_embedded
 from manus.models.senses import MODALITIES_OF, NONE, SENSES, Sense, SensesSettings, senses_of
 from manus.recipe import CAPABILITIES, GENERATORS, METHODS, Recipe, RewardModel, Stage
+from manus.recipe_fields import has_senses
 from manus.rewards.context import Context, Lookup
 from manus.rewards.settings import identity as identity_of_rewards
 
@@ -237,6 +239,8 @@ def _identities(
         with recipe.blamed((*learned.data_at, index)):
             try:
                 found.append(identity(source, recipe.path.parent, digests, pins))
+                if isinstance(learned, Stage) and has_senses(learned.capability):
+                    found[-1] |= media_identity(source, recipe.path.parent, digests)
             except ModelError as error:
                 raise DataError(f"{learned.name}: {error}{_offline_words(learned)}") from None
     return found

@@ -12,7 +12,6 @@ from manus.jobs.job import Job
 from manus.models.base import local_folder
 from manus.models.senses import MODALITIES_OF
 from manus.recipe import CAPABILITIES, RewardModel, Stage
-from manus.recipe_fields import has_senses
 
 if TYPE_CHECKING:
     from manus.data.sample import Row, Sample, SampleKind
@@ -60,8 +59,8 @@ def build_data(job: Job) -> dict[str, Any]:
     if learned.data.prepare == "never":
         metrics = describe(sources, learned.data, read, tokenizer, beside, recipe.seed, *where)
     else:
-        has_media = isinstance(learned, Stage) and has_senses(learned.capability)
-        layout = MediaLayout.of(job.base) if has_media else None
+        # Of an omni model, stages of text alone as well: no text of theirs may hold what stands for media.
+        layout = MediaLayout.of(job.base) if job.has_senses else None
         metrics = prepare(
             sources, learned.data, read, learned.data_kind, tokenizer, beside, recipe.seed, *where, layout
         )  # fmt: skip

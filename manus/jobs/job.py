@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from manus.models.base import local_folder
-from manus.models.senses import Sense
+from manus.models.senses import Sense, senses_of
 from manus.plan import ASSEMBLED, Artifact, Plan
 from manus.recipe import METHODS, RewardModel, Stage
 
@@ -46,6 +46,11 @@ class Job:
     def text_base(self) -> Path:
         """The base model itself, as a folder that transformers loads."""
         return self.folder("base/base") if self.plan.base.needs_conversion else local_folder(self.plan.base)
+
+    @property
+    def has_senses(self) -> bool:
+        """Whether the model that the stages start from takes in more than text."""
+        return ASSEMBLED in self.plan.artifacts or bool(senses_of(self.plan.base))
 
     def encoder(self, sense: Sense) -> Path:
         """Return an encoder as a folder that transformers loads."""

@@ -22,7 +22,7 @@ capabilities:
       vision: ./seeing
       audio_input: ./hearing
       most_frames: 2
-      data: [{generator: scenes, size: 24, options: {kinds: [caption]}}, {generator: spoken, size: 8}]
+      data: [{generator: scenes, size: 24, options: {kinds: [caption]}}, {generator: spoken, size: 12, options: {kinds: [transcript]}}]
   - vision-qa: {data: [{generator: scenes, size: 24}], probe: {max_new_tokens: 4}}
   - cot: {data: [{path: first.jsonl}], method: sft, probe: {max_new_tokens: 12}}
 guards: {cooldown_every_steps: 0}
@@ -105,7 +105,7 @@ def test_a_second_run_builds_nothing_and_an_edit_what_it_alters(sensing: Product
 @pytest.mark.parametrize(
     ("old", "new", "words"),
     [
-        ("      vision: ./seeing\n", "      vision: ./seing\n", ("r.yaml:5", "'seing'")),
+        ("      vision: ./seeing\n", "      vision: ./seing\n", ("r.yaml:5", "'./seing'")),
         ("      vision: ./seeing\n", "      vision: ./base\n", ("r.yaml:5", "vision")),
         ("      vision: ./seeing\n", "      vision: none\n", ("r.yaml:9", "vision-qa", "needs vision")),
         ("      audio_input: ./hearing\n", "      audio_input: ./seeing\n", ("r.yaml:6", "audio_input")),
