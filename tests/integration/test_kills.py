@@ -57,8 +57,8 @@ METHODS = {
 }
 # Batches of pictures, clips, sounds and text; with and without what encoders make of them kept on disk.
 OF_SENSES = {
-    "alignment": {**HARD, "epochs": 2.5, "batch_size": 4, "learning_rate": 1e-3, "cache_features": False},
-    "lora": {**ADAPTER, "epochs": 2.5, "batch_size": 4, "packing": True},
+    "alignment": {**HARD, "epochs": 9.5, "batch_size": 4, "learning_rate": 1e-3, "cache_features": False},
+    "lora": {**ADAPTER, "epochs": 30, "batch_size": 2, "packing": True},
 }
 KINDS = {"cpt": "text", "dpo": "preference", "orpo": "preference", "grpo": "prompt", "ppo": "prompt"}
 
