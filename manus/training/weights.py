@@ -14,6 +14,7 @@ from transformers import BitsAndBytesConfig, PreTrainedModel
 
 from manus.errors import InputError
 from manus.models.composition import Trained, chain, compose, load_model
+from manus.training.low_rank import accumulate
 from manus.training.settings import AdapterKind, AdapterSettings, TrainingSettings
 
 if TYPE_CHECKING:
@@ -100,10 +101,11 @@ def lora_config(
         return None
     assert isinstance(settings, AdapterSettings), "methods with adapters have their settings"
     targets = settings.targets if isinstance(settings.targets, str) else list(settings.targets)
-    return LoraConfig(
+    config = LoraConfig(
         r=settings.rank, lora_alpha=settings.alpha, lora_dropout=settings.dropout, target_modules=targets,
         use_dora=adapter == "dora", task_type=task, **_upper(model, settings.upper_layers),
     )  # fmt: skip
+    return accumulate(config, model)
 
 
 def _upper(model: PreTrainedModel, share: float) -> dict[str, Any]:
