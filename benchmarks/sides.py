@@ -67,8 +67,10 @@ def run_manus(base: Path, folder: Path, is_full: bool, meter: Meter, packing: bo
     from manus.methods import lora, sft
     from manus.runner import prepare_process
     from manus.training import job as jobs
+    from manus.training.imports import import_peft
 
     prepare_process()
+    import_peft()
     method: Any = sft if is_full else lora
     own = {"learning_rate": RATE_OF_ALL_WEIGHTS} if is_full else SETTINGS
     settings = method.Settings(
