@@ -11,6 +11,7 @@ from manus.files import write_atomically
 from manus.guards import ranks
 from manus.jobs.job import Job
 from manus.recipe import CAPABILITIES, METHODS, RewardModel, Stage
+from manus.training.imports import import_peft
 
 if TYPE_CHECKING:
     from manus.data.on_the_fly import LiveRows
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
 def build_reward(job: Job) -> dict[str, Any]:
     """training a reward model, and trying it on held-out pairs"""
+    import_peft()
     from manus.training.reward_model import train_reward_model
 
     metrics = train_reward_model(order_of(job, job.learned, job.folder(f"data/{job.artifact.name}"), ()))
@@ -40,6 +42,7 @@ def build_pairs(job: Job) -> dict[str, Any]:
 
 def build_train(job: Job) -> dict[str, Any]:
     """training the stage"""
+    import_peft()
     stage = job.stage
     data = job.folder(f"{'pairs' if stage.on_policy else 'data'}/{stage.name}")
     order = order_of(job, stage, data, job.trained(job.plan.chain_before(stage.name)))

@@ -10,7 +10,6 @@ import math
 import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -150,8 +149,9 @@ def precision_in(arguments: TrainingArguments) -> Precision:
 def kernels() -> dict[str, Any]:
     """Return the Trainer's arguments for Liger's kernels, where there are a GPU and the package; the loss stays ours."""
     import torch
+    from transformers.utils import is_liger_kernel_available
 
-    if not torch.cuda.is_available() or find_spec("liger_kernel") is None:
+    if not torch.cuda.is_available() or not is_liger_kernel_available():
         return {}
     losses = {"fused_linear_cross_entropy": False, "cross_entropy": False}
     return {"use_liger_kernel": True, "liger_kernel_config": losses}
@@ -177,6 +177,7 @@ def arguments(
     """
     import torch
     from transformers import TrainingArguments
+    from transformers.utils import is_torch_tf32_available
 
     from manus.training.activations import checkpointing
 
@@ -196,6 +197,7 @@ def arguments(
         "optim": settings.optimizer,
         "bf16": precision == "bf16",
         "fp16": precision == "fp16",
+        "tf32": True if is_torch_tf32_available() else None,  # what stays in 32 bits is multiplied in TF32
         "use_cpu": not torch.cuda.is_available(),
         "ddp_find_unused_parameters": False,
         "ddp_backend": "gloo" if ranks.world_size() > 1 and not torch.cuda.is_available() else None,

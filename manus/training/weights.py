@@ -21,6 +21,7 @@ from manus.models.projectors import (
     language_model_of,
     projector_parameters,
 )
+from manus.training.low_rank import accumulate
 from manus.training.settings import AdapterKind, AdapterSettings, TrainingSettings
 
 if TYPE_CHECKING:
@@ -128,10 +129,11 @@ def lora_config(
     targets = settings.targets if isinstance(settings.targets, str) else list(settings.targets)
     if is_omni(model):
         targets = adaptable(model, targets)
-    return LoraConfig(
+    config = LoraConfig(
         r=settings.rank, lora_alpha=settings.alpha, lora_dropout=settings.dropout, target_modules=targets,
         use_dora=adapter == "dora", task_type=task, **_upper(model, settings.upper_layers),
     )  # fmt: skip
+    return accumulate(config, model)
 
 
 def _upper(model: PreTrainedModel, share: float) -> dict[str, Any]:
