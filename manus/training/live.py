@@ -95,9 +95,10 @@ class LiveTrainer(StageTrainer):
         try:
             super().run()
         except DataError as error:
-            raise DataError(
-                str(error).rpartition(f"{DataError.__name__}: ")[2].strip()
-            ) from error  # torch adds a trace
+            told = str(error)
+            if not told.startswith("Caught "):
+                raise
+            raise DataError(told.rpartition(f"{DataError.__name__}: ")[2].strip()) from error  # without torch's trace
         except RuntimeError as error:
             if "DataLoader worker" not in str(error):
                 raise
