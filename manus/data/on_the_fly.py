@@ -25,7 +25,7 @@ from manus.data.large_selection import is_among, prompts_of
 from manus.data.leaks import ASKED, asked_by, check_no_leak
 from manus.data.mixing import Mixture, times_seen
 from manus.data.preparation import learned_in
-from manus.data.prepared import HELD_OUT, read_held_out, write_jsonl, write_tokens
+from manus.data.prepared import HELD_OUT, read_held_out, read_jsonl, write_jsonl, write_tokens
 from manus.data.quarantine import Quarantine
 from manus.data.records import Record, Records, Segments, records_of
 from manus.data.rendering import Tokens
@@ -287,6 +287,12 @@ def describe(
     write_json(folder / LAYOUT, {"version": 1, "sha256": files, "rows": rows, "places": len(live)})
     write_json(folder / "statistics.json", statistics)
     return statistics
+
+
+def looked_at(folder: Path) -> Quarantine:
+    """Return what `describe` found in the rows that it looked at."""
+    told = json.loads((folder / "statistics.json").read_text(encoding="utf-8"))
+    return Quarantine(list(read_jsonl(folder / "quarantine.jsonl")), told["rows_sampled"])
 
 
 def take(quarantine: Quarantine, drawn: Drawn) -> None:

@@ -57,10 +57,10 @@ class Collator:
 class LiveTrainer(StageTrainer):
     """A trainer of rows that are not prepared; it stops when too many of them are bad."""
 
-    def __init__(self, *args: Any, budget: float, staging: Path, **kwargs: Any) -> None:
+    def __init__(self, *args: Any, budget: float, staging: Path, looked_at: Quarantine, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.budget, self.staging = budget, staging
-        self.quarantine = Quarantine()
+        self.quarantine = looked_at  # so that one bad row among the first is not a large share
 
     def get_train_dataloader(self) -> Any:
         """Return a loader whose batches are made in a process of its own."""
@@ -95,9 +95,10 @@ class LiveTrainer(StageTrainer):
         try:
             super().run()
         except DataError as error:
-            raise DataError(
-                str(error).rpartition(f"{DataError.__name__}: ")[2].strip()
-            ) from error  # torch adds a trace
+            told = str(error)
+            if not told.startswith("Caught "):
+                raise
+            raise DataError(told.rpartition(f"{DataError.__name__}: ")[2].strip()) from error  # without torch's trace
         except RuntimeError as error:
             if "DataLoader worker" not in str(error):
                 raise

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from manus.data.on_the_fly import SAMPLED
+from manus.data.on_the_fly import SAMPLED, looked_at
 from manus.data.prepared import PreparedSamples, open_samples
 from manus.data.sharded import ShardedSamples
 from manus.errors import DataError, ManusError
@@ -65,7 +65,8 @@ def train_supervised(job: StageJob) -> dict[str, Any]:
         if live is None:
             return StageTrainer(**common, data_collator=collator)
         return LiveTrainer(
-            **common, data_collator=Collator(collator), budget=job.failure_budget, staging=job.staging
+            **common, data_collator=Collator(collator), budget=job.failure_budget, staging=job.staging,
+            looked_at=looked_at(job.data),
         )  # fmt: skip
 
     return {**conduct(job, total, build), "is_padding_free": is_flat}

@@ -127,6 +127,13 @@ def test_bad_rows_count_while_training(pico_base: Path, tmp_path: Path, monkeypa
     assert "no answer" in (order.work / "quarantine.jsonl").read_text()
 
 
+def test_few_bad_rows_among_the_first_stop_nothing(pico_base: Path, tmp_path: Path) -> None:
+    live = described(pico_base, tmp_path / "data", [*rows("first", 400), *[BAD] * 12], failure_budget=0.03)
+    order = job(pico_base, tmp_path / "data", tmp_path / "run", "lora", epochs=1, batch_size=8)
+    METHODS["lora"].train(replace(order, live=live, failure_budget=0.03))
+    assert len((order.staging / "quarantine.jsonl").read_text().splitlines()) == 12
+
+
 def test_what_goes_wrong_beside_the_training_is_one_message(
     pico_base: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
