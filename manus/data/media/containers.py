@@ -39,7 +39,7 @@ def opened(source: IO[bytes], name: str, kind: Literal["video", "audio"]) -> Ite
         with av.open(source, "r", options={"format_whitelist": DEMUXERS}, metadata_errors="ignore") as container:
             stream = next(iter(getattr(container.streams, kind)), None)
             if stream is None:
-                raise MediaError(f"{name}: a file without {WORDS[kind]}, which the row calls {kind}")
+                raise MediaError(f"{name}: a file without {WORDS[kind]}, so it is no {kind}")
             if stream.codec_context is None:
                 raise MediaError(f"{name}: its {kind} is coded in a way that is not known here")
             stream.codec_context.thread_count = 1
