@@ -6,17 +6,41 @@ from typing import Any
 
 from manus.artifact import Manifest
 from manus.environment import library_versions
+from manus.models.encoders.finding import Encoder, is_embedded
+from manus.models.senses import MODALITIES_OF, senses_of
 from manus.plan import Plan
+
+LOADED_AS_TEXT = """\
+Load it with plain transformers:
+
+```python
+from transformers import AutoModelForCausalLM, AutoTokenizer
+
+model = AutoModelForCausalLM.from_pretrained("merged")
+tokenizer = AutoTokenizer.from_pretrained("merged")
+```
+"""
+LOADED_WITH_SENSES = """\
+Load it with transformers, after `import manus`, which tells it of the model's class:
+
+```python
+import manus  # before the model is loaded
+from transformers import AutoModelForImageTextToText, AutoProcessor
+
+model = AutoModelForImageTextToText.from_pretrained("merged")
+processor = AutoProcessor.from_pretrained("merged")
+```
+"""
 
 
 def model_card(plan: Plan, merge: dict[str, Any]) -> str:
     """Return a README in Markdown with the front matter that model hubs read."""
-    recipe = plan.recipe
+    recipe, senses = plan.recipe, senses_of_merged(plan)
     lines = [
         "---",
         f"base_model: {plan.base.spec}",
         "library_name: transformers",
-        "pipeline_tag: text-generation",
+        f"pipeline_tag: {pipeline_tag(senses)}",
         "tags: [manus]",
         "---",
         "",
@@ -27,6 +51,7 @@ def model_card(plan: Plan, merge: dict[str, Any]) -> str:
         + f", composed {'one stage after another' if recipe.compose == 'sequential' else 'from parallel stages'}, "
         f"seed {recipe.seed}.",
         "",
+        *_senses(plan, senses),
         "| stage | capability | method | data | samples | key |",
         "|---|---|---|---|---|---|",
     ]
@@ -36,11 +61,40 @@ def model_card(plan: Plan, merge: dict[str, Any]) -> str:
         sources = "; ".join(_cell(source) for source in (data.metrics["sources"] if data else ()))
         key = plan.artifacts[f"train/{stage.name}"].key
         lines.append(f"| {stage.name} | {stage.capability} | {stage.method} | {sources} | {samples} | `{key}` |")
-    lines += ["", *_measurements(plan), *_how_merged(merge), "", "Load it with plain transformers:", "", "```python"]
-    lines += ["from transformers import AutoModelForCausalLM, AutoTokenizer", ""]
-    lines += ['model = AutoModelForCausalLM.from_pretrained("merged")']
-    lines += ['tokenizer = AutoTokenizer.from_pretrained("merged")', "```", "", "Versions: " + _versions(), ""]
+    loaded = LOADED_WITH_SENSES if senses else LOADED_AS_TEXT
+    lines += ["", *_measurements(plan), *_how_merged(merge), "", loaded, "Versions: " + _versions(), ""]
     return "\n".join(lines)
+
+
+def senses_of_merged(plan: Plan) -> set[str]:
+    """Return what the merged model takes in beside text."""
+    return {modality for sense in plan.encoders for modality in MODALITIES_OF[sense]} or senses_of(plan.base)
+
+
+def pipeline_tag(senses: set[str]) -> str:
+    """Return under which task a hub lists a model that takes these in and answers in text."""
+    if "vision" in senses:
+        return "image-text-to-text"
+    return "audio-text-to-text" if senses else "text-generation"
+
+
+def _senses(plan: Plan, senses: set[str]) -> list[str]:
+    """Return which encoders the model has and whose weights are in its folder; nothing of a text model."""
+    if not senses:
+        return []
+    if not plan.encoders:
+        return ["Its encoders are those of its base.", ""]
+    stage = plan.recipe.adds_senses
+    assert stage is not None and stage.senses is not None, "encoders are only there where a stage adds them"
+    told = [described(encoder, stage.senses.embed_encoders) for encoder in plan.encoders.values()]
+    return ["Encoders, which no stage trained:", "", *told, ""]
+
+
+def described(encoder: Encoder, embed: bool | None) -> str:
+    """Return a line about an encoder; `embed` is the recipe's `embed_encoders`."""
+    commit = f" at commit `{encoder.revision}`" if encoder.revision else ""
+    weights = "in this folder" if is_embedded(encoder, embed) else "loaded from the hub with the model, and checked"
+    return f"- {encoder.sense}: `{encoder.spec}`{commit}; its weights are {weights}"
 
 
 def _measurements(plan: Plan) -> list[str]:

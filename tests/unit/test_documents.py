@@ -15,7 +15,9 @@ import pytest
 from ruamel.yaml import YAML
 
 from manus import capabilities, methods
-from manus.data.forms import as_messages, as_text
+from manus.data.forms import as_text
+from manus.data.media.forms import as_media_messages
+from manus.data.media.references import media_columns
 from manus.data.preferences import read_pair
 from manus.data.prompts import read_prompt
 from manus.data.sample import RowError
@@ -72,13 +74,13 @@ def test_json_is_a_row_that_is_read(text: str, before: str) -> None:
     row = json.loads(text)
     if "chosen" in row:
         assert read_pair(row, CAPABILITIES["cot"].read)["rejected"]
-    elif "text" in row:
+    elif "text" in row and not media_columns(row):
         assert as_text(row)["text"]
     elif set(row) == {"question", "answer"}:
         cot = CAPABILITIES["cot"]
         assert read_prompt(row, cot.read, cot.can_score)["answer"] == row["answer"]
     else:
-        assert as_messages(row)["messages"]
+        assert as_media_messages(row)["messages"]
         assert any(is_read_and_scored(row, capability) for capability in CAPABILITIES.values())
 
 
