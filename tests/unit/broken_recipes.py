@@ -269,6 +269,7 @@ WHOLE = [
     (f"{BASE}capabilities:\n  - omni\n  - omni: {{name: more}}\n", 4, "stage 'omni' adds the encoders already"),
     (f"{BASE}compose: parallel\nmerge: {{combine: linear}}\ncapabilities: [omni, vision-qa]\n", 4, "use compose: sequential"),
     (f"{BASE}capabilities:\n  - cot: {{method: alignment}}\n", 3, "this capability uses text alone", "use method: lora"),
+    (f"{BASE}capabilities:\n  - vision-qa: {{prepare: never}}\n", 3, "vision-qa has media; set prepare: ahead"),
     (f"{BASE}capabilities:\n  - vision-qa: {{method: dpo}}\n", 3, "its batches hold text alone", "use method: lora"),
     (f"{BASE}capabilities: [podcasts]\n", 2, "did you mean 'podcast'? It is designed but not built yet"),
     # pairs and names
