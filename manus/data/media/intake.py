@@ -13,9 +13,8 @@ from manus.data.media.expansion import Layout, check_placeholders, check_senses
 from manus.data.media.files import KINDS, MEDIA_TABLE, has_media
 from manus.data.media.forms import rows_within
 from manus.data.media.store import MediaWriter
-from manus.data.sample import PLACEHOLDERS, Medium, Row, RowError, Sample
+from manus.data.sample import PLACEHOLDER, Medium, Row, RowError, Sample
 
-_PLACEHOLDER = re.compile("|".join(map(re.escape, PLACEHOLDERS.values())))
 _QUANTILES = (0, 50, 100)
 
 
@@ -57,7 +56,7 @@ class Intake:
             return match[0] * len(next(pieces))
 
         messages = [
-            {**message, "content": _PLACEHOLDER.sub(repeated, message["content"])} for message in sample["messages"]
+            {**message, "content": PLACEHOLDER.sub(repeated, message["content"])} for message in sample["messages"]
         ]
         return cast(Sample, {**sample, "messages": messages, "media": [one for some in kept for one in some]})
 

@@ -19,13 +19,14 @@ from transformers import (
     WhisperFeatureExtractor,
 )  # fmt: skip
 
+from manus.data.sample import PLACEHOLDERS, RESERVED
 from manus.errors import ModelError
 from manus.models.composition import load_plain
 from manus.models.encoders.loading import encoder_config, weights_digest
 from manus.models.folders import FLOATS, GENERATION, weight_files
 from manus.models.omni.configuration import ManusOmniConfig
 from manus.models.omni.encoders import FLEXIBLE, load_audio, load_vision
-from manus.models.omni.layout import PLACEHOLDERS, RESERVED, SAMPLES_PER_POSITION, SAMPLES_PER_SECOND, MediaLayout
+from manus.models.omni.layout import SAMPLES_PER_POSITION, SAMPLES_PER_SECOND, MediaLayout
 from manus.models.omni.modeling import ManusOmniForConditionalGeneration, why_unfit
 from manus.models.omni.processing import ManusOmniProcessor
 from manus.models.omni.settings import OmniSettings
