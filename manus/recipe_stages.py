@@ -25,6 +25,7 @@ from manus.recipe_fields import (
     Overrides,
     StageHeader,
     default_method,
+    has_senses,
     models_with,
     nearest_word,
     senses_model,
@@ -137,7 +138,7 @@ class StageReader:
                 self.problems.refuse(at, f"makes pairs of answers, and {method} learns from {kind}; remove this key")
             data = data.model_copy(update={"on_policy": None})
         if data is not None and training is not None and data.prepare == "never":
-            self.check_unprepared(data, training, (*origin["prepare"], "prepare"))
+            self.check_unprepared(entry.capability, data, training, (*origin["prepare"], "prepare"))
         if data is not None:
             self.check_sources(data.data, data_at, "prompt" if data.on_policy else kind)
         senses = self.problems.check(senses_keys, _only(own, of_senses), keys) if senses_keys else None
@@ -145,10 +146,18 @@ class StageReader:
             return None
         return Stage(entry.name, entry.capability, method, data, training, probe, data_at, keys, senses)
 
-    def check_unprepared(self, data: DataSettings, training: Any, keys: KeyPath) -> None:
+    def check_unprepared(self, capability: str, data: DataSettings, training: Any, keys: KeyPath) -> None:
         """Refuse `prepare: never` where rows must be known before the training."""
-        if not isinstance(training, PackingSettings):
-            able = ", ".join(name for name, method in METHODS.items() if issubclass(method.Settings, PackingSettings))
+        if has_senses(capability):
+            self.problems.refuse(
+                keys, f"never reads rows of text alone, and {capability} has media; set prepare: ahead"
+            )
+        elif not isinstance(training, PackingSettings):
+            able = ", ".join(
+                name
+                for name, method in METHODS.items()
+                if issubclass(method.Settings, PackingSettings) and not getattr(method, "NEEDS_SENSES", False)
+            )
             self.problems.refuse(keys, f"never works with {able}; other methods learn from what is prepared ahead")
         elif training.packing:
             self.problems.refuse(keys, "never knows no lengths ahead, so rows cannot be packed; add packing: false")
