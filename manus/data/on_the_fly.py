@@ -23,6 +23,8 @@ from manus.data.cache import cache_folder
 from manus.data.distribution import histogram, quantiles
 from manus.data.large_selection import is_among, prompts_of
 from manus.data.leaks import ASKED, asked_by, check_no_leak
+from manus.data.media.expansion import Layout
+from manus.data.media.intake import text_only
 from manus.data.mixing import Mixture, times_seen
 from manus.data.preparation import learned_in
 from manus.data.prepared import HELD_OUT, read_held_out, read_jsonl, write_jsonl, write_tokens
@@ -51,6 +53,7 @@ ROWS_SAMPLED = 2000
 MOST_STAND_INS = 100  # in a row; whoever needs more has data in which next to nothing can train
 BYTES_OF_A_TOKEN = 3  # of a long text: windows of it are about full, and none is lost
 LONGEST_SEARCH_CHARACTERS = 8  # for each token of a window, of a long row
+WHY_NO_MEDIA = "a row with media, which are not kept where rows are not prepared; set prepare: ahead"
 WORD = re.compile(r"\s\S")
 
 
@@ -174,6 +177,7 @@ def _stamp(records: Records) -> tuple[int, int]:
 def open_rows(
     sources: Sequence[Source], settings: DataSettings, read: Callable[[Row], Sample],
     tokenizer: PreTrainedTokenizerBase, beside: Path, seed: int, folder: Path | None = None,
+    layout: Layout | None = None,
 ) -> LiveRows:  # fmt: skip
     """Open the files of a stage for training.
 
@@ -185,6 +189,7 @@ def open_rows(
         beside: the folder of the recipe, for relative paths.
         seed: of all draws.
         folder: of the artifact that `describe` made: its held-out samples are left out, its files must be the same.
+        layout: what the model makes of media; none: it takes in text only.
 
     Raises:
         DataError: a file is missing, of a kind without rows by number, or another one than in the artifact.
@@ -200,7 +205,7 @@ def open_rows(
         titles = ", ".join(source.title for source in sources)
         raise DataError(f"data {titles}: the files are not those that were held out from; run `manus plan`, then again")
     reading = Reading(
-        files, [source.columns for source in sources], read, tokenizer, settings.max_length, settings.window_overlap,
+        files, [source.columns for source in sources], text_only(read, layout, WHY_NO_MEDIA), tokenizer, settings.max_length, settings.window_overlap,
         settings.too_long == "truncate", seed,
     )  # fmt: skip
     return LiveRows(reading, _times(sources, settings, files), read_held_out(folder) if folder else ())
@@ -228,6 +233,7 @@ def _times(sources: Sequence[Source], settings: DataSettings, files: Sequence[Se
 def describe(
     sources: Sequence[Source], settings: DataSettings, read: Callable[[Row], Sample],
     tokenizer: PreTrainedTokenizerBase, beside: Path, seed: int, folder: Path, quarantine_file: Path,
+    layout: Layout | None = None,
 ) -> dict[str, Any]:  # fmt: skip
     """Write what is fixed before the training of a stage with `prepare: never`; return its statistics.
 
@@ -237,13 +243,13 @@ def describe(
     Args:
         folder: an empty folder for the files of the artifact.
         quarantine_file: where bad rows go when there are too many.
-        sources, settings, read, tokenizer, beside, seed: as `open_rows` takes them.
+        sources, settings, read, tokenizer, beside, seed, layout: as `open_rows` takes them.
 
     Raises:
         DataError: as `open_rows`, or too many bad rows, or too few samples.
         Interrupted: a signal came.
     """
-    everything = open_rows(sources, settings, read, tokenizer, beside, seed)
+    everything = open_rows(sources, settings, read, tokenizer, beside, seed, layout=layout)
     rows = int(everything.ends[-1]) if len(everything.ends) else 0
     say(f"prepare: never: {rows:,} rows are tokenised while training; duplicates are not looked for")
     quarantine = Quarantine()

@@ -16,7 +16,7 @@ from manus.data.hub import spools
 from manus.data.large_preparation import prepare_large
 from manus.data.leaks import Asked, check_no_leak
 from manus.data.media.expansion import Layout, expanded
-from manus.data.media.intake import Intake, media_statistics, refuse_unmeant
+from manus.data.media.intake import Intake, media_statistics, text_only
 from manus.data.media.numbers import NumbersWritten
 from manus.data.prepared import HELD_OUT, write_jsonl, write_pairs, write_prompts, write_tokens
 from manus.data.quarantine import Quarantine
@@ -39,6 +39,10 @@ if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
 LARGEST_IN_MEMORY = 1_000_000_000  # bytes of rows, of the kinds that are prepared in memory only
+_WHY_NOT_INDEXED = (
+    "a row with media among data that are indexed: media are never held in memory, but rows with them are; raise "
+    "index_above_bytes if there is memory for about five times the rows, and leave mix at epochs"
+)
 
 
 def prepare(
@@ -75,7 +79,7 @@ def prepare(
     keeps_media = layout is not None
     if kind in ("messages", "text"):
         if is_large(sources, settings, beside, from_hub.values(), keeps_media):
-            read = _text_only(read, layout)
+            read = text_only(read, layout, _WHY_NOT_INDEXED)
             return prepare_large(sources, settings, read, tokenizer, beside, seed, folder, quarantine_file.parent)
     else:
         _check_fits(kind, settings, bytes_of_files(sources, beside, from_hub.values(), keeps_media))
@@ -134,23 +138,6 @@ def _check_fits(kind: SampleKind, settings: DataSettings, size: int) -> None:
             f"samples of kind {kind} are prepared in memory, and these are {size:,} bytes; give a sample_size, split "
             f"them, or raise index_above_bytes ({settings.index_above_bytes:,}) if there is memory for about five times that"
         )
-
-
-def _text_only(read: Callable[[Row], Sample], layout: Layout | None) -> Callable[[Row], Sample]:
-    """Return a reader for large data, which refuses rows with media."""
-
-    def read_text(row: Row) -> Sample:
-        sample = read(row)
-        if sample.get("media"):
-            raise RowError(
-                "a row with media among data that are indexed: media are never held in memory, but rows with them are; "
-                "raise index_above_bytes if there is memory for about five times the rows, and leave mix at epochs"
-            )
-        if layout is not None:
-            refuse_unmeant(sample, layout)
-        return sample
-
-    return read_text
 
 
 @dataclass

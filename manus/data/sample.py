@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any, Literal, NotRequired, TypedDict
 
 Row = Mapping[str, Any]
 SampleKind = Literal["messages", "preference", "prompt", "text"]
 MediumKind = Literal["image", "video", "audio"]
+# Tokens that stand for media in texts, and those that are kept for what a model will give out.
 PLACEHOLDERS: dict[MediumKind, str] = {"image": "<|image|>", "video": "<|video|>", "audio": "<|audio|>"}
+RESERVED = ("<|speech|>", "<|draw|>")
+PLACEHOLDER = re.compile("|".join(map(re.escape, PLACEHOLDERS.values())))
+NEVER_WRITTEN = re.compile("|".join(map(re.escape, (*PLACEHOLDERS.values(), *RESERVED))))  # by a user, in a text
 
 
 class Message(TypedDict):
@@ -18,15 +23,23 @@ class Message(TypedDict):
     content: str
 
 
-class Medium(TypedDict):
+class Facts(TypedDict):
+    """What decides how many tokens a medium becomes: pixels of a picture or video, seconds of a video or sound."""
+
+    kind: MediumKind
+    width: NotRequired[int]
+    height: NotRequired[int]
+    seconds: NotRequired[float]
+
+
+class Medium(Facts):
     """A picture, video or sound in a sample.
 
     While rows are read it is one of `file` (a path, relative to the data file), `bytes` or `url`, of which `begin` and
-    `end` in seconds may cut a part. Once it is kept (`media.store`) it is a `number` with the facts that decide how many
-    tokens it takes, and a `digest` of its content.
+    `end` in seconds may cut a part. Once it is kept (`media.store`) it is a `number` with its facts and a `digest` of
+    its content.
     """
 
-    kind: MediumKind
     file: NotRequired[str]
     bytes: NotRequired[bytes]
     url: NotRequired[str]
@@ -34,9 +47,6 @@ class Medium(TypedDict):
     end: NotRequired[float]
     number: NotRequired[int]
     digest: NotRequired[str]
-    width: NotRequired[int]
-    height: NotRequired[int]
-    seconds: NotRequired[float]
 
 
 class Sample(TypedDict):

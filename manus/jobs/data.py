@@ -49,18 +49,16 @@ def build_data(job: Job) -> dict[str, Any]:
     from manus.data.prepared import read_held_out
     from manus.data.rendering import load_tokenizer
     from manus.evaluation.probes import is_measurable
-    from manus.models.omni.layout import MediaLayout
 
     learned, recipe = job.learned, job.plan.recipe
     commits = [made_from.get("commit") for made_from in job.artifact.made_from["data"]]
     sources = [s.model_copy(update={"revision": c}) if c else s for s, c in zip(learned.sources, commits, strict=True)]
     read, tokenizer, beside = reader_of(learned), load_tokenizer(job.base), recipe.path.parent
     where = (job.staging, job.work / "quarantine.jsonl")
+    layout = job.layout  # for stages of text alone as well: no text of theirs may hold what stands for media
     if learned.data.prepare == "never":
-        metrics = describe(sources, learned.data, read, tokenizer, beside, recipe.seed, *where)
+        metrics = describe(sources, learned.data, read, tokenizer, beside, recipe.seed, *where, layout)
     else:
-        # Of an omni model, stages of text alone as well: no text of theirs may hold what stands for media.
-        layout = MediaLayout.of(job.base) if job.has_senses else None
         metrics = prepare(
             sources, learned.data, read, learned.data_kind, tokenizer, beside, recipe.seed, *where, layout
         )  # fmt: skip

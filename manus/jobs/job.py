@@ -9,12 +9,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from manus.models.base import local_folder
-from manus.models.senses import Sense, senses_of
+from manus.models.senses import Sense, senses_in
 from manus.plan import ASSEMBLED, Artifact, Plan
 from manus.recipe import METHODS, RewardModel, Stage
 
 if TYPE_CHECKING:
     from manus.models.composition import Trained
+    from manus.models.omni.layout import MediaLayout
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,9 +49,15 @@ class Job:
         return self.folder("base/base") if self.plan.base.needs_conversion else local_folder(self.plan.base)
 
     @property
-    def has_senses(self) -> bool:
-        """Whether the model that the stages start from takes in more than text."""
-        return ASSEMBLED in self.plan.artifacts or bool(senses_of(self.plan.base))
+    def layout(self) -> MediaLayout | None:
+        """What the model that the stages start from makes of media; None where it takes in text only.
+
+        The folder says it, because a base on the hub cannot be looked at while planning.
+        """
+        from manus.models.omni.layout import MediaLayout
+
+        base = self.base
+        return MediaLayout.of(base) if senses_in(base) else None
 
     def encoder(self, sense: Sense) -> Path:
         """Return an encoder as a folder that transformers loads."""

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 from manus.errors import ModelError
 from manus.jobs.job import Job
 from manus.models.encoders.finding import is_embedded
-from manus.models.senses import SENSES, Sense
-
-NAME_IN_CHECKPOINT: Mapping[Sense, str] = {"vision": "vision", "audio_input": "audio"}
+from manus.models.omni.names import IN_CHECKPOINT
+from manus.models.senses import SENSES
 
 
 def build_encoder(job: Job) -> dict[str, Any]:
@@ -32,7 +30,7 @@ def build_assembled(job: Job) -> dict[str, Any]:
     if not found.language_model:
         raise ModelError(f"base_model {job.plan.base.spec!r} ({found.model_type}) is no language model; name one")
     references = {
-        NAME_IN_CHECKPOINT[sense]: {"hub": encoder.hub_id, "revision": encoder.revision}
+        IN_CHECKPOINT[sense]: {"hub": encoder.hub_id, "revision": encoder.revision}
         for sense, encoder in encoders.items()
         if not is_embedded(encoder, stage.senses.embed_encoders)
     }

@@ -71,7 +71,9 @@ def order_of(job: Job, learned: Stage | RewardModel, data: Path, start: Sequence
 
     def live() -> LiveRows:
         read, tokenizer = reader_of(learned), load_tokenizer(job.base)
-        return open_rows(learned.sources, learned.data, read, tokenizer, recipe.path.parent, recipe.seed, data)
+        return open_rows(
+            learned.sources, learned.data, read, tokenizer, recipe.path.parent, recipe.seed, data, job.layout
+        )  # fmt: skip
 
     return StageJob(
         name=learned.name, settings=learned.training, base=job.base, base_name=job.plan.base.spec, start=start,

@@ -1,4 +1,4 @@
-"""Puts trained projectors into an omni model, and names the parts of one. Knows nothing of stages or recipes."""
+"""Finds the parts of an omni model, and puts trained projectors into one. Knows nothing of stages or recipes."""
 
 from __future__ import annotations
 
@@ -14,10 +14,9 @@ from transformers.pytorch_utils import Conv1D
 
 from manus.errors import ModelError
 from manus.models.modalities import OMNI
+from manus.models.omni.names import LANGUAGE_MODEL, PROJECTORS
 
 WEIGHTS = "projectors.safetensors"
-PROJECTORS = ("vision_projector", "audio_projector")
-LANGUAGE_MODEL = "language_model"
 
 
 def is_omni(model: PreTrainedModel) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, Literal
 
 from pydantic import Field, model_validator
@@ -49,7 +50,10 @@ class SensesSettings(OmniSettings):
 
 def senses_of(base: Base) -> set[str]:
     """Return what a base takes in beside text, where it is a folder of one of our own checkpoints."""
-    if base.kind != "directory" or base.path is None:
-        return set()
-    config = json.loads((base.path / "config.json").read_text(encoding="utf-8"))
+    return senses_in(base.path) if base.kind == "directory" and base.path is not None else set()
+
+
+def senses_in(folder: Path) -> set[str]:
+    """Return what the model in a folder takes in beside text, where it is one of our own checkpoints."""
+    config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
     return set(omni_modalities(config).reasons) - {"text"} if config.get("model_type") == OMNI else set()

@@ -15,10 +15,10 @@ from manus.errors import InputError, ManusError, did_you_mean
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from manus.models.omni.layout import Kind
+    from manus.data.sample import MediumKind
     from manus.serving.conversation import Conversation
 
-FLAGS: tuple[Kind, ...] = ("image", "video", "audio")
+FLAGS: tuple[MediumKind, ...] = ("image", "video", "audio")
 COMMANDS = {
     "/image FILE": "attach a picture to the next message",
     "/video FILE": "attach a video",
@@ -28,7 +28,7 @@ COMMANDS = {
 }
 
 
-def check_senses(modalities: Mapping[str, bool], model: str, media: Mapping[Kind, Sequence[Path]]) -> None:
+def check_senses(modalities: Mapping[str, bool], model: str, media: Mapping[MediumKind, Sequence[Path]]) -> None:
     """Refuse media that a model cannot take, before it is loaded.
 
     Args:
@@ -46,7 +46,7 @@ def check_senses(modalities: Mapping[str, bool], model: str, media: Mapping[Kind
             raise InputError(f"--{kind} {files[0]}: {model} has no {needed[kind]}; it has {has}")
 
 
-def attach_all(conversation: Conversation, media: Mapping[Kind, Sequence[Path]]) -> None:
+def attach_all(conversation: Conversation, media: Mapping[MediumKind, Sequence[Path]]) -> None:
     """Attach the files given on the command line.
 
     Raises:

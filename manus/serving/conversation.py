@@ -12,15 +12,16 @@ from typing import Any
 import torch
 from transformers import AutoProcessor, AutoTokenizer, StoppingCriteria, StoppingCriteriaList, TextIteratorStreamer
 
+from manus.data.sample import MediumKind
 from manus.errors import DataError, InputError, ModelError
 from manus.models.composition import load_model
 from manus.models.generation import at_random, greedily
 from manus.models.modalities import OMNI
-from manus.models.omni.layout import SAMPLES_PER_SECOND, Kind, MediaLayout
+from manus.models.omni.layout import SAMPLES_PER_SECOND, MediaLayout
 from manus.models.omni.reading import read_audio, read_image, video_facts
 from manus.training.weights import device, held_dtype, precision_of
 
-SENSES: dict[Kind, str] = {"image": "vision", "video": "video", "audio": "hearing"}
+SENSES: dict[MediumKind, str] = {"image": "vision", "video": "video", "audio": "hearing"}
 TOP_P = 0.95
 
 
@@ -80,7 +81,7 @@ class Conversation:
         self.reset()
 
     @property
-    def senses(self) -> set[Kind]:
+    def senses(self) -> set[MediumKind]:
         """The kinds of media that can be attached."""
         return self.layout.senses
 
@@ -89,7 +90,7 @@ class Conversation:
         self.messages = [{"role": "system", "content": self.system}] if self.system else []
         self.waiting = []
 
-    def attach(self, kind: Kind, file: Path) -> None:
+    def attach(self, kind: MediumKind, file: Path) -> None:
         """Decode a medium and let it go with the next question.
 
         Raises:
@@ -100,7 +101,7 @@ class Conversation:
             raise InputError(f"{file}: {self.folder} has no {SENSES[kind]}; it takes {has}")
         self.waiting.append({"type": kind, kind: self._decoded(kind, file)})
 
-    def _decoded(self, kind: Kind, file: Path) -> Any:
+    def _decoded(self, kind: MediumKind, file: Path) -> Any:
         if not file.is_file():
             raise DataError(f"{file}: no such file")
         if kind == "image":

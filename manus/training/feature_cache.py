@@ -1,12 +1,13 @@
 """Keeps on disk what frozen encoders say of media, so that several epochs ask them once. Knows nothing of samples.
 
 The states lie one after the other in one file, which is read where it is needed: memory holds those of one batch. The
-index is written last, so a cache that was cut off is made anew.
+index is written last, when the states are on the disk, so a cache that was cut off is made anew.
 """
 
 from __future__ import annotations
 
 import json
+import os
 import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -90,14 +91,16 @@ def _write(model: PreTrainedModel, inputs: MediaInputs, numbers: Sequence[int], 
             RUN.cross("encoding media")
             state = inputs.state(model, number)
             data = state.values.float().cpu().numpy().tobytes()
-            if done == 1:
-                _check_room(folder, len(data) * len(numbers))
+            if done.bit_count() == 1:  # seldom, and again where longer media follow short ones
+                _check_room(folder, (offset + len(data)) // done * (len(numbers) - done + 1))
             file.write(data)
             index[str(number)] = {
                 "kind": state.kind, "shape": list(state.values.shape), "tokens": state.tokens, "offset": offset,
             }  # fmt: skip
             offset += len(data)
             advance(done)
+        file.flush()
+        os.fsync(file.fileno())
     write_json(folder / INDEX, index)
 
 

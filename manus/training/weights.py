@@ -14,8 +14,8 @@ from transformers import BitsAndBytesConfig, PreTrainedModel
 
 from manus.errors import InputError
 from manus.models.composition import Trained, chain, compose, load_model
+from manus.models.omni.names import LANGUAGE_MODEL
 from manus.models.projectors import (
-    LANGUAGE_MODEL,
     adaptable,
     is_omni,
     language_model_of,

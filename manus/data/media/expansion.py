@@ -7,9 +7,7 @@ from collections.abc import Collection, Sequence
 from itertools import islice
 from typing import Any, Protocol
 
-from manus.data.sample import PLACEHOLDERS, Medium, Message, RowError, Sample
-
-RESERVED = (*PLACEHOLDERS.values(), "<|speech|>", "<|draw|>")
+from manus.data.sample import NEVER_WRITTEN, PLACEHOLDERS, Medium, Message, RowError, Sample
 
 
 class Layout(Protocol):
@@ -30,17 +28,8 @@ class Layout(Protocol):
 
 
 def in_text(text: str) -> list[str]:
-    """Return the placeholders in a text, in order."""
-    places = [(place, token) for token in RESERVED for place in _places(text, token)]
-    return [token for _, token in sorted(places)]
-
-
-def _places(text: str, token: str) -> list[int]:
-    found, place = [], text.find(token)
-    while place >= 0:
-        found.append(place)
-        place = text.find(token, place + len(token))
-    return found
+    """Return the placeholders and reserved tokens in a text, in order."""
+    return NEVER_WRITTEN.findall(text)
 
 
 def check_placeholders(sample: Sample) -> None:

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from manus.data.media.video import Frames
 
 MEDIA_BIN, MEDIA_TABLE, MEDIA_NAMES = "media.bin", "media.npy", "media.jsonl"
-KINDS: tuple[MediumKind, ...] = ("image", "video", "audio")
+KINDS: tuple[MediumKind, ...] = ("image", "video", "audio")  # in the order of their codes on disk
 # Where the bytes are, which part of the medium is meant (in seconds), and what decides its number of tokens.
 ENTRY = np.dtype(
     [("offset", "<i8"), ("size", "<i8"), ("begin", "<f8"), ("seconds", "<f8"), ("width", "<i4"), ("height", "<i4"),

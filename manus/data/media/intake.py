@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, cast
 
@@ -13,9 +13,8 @@ from manus.data.media.expansion import Layout, check_placeholders, check_senses
 from manus.data.media.files import KINDS, MEDIA_TABLE, has_media
 from manus.data.media.forms import rows_within
 from manus.data.media.store import MediaWriter
-from manus.data.sample import PLACEHOLDERS, Medium, Row, RowError, Sample
+from manus.data.sample import PLACEHOLDER, Medium, Row, RowError, Sample
 
-_PLACEHOLDER = re.compile("|".join(map(re.escape, PLACEHOLDERS.values())))
 _QUANTILES = (0, 50, 100)
 
 
@@ -57,7 +56,7 @@ class Intake:
             return match[0] * len(next(pieces))
 
         messages = [
-            {**message, "content": _PLACEHOLDER.sub(repeated, message["content"])} for message in sample["messages"]
+            {**message, "content": PLACEHOLDER.sub(repeated, message["content"])} for message in sample["messages"]
         ]
         return cast(Sample, {**sample, "messages": messages, "media": [one for some in kept for one in some]})
 
@@ -84,6 +83,26 @@ def refuse_unmeant(sample: Sample, layout: Layout) -> None:
     """
     check_placeholders(sample)
     check_senses(sample, layout)
+
+
+def text_only(read: Callable[[Row], Sample], layout: Layout | None, why: str) -> Callable[[Row], Sample]:
+    """Return a reader for rows whose media nobody keeps: it refuses those that have any, and says why.
+
+    Args:
+        read: a row as a sample.
+        layout: what the model makes of media; then no text may hold what stands for them.
+        why: what is said of a row with media.
+    """
+
+    def read_text(row: Row) -> Sample:
+        sample = read(row)
+        if sample.get("media"):
+            raise RowError(why)
+        if layout is not None:
+            refuse_unmeant(sample, layout)
+        return sample
+
+    return read_text
 
 
 def _renumbered(sample: Sample, numbers: dict[int, int]) -> Sample:

@@ -19,12 +19,14 @@ from transformers import (
     WhisperFeatureExtractor,
 )  # fmt: skip
 
+from manus.data.sample import PLACEHOLDERS, RESERVED
 from manus.errors import ModelError
 from manus.models.composition import load_plain
+from manus.models.encoders.loading import encoder_config, weights_digest
 from manus.models.folders import FLOATS, GENERATION, weight_files
 from manus.models.omni.configuration import ManusOmniConfig
-from manus.models.omni.encoders import FLEXIBLE, audio_config, digest, load_audio, load_vision, vision_config
-from manus.models.omni.layout import PLACEHOLDERS, RESERVED, SAMPLES_PER_POSITION, SAMPLES_PER_SECOND, MediaLayout
+from manus.models.omni.encoders import FLEXIBLE, load_audio, load_vision
+from manus.models.omni.layout import SAMPLES_PER_POSITION, SAMPLES_PER_SECOND, MediaLayout
 from manus.models.omni.modeling import ManusOmniForConditionalGeneration, why_unfit
 from manus.models.omni.processing import ManusOmniProcessor
 from manus.models.omni.settings import OmniSettings
@@ -67,7 +69,7 @@ def assemble(
         raise ModelError(f"a reference for {unknown[0]!r}, but no such encoder")
     language_model = _language_model(base)
     tokenizer, text_tokens = _tokenizer(base)
-    seen = load_vision(vision, vision_config(vision)) if vision is not None else None
+    seen = _vision_encoder(vision) if vision is not None else None
     heard = load_audio(audio, _hearing(audio, settings)) if audio is not None else None
     parts = {"vision": seen, "audio": heard}
     images = _image_processor(vision, seen.config) if vision is not None and seen is not None else None
@@ -75,7 +77,8 @@ def assemble(
     layout = _layout(images, seen.config if seen else None, heard.config if heard else None, settings)
     config = _configuration(language_model, tokenizer, text_tokens, parts, layout, settings)
     config.encoders = {
-        sense: {**reference, "sha256": digest(_present(parts[sense]))} for sense, reference in references.items()
+        sense: {**reference, "sha256": weights_digest(_present(parts[sense]).state_dict())}
+        for sense, reference in references.items()
     } or None
     model = _joined(config, language_model, parts, seed)
     out.mkdir(parents=True, exist_ok=True)
@@ -119,9 +122,14 @@ def _tokenizer(base: Path) -> tuple[PreTrainedTokenizerBase, int]:
     return tokenizer, before
 
 
+def _vision_encoder(folder: Path) -> PreTrainedModel:
+    encoder_config("vision", folder)  # says it where the model is of another kind
+    return load_vision(folder)
+
+
 def _hearing(folder: Path, settings: OmniSettings) -> PreTrainedConfig:
     """Return the configuration of an audio encoder, with a shorter window where that is asked for."""
-    config = audio_config(folder)
+    config = encoder_config("audio_input", folder)
     if settings.longest_audio_seconds is not None:
         positions = int(settings.longest_audio_seconds * SAMPLES_PER_SECOND / SAMPLES_PER_POSITION)
         if not 0 < positions <= config.max_source_positions:

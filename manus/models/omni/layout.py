@@ -11,34 +11,18 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Literal, TypedDict
+from typing import Any
 
+from manus.data.sample import PLACEHOLDER, PLACEHOLDERS, Facts, MediumKind
 from manus.errors import ModelError
 
-Kind = Literal["image", "video", "audio"]
-PLACEHOLDERS: dict[Kind, str] = {"image": "<|image|>", "video": "<|video|>", "audio": "<|audio|>"}
-RESERVED = ("<|speech|>", "<|draw|>")  # for what a model will give out
-PLACEHOLDER = re.compile("|".join(re.escape(token) for token in PLACEHOLDERS.values()))
-REFUSED_IN_TEXT = re.compile("|".join(map(re.escape, (*PLACEHOLDERS.values(), *RESERVED))))  # of a user
-KIND_OF: dict[str, Kind] = {token: kind for kind, token in PLACEHOLDERS.items()}
+KIND_OF: dict[str, MediumKind] = {token: kind for kind, token in PLACEHOLDERS.items()}
 PROCESSOR_FILE = "processor_config.json"
 
 SAMPLES_PER_SECOND = 16_000
 SAMPLES_PER_POSITION = 320  # Whisper: a mel frame every 160 samples, and a convolution of stride 2
 TOLERATED_SECONDS = 0.1  # what encoders of sound add at the end of a clip
 LARGEST_SCALE, SCALE_PRECISION = 100.0, 1e-5  # of the search for a flexible picture's size
-
-
-class _Sizes(TypedDict, total=False):
-    width: int
-    height: int
-    seconds: float
-
-
-class Facts(_Sizes):
-    """What is known of a medium without decoding it: pixels of a picture or video, seconds of a video or sound."""
-
-    kind: Kind
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,9 +73,9 @@ class MediaLayout:
         return self.grid is not None or self.most_patches is not None
 
     @property
-    def senses(self) -> set[Kind]:
+    def senses(self) -> set[MediumKind]:
         """The kinds of media that are taken in."""
-        seen: set[Kind] = {"image", "video"} if self.has_vision else set()
+        seen: set[MediumKind] = {"image", "video"} if self.has_vision else set()
         return seen | ({"audio"} if self.audio_positions is not None else set())
 
     @property

@@ -5,16 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from manus.models.omni.layout import PLACEHOLDERS, REFUSED_IN_TEXT, Kind
+from manus.data.sample import NEVER_WRITTEN, PLACEHOLDERS, MediumKind
 
-PART_KEYS: dict[Kind, tuple[str, ...]] = {
+PART_KEYS: dict[MediumKind, tuple[str, ...]] = {
     "image": ("image", "url", "path"),
     "video": ("video", "url", "path"),
     "audio": ("audio", "url", "path"),
 }
 
 
-def plain(message: Mapping[str, Any], media: dict[Kind, list[Any]]) -> dict[str, Any]:
+def plain(message: Mapping[str, Any], media: dict[MediumKind, list[Any]]) -> dict[str, Any]:
     """Return a message whose content is a text with placeholders; its media are appended by kind."""
     content = message.get("content")
     parts = [{"type": "text", "text": content}] if isinstance(content, str) else content
@@ -24,7 +24,7 @@ def plain(message: Mapping[str, Any], media: dict[Kind, list[Any]]) -> dict[str,
     for part in parts:
         kind = part["type"]
         if kind == "text":
-            if found := REFUSED_IN_TEXT.search(part["text"]):
+            if found := NEVER_WRITTEN.search(part["text"]):
                 raise ValueError(f"a text holds {found[0]}; give the medium as a part of its own instead")
             text += part["text"]
             continue

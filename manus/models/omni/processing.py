@@ -18,14 +18,11 @@ from transformers import BatchFeature, WhisperFeatureExtractor
 from transformers.models.auto.image_processing_auto import get_image_processor_class_from_name
 from transformers.processing_utils import ProcessorMixin
 
+from manus.data.sample import PLACEHOLDER, PLACEHOLDERS, Facts, MediumKind
 from manus.models.omni.configuration import ManusOmniConfig
 from manus.models.omni.layout import (
-    PLACEHOLDER,
-    PLACEHOLDERS,
     SAMPLES_PER_POSITION,
     SAMPLES_PER_SECOND,
-    Facts,
-    Kind,
     MediaLayout,
 )  # fmt: skip
 from manus.models.omni.parts import plain
@@ -148,7 +145,7 @@ class ManusOmniProcessor(ProcessorMixin):
         inputs |= self.image_inputs(pictures) if pictures else {}
         inputs |= self.video_inputs([frames for frames, _ in films]) if films else {}
         inputs |= self.audio_inputs(sounds) if sounds else {}
-        known: dict[Kind, list[Facts]] = {
+        known: dict[MediumKind, list[Facts]] = {
             "image": [Facts(kind="image", width=each.width, height=each.height) for each in pictures],
             "video": [facts for _, facts in films],
             "audio": [Facts(kind="audio", seconds=len(sound) / SAMPLES_PER_SECOND) for sound in sounds],
@@ -174,7 +171,7 @@ class ManusOmniProcessor(ProcessorMixin):
         """
         is_one = not conversation or isinstance(conversation[0], Mapping)
         rows = [conversation] if is_one else conversation
-        media: dict[Kind, list[Any]] = {"image": [], "video": [], "audio": []}
+        media: dict[MediumKind, list[Any]] = {"image": [], "video": [], "audio": []}
         written = [[plain(message, media) for message in row] for row in rows]
         should_tokenize, as_dict = kwargs.pop("tokenize", False), kwargs.pop("return_dict", False)
         for_call: dict[str, Any] = {
@@ -202,7 +199,7 @@ class ManusOmniProcessor(ProcessorMixin):
         """Return the text of tokens."""
         return self.tokenizer.decode(*args, **kwargs)
 
-    def _expanded(self, texts: list[str], known: dict[Kind, list[Facts]]) -> list[str]:
+    def _expanded(self, texts: list[str], known: dict[MediumKind, list[Facts]]) -> list[str]:
         """Expand the placeholders of texts, which take the media of each kind one after another."""
         rest = {kind: list(facts) for kind, facts in known.items()}
         found = []

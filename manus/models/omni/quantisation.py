@@ -5,9 +5,9 @@ from __future__ import annotations
 import copy
 from typing import Any
 
-from manus.models.omni.senses import SENSES
+from manus.models.omni.names import ENCODERS, PROJECTORS
 
-SPARED = tuple(f"{sense}_{part}" for sense in SENSES for part in ("encoder", "projector"))
+SPARED = (*ENCODERS, *PROJECTORS)
 ENDS = ("lm_head", "embed_out", "embed_tokens", "embed_in")  # what transformers spares where nothing is said
 LISTS = ("llm_int8_skip_modules", "modules_to_not_convert")  # as bitsandbytes and the others call it
 

@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
 from manus.data.media.errors import MediaError
+from manus.data.sample import Facts
 from manus.errors import DataError
-from manus.models.omni.layout import Facts
 
 if TYPE_CHECKING:
     from PIL import Image

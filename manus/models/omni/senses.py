@@ -14,10 +14,10 @@ from transformers import PreTrainedModel
 
 from manus.models.omni.encoders import FLEXIBLE
 from manus.models.omni.features import pooled, shuffled, stacked
+from manus.models.omni.names import SENSES
 
 PICTURES_AT_ONCE = 16
 SOUNDS_AT_ONCE = 8
-SENSES = ("vision", "audio")  # each has an encoder and a projector
 MEDIA = {  # the inputs of each kind of medium, all with one entry a medium (a frame is one)
     "image": ("pixel_values", "image_states", "pixel_attention_mask", "spatial_shapes"),
     "video": ("pixel_values_videos", "video_states", "video_attention_mask", "video_spatial_shapes"),

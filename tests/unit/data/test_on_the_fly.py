@@ -13,6 +13,7 @@ import pytest
 from manus.capabilities import cot
 from manus.data import on_the_fly
 from manus.data.forms import as_text
+from manus.data.media.forms import as_media_messages
 from manus.data.on_the_fly import SAMPLED, LiveRows, describe, open_rows
 from manus.data.preparation import Quarantine
 from manus.data.prepared import open_samples, read_held_out
@@ -20,8 +21,10 @@ from manus.data.rendering import render
 from manus.data.selection import prompt_digest
 from manus.data.settings import DataSettings, Source
 from manus.errors import DataError
+from manus.models.omni.layout import MediaLayout
 from tests.pico import conversation, rows, tokenizer, write_rows
 
+LAYOUT = MediaLayout(grid=(2, 2))
 BAD: dict[str, Any] = {"messages": [{"role": "user", "content": "no answer"}]}
 
 
@@ -177,3 +180,21 @@ def test_the_same_bad_row_is_kept_once(tmp_path: Path) -> None:
     on_the_fly.take(quarantine, drawn)
     on_the_fly.take(quarantine, drawn)
     assert quarantine.seen == 6 and len(quarantine.rows) == 1
+
+
+def test_rows_with_media_are_refused_and_so_is_what_stands_for_them_where_the_model_takes_them_in(
+    tmp_path: Path,
+) -> None:
+    """Nobody would keep the media; their placeholders alone would be learned, or stop the training of an omni model."""
+    parts = [{"type": "image", "image": "a.png"}, {"type": "text", "text": "what is it?"}]
+    answer = {"role": "assistant", "content": "one"}
+    seen: dict[str, Any] = {"messages": [{"role": "user", "content": parts}, answer]}
+    typed: dict[str, Any] = {"messages": [{"role": "user", "content": "say <|image|>"}, answer]}
+    data = source(tmp_path, [*rows("first", 60), seen, typed])
+    settings = DataSettings(held_out=20, max_length=64, prepare="never", data=(data,), failure_budget=0.5)
+    for layout, read, bad in ((None, cot.read, 1), (None, as_media_messages, 2), (LAYOUT, cot.read, 2)):
+        live = open_rows([data], settings, read, tokenizer(), tmp_path, 3, layout=layout)
+        told = [json.loads(row)["reason"] for place in range(len(live)) for row in live.at(0, place).bad]
+        assert len(set(told)) == bad
+        assert any("set prepare: ahead" in reason for reason in told) == (read is not cot.read)
+        assert any("<|image|>" in reason for reason in told) == (bad == 2)

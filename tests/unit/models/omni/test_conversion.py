@@ -224,10 +224,10 @@ def _broken(parts: dict[str, Path], tmp_path: Path) -> dict[str, tuple[Any, str]
     return {
         "no encoder": ((parts["base"], None, None), "needs an encoder"),
         "text as vision": ((parts["base"], parts["base"], None), "'llama' is no vision encoder that works here"),
-        "vision as audio": ((parts["base"], None, parts["vision"]), "is no audio encoder that works here"),
+        "vision as audio": ((parts["base"], None, parts["vision"]), "is no audio_input encoder that works here"),
         "no processor": ((parts["base"], tmp_path / "bare", None), "cannot load its image processor"),
         "no config": ((parts["base"], tmp_path / "empty", None), "has no config.json"),
-        "no weights": ((parts["base"], tmp_path / "config", None), "cannot load a vision encoder"),
+        "no weights": ((parts["base"], tmp_path / "config", None), "the encoder in .* cannot be loaded"),
         "mamba": ((tmp_path / "mamba", parts["vision"], None), "cannot get senses: .*keeps a state"),
     }
 

@@ -12,7 +12,8 @@ from PIL import Image
 from small import film, omni, picture, sound
 from transformers import AutoProcessor
 
-from manus.models.omni.layout import PLACEHOLDERS, MediaLayout
+from manus.data.sample import PLACEHOLDERS
+from manus.models.omni.layout import MediaLayout
 
 COMMON = {"deadline": None, "suppress_health_check": [HealthCheck.function_scoped_fixture]}
 
