@@ -13,6 +13,7 @@ from manus import capabilities
 from manus.data.sample import SampleKind
 from manus.data.settings import DataSettings, Source
 from manus.errors import nearest
+from manus.models.senses import SensesSettings
 from manus.recipe_fields import (
     CAPABILITIES,
     DEFAULT_METHOD,
@@ -25,6 +26,7 @@ from manus.recipe_fields import (
     Overrides,
     StageHeader,
     default_method,
+    has_senses,
     models_with,
     nearest_word,
     senses_model,
@@ -110,13 +112,13 @@ class StageReader:
         header = self.problems.check(StageHeader, _only(own, StageHeader.model_fields), keys)
         probe_settings = CAPABILITIES[entry.capability].Settings
         probe = header and self.problems.check(probe_settings, header.probe, (*keys, "probe"))
-        method = self.method_of(entry)
-        if method is None:
-            for key in _except(own, StageHeader.model_fields):
-                self.is_accepted(key, own[key], keys)
-            return None
         senses_keys = senses_model(entry.capability)
         of_senses = senses_keys.model_fields if senses_keys else {}
+        method = self.method_of(entry)
+        if method is None:
+            for key in _except(own, (*StageHeader.model_fields, *of_senses)):
+                self.is_accepted(key, own[key], keys)
+            return None
         known = {**DataSettings.model_fields, **METHODS[method].Settings.model_fields, **of_senses}
         planned = senses_keys.PLANNED if senses_keys else ()
         for key in _except(own, (*known, *StageHeader.model_fields)):
@@ -137,7 +139,7 @@ class StageReader:
                 self.problems.refuse(at, f"makes pairs of answers, and {method} learns from {kind}; remove this key")
             data = data.model_copy(update={"on_policy": None})
         if data is not None and training is not None and data.prepare == "never":
-            self.check_unprepared(data, training, (*origin["prepare"], "prepare"))
+            self.check_unprepared(entry.capability, data, training, (*origin["prepare"], "prepare"))
         if data is not None:
             self.check_sources(data.data, data_at, "prompt" if data.on_policy else kind)
         senses = self.problems.check(senses_keys, _only(own, of_senses), keys) if senses_keys else None
@@ -145,10 +147,14 @@ class StageReader:
             return None
         return Stage(entry.name, entry.capability, method, data, training, probe, data_at, keys, senses)
 
-    def check_unprepared(self, data: DataSettings, training: Any, keys: KeyPath) -> None:
+    def check_unprepared(self, capability: str, data: DataSettings, training: Any, keys: KeyPath) -> None:
         """Refuse `prepare: never` where rows must be known before the training."""
+        if has_senses(capability):
+            self.problems.refuse(keys, "never is for text alone: media are checked and kept ahead; remove this key")
+            return
         if not isinstance(training, PackingSettings):
-            able = ", ".join(name for name, method in METHODS.items() if issubclass(method.Settings, PackingSettings))
+            packing = [name for name, method in METHODS.items() if issubclass(method.Settings, PackingSettings)]
+            able = ", ".join(name for name in packing if not getattr(METHODS[name], "NEEDS_SENSES", False))
             self.problems.refuse(keys, f"never works with {able}; other methods learn from what is prepared ahead")
         elif training.packing:
             self.problems.refuse(keys, "never knows no lengths ahead, so rows cannot be packed; add packing: false")
@@ -270,6 +276,8 @@ def _unknown_key(key: str, known: Iterable[str], method: str | None = None) -> s
         return f"is no setting of method {method}, only of {', '.join(others)}"
     if key in Header.model_fields:
         return "belongs to the top level of the recipe, not here"
+    if key in SensesSettings.model_fields:
+        return "belongs to the stage `omni`, which adds the encoders; write it there"
     return f"unknown key; {nearest_word(key, [*known, *StageHeader.model_fields])}"
 
 

@@ -181,7 +181,7 @@ def test_an_unexpected_error_is_one_message_too(run, monkeypatch):
         ("seed=-1", "--config seed: must be at least 0, not -1"),
         (
             "training_method=foo",
-            "--config training_method: unknown method 'foo'; known: cpt, distillation, dora, dpo, grpo, lora, orpo, ppo, qlora, sft",
+            "--config training_method: unknown method 'foo'; known: alignment, cpt, distillation, dora, dpo, grpo, lora, orpo, ppo, qlora, sft",
         ),
         ("epoch=1", "--set epoch=1: did you mean 'epochs'?"),
         ("epochs", "--set epochs: the value is missing; write --set epochs=..."),
