@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 import typer.core
 
-from manus.errors import EXIT_FAILED, InputError, Interrupted, ManusError
+from manus.errors import EXIT_FAILED, InputError, Interrupted, ManusError, ModelError
 
 if TYPE_CHECKING:
     from manus.models.detect import Detection
@@ -205,9 +205,11 @@ def detect(
 @app.command()
 def chat(
     model: Annotated[str, typer.Argument(help="A folder such as results/R/merged, package:NAME/FOLDER or a hub id.")],
-    image: Annotated[list[Path] | None, typer.Option(help="A picture to talk about; can be repeated.")] = None,
-    video: Annotated[list[Path] | None, typer.Option(help="A video, likewise.")] = None,
-    audio: Annotated[list[Path] | None, typer.Option(help="A sound, likewise.")] = None,
+    image: Annotated[
+        list[Path] | None, typer.Option(metavar="FILE", help="A picture to talk about; can be repeated.")
+    ] = None,
+    video: Annotated[list[Path] | None, typer.Option(metavar="FILE", help="A video, likewise.")] = None,
+    audio: Annotated[list[Path] | None, typer.Option(metavar="FILE", help="A sound, likewise.")] = None,
     once: Annotated[str | None, typer.Option(metavar="QUESTION", help="Ask this, print the answer, and end.")] = None,
     system: Annotated[str | None, typer.Option(help="What the model is told before everything else.")] = None,
     max_new_tokens: Annotated[int, typer.Option(min=1, help="The longest answer.")] = 512,
@@ -424,7 +426,10 @@ def _model(name: str) -> tuple[Path, Detection]:
     from manus.models.detect import detect as detect_modalities
 
     path = Path(name).expanduser()
-    folder = path if path.exists() else local_folder(find_base(name, Path(), Digests(), {}))
+    try:
+        folder = path if path.exists() else local_folder(find_base(name, Path(), Digests(), {}))
+    except ModelError as error:
+        raise ModelError(str(error).removeprefix("base_model ")) from None
     return folder, detect_modalities(folder)
 
 

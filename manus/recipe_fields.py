@@ -61,6 +61,7 @@ WORDS_OF_OTHERS = {
     "num_train_epochs": "epochs", "per_device_train_batch_size": "batch_size", "micro_batch_size": "batch_size",
     "cutoff_len": "max_length", "sequence_len": "max_length", "bf16": "precision", "fp16": "precision",
     "dataset": "data", "datasets": "data", "model_name_or_path": "base_model", "full": "sft",
+    "audio": "audio_input", "audio_encoder": "audio_input", "vision_tower": "vision", "image": "vision",
 }  # fmt: skip
 
 Mismatch = Literal["projectors only", "text alone", "no senses"]

@@ -13,6 +13,7 @@ from manus import capabilities
 from manus.data.sample import SampleKind
 from manus.data.settings import DataSettings, Source
 from manus.errors import nearest
+from manus.models.senses import SensesSettings
 from manus.recipe_fields import (
     CAPABILITIES,
     DEFAULT_METHOD,
@@ -111,13 +112,13 @@ class StageReader:
         header = self.problems.check(StageHeader, _only(own, StageHeader.model_fields), keys)
         probe_settings = CAPABILITIES[entry.capability].Settings
         probe = header and self.problems.check(probe_settings, header.probe, (*keys, "probe"))
-        method = self.method_of(entry)
-        if method is None:
-            for key in _except(own, StageHeader.model_fields):
-                self.is_accepted(key, own[key], keys)
-            return None
         senses_keys = senses_model(entry.capability)
         of_senses = senses_keys.model_fields if senses_keys else {}
+        method = self.method_of(entry)
+        if method is None:
+            for key in _except(own, (*StageHeader.model_fields, *of_senses)):
+                self.is_accepted(key, own[key], keys)
+            return None
         known = {**DataSettings.model_fields, **METHODS[method].Settings.model_fields, **of_senses}
         planned = senses_keys.PLANNED if senses_keys else ()
         for key in _except(own, (*known, *StageHeader.model_fields)):
@@ -149,15 +150,10 @@ class StageReader:
     def check_unprepared(self, capability: str, data: DataSettings, training: Any, keys: KeyPath) -> None:
         """Refuse `prepare: never` where rows must be known before the training."""
         if has_senses(capability):
-            self.problems.refuse(
-                keys, f"never reads rows of text alone, and {capability} has media; set prepare: ahead"
-            )
+            self.problems.refuse(keys, f"never reads text alone, and {capability} has media; set prepare: ahead")
         elif not isinstance(training, PackingSettings):
-            able = ", ".join(
-                name
-                for name, method in METHODS.items()
-                if issubclass(method.Settings, PackingSettings) and not getattr(method, "NEEDS_SENSES", False)
-            )
+            packing = [name for name, method in METHODS.items() if issubclass(method.Settings, PackingSettings)]
+            able = ", ".join(name for name in packing if not getattr(METHODS[name], "NEEDS_SENSES", False))
             self.problems.refuse(keys, f"never works with {able}; other methods learn from what is prepared ahead")
         elif training.packing:
             self.problems.refuse(keys, "never knows no lengths ahead, so rows cannot be packed; add packing: false")
@@ -279,6 +275,8 @@ def _unknown_key(key: str, known: Iterable[str], method: str | None = None) -> s
         return f"is no setting of method {method}, only of {', '.join(others)}"
     if key in Header.model_fields:
         return "belongs to the top level of the recipe, not here"
+    if key in SensesSettings.model_fields:
+        return "belongs to the stage `omni`, which adds the encoders; write it there"
     return f"unknown key; {nearest_word(key, [*known, *StageHeader.model_fields])}"
 
 

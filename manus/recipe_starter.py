@@ -16,7 +16,9 @@ defaults:                  # for every stage that does not say otherwise
   batch_size: 4
   held_out: 50             # samples that are never trained on and measure the gain
 
-capabilities:              # the stages, in order: cot, reasoning, thinking, tools
+# Stages: cot, reasoning, thinking, tools; with pictures, video and sound: omni, which gives the model senses, and after
+# it vision-qa, video-understanding, hearing.
+capabilities:              # the stages, in order
   - cot:
       data: [{generator: cot}]             # synthetic; or your own: [{path: my_data.jsonl}], [{hub: OWNER/NAME}]
       sample_size: 200

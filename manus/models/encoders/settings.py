@@ -112,4 +112,5 @@ class SenseSettings(Frozen):
         except ValueError as error:
             if not NAME.fullmatch(name):
                 raise ModelError(f"{sense}: {error}") from None
-        raise ModelError(f"{sense}: {name!r} is no choice of configs/encoders.yaml; {did_you_mean(name, choices)}")
+        hint = did_you_mean(name, choices)
+        raise ModelError(f"{sense}: {name!r} is no choice of configs/encoders.yaml; {hint}; a folder is ./{name}")
