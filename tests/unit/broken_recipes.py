@@ -269,7 +269,7 @@ WHOLE = [
     (f"{BASE}capabilities:\n  - omni: {{audio: x}}\n", 3, "unknown key; did you mean 'audio_input'?"),
     (f"{BASE}capabilities: [omni, vision-qa: {{vision: x}}]\n", 2, "vision-qa.vision: belongs to the stage `omni`"),
     (f"{BASE}defaults: {{most_frames: 2}}\ncapabilities: [omni]\n", 2, "defaults.most_frames: belongs to the stage `omni`"),
-    (f"{BASE}capabilities: [omni, hearing: {{prepare: never, data: [{{path: a}}]}}]\n", 2, "hearing.prepare", "media are checked"),
+    (f"{BASE}capabilities: [omni, hearing: {{prepare: never, data: [{{path: a}}]}}]\n", 2, "hearing.prepare", "has media; set prepare: ahead"),
     (f"{BASE}capabilities:\n  - omni\n  - omni: {{name: more}}\n", 4, "stage 'omni' adds the encoders already"),
     (f"{BASE}compose: parallel\nmerge: {{combine: linear}}\ncapabilities: [omni, vision-qa]\n", 4, "use compose: sequential"),
     (f"{BASE}capabilities:\n  - cot: {{method: alignment}}\n", 3, "this capability uses text alone", "use method: lora"),
