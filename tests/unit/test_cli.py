@@ -281,3 +281,10 @@ def test_new_refuses_what_cannot_be_written_or_read_later(run):
     done = run("manus", "new", "my recipe.yaml")
     assert done.code == 2
     assert "the file's name becomes a folder" in done.err
+
+
+@pytest.mark.parametrize("command", ["detect", "chat"])
+def test_a_model_that_is_not_there_is_called_as_it_was_given(run, command):
+    done = run("manus", command, "nofolder")
+    assert done.code == 2
+    assert done.err.startswith("'nofolder': no such file or directory here")

@@ -74,5 +74,7 @@ def test_a_recipe_chooses_by_name_or_by_spec(tmp_path: Path, monkeypatch: pytest
     assert choices.spec_of("vision", "facebook/dinov2-base") == "facebook/dinov2-base"
     with pytest.raises(ModelError, match="did you mean 'small'"):
         choices.spec_of("vision", "smal")
+    with pytest.raises(ModelError, match=r"a folder is \./encoder"):
+        choices.spec_of("vision", "encoder")
     with pytest.raises(ModelError, match="DISTRIBUTION/PATH"):
         choices.spec_of("vision", "package:alone")
