@@ -35,9 +35,14 @@ def projector_parameters(model: nn.Module) -> dict[str, nn.Parameter]:
     return {name: value for name, value in model.named_parameters() if name.startswith(PROJECTORS)}
 
 
+def projectors_of(model: nn.Module) -> list[str]:
+    """Return the names of the projectors that a model has."""
+    return [name for name in PROJECTORS if getattr(model, name, None) is not None]
+
+
 def adaptable(model: PreTrainedModel, targets: str | list[str]) -> list[str]:
     """Return the full names of an omni model's linear layers that get an adapter: of the language model, those that
-    `targets` names, or all but the head; and all of the projectors. Never of the encoders.
+    `targets` names, or all but the head. Projectors are trained whole, encoders never.
 
     Raises:
         ModelError: no layer of the language model is meant.
@@ -50,7 +55,7 @@ def adaptable(model: PreTrainedModel, targets: str | list[str]) -> list[str]:
         of_language = [name for name in of_language if name.endswith(wanted)]
     if not of_language:
         raise ModelError(f"targets: no linear layer of {type(language_model_of(model)).__name__} is called {targets}")
-    return [*of_language, *(name for name, _ in linear if name.startswith(PROJECTORS))]
+    return of_language
 
 
 def save_projectors(model: nn.Module, folder: Path) -> None:

@@ -20,6 +20,7 @@ from manus.models.projectors import (
     is_omni,
     language_model_of,
     projector_parameters,
+    projectors_of,
 )
 from manus.training.low_rank import accumulate
 from manus.training.settings import AdapterKind, AdapterSettings, TrainingSettings
@@ -86,9 +87,11 @@ def trainable(
     if config is None:
         return model
     try:
-        return get_peft_model(model, config)
+        adapted = get_peft_model(model, config)
     except ValueError as error:
         raise InputError(f"targets: {str(error).splitlines()[0]}") from None
+    keep_in_32_bits(adapted)
+    return adapted
 
 
 def start_model(base: Path, trained: Sequence[Trained], adapter: Learned, precision: Precision) -> PreTrainedModel:
@@ -127,11 +130,12 @@ def lora_config(
         return None
     assert isinstance(settings, AdapterSettings), "methods with adapters have their settings"
     targets = settings.targets if isinstance(settings.targets, str) else list(settings.targets)
+    whole: list[str] | None = None
     if is_omni(model):
-        targets = adaptable(model, targets)
+        targets, whole = adaptable(model, targets), projectors_of(model)
     config = LoraConfig(
         r=settings.rank, lora_alpha=settings.alpha, lora_dropout=settings.dropout, target_modules=targets,
-        use_dora=adapter == "dora", task_type=task, **_upper(model, settings.upper_layers),
+        use_dora=adapter == "dora", task_type=task, modules_to_save=whole, **_upper(model, settings.upper_layers),
     )  # fmt: skip
     return accumulate(config, model)
 
@@ -174,7 +178,7 @@ def of_trl(job: StageJob, model: Any, callbacks: list[Any], task: str = "CAUSAL_
 
 
 def keep_in_32_bits(model: torch.nn.Module) -> None:
-    """Give trained weights 32 bits again, where TRL has rounded an adapter on 4-bit weights to bf16."""
+    """Give trained weights 32 bits: TRL rounds an adapter on 4-bit weights to bf16, PEFT leaves projectors as they were."""
     for parameter in model.parameters():
         if parameter.requires_grad:
             parameter.data = parameter.data.float()
