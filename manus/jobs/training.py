@@ -24,7 +24,8 @@ def build_reward(job: Job) -> dict[str, Any]:
     import_peft()
     from manus.training.reward_model import train_reward_model
 
-    metrics = train_reward_model(order_of(job, job.learned, job.folder(f"data/{job.artifact.name}"), ()))
+    order = order_of(job, job.learned, job.folder(f"data/{job.artifact.name}"), ())
+    metrics = train_reward_model(replace(order, base=job.text_base))  # it reads answers, for which no sense is needed
     if ranks.is_first():
         draw(job.staging)
     return metrics

@@ -11,12 +11,10 @@ from typing import Any
 import torch
 from safetensors import safe_open
 from transformers import (
-    AutoImageProcessor,
     AutoTokenizer,
     PreTrainedConfig,
     PreTrainedModel,
     PreTrainedTokenizerBase,
-    WhisperFeatureExtractor,
 )  # fmt: skip
 
 from manus.data.sample import PLACEHOLDERS, RESERVED
@@ -25,9 +23,10 @@ from manus.models.composition import load_plain
 from manus.models.encoders.loading import encoder_config, weights_digest
 from manus.models.folders import FLOATS, GENERATION, weight_files
 from manus.models.omni.configuration import ManusOmniConfig
-from manus.models.omni.encoders import FLEXIBLE, load_audio, load_vision
+from manus.models.omni.encoders import load_audio, load_vision
 from manus.models.omni.layout import SAMPLES_PER_POSITION, SAMPLES_PER_SECOND, MediaLayout
 from manus.models.omni.modeling import ManusOmniForConditionalGeneration, why_unfit
+from manus.models.omni.preparers import feature_extractor, image_processor, media_layout
 from manus.models.omni.processing import ManusOmniProcessor
 from manus.models.omni.settings import OmniSettings
 
@@ -72,9 +71,9 @@ def assemble(
     seen = _vision_encoder(vision) if vision is not None else None
     heard = load_audio(audio, _hearing(audio, settings)) if audio is not None else None
     parts = {"vision": seen, "audio": heard}
-    images = _image_processor(vision, seen.config) if vision is not None and seen is not None else None
-    sounds = _feature_extractor(audio, heard.config) if audio is not None and heard is not None else None
-    layout = _layout(images, seen.config if seen else None, heard.config if heard else None, settings)
+    images = image_processor(vision, seen.config) if vision is not None and seen is not None else None
+    sounds = feature_extractor(audio, heard.config) if audio is not None and heard is not None else None
+    layout = media_layout(images, seen.config if seen else None, heard.config if heard else None, settings)
     config = _configuration(language_model, tokenizer, text_tokens, parts, layout, settings)
     config.encoders = {
         sense: {**reference, "sha256": weights_digest(_present(parts[sense]).state_dict())}
@@ -137,63 +136,6 @@ def _hearing(folder: Path, settings: OmniSettings) -> PreTrainedConfig:
             raise ModelError(f"longest_audio_seconds: {settings.longest_audio_seconds} is not within 0.02 ... {most:g}")
         config.max_source_positions = positions
     return config
-
-
-def _image_processor(folder: Path, config: PreTrainedConfig) -> Any:
-    """Return what prepares pictures; it shows the whole picture to an encoder of fixed resolution, nothing cut off."""
-    try:
-        processor = AutoImageProcessor.from_pretrained(folder, local_files_only=True, backend="pil")
-    except (OSError, ValueError, KeyError, TypeError, ImportError) as error:
-        raise ModelError(f"{folder}: cannot load its image processor (preprocessor_config.json): {error}") from error
-    if config.model_type == FLEXIBLE:
-        return processor
-    size = config.image_size
-    crop = getattr(processor, "crop_size", None)
-    if config.model_type.startswith("dinov2") and crop:  # trained at another resolution than it is used at
-        size = [crop["height"], crop["width"]]
-    high, wide = (size, size) if isinstance(size, int) else size
-    patch = config.patch_size if isinstance(config.patch_size, int) else config.patch_size[0]
-    settings = processor.to_dict() | {
-        "size": {"height": high - high % patch, "width": wide - wide % patch},
-        "do_center_crop": False,
-        "do_resize": True,
-        "do_convert_rgb": True,
-    }
-    return type(processor).from_dict(settings)
-
-
-def _feature_extractor(folder: Path, config: PreTrainedConfig) -> WhisperFeatureExtractor:
-    try:
-        extractor = WhisperFeatureExtractor.from_pretrained(folder, local_files_only=True)
-    except (OSError, ValueError, KeyError) as error:
-        raise ModelError(f"{folder}: cannot load its feature extractor (preprocessor_config.json): {error}") from error
-    if extractor.feature_size != config.num_mel_bins or extractor.sampling_rate != SAMPLES_PER_SECOND:
-        raise ModelError(
-            f"{folder}: its feature extractor gives {extractor.feature_size} mel bands at {extractor.sampling_rate} Hz, "
-            f"its encoder takes {config.num_mel_bins} at {SAMPLES_PER_SECOND} Hz"
-        )
-    return extractor
-
-
-def _layout(
-    images: Any, seen: PreTrainedConfig | None, heard: PreTrainedConfig | None, settings: OmniSettings
-) -> MediaLayout:
-    is_flexible = seen is not None and seen.model_type == FLEXIBLE
-    grid = None
-    if seen is not None and not is_flexible:
-        high, wide = (seen.patch_size,) * 2 if isinstance(seen.patch_size, int) else seen.patch_size
-        grid = (images.size["height"] // high, images.size["width"] // wide)
-    return MediaLayout(
-        grid=grid,
-        patch_size=images.patch_size if is_flexible else None,
-        most_patches=images.max_num_patches if is_flexible else None,
-        pixel_shuffle=settings.vision_pixel_shuffle,
-        video_pool=settings.video_pool,
-        frames_per_second=settings.frames_per_second,
-        most_frames=settings.most_frames,
-        audio_positions=heard.max_source_positions if heard is not None else None,
-        audio_stack=settings.audio_stack,
-    )
 
 
 def _configuration(

@@ -90,6 +90,11 @@ class ManusOmniForConditionalGeneration(Senses, PreTrainedModel, GenerationMixin
         """Replace the language model's head."""
         self.language_model.set_output_embeddings(value)
 
+    @property
+    def base_model(self) -> Any:
+        """The language model without its head, which TRL asks for the states of texts; it knows no media."""
+        return self.language_model.base_model
+
     def get_decoder(self, *args: Any, **kwargs: Any) -> Any:
         """Return the language model without its head."""
         return self.language_model.get_decoder()

@@ -9,6 +9,7 @@ from conftest import QUESTION
 from peft import LoraConfig, PeftModel, get_peft_model, prepare_model_for_kbit_training
 from small import film, omni, picture, sound
 from transformers import AutoModelForCausalLM, AutoProcessor, QuantoConfig
+from trl.trainer.utils import add_fused_lm_head
 
 from manus.models.composition import Trained, compose, load_model
 from manus.models.merge_settings import MergeSettings
@@ -223,6 +224,16 @@ def trained(model: Any, batch: Any, folder: Path, **lora: Any) -> Trained:
     assert losses[-1] < losses[0]
     active.save_pretrained(folder)
     return Trained("stage", "adapter", folder)
+
+
+def test_trl_computes_the_loss_of_texts_by_parts(checkpoint: Path, processor: Any) -> None:
+    """As its trainers of preferences and of rewards do: states from the backbone, tokens' likelihoods from the head."""
+    model = load_model(checkpoint, torch.float32)
+    ids = processor.tokenizer(["what do you see"], return_tensors="pt")["input_ids"]
+    expected = torch.log_softmax(model(ids).logits[:, :-1], -1).gather(-1, ids[:, 1:, None])[..., 0]
+    add_fused_lm_head(model)
+    found = model(input_ids=ids, labels=ids, fused_lm_head=True).log_probs
+    torch.testing.assert_close(found.reshape(-1), expected.reshape(-1), atol=1e-4, rtol=1e-4)
 
 
 @pytest.mark.parametrize(

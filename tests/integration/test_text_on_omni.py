@@ -1,0 +1,49 @@
+"""Stages of text alone train on a model with senses as on any other, by the methods whose losses TRL computes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from manus.models.composition import compose, load_model
+from manus.models.folders import copy_tokenizer
+from tests.integration.stage import prepared, trained
+from tests.pico import pairs, rows
+from tests.pico_omni import with_senses
+
+
+@pytest.fixture(scope="module")
+def omni(undecided_base: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return with_senses(undecided_base, tmp_path_factory.mktemp("omni"))
+
+
+@pytest.mark.parametrize(
+    ("method", "settings"), [("dpo", {}), ("orpo", {}), ("grpo", {"max_new_tokens": 12}), ("distillation", {})]
+)
+@pytest.mark.parametrize("adapter", ["lora", "none"])
+def test_only_the_language_model_learns_from_texts(
+    omni: Path, tmp_path: Path, method: str, settings: dict[str, Any], adapter: str
+) -> None:
+    kinds: dict[str, Any] = {"dpo": "preference", "orpo": "preference", "grpo": "prompt"}
+    kind = kinds.get(method, "messages")
+    data = prepared(omni, tmp_path / "data", pairs("first", 24) if kind == "preference" else rows("first", 24), 4, kind)
+    # From another teacher than itself, or there is nothing to learn.
+    teacher = (with_senses(_other(omni, tmp_path), tmp_path / "teacher"), ()) if method == "distillation" else None
+    stage = trained(
+        omni, data, tmp_path / "run", method, teacher=teacher, epochs=1, batch_size=8, adapter=adapter, **settings
+    )
+    before, after = load_model(omni, torch.float32).state_dict(), compose(omni, [stage], torch.float32).state_dict()
+    changed = {name.split(".")[0] for name in before if not torch.equal(before[name], after[name])}
+    assert changed == {"language_model"}
+
+
+def _other(omni: Path, folder: Path) -> Path:
+    model = load_model(omni, torch.float32).language_model
+    with torch.no_grad():
+        model.lm_head.weight.mul_(0.5)
+    model.save_pretrained(folder / "other")
+    copy_tokenizer(omni, folder / "other")
+    return folder / "other"
