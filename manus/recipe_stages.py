@@ -149,9 +149,7 @@ class StageReader:
     def check_unprepared(self, capability: str, data: DataSettings, training: Any, keys: KeyPath) -> None:
         """Refuse `prepare: never` where rows must be known before the training."""
         if has_senses(capability):
-            self.problems.refuse(
-                keys, f"never reads rows of text alone, and {capability} has media; set prepare: ahead"
-            )
+            self.problems.refuse(keys, f"never reads text alone, and {capability} has media; set prepare: ahead")
         elif not isinstance(training, PackingSettings):
             able = ", ".join(
                 name
