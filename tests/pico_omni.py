@@ -8,8 +8,12 @@ from tests.unit.models.omni import small
 
 
 def encoders(folder: Path) -> tuple[Path, Path]:
-    """Save a vision encoder of 32 pixels and an audio encoder of two seconds; return their folders."""
-    return small.vision_encoder("siglip_vision_model", folder / "seeing"), small.whisper(folder / "hearing")
+    """Save a vision encoder of 32 pixels and an audio encoder of four seconds; return their folders.
+
+    A spoken sentence fits into that: a longer sound is cut into pieces, and only whole ones have a caption of their own.
+    """
+    seeing = small.vision_encoder("siglip_vision_model", folder / "seeing")
+    return seeing, small.whisper(folder / "hearing", positions=200)
 
 
 def with_senses(base: Path, folder: Path) -> Path:

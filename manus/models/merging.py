@@ -125,7 +125,7 @@ def _merged(
 
 def _largest_rank(configs: Sequence[PeftConfig], only_adapters: bool) -> int:
     if not only_adapters or not all(isinstance(config, LoraConfig) for config in configs):
-        raise InputError("merge: svd has no default rank where a stage trained all weights; add svd_rank: 64")
+        raise InputError("merge: svd has no default rank where a stage trained whole weights; add svd_rank: 64")
     return max(int(rank) for config in configs for rank in (config.r, *config.rank_pattern.values()))
 
 

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
+import signal
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
+
+import pytest
 
 from manus.capabilities import cot, vision_qa
 from manus.data.preparation import prepare
@@ -12,7 +17,11 @@ from manus.data.prepared import read_held_out
 from manus.data.rendering import load_tokenizer
 from manus.data.sample import SampleKind
 from manus.data.settings import DataSettings, Source
+from manus.errors import Interrupted
 from manus.evaluation.probes import Probe, measure
+from manus.guards.requests import REQUESTS
+from manus.guards.run import RUN
+from manus.guards.settings import GuardSettings
 from manus.jobs.data import reader_of
 from manus.models.composition import Trained, compose
 from manus.models.omni.layout import MediaLayout
@@ -80,6 +89,31 @@ def trained(
     return Trained(folder.name, kind, order.staging / kind)
 
 
+def stopped(order: StageJob, stops: Sequence[int], method: str = "lora") -> tuple[list[float], str]:
+    """Train a stage, stopped by a signal after some steps; return its losses and the hash of its weights."""
+    for stop in (*stops, None):
+        cross = RUN.cross
+
+        def crossing(doing: str, step: int = 0, *rest: Any, stop: int | None = stop, cross: Any = cross) -> None:
+            REQUESTS.stop = signal.SIGTERM if step and step == stop else None
+            cross(doing, step, *rest)
+
+        with (
+            pytest.MonkeyPatch.context() as patch,
+            RUN.of(order.work, GuardSettings(cooldown_every_steps=0), "starting"),
+        ):
+            patch.setattr(RUN, "cross", crossing)
+            patch.setattr(REQUESTS, "stop", None)
+            if stop is None:
+                METHODS[method].train(order)
+            else:
+                with pytest.raises(Interrupted, match="next run continues"):
+                    METHODS[method].train(order)
+    lines = (order.staging / "metrics.jsonl").read_text().splitlines()
+    (weights,) = order.staging.rglob("*.safetensors")
+    return [json.loads(line)["loss"] for line in lines], hashlib.sha256(weights.read_bytes()).hexdigest()
+
+
 def measured(base: Path, chain: Sequence[Trained], data: Path) -> dict[str, Any]:
     """Measure the held-out samples of prepared data on base + chain."""
     import torch
@@ -88,4 +122,4 @@ def measured(base: Path, chain: Sequence[Trained], data: Path) -> dict[str, Any]
     return measure(probe, compose(base, chain, torch.float32), load_tokenizer(base), "test")
 
 
-__all__ = ["job", "measured", "prepared", "rows", "trained"]
+__all__ = ["job", "measured", "prepared", "rows", "stopped", "trained"]

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
-import signal
 from pathlib import Path
 from typing import Any
 
@@ -14,12 +11,7 @@ from manus.capabilities import cot
 from manus.data.preparation import prepare
 from manus.data.rendering import load_tokenizer
 from manus.data.settings import DataSettings, Source
-from manus.errors import Interrupted
-from manus.guards.requests import REQUESTS
-from manus.guards.run import RUN
-from manus.guards.settings import GuardSettings
-from manus.recipe import METHODS
-from tests.integration.stage import job
+from tests.integration.stage import job, stopped
 from tests.pico import rows, write_rows
 
 HARD: dict[str, Any] = {
@@ -48,27 +40,7 @@ def large(pico_base: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 def train(base: Path, data: Path, folder: Path, stops: tuple[int, ...], **settings: Any) -> tuple[list[float], str]:
     """Train a stage, stopped by a signal after some steps; return its losses and the hash of its weights."""
     order = job(base, data, folder, "lora", **(HARD | settings))
-    for stop in (*stops, None):
-        cross = RUN.cross
-
-        def crossing(doing: str, step: int = 0, *rest: Any, stop: int | None = stop, cross: Any = cross) -> None:
-            REQUESTS.stop = signal.SIGTERM if step and step == stop else None
-            cross(doing, step, *rest)
-
-        with (
-            pytest.MonkeyPatch.context() as patch,
-            RUN.of(order.work, GuardSettings(cooldown_every_steps=0), "starting"),
-        ):
-            patch.setattr(RUN, "cross", crossing)
-            patch.setattr(REQUESTS, "stop", None)
-            if stop is None:
-                METHODS["lora"].train(order)
-            else:
-                with pytest.raises(Interrupted, match="next run continues"):
-                    METHODS["lora"].train(order)
-    lines = (folder / "staging" / "metrics.jsonl").read_text().splitlines()
-    (weights,) = (folder / "staging").rglob("*.safetensors")
-    return [json.loads(line)["loss"] for line in lines], hashlib.sha256(weights.read_bytes()).hexdigest()
+    return stopped(order, stops)
 
 
 @pytest.mark.parametrize("packing", [False, True])

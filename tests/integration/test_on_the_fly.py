@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import os
 import signal
 from collections.abc import Callable
@@ -18,14 +16,11 @@ from manus.capabilities import cot
 from manus.data.on_the_fly import LiveRows, describe, open_rows
 from manus.data.rendering import load_tokenizer
 from manus.data.settings import DataSettings, Source
-from manus.errors import DataError, Interrupted, ManusError
-from manus.guards.requests import REQUESTS
-from manus.guards.run import RUN
-from manus.guards.settings import GuardSettings
+from manus.errors import DataError, ManusError
 from manus.models.composition import Trained
 from manus.recipe import METHODS
 from manus.training.job import StageJob
-from tests.integration.stage import job, measured
+from tests.integration.stage import job, measured, stopped
 from tests.pico import rows, write_rows
 
 BAD: dict[str, Any] = {"messages": [{"role": "user", "content": "no answer"}]}
@@ -50,28 +45,9 @@ def described(base: Path, folder: Path, data: list[dict[str, Any]], **settings: 
 
 def train(order: StageJob, stops: tuple[int, ...] = ()) -> tuple[list[float], str, str]:
     """Train a stage, stopped by a signal after some steps; return its losses, the hash of its weights, and the bad rows."""
-    for stop in (*stops, None):
-        cross = RUN.cross
-
-        def crossing(doing: str, step: int = 0, *rest: Any, stop: int | None = stop, cross: Any = cross) -> None:
-            REQUESTS.stop = signal.SIGTERM if step and step == stop else None
-            cross(doing, step, *rest)
-
-        with (
-            pytest.MonkeyPatch.context() as patch,
-            RUN.of(order.work, GuardSettings(cooldown_every_steps=0), "starting"),
-        ):
-            patch.setattr(RUN, "cross", crossing)
-            patch.setattr(REQUESTS, "stop", None)
-            if stop is None:
-                METHODS["lora"].train(order)
-            else:
-                with pytest.raises(Interrupted, match="next run continues"):
-                    METHODS["lora"].train(order)
-    lines = (order.staging / "metrics.jsonl").read_text().splitlines()
-    (weights,) = order.staging.rglob("*.safetensors")
+    losses, weights = stopped(order, stops)
     told = (order.staging / "quarantine.jsonl").read_text()
-    return [json.loads(line)["loss"] for line in lines], hashlib.sha256(weights.read_bytes()).hexdigest(), told
+    return losses, weights, told
 
 
 def test_a_run_stopped_three_times_ends_in_the_same_bits(pico_base: Path, tmp_path: Path) -> None:

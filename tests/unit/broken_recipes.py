@@ -275,7 +275,6 @@ WHOLE = [
     (f"{BASE}capabilities:\n  - cot: {{method: alignment}}\n", 3, "this capability uses text alone", "use method: lora"),
     (f"{BASE}capabilities:\n  - vision-qa: {{prepare: never}}\n", 3, "vision-qa has media; set prepare: ahead"),
     (f"{BASE}capabilities:\n  - vision-qa: {{method: dpo}}\n", 3, "its batches hold text alone", "use method: lora"),
-    (f"{BASE}capabilities:\n  - omni\n  - vision-qa: {{prepare: never, data: [{{path: a.jsonl}}]}}\n", 4, "vision-qa has media", "set prepare: ahead"),
     (f"{BASE}capabilities: [podcasts]\n", 2, "did you mean 'podcast'? It is designed but not built yet"),
     # pairs and names
     (f"{BASE}capabilities:\n  - tools:\n      method: cpt\n", 4, "tools cannot be trained by cpt", "use method: lora"),
