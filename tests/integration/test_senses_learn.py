@@ -1,0 +1,104 @@
+"""The whole way from rows to a probe: a pico model learns to see by our own methods, and fails when it is blindfolded."""
+
+from __future__ import annotations
+
+import io
+import json
+import random
+from base64 import b64encode
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from PIL import Image, ImageDraw
+
+from manus.capabilities import vision_qa
+from manus.data.preparation import prepare
+from manus.data.prepared import read_held_out
+from manus.data.rendering import load_tokenizer
+from manus.data.settings import DataSettings, Source
+from manus.evaluation.ablations import measure_ablated
+from manus.evaluation.probes import Probe, measure
+from manus.models.composition import compose
+from manus.models.media_inputs import MediaInputs
+from manus.models.omni.layout import MediaLayout
+from tests.integration.stage import trained
+from tests.pico_omni import with_senses
+
+COLOURS = ("red", "lime", "blue")
+SIDE = 32
+# Above about 2e-3 it learns which answers are usual, and stays there.
+LEARNS: dict[str, Any] = {"epochs": 12, "batch_size": 16, "learning_rate": 1e-3}
+
+
+def row(draw: random.Random, answers: list[str] | None = None) -> dict[str, Any]:
+    """Return a question about a square of some colour, size and place; `answers` are dealt out in place of the right one."""
+    colour, size = draw.choice(COLOURS), draw.randint(10, 16)
+    left, top = draw.randint(0, SIDE - size), draw.randint(0, SIDE - size)
+    picture = Image.new("RGB", (SIDE, SIDE))
+    ImageDraw.Draw(picture).rectangle((left, top, left + size, top + size), fill=colour)
+    file = io.BytesIO()
+    picture.save(file, "PNG")
+    parts = [
+        {"type": "image", "image": f"data:image/png;base64,{b64encode(file.getvalue()).decode()}"},
+        {"type": "text", "text": "What colour is it?"},
+    ]
+    said = answers.pop() if answers else colour
+    return {"messages": [{"role": "user", "content": parts}, {"role": "assistant", "content": said}]}
+
+
+def prepared(base: Path, folder: Path, answers: list[str] | None = None) -> Path:
+    """Prepare questions about pictures, all of them different."""
+    folder.mkdir()
+    draw = random.Random(0)
+    rows = [row(draw, answers) for _ in range(400)]
+    (folder / "rows.jsonl").write_text("".join(json.dumps(one) + "\n" for one in rows))
+    settings = DataSettings(held_out=60, max_length=256)
+    prepare(
+        [Source(path=str(folder / "rows.jsonl"))], settings, vision_qa.read, "messages", load_tokenizer(base), folder, 0,
+        folder, folder / "bad.jsonl", MediaLayout.of(base),
+    )  # fmt: skip
+    return folder
+
+
+@pytest.fixture(scope="module")
+def base(pico_base: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return with_senses(pico_base, tmp_path_factory.mktemp("senses"))
+
+
+@pytest.fixture(scope="module")
+def data(base: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return prepared(base, tmp_path_factory.mktemp("seeing") / "data")
+
+
+def probe_of(base: Path, data: Path) -> Probe:
+    media = MediaInputs.of(base, data)
+    return Probe("seeing", vision_qa, vision_qa.Settings(max_new_tokens=8), read_held_out(data), 256, media)
+
+
+@pytest.mark.parametrize("method", ["sft", "lora"])
+def test_a_method_teaches_to_see(base: Path, data: Path, tmp_path: Path, method: str) -> None:
+    own = {"learning_rate": 2e-3, "rank": 16} if method == "lora" else {}
+    stage = trained(base, data, tmp_path / method, method, **{**LEARNS, **own})
+    tokenizer, probe = load_tokenizer(base), probe_of(base, data)
+
+    def measured(cut: Probe, reader: Any, title: str) -> dict[str, Any]:
+        return measure(replace(cut, media=replace(probe.media, files=reader)), model, tokenizer, title)
+
+    before = measure(probe, compose(base, (), torch.float32), tokenizer, "before")
+    model = compose(base, (stage,), torch.float32)
+    after = measure(probe, model, tokenizer, "after")
+    cut = measure_ablated(probe, probe.media.files, measured, after)
+    assert after["low"] > before["high"] and after["value"] > 0.8
+    for name in ("picture blanked", "picture swapped", "question alone"):
+        assert cut[name]["value"] < 0.6 and cut[name]["drop"]["low"] > 0.1, f"{name} should make it fail"
+
+
+def test_answers_dealt_out_to_wrong_pictures_teach_no_seeing(base: Path, data: Path, tmp_path: Path) -> None:
+    draw = random.Random(1)
+    wrong = prepared(base, tmp_path / "wrong", [draw.choice(COLOURS) for _ in range(400)])
+    stage = trained(base, wrong, tmp_path / "sft", "sft", **LEARNS)
+    told = measure(probe_of(base, data), compose(base, (stage,), torch.float32), load_tokenizer(base), "after")
+    assert told["value"] < 0.6
