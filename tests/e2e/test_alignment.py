@@ -18,7 +18,7 @@ base_model: base
 trust: local-code
 defaults: {method: lora, epochs: 1, batch_size: 16, learning_rate: 2e-3, held_out: 40, max_length: 64, precision: fp32}
 reward_models:
-  judge: {data: [{path: pairs.jsonl}], held_out: 40, batch_size: 16, epochs: 8, learning_rate: 5e-3, max_length: 64}
+  judge: {data: [{path: pairs.jsonl}], held_out: 40, batch_size: 16, epochs: 8, learning_rate: 2e-3, max_length: 64, precision: fp32}
 capabilities:
   - cot: {data: [{path: first.jsonl}], epochs: 2, probe: {max_new_tokens: 12}}
   - cot:

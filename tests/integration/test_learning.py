@@ -11,7 +11,9 @@ from tests.integration.stage import measured, prepared, rows, trained
 
 METHODS = discovered("manus.methods")
 ALIGNMENT = ("distillation", "dpo", "grpo", "orpo", "ppo")  # test_alignment.py
-ON_CHATS = [name for name, method in METHODS.items() if "messages" in method.SAMPLE_KINDS and name not in ALIGNMENT]
+OF_SENSES = ("alignment",)  # test_senses_learn.py
+ELSEWHERE = (*ALIGNMENT, *OF_SENSES)
+ON_CHATS = [name for name, method in METHODS.items() if "messages" in method.SAMPLE_KINDS and name not in ELSEWHERE]
 RATES = {"sft": 2e-3}
 
 
@@ -26,7 +28,7 @@ def data(pico_base: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str,
 
 def test_all_methods_are_covered() -> None:
     assert ON_CHATS == ["dora", "lora", "qlora", "sft"]
-    assert set(METHODS) - set(ON_CHATS) == {"cpt", *ALIGNMENT}
+    assert set(METHODS) - set(ON_CHATS) == {"cpt", *ELSEWHERE}
 
 
 def test_the_base_knows_last_and_not_first(pico_base: Path, data: dict[str, Path], tmp_path: Path) -> None:
