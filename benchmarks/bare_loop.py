@@ -55,8 +55,9 @@ def read_rows(folder: Path, capacity: int) -> list[list[tuple[torch.Tensor, torc
 
 
 def train(
-    base: Path, folder: Path, settings: dict[str, Any], capacity: int, is_full: bool, begins: Callable[[], None]
-) -> Any:
+    base: Path, folder: Path, settings: dict[str, Any], capacity: int, is_full: bool, rows_in_step: int,
+    begins: Callable[[], None],
+) -> Any:  # fmt: skip
     """Train for one epoch and return the model; `begins` is called before the first step."""
     torch.manual_seed(1)
     model = AutoModelForCausalLM.from_pretrained(base, dtype=torch.float32, attn_implementation="by_sample")
@@ -70,15 +71,18 @@ def train(
     optimizer = torch.optim.AdamW(weights, lr=settings["learning_rate"], weight_decay=0.0, fused=True)
     model.train()
     begins()
-    for row in rows:
-        LENGTHS[:] = [len(ids) for ids, _ in row]
-        positions = torch.cat([torch.arange(length) for length in LENGTHS])[None]
-        labels = F.pad(torch.cat([labels for _, labels in row])[1:], (0, 1), value=-100)
-        places = (labels != -100).nonzero().squeeze(1)
-        hidden = inner.model(
-            input_ids=torch.cat([ids for ids, _ in row])[None], position_ids=positions, use_cache=False
-        ).last_hidden_state[0, places]
-        F.cross_entropy(inner.lm_head(hidden), labels[places]).backward()
+    for first in range(0, len(rows), rows_in_step):
+        step = rows[first : first + rows_in_step]
+        learned = sum(int((labels != -100).sum()) for row in step for _, labels in row)
+        for row in step:
+            LENGTHS[:] = [len(ids) for ids, _ in row]
+            positions = torch.cat([torch.arange(length) for length in LENGTHS])[None]
+            labels = F.pad(torch.cat([labels for _, labels in row])[1:], (0, 1), value=-100)
+            places = (labels != -100).nonzero().squeeze(1)
+            hidden = inner.model(
+                input_ids=torch.cat([ids for ids, _ in row])[None], position_ids=positions, use_cache=False
+            ).last_hidden_state[0, places]
+            (F.cross_entropy(inner.lm_head(hidden), labels[places], reduction="sum") / learned).backward()
         torch.nn.utils.clip_grad_norm_(weights, 1.0)
         optimizer.step()
         optimizer.zero_grad(set_to_none=True)

@@ -23,6 +23,7 @@ import psutil
 CAPACITY = 1024
 SETTINGS = {"rank": 8, "alpha": 16, "learning_rate": 2e-4}
 RATE_OF_ALL_WEIGHTS = 2e-5
+SAMPLES_IN_STEP = 8
 TRAIN, HELD_OUT, FOR_LLAMAFACTORY = "rows.jsonl", "held_out_tokens.jsonl", "llamafactory"
 
 
@@ -62,6 +63,13 @@ class Meter:
         DefaultFlowCallback.on_train_end = lambda *args, **kwargs: meter.ends()
 
 
+def rows_in_step(folder: Path) -> int:
+    """Return how many full rows hold about as many samples as a batch of the others, so that all take as many steps."""
+    with (folder / TRAIN).open(encoding="utf-8") as stream:
+        lengths = [len(json.loads(line)["input_ids"]) for line in stream]
+    return max(1, round(SAMPLES_IN_STEP * sum(lengths) / len(lengths) / CAPACITY))
+
+
 def run_manus(base: Path, folder: Path, is_full: bool, meter: Meter, packing: bool) -> Any:
     """Train by our own method."""
     from manus.methods import lora, sft
@@ -74,8 +82,8 @@ def run_manus(base: Path, folder: Path, is_full: bool, meter: Meter, packing: bo
     method: Any = sft if is_full else lora
     own = {"learning_rate": RATE_OF_ALL_WEIGHTS} if is_full else SETTINGS
     settings = method.Settings(
-        **own, epochs=1, batch_size=1 if packing else 8, scheduler="constant", warmup=0.0, precision="fp32",
-        packing=packing,
+        **own, epochs=1, batch_size=1 if packing else SAMPLES_IN_STEP, scheduler="constant", warmup=0.0, precision="fp32",
+        packing=packing, gradient_accumulation=rows_in_step(folder) if packing else 1,
     )  # fmt: skip
     with tempfile.TemporaryDirectory() as place:
         work, staging = Path(place) / "work", Path(place) / "staging"
@@ -123,7 +131,7 @@ def run_bare(base: Path, folder: Path, is_full: bool, meter: Meter) -> Any:
     import bare_loop
 
     settings = {**SETTINGS, "learning_rate": RATE_OF_ALL_WEIGHTS} if is_full else SETTINGS
-    model = bare_loop.train(base, folder, settings, CAPACITY, is_full, meter.begins)
+    model = bare_loop.train(base, folder, settings, CAPACITY, is_full, rows_in_step(folder), meter.begins)
     meter.ends()
     return model
 
@@ -158,7 +166,9 @@ RUNS: dict[str, Callable[[Path, Path, bool, Meter], Any]] = {
     "manus_rows": lambda *given: run_manus(*given, packing=False),
     "trl": run_trl,
     "trl_kept": lambda *given: run_trl(*given, gradient_checkpointing=False),
-    "trl_packed": lambda *given: run_trl(*given, packing=True, per_device_train_batch_size=1),
+    "trl_packed": lambda *given: run_trl(
+        *given, packing=True, per_device_train_batch_size=1, gradient_accumulation_steps=rows_in_step(given[1])
+    ),
     "llamafactory": run_llamafactory,
     "bare": run_bare,
 }

@@ -3,7 +3,8 @@
     python benchmarks/throughput.py [BASE_FOLDER] [--samples 96] [--repeats 3] [--kinds lora full] [--write]
         [--llamafactory-python PATH]
 
-Same model, tokens, seed, 32-bit arithmetic, learning rate, LoRA settings and one epoch. The samples are conversations of
+Same model, tokens, seed, 32-bit arithmetic, learning rate, LoRA settings and one epoch, in about as many steps: those who
+pack take as many full rows a step as hold the eight samples of the others' batches. The samples are conversations of
 one to four worked problems. Each run is a process of its own; the repeats are interleaved, so that a noisy machine harms
 all alike. All get the same number of threads, and none of them spins while it waits (GOMP_SPINCOUNT=0, which Manus sets
 for itself): spinning is counted as CPU time and would only measure what else the machine does. Padding is not counted as

@@ -1,8 +1,11 @@
 """Attention over several samples in one row that never see each other. Knows nothing of batches or losses.
 
 `segments` is registered with transformers' attention interface: it reads the samples' boundaries from
-`cu_seq_lens_q`, as FlashAttention's variable-length kernels do, and runs PyTorch's scaled-dot-product
-attention sample by sample, so no mask over the whole row is ever built.
+`cu_seq_lens_q` and `cu_seq_lens_k`, as FlashAttention's variable-length kernels do, and runs PyTorch's
+scaled-dot-product attention sample by sample, so no mask over the whole row is ever built.
+
+A beginning that all samples share, such as a system prompt, may stand in the row once, as its first segment: what a
+causal model computes there does not depend on what follows. Each sample then sees more keys than it has queries.
 """
 
 from __future__ import annotations
@@ -20,7 +23,8 @@ from transformers.utils import is_flash_attn_2_available
 SEGMENTS = "manus_segments"
 LARGEST_RELATIVE_DIFFERENCE = {torch.float32: 1e-3, torch.bfloat16: 5e-2, torch.float16: 2e-2}
 
-# Shapes: B batch (1), H heads, G key-value heads, T tokens of the row, S tokens of one sample, D head size.
+# Shapes: B batch (1), H heads, G key-value heads, T tokens of the row, S tokens of one sample, D head size,
+# P tokens of the beginning that all samples share.
 
 
 def segments(
@@ -32,10 +36,11 @@ def segments(
     dropout: float = 0.0,
     scaling: float | None = None,
     cu_seq_lens_q: torch.Tensor | None = None,
+    cu_seq_lens_k: torch.Tensor | None = None,
     sliding_window: int | None = None,
     **kwargs: Any,
 ) -> tuple[torch.Tensor, None]:
-    """Return attention outputs [B, T, H, D] for a row of samples, each causal within itself.
+    """Return attention outputs [B, T, H, D] for a row of samples, each causal within itself and a shared beginning.
 
     Raises:
         ValueError: boundaries are missing, or the model wants something this function does not do.
@@ -44,16 +49,22 @@ def segments(
         raise ValueError("attention by segments needs cu_seq_lens_q, and this model does not hand it on")
     if kwargs.get("softcap") is not None or kwargs.get("s_aux") is not None:
         raise ValueError("attention by segments knows neither soft-capping nor attention sinks")
-    lengths = cu_seq_lens_q.diff().tolist()
-    parts = (tensor.split_with_sizes(lengths, 2) for tensor in (query_BHTD, key_BGTD, value_BGTD))
+    own = cu_seq_lens_q.diff().tolist()
+    seen = own if cu_seq_lens_k is None else cu_seq_lens_k.diff().tolist()
+    split = (tensor.split_with_sizes(own, 2) for tensor in (query_BHTD, key_BGTD, value_BGTD))
+    parts = list(zip(*split, strict=True))
+    if any(length not in (size, size + own[0]) for size, length in zip(own, seen, strict=True)):
+        raise ValueError("a sample sees its own tokens, or also those of the first segment")
     outputs = []
-    for q, k, v in zip(*parts, strict=True):
+    for part, length in zip(parts, seen, strict=True):
+        shared = length - part[0].shape[2]
+        # The beginning's queries are asked again, which costs little, so that the causal kernel fits.
+        q, k, v = (torch.cat(pair, 2) for pair in zip(parts[0], part, strict=True)) if shared else part
         mask = _window(q, sliding_window)
-        outputs.append(
-            F.scaled_dot_product_attention(
-                q, k, v, mask, dropout, is_causal=mask is None, scale=scaling, enable_gqa=True
-            )
+        attended = F.scaled_dot_product_attention(
+            q, k, v, mask, dropout, is_causal=mask is None, scale=scaling, enable_gqa=True
         )
+        outputs.append(attended[:, :, shared:])
     return torch.cat(outputs, 2).transpose(1, 2).contiguous(), None
 
 
@@ -87,19 +98,39 @@ def keep_samples_apart(model: PreTrainedModel, samples: list[list[int]]) -> bool
             together = _logits(model, samples)
         except (ValueError, TypeError, RuntimeError):
             continue
-        expected = torch.cat(alone, 1)
-        allowed = LARGEST_RELATIVE_DIFFERENCE.get(expected.dtype, 1e-3) * expected.abs().max()
-        if together.shape == expected.shape and (together - expected).abs().max() <= allowed:
+        if _is_equal(together, torch.cat(alone, 1)):
             return True
     model.set_attn_implementation(before)
     return False
 
 
+def can_share_beginnings(model: PreTrainedModel, samples: list[list[int]]) -> bool:
+    """Tell whether a beginning that samples share may be computed once, which this very model shows on `samples`.
+
+    To be called when `keep_samples_apart` has chosen an attention. FlashAttention's kernels take a sample's keys from
+    the row, where a shared beginning is not beside each sample.
+    """
+    if model.config._attn_implementation != SEGMENTS:
+        return False
+    beginning = samples[0]
+    alone = [_logits(model, [beginning + sample])[:, len(beginning) :] for sample in samples]
+    shared = _logits(model, [beginning + sample for sample in samples], len(beginning))[:, len(beginning) :]
+    return _is_equal(shared, torch.cat(alone, 1))
+
+
+def _is_equal(found: torch.Tensor, expected: torch.Tensor) -> bool:
+    """Tell whether logits differ by no more than rounding."""
+    allowed = LARGEST_RELATIVE_DIFFERENCE.get(expected.dtype, 1e-3) * expected.abs().max()
+    return found.shape == expected.shape and bool((found - expected).abs().max() <= allowed)
+
+
 @torch.no_grad()
-def _logits(model: PreTrainedModel, samples: list[list[int]]) -> torch.Tensor:
-    inputs: dict[str, Any] = {"input_ids": torch.tensor([[token for sample in samples for token in sample]])}
-    if len(samples) > 1:
-        inputs |= boundaries([len(sample) for sample in samples])
+def _logits(model: PreTrainedModel, samples: list[list[int]], shared: int = 0) -> torch.Tensor:
+    """Return the logits [1, T, V] of samples in one row, of which the first `shared` tokens are the same."""
+    row = samples[0][:shared] + [token for sample in samples for token in sample[shared:]]
+    inputs: dict[str, Any] = {"input_ids": torch.tensor([row])}
+    if len(samples) > 1 or model.config._attn_implementation == SEGMENTS:
+        inputs |= boundaries([len(sample) for sample in samples], shared)
     moved = {name: value.to(model.device) if torch.is_tensor(value) else value for name, value in inputs.items()}
     with without_dropout(model):
         logits: torch.Tensor = model(**moved, use_cache=False).logits
@@ -120,14 +151,24 @@ def without_dropout(model: torch.nn.Module) -> Iterator[None]:
             module.training = was_training
 
 
-def boundaries(lengths: list[int]) -> dict[str, Any]:
-    """Return what tells a model where the samples of one row begin: positions and cumulative lengths."""
-    cumulative = torch.tensor([0, *lengths], dtype=torch.int32).cumsum(0, dtype=torch.int32)
-    positions = torch.cat([torch.arange(length) for length in lengths])
+def boundaries(lengths: list[int], shared: int = 0) -> dict[str, Any]:
+    """Return what tells a model where the samples of one row begin: positions and cumulative lengths.
+
+    Args:
+        lengths: tokens of each sample, with the shared beginning.
+        shared: how many tokens all samples begin with; they stand before them once.
+    """
+    seen = [shared, *lengths] if shared else lengths
+    own = [shared, *(length - shared for length in lengths)] if shared else lengths
+    positions = torch.cat([torch.arange(end - size, end) for end, size in zip(seen, own, strict=True)])
     return {
         "position_ids": positions[None],
-        "cu_seq_lens_q": cumulative,
-        "cu_seq_lens_k": cumulative,
-        "max_length_q": max(lengths),
-        "max_length_k": max(lengths),
+        "cu_seq_lens_q": _cumulative(own),
+        "cu_seq_lens_k": _cumulative(seen),
+        "max_length_q": max(own),
+        "max_length_k": max(seen),
     }
+
+
+def _cumulative(lengths: list[int]) -> torch.Tensor:
+    return torch.tensor([0, *lengths], dtype=torch.int32).cumsum(0, dtype=torch.int32)

@@ -16,6 +16,7 @@ from manus.data.sharded import ShardedSamples
 from manus.training.attention import boundaries
 
 IGNORED = -100  # PyTorch's and transformers' label for "not learned"
+LEAST_SAVED = 0.03  # of a batch's tokens, for a shared beginning to be worth its copies of keys and values
 
 Segment = tuple[torch.Tensor, torch.Tensor]  # token ids and labels of one sample, both [T]
 
@@ -70,15 +71,52 @@ def packed(lengths: Sequence[int], capacity: int) -> list[list[int]]:
 
 @dataclass(frozen=True, slots=True)
 class FlatCollator:
-    """Joins all samples of a batch into one row with boundaries: no padding, nothing shared between samples."""
+    """Joins all samples of a batch into one row with boundaries: no padding, and none sees another.
+
+    With `is_sharing`, a beginning that all of them have in common, such as a system prompt, is in the row once.
+    """
+
+    is_sharing: bool = False
 
     def __call__(self, rows: list[list[Segment]]) -> dict[str, Any]:
         segments = [segment for row in rows for segment in row]
+        shared = shared_beginning(segments) if self.is_sharing else 0
+        first_ids, first_labels = segments[0]
         return {
-            "input_ids": torch.cat([ids for ids, _ in segments])[None],
-            "labels": torch.cat([labels for _, labels in segments])[None],
-            **boundaries([len(ids) for ids, _ in segments]),
+            "input_ids": torch.cat([first_ids[:shared], *(ids[shared:] for ids, _ in segments)])[None],
+            "labels": torch.cat([first_labels[:shared], *(labels[shared:] for _, labels in segments)])[None],
+            **boundaries([len(ids) for ids, _ in segments], shared),
         }
+
+
+def shared_beginning(segments: list[Segment]) -> int:
+    """Return how many tokens all samples begin with, ending before what leads to the first learned token of any.
+
+    It is 0 where sharing would save less than copying costs.
+    """
+    if len(segments) < 2:
+        return 0
+    most = min(_unlearned(labels) for _, labels in segments) - 1
+    if most < 1:
+        return 0
+    beginnings = torch.stack([ids[:most] for ids, _ in segments])
+    shared = int((beginnings == beginnings[0]).all(0).long().cumprod(0).sum())
+    saved = shared * (len(segments) - 1)
+    return shared if saved >= LEAST_SAVED * sum(len(ids) for ids, _ in segments) else 0
+
+
+def _unlearned(labels_T: torch.Tensor) -> int:
+    """Return how many tokens come before the first learned one."""
+    learned = (labels_T != IGNORED).nonzero()
+    return int(learned[0]) if len(learned) else len(labels_T)
+
+
+def real_tokens(inputs: dict[str, Any]) -> int:
+    """Return how many tokens the samples of a batch have: without padding, and a shared beginning in each of them."""
+    if "cu_seq_lens_k" not in inputs:
+        return int(inputs["attention_mask"].sum())
+    own, seen = inputs["cu_seq_lens_q"].diff(), inputs["cu_seq_lens_k"].diff()
+    return int(seen.sum() - (own[0] if bool((own != seen).any()) else 0))
 
 
 @dataclass(frozen=True, slots=True)

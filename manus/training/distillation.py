@@ -18,8 +18,8 @@ from trl.experimental.gkd import GKDTrainer
 from manus.data.rendering import load_tokenizer
 from manus.errors import ModelError
 from manus.models.composition import compose
-from manus.training.attention import keep_samples_apart
-from manus.training.batches import IGNORED, FlatCollator, PaddedCollator, Rows, Segment
+from manus.training.attention import can_share_beginnings, keep_samples_apart
+from manus.training.batches import IGNORED, FlatCollator, PaddedCollator, Rows, Segment, real_tokens
 from manus.training.job import StageJob, arguments, conduct, total_steps
 from manus.training.loop import Measured, StageTrainer
 from manus.training.sampling import Sampler
@@ -72,8 +72,7 @@ class StageDistillationTrainer(Measured, StageTrainer):
     ) -> Any:
         """Return the mean divergence over the learned tokens of the batch."""
         labels_BT = inputs.pop("labels")
-        mask_BT = inputs.get("attention_mask")
-        self.tokens_seen += int(mask_BT.sum()) if mask_BT is not None else labels_BT.numel()
+        self.tokens_seen += real_tokens(inputs)
         next_BT = F.pad(labels_BT[:, 1:], (0, 1), value=IGNORED)
         is_learned = next_BT != IGNORED
         keep_K = is_learned.any(0).nonzero().squeeze(1)
@@ -128,6 +127,7 @@ def train_distillation(job: StageJob) -> dict[str, Any]:
     inner = model if adapter == "none" else model.get_base_model()
     can_be_flat = not settings.on_policy_share and keep_samples_apart(teacher, proof(samples))
     is_flat = can_be_flat and keep_samples_apart(inner, proof(samples))
+    is_sharing = is_flat and all(can_share_beginnings(each, proof(samples)) for each in (teacher, inner))
     rows = Rows(samples, None)
     total = total_steps(len(rows), settings)
 
@@ -137,7 +137,7 @@ def train_distillation(job: StageJob) -> dict[str, Any]:
             settings=settings,
             teacher=teacher,
             tokenizer=job.tokenizer,
-            collate=FlatCollator() if is_flat else PaddedCollator(job.tokenizer.pad_token_id),
+            collate=FlatCollator(is_sharing) if is_flat else PaddedCollator(job.tokenizer.pad_token_id),
             args=arguments(job, precision, total),
             train_dataset=rows,
             data_collator=_segments,

@@ -38,7 +38,7 @@ from manus.guards.clock import CLOCK
 from manus.guards.memory import Parked
 from manus.guards.progress import Advance
 from manus.guards.run import RUN, Save, Work
-from manus.training.batches import IGNORED, Rows
+from manus.training.batches import IGNORED, Rows, real_tokens
 from manus.training.order import loader, skipping_at_once
 
 # Shapes: B rows, T tokens of a row, K positions before a learned token, V vocabulary.
@@ -227,8 +227,7 @@ class StageTrainer(Guarded):
     ) -> Any:
         """Return cross-entropy summed over learned tokens, divided by their number in the optimizer step."""
         labels_BT = inputs.pop("labels")
-        mask = inputs.get("attention_mask")
-        self.tokens_seen += int(mask.sum()) if mask is not None else labels_BT.numel()
+        self.tokens_seen += real_tokens(inputs)
         next_BT = F.pad(labels_BT[:, 1:], (0, 1), value=IGNORED)
         outputs, total = self._summed(model, inputs, next_BT)
         loss = total / (num_items_in_batch if num_items_in_batch is not None else (next_BT != IGNORED).sum())

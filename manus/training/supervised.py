@@ -28,7 +28,7 @@ def train_supervised(job: StageJob) -> dict[str, Any]:
 
     from manus.data.media.files import has_media
     from manus.models.projectors import language_model_of
-    from manus.training.attention import keep_samples_apart
+    from manus.training.attention import can_share_beginnings, keep_samples_apart
     from manus.training.batches import FlatCollator, PaddedCollator, Rows
     from manus.training.head import learn_by_parts
     from manus.training.live import Collator, LiveTrainer, Places
@@ -48,7 +48,8 @@ def train_supervised(job: StageJob) -> dict[str, Any]:
     is_flat = keep_samples_apart(inner, texts)
     if settings.packing and not is_flat:
         raise ManusError(f"{job.name}: packing: {type(inner).__name__} cannot keep samples apart; set packing: false")
-    collator: Any = FlatCollator() if is_flat else PaddedCollator(job.tokenizer.pad_token_id)
+    is_sharing = is_flat and not has_media(job.data) and can_share_beginnings(inner, texts)
+    collator: Any = FlatCollator(is_sharing) if is_flat else PaddedCollator(job.tokenizer.pad_token_id)
     live = job.live() if job.live else None
     rows: Any = Rows(samples, job.max_length if settings.packing else None) if live is None else Places(live)
     if has_media(job.data):

@@ -22,7 +22,7 @@ from transformers import (
 )
 
 from manus.methods import lora, qlora
-from manus.training.attention import SEGMENTS, boundaries, keep_samples_apart
+from manus.training.attention import SEGMENTS, boundaries, can_share_beginnings, keep_samples_apart
 from manus.training.batches import IGNORED, FlatCollator, PaddedCollator
 from manus.training.weights import trainable
 
@@ -131,3 +131,55 @@ def test_the_proof_leaves_gradients_in_every_layer(pico_base: Path, method: Modu
     gradients = {n: p.grad for n, p in model.named_parameters() if "lora_B" in n}
     assert len(gradients) == 14
     assert all(g is not None and g.abs().sum() > 0 for g in gradients.values())
+
+
+def questions(beginning: list[int]) -> list[list[tuple[torch.Tensor, torch.Tensor]]]:
+    """Samples that all begin alike; the last two tokens of each are learned."""
+    rows = []
+    for sample in SAMPLES:
+        ids = torch.tensor([*beginning, 3 + len(sample), *sample])
+        labels = torch.full_like(ids, IGNORED)
+        labels[-2:] = ids[-2:]
+        rows.append([(ids, labels)])
+    return rows
+
+
+@pytest.mark.parametrize("family", FLAT)
+def test_a_beginning_that_is_computed_once_changes_neither_loss_nor_gradients(family: str) -> None:
+    model = model_of(FLAT[family]).eval()
+    assert keep_samples_apart(model, SAMPLES)
+    assert can_share_beginnings(model, SAMPLES)
+    found = {}
+    for is_sharing in (False, True):
+        batch = FlatCollator(is_sharing)(questions([41, 42, 43, 44, 45, 46]))
+        assert batch["input_ids"].numel() == (23 if is_sharing else 35)
+        labels = batch.pop("labels")
+        logits = model(**batch, use_cache=False).logits[0, :-1]
+        value = torch.nn.functional.cross_entropy(logits, labels[0, 1:], ignore_index=IGNORED)
+        gradients = torch.autograd.grad(value, list(model.parameters()))
+        found[is_sharing] = (value, *gradients)
+    torch.testing.assert_close(found[True], found[False], rtol=1e-4, atol=1e-6)
+
+
+def test_only_an_attention_that_was_proven_shares_beginnings(monkeypatch: pytest.MonkeyPatch) -> None:
+    from transformers import AttentionInterface
+
+    from manus.training import attention
+
+    model = model_of(FLAT["llama"])
+    assert not can_share_beginnings(model, SAMPLES)  # nothing keeps the samples apart
+    assert keep_samples_apart(model, SAMPLES)
+
+    def forgetful(*args: object, cu_seq_lens_k: object = None, **kwargs: object) -> object:
+        return attention.segments(*args, **kwargs)  # type: ignore[arg-type]
+
+    monkeypatch.setitem(AttentionInterface._global_mapping, SEGMENTS, forgetful)
+    assert not can_share_beginnings(model, SAMPLES)
+
+
+def test_keys_that_belong_to_no_segment_are_refused() -> None:
+    model = model_of(FLAT["llama"])
+    model.set_attn_implementation(SEGMENTS)
+    wrong = {**boundaries([2, 3]), "cu_seq_lens_k": torch.tensor([0, 2, 6])}
+    with pytest.raises(ValueError, match="first segment"):
+        model(torch.tensor([[1, 2, 3, 4, 5]]), **wrong)
