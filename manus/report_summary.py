@@ -204,7 +204,7 @@ def print_summary(plan: Plan, verdicts: Sequence[Verdict], console: Console) -> 
 
 
 def _table(rows: Sequence[SummaryRow], is_wide: bool) -> Table:
-    table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
+    table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2 if is_wide else 1, 0, 0))
     table.add_column("stage", overflow="fold")
     if is_wide:
         table.add_column("method", no_wrap=True)
