@@ -82,8 +82,8 @@ def run_manus(base: Path, folder: Path, is_full: bool, meter: Meter, packing: bo
     method: Any = sft if is_full else lora
     own = {"learning_rate": RATE_OF_ALL_WEIGHTS} if is_full else SETTINGS
     settings = method.Settings(
-        **own, epochs=1, batch_size=1 if packing else SAMPLES_IN_STEP, scheduler="constant", warmup=0.0, precision="fp32",
-        packing=packing, gradient_accumulation=rows_in_step(folder) if packing else 1,
+        **own, epochs=1, batch_size=rows_in_step(folder) if packing else SAMPLES_IN_STEP, scheduler="constant", warmup=0.0,
+        precision="fp32", packing=packing,
     )  # fmt: skip
     with tempfile.TemporaryDirectory() as place:
         work, staging = Path(place) / "work", Path(place) / "staging"
@@ -200,7 +200,7 @@ def main(side: str, base: Path, folder: Path, kind: str) -> None:
     figures = {
         **meter.figures,
         "tokens_per_cpu_second": tokens / meter.figures["cpu_seconds"],
-        "padding": 1 - tokens / meter.places if meter.places else 0.0,
+        "padding": 1 - tokens / meter.places if meter.places else 0.0,  # below 0: what samples share is computed once
         "held_out_loss": held_out_loss(model, folder),
     }
     print(json.dumps(figures))

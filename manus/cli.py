@@ -62,6 +62,7 @@ Given = Annotated[
     list[str] | None,
     typer.Option("--set", metavar="KEY=VALUE", help="Override, as with `snakemake --config`: epochs=1, seed=7, ..."),
 ]
+ModelName = Annotated[str, typer.Argument(help="A folder such as results/R/merged, package:NAME/FOLDER or a hub id.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print data for programs instead of text for people.")]
 
 
@@ -204,7 +205,7 @@ def detect(
 
 @app.command()
 def chat(
-    model: Annotated[str, typer.Argument(help="A folder such as results/R/merged, package:NAME/FOLDER or a hub id.")],
+    model: ModelName,
     image: Annotated[
         list[Path] | None, typer.Option(metavar="FILE", help="A picture to talk about; can be repeated.")
     ] = None,
@@ -226,9 +227,7 @@ def chat(
     if as_json and not is_asked_once:
         raise InputError("--json needs a question: give it with --once or on stdin")
     media = {"image": image or [], "video": video or [], "audio": audio or []}
-    folder, found = _model(model)
-    if not found.language_model or found.kind not in ("transformers", "adapter"):
-        raise InputError(f"{model}: is no folder of a language model; give one such as a recipe's base/ or merged/")
+    folder, found = _language_model(model)
     check_senses(found.modalities, model, media)  # type: ignore[arg-type]
     from rich.console import Console
 
@@ -304,6 +303,49 @@ def evaluate(recipe: RecipeFile, name: StageName, given: Given = None) -> None:
     if name != "merged":
         _plan(recipe, given).stage(name)
     _build(recipe, given, f"evaluate/{name}")
+
+
+@app.command()
+def measure(
+    model: ModelName,
+    capability: Annotated[str, typer.Argument(help="Whose probe asks, such as vision-qa.")],
+    data: Annotated[
+        Path, typer.Option(metavar="FILE", help="Rows with questions and answers, or a folder of such files.")
+    ],
+    rows: Annotated[int, typer.Option(min=1, help="At most so many of them, from the beginning.")] = 200,
+    max_new_tokens: Annotated[
+        int | None, typer.Option(min=1, help="The longest answer; none: the probe's own.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Measure any model on rows of your own, and with its sense cut off: picture blanked, sound silenced, ...
+
+    The rows have the shapes that a stage's `data` may have (docs/DATASETS.md). Nothing is stored.
+    """
+    from manus.errors import did_you_mean
+    from manus.recipe import CAPABILITIES
+
+    if capability not in CAPABILITIES:
+        raise InputError(f"{capability!r} is no capability; {did_you_mean(capability, CAPABILITIES)}")
+    if not data.exists():
+        raise InputError(f"--data {data}: no such file")
+    folder = _language_model(model)[0]
+    from rich.console import Console
+
+    from manus.serving.chat import quiet_libraries
+
+    quiet_libraries()
+    from manus.serving.own_rows import measured_on, table_of
+
+    limits = {} if max_new_tokens is None else {"max_new_tokens": max_new_tokens}
+    with contextlib.redirect_stdout(sys.stderr):  # stdout is for what was found
+        found = measured_on(folder, capability, CAPABILITIES[capability], data, rows, limits)
+    if as_json:
+        print(json.dumps(found, indent=2, ensure_ascii=False))
+        return
+    Console().print(table_of(found))
+    for reason, count in found["refused"].items():
+        print(f"{count} of {found['rows']} rows were not used: {reason}", file=sys.stderr)
 
 
 @app.command()
@@ -431,6 +473,14 @@ def _model(name: str) -> tuple[Path, Detection]:
     except ModelError as error:
         raise ModelError(str(error).removeprefix("base_model ")) from None
     return folder, detect_modalities(folder)
+
+
+def _language_model(name: str) -> tuple[Path, Detection]:
+    """Return the folder of a language model given on the command line, and what its configuration says."""
+    folder, found = _model(name)
+    if not found.language_model or found.kind not in ("transformers", "adapter"):
+        raise InputError(f"{name}: is no folder of a language model; give one such as a recipe's base/ or merged/")
+    return folder, found
 
 
 def _order(name: str | None, word: str) -> None:

@@ -122,3 +122,25 @@ def test_what_cannot_see_is_refused_before_anything_runs(
     assert refused.returncode == 2
     for word in words:
         assert word in refused.stdout + refused.stderr
+
+
+def test_rows_of_a_users_own_are_measured_as_held_out_ones_are(sensing: Product) -> None:
+    from manus.data.generators import scenes
+
+    told = evaluation(sensing, "merged")["stages"]["vision-qa"]["merged"]
+    with (sensing.folder / "mine.jsonl").open("w") as stream:
+        for number, row in enumerate(scenes.rows(8, 42, True, scenes.Settings())):
+            picture = sensing.folder / f"mine-{number}.png"
+            part = row["messages"][0]["content"][0]
+            picture.write_bytes(part["image"]["bytes"])
+            part["image"] = picture.name
+            stream.write(json.dumps(row) + "\n")
+        stream.write(json.dumps({"image": "gone.png", "question": "Which?", "answer": "none"}) + "\n")
+    asked = ("measure", "results/r/merged", "vision-qa", "--data", "mine.jsonl", "--max-new-tokens", "4")
+    found = json.loads(sensing.manus(*asked, "--json").stdout)
+    assert found["values"] == told["values"]
+    assert [one["text"] for one in found["said"]] == [one["text"] for one in told["said"]]
+    assert set(found["ablations"]) == {"question alone", "picture blanked", "picture swapped"}
+    assert found["rows"] == 9 and "gone.png" in next(iter(found["refused"]))
+    shown = sensing.manus(*asked)
+    assert "blanked" in shown.stdout and "gone.png" in shown.stderr

@@ -288,3 +288,13 @@ def test_a_model_that_is_not_there_is_called_as_it_was_given(run, command):
     done = run("manus", command, "nofolder")
     assert done.code == 2
     assert done.err.startswith("'nofolder': no such file or directory here")
+
+
+def test_what_cannot_be_measured_is_refused_before_a_model_is_loaded(run):
+    Path("rows.jsonl").write_text("")
+    done = run("manus", "measure", "nofolder", "vision_qa", "--data", "rows.jsonl")
+    assert (done.code, done.err) == (2, "'vision_qa' is no capability; did you mean 'vision-qa'?\n")
+    done = run("manus", "measure", "nofolder", "vision-qa", "--data", "gone.jsonl")
+    assert (done.code, done.err) == (2, "--data gone.jsonl: no such file\n")
+    done = run("manus", "measure", "nofolder", "vision-qa", "--data", "rows.jsonl")
+    assert done.code == 2 and done.err.startswith("'nofolder': no such file or directory here")

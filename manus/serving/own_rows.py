@@ -1,0 +1,119 @@
+"""Measures any model on rows that belong to no recipe, and what is left of it when a sense is cut off. Stores nothing."""
+
+from __future__ import annotations
+
+import tempfile
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from rich.table import Table
+
+from manus.data.media.files import has_media
+from manus.data.media.intake import Intake
+from manus.data.quarantine import Quarantine
+from manus.data.reading import Reader
+from manus.data.rendering import load_tokenizer
+from manus.data.sample import Sample
+from manus.data.settings import Source
+from manus.data.sources import located_rows
+from manus.errors import DataError
+from manus.evaluation.probes import Probe, asked, is_measurable, measure
+from manus.jobs.measuring import ablated
+from manus.models.composition import load_model
+from manus.models.media_inputs import MediaInputs
+from manus.models.omni.layout import MediaLayout
+from manus.models.senses import senses_in
+from manus.report_summary import percent
+from manus.training.weights import device, held_dtype, precision_of
+
+LONGEST_TEXT = 4096  # tokens; only texts without an answer are cut there
+
+
+def measured_on(
+    folder: Path, name: str, capability: ModuleType, data: Path, most_rows: int, limits: Mapping[str, Any]
+) -> dict[str, Any]:
+    """Ask a model the questions of a file, as a capability's probe asks held-out ones.
+
+    Args:
+        folder: of a plain model.
+        name: the capability's.
+        capability: reads the rows and verifies answers.
+        data: a file of rows, or a folder of such files.
+        most_rows: how many of them, from the beginning.
+        limits: settings of the probe.
+
+    Returns:
+        A probe's measurement, with `asked` and, where there are media, `ablations`; and `rows`, how many were read, with
+        `refused`, why some could not be used.
+
+    Raises:
+        DataError: nothing in the file can be measured.
+        InputError: the probe has no such setting.
+    """
+    with tempfile.TemporaryDirectory(prefix="manus-rows-") as place:
+        samples, quarantine = _samples(folder, capability, data, most_rows, Path(place))
+        refused = dict(Counter(row["reason"] for row in quarantine.rows).most_common())
+        if not is_measurable(capability, samples):
+            why = next(iter(refused), f"none has an answer that {name} can verify")
+            raise DataError(f"{data}: nothing in {quarantine.seen} rows can be measured: {why}")
+        media = MediaInputs.of(folder, Path(place)) if has_media(Path(place)) else None
+        probe = Probe(data.name, capability, capability.Settings(**limits), samples, LONGEST_TEXT, media)
+        tokenizer = load_tokenizer(folder)
+        model = load_model(folder, held_dtype(precision_of("auto"))).to(device())
+        whole = measure(probe, model, tokenizer, data.name)
+        cut_off = ablated(probe, model, tokenizer, whole)
+        return {
+            "capability": name, "metric": probe.metric, **whole, "rows": quarantine.seen, "refused": refused,
+            "asked": asked(probe.usable), **cut_off,
+        }  # fmt: skip
+
+
+def _samples(
+    folder: Path, capability: ModuleType, data: Path, most_rows: int, place: Path
+) -> tuple[list[Sample], Quarantine]:
+    """Return the samples of a file; their media are kept in `place`."""
+    quarantine = Quarantine()
+    intake = Intake(place, MediaLayout.of(folder) if senses_in(folder) else None)
+    source = Source(path=str(data.absolute()))
+    try:
+        samples = Reader(capability.read, intake, quarantine).samples(
+            located_rows(source, data.parent, 0, 0, False), most_rows
+        )
+        intake.finish(samples)
+    finally:
+        intake.close()
+    return samples, quarantine
+
+
+def table_of(found: Mapping[str, Any]) -> Table:
+    """Return a measurement as people read it: in all, by kind of question, and with a sense cut off."""
+    cuts: Mapping[str, Any] = found.get("ablations", {})
+    table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
+    table.add_column("questions")
+    for column in ("n", found["metric"].replace("_", " "), "95 % interval", *cuts):
+        table.add_column(column, justify="right")
+    for row in _rows(found, cuts):
+        table.add_row(*row)
+    return table
+
+
+def _rows(found: Mapping[str, Any], cuts: Mapping[str, Any]) -> Iterator[list[str]]:
+    is_share = found["metric"] != "perplexity"
+
+    def shown(value: float) -> str:
+        return percent(value, is_column=True) if is_share else f"{value:.2f}"
+
+    interval = f"{shown(found['low'])} … {shown(found['high'])}"
+    yield [
+        "all",
+        str(found["samples"]),
+        shown(found["value"]),
+        interval,
+        *(shown(cut["value"]) for cut in cuts.values()),
+    ]
+    for level, one in found["levels"].items():
+        left = [shown(c["levels"][level]["value"]) if level in c["levels"] else "" for c in cuts.values()]
+        yield [level, str(one["samples"]), shown(one["value"]), "", *left]
