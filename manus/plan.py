@@ -22,7 +22,7 @@ from manus.files import write_json
 from manus.machine import sense_choices
 from manus.models.base import Base, find_base
 from manus.models.encoders.finding import Encoder, find_encoder, is_embedded
-from manus.models.senses import MODALITIES_OF, NONE, SENSES, Sense, SensesSettings, senses_of
+from manus.models.senses import MODALITIES_OF, NONE, SENSES, Sense, SensesSettings, kept, senses_of
 from manus.recipe import CAPABILITIES, GENERATORS, METHODS, Recipe, RewardModel, Stage
 from manus.recipe_fields import has_senses
 from manus.rewards.context import Context, Lookup
@@ -197,7 +197,10 @@ def _encoders(recipe: Recipe, base: Base, digests: Digests, pins: Mapping[str, s
         RecipeError: a stage needs a sense that neither the base nor a stage before it has.
     """
     adding, found = recipe.adds_senses, dict[Sense, Encoder]()
-    own = senses_of(base)
+    own, own_encoders = senses_of(base), kept(base)
+    if adding is not None and own_encoders is not None:
+        with recipe.blamed(adding.keys):
+            raise RecipeError(_not_added(recipe, own_encoders, own or set()))
     if adding is not None and adding.senses is not None and own:
         with recipe.blamed(adding.keys):
             if adding.senses != SensesSettings():
@@ -216,16 +219,31 @@ def _encoders(recipe: Recipe, base: Base, digests: Digests, pins: Mapping[str, s
         if stage.senses is not None:
             continue
         is_later = adding is not None and names.index(stage.name) > names.index(adding.name)
-        there = {"text", *own, *(added if is_later else ())}
+        there = {"text", *(own or ()), *(added if is_later else ())}
         missing = [one for one in CAPABILITIES[stage.capability].MODALITIES if one not in there]
-        if missing and base.kind != "hub":
+        if missing and own is not None:
             with recipe.blamed(stage.keys):
-                raise RecipeError(_lacking(stage, missing, adding))
+                raise RecipeError(_lacking(stage, missing, adding, own_encoders))
     return found
 
 
-def _lacking(stage: Stage, missing: Sequence[str], adding: Stage | None) -> str:
+def _not_added(recipe: Recipe, own_encoders: str, own: set[str]) -> str:
+    """Return why an omni stage cannot be carried out on a base that has senses of its own, and what to do."""
+    lacking = [
+        f"stage {stage.name!r} needs {', '.join(missing)}"
+        for stage in recipe.stages
+        if stage.senses is None
+        and (missing := [one for one in CAPABILITIES[stage.capability].MODALITIES if one not in {"text", *own}])
+    ]
+    if not lacking:
+        return f"{own_encoders}; remove this stage, the others train it as it is"
+    return f"{own_encoders}, and no sense can be added to it; {lacking[0]}: name a model of text alone as base_model"
+
+
+def _lacking(stage: Stage, missing: Sequence[str], adding: Stage | None, own_encoders: str | None) -> str:
     needs = f"stage {stage.name!r} needs {', '.join(missing)}, which the base model lacks"
+    if own_encoders is not None:
+        return f"{needs}; {own_encoders}, and no other can be added to it: name a model of text alone, with `- omni`"
     if adding is None:
         return f"{needs}; add `- omni` above it, which adds encoders"
     return f"{needs}; stage {adding.name!r} must stand above it, and name an encoder for that"

@@ -32,6 +32,16 @@ def at_random(
     return greedily(model, tokenizer, max_new_tokens) | drawn
 
 
+def tokenised(tokenizer: PreTrainedTokenizerBase, prompts: Sequence[str]) -> dict[str, torch.Tensor]:
+    """Return rendered prompts as a batch that is padded on the left."""
+    tokenizer.padding_side = "left"
+    return dict(
+        tokenizer(
+            list(prompts), return_tensors="pt", padding=True, add_special_tokens=False, return_token_type_ids=False
+        )
+    )
+
+
 def left_padded(rows: Sequence[Sequence[int]], pad_token_id: int, device: Any) -> dict[str, torch.Tensor]:
     """Return token ids and mask, [rows, longest row], that end where the answers begin."""
     longest = max(map(len, rows))

@@ -7,15 +7,13 @@ from typing import TYPE_CHECKING, Any
 from manus.data.on_the_fly import SAMPLED, looked_at
 from manus.data.prepared import PreparedSamples, open_samples
 from manus.data.sharded import ShardedSamples
-from manus.errors import DataError, ManusError
+from manus.errors import DataError, InputError, ManusError
 from manus.guards import ranks
 from manus.training.job import arguments, conduct, kernels, total_steps
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
-    from manus.models.media_inputs import MediaInputs
-    from manus.training.feature_cache import CachedInputs
     from manus.training.job import StageJob
     from manus.training.loop import Guarded
 
@@ -27,13 +25,14 @@ def train_supervised(job: StageJob) -> dict[str, Any]:
     from transformers import set_seed
 
     from manus.data.media.files import has_media
+    from manus.models.native.parts import is_native
     from manus.models.projectors import language_model_of
     from manus.training.attention import keep_samples_apart
     from manus.training.batches import FlatCollator, PaddedCollator, Rows
     from manus.training.head import learn_by_parts
     from manus.training.live import Collator, LiveTrainer, Places
     from manus.training.loop import StageTrainer
-    from manus.training.media_batches import MediaCollator, MediaRows
+    from manus.training.media_batches import MediaRows
     from manus.training.weights import precision_of, trainable
 
     settings, adapter = job.settings, job.settings.adapter
@@ -43,9 +42,11 @@ def train_supervised(job: StageJob) -> dict[str, Any]:
     model = trainable(job.base, job.start, adapter, settings, precision)
     whole = model.get_base_model() if hasattr(model, "get_base_model") else model
     inner = language_model_of(whole)
-    texts = proof(samples, inner.config.vocab_size)
-    by_parts = learn_by_parts(inner, texts[0])
-    is_flat = keep_samples_apart(inner, texts)
+    by_parts = is_flat = False
+    if not is_native(whole):  # such a model decides by its media where tokens are and what they see
+        texts = proof(samples, inner.config.vocab_size)
+        by_parts = learn_by_parts(inner, texts[0])
+        is_flat = keep_samples_apart(inner, texts)
     if settings.packing and not is_flat:
         raise ManusError(f"{job.name}: packing: {type(inner).__name__} cannot keep samples apart; set packing: false")
     collator: Any = FlatCollator() if is_flat else PaddedCollator(job.tokenizer.pad_token_id)
@@ -54,7 +55,7 @@ def train_supervised(job: StageJob) -> dict[str, Any]:
     if has_media(job.data):
         assert isinstance(samples, PreparedSamples), "large data hold no media"
         rows = MediaRows(rows, samples)
-        collator = MediaCollator(collator, media_of(job, samples, whole))
+        collator = with_media(collator, job, samples, whole)
     total = total_steps(len(rows), settings)
 
     def build(callbacks: list[Any]) -> Guarded:
@@ -72,16 +73,26 @@ def train_supervised(job: StageJob) -> dict[str, Any]:
     return {**conduct(job, total, build), "is_padding_free": is_flat}
 
 
-def media_of(job: StageJob, samples: PreparedSamples, model: PreTrainedModel) -> MediaInputs | CachedInputs:
-    """Return the media of a stage's samples, as they are or as the model's frozen encoders see them."""
+def with_media(collator: Any, job: StageJob, samples: PreparedSamples, model: PreTrainedModel) -> Any:
+    """Return a collator that adds media to batches: as they are, or as the model's frozen encoders see them.
+
+    Raises:
+        InputError: encoder outputs are to be kept, and the model has encoders of its own.
+    """
+    from manus.models.media import media_inputs
     from manus.models.media_inputs import MediaInputs
     from manus.training.feature_cache import cached, is_wanted
+    from manus.training.media_batches import MediaCollator, OwnCollator
 
-    inputs = MediaInputs.of(job.base, job.data)
+    inputs = media_inputs(job.base, job.data)
+    if not isinstance(inputs, MediaInputs):
+        if job.settings.cache_features is True:
+            raise InputError(f"{job.name}: cache_features: true needs encoders that Manus added; remove the key")
+        return OwnCollator(collator, inputs)
     if not is_wanted(job.settings, job.settings.epochs, inputs):
-        return inputs
+        return MediaCollator(collator, inputs)
     numbers = [number for sample in range(len(samples)) for number in samples.media_of(sample)]
-    return cached(model, inputs, numbers, job.work / f"features-{ranks.rank()}")
+    return MediaCollator(collator, cached(model, inputs, numbers, job.work / f"features-{ranks.rank()}"))
 
 
 def prepared_samples(job: StageJob) -> PreparedSamples | ShardedSamples:

@@ -1,0 +1,121 @@
+"""Bases with senses of their own, family by family: prepared, trained, merged, loaded by plain transformers, asked."""
+
+from __future__ import annotations
+
+import random
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from transformers import AutoModelForMultimodalLM, AutoProcessor
+
+from manus.capabilities import vision_qa
+from manus.data.prepared import open_samples, read_held_out
+from manus.evaluation.probes import Probe, measure
+from manus.models.composition import compose, load_model
+from manus.models.folders import copy_tokenizer
+from manus.models.merge_settings import MergeSettings
+from manus.models.merging import merge
+from manus.models.native.inputs import OwnInputs
+from tests.integration.stage import job, stopped, trained
+from tests.native_data import plain_row, prepared, row
+from tests.pico_native import ALL, made
+
+LEARNS: dict[str, Any] = {"epochs": 1, "batch_size": 4, "learning_rate": 1e-2}
+PROJECTORS = {
+    "llava": "model.multi_modal_projector.", "qwen2_vl": "model.visual.merger.", "idefics3": "model.connector.",
+    "gemma3": "model.multi_modal_projector.", "qwen2_audio": "model.multi_modal_projector.",
+}  # fmt: skip
+LANGUAGE = dict.fromkeys(ALL, ("model.language_model.", "lm_head.")) | {"idefics3": ("model.text_model.", "lm_head.")}
+
+
+@pytest.fixture(scope="module", params=list(ALL))
+def family(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> tuple[str, Path, Path]:
+    """The name of a family, its base, and data with one or two media a conversation and some of text alone."""
+    folder = tmp_path_factory.mktemp(request.param)
+    base = made(request.param, folder / "base")
+    kind, draw = "audio" if request.param == "qwen2_audio" else "image", random.Random(0)
+    rows = [row(kind, draw, media=1 + number % 2) for number in range(14)] + [plain_row(number) for number in range(4)]
+    return request.param, base, prepared(base, folder / "data", rows)
+
+
+def changed(base: Path, stage: Any) -> set[str]:
+    before, after = load_model(base, torch.float32).state_dict(), compose(base, [stage], torch.float32).state_dict()
+    return {name for name in before if not torch.equal(before[name], after[name])}
+
+
+@pytest.mark.parametrize("method", ["lora", "sft", "qlora"])
+def test_language_model_and_projector_learn_and_encoders_stay(
+    family: tuple[str, Path, Path], tmp_path: Path, method: str
+) -> None:
+    name, base, data = family
+    moved = changed(base, trained(base, data, tmp_path / method, method, **LEARNS))
+    of_projector = {weight for weight in moved if weight.startswith(PROJECTORS[name])}
+    assert of_projector and any(weight.startswith(LANGUAGE[name]) for weight in moved)
+    assert all(weight.startswith(LANGUAGE[name]) for weight in moved - of_projector)
+
+
+def test_the_merged_model_is_that_of_plain_transformers(family: tuple[str, Path, Path], tmp_path: Path) -> None:
+    name, base, data = family
+    stage = trained(base, data, tmp_path / "lora", "lora", **LEARNS)
+    inputs, held_out = OwnInputs.of(base, data), read_held_out(data)
+    asked = [sample for sample in held_out if sample.get("media")][:3]
+    prompts = [inputs.prompt(None, sample["messages"][:-1], sample["media"]) for sample in asked]
+    batches = [inputs.batch(None, [prompt], [sample["media"]]) for prompt, sample in zip(prompts, asked, strict=True)]
+    merge(base, [stage], "sequential", MergeSettings(), 0, batches, tmp_path / "merged")
+    copy_tokenizer(base, tmp_path / "merged")
+    model = AutoModelForMultimodalLM.from_pretrained(tmp_path / "merged", dtype=torch.float32).eval()
+    ours = compose(base, [stage], torch.float32).eval()
+    for batch in batches:
+        assert torch.allclose(model(**batch).logits, ours(**batch).logits, atol=1e-4)
+    if name == "qwen2_vl":
+        return  # its processor needs torchvision in plain transformers
+    processor = AutoProcessor.from_pretrained(tmp_path / "merged")
+    for batch, sample in zip(batches, asked, strict=True):
+        media = iter(inputs.layout.decoded(sample["media"], inputs.files))
+        turns = inputs.layout.in_parts(sample["messages"][:-1], sample["media"])
+        turns = [
+            {**turn, "content": [p if p["type"] == "text" else {**p, p["type"]: next(media)[1]} for p in parts(turn)]}
+            for turn in turns
+        ]
+        given = processor.apply_chat_template(
+            turns, add_generation_prompt=True, tokenize=True, return_dict=True, return_tensors="pt"
+        )
+        assert given["input_ids"].tolist() == batch["input_ids"].tolist()
+        assert set(given) <= set(batch) and all(torch.equal(given[key], batch[key]) for key in given)
+
+
+def parts(turn: dict[str, Any]) -> list[dict[str, Any]]:
+    content = turn["content"]
+    return content if isinstance(content, list) else [{"type": "text", "text": content}]
+
+
+def test_answers_of_a_padded_batch_are_those_of_each_alone(family: tuple[str, Path, Path]) -> None:
+    _, base, data = family
+    model, inputs = load_model(base, torch.float32).eval(), OwnInputs.of(base, data)
+    samples = read_held_out(data)
+    assert len({bool(sample.get("media")) for sample in samples}) == 2, "with and without media"
+    prompts = [inputs.prompt(None, sample["messages"][:-1], sample.get("media", [])) for sample in samples]
+    media = [sample.get("media", []) for sample in samples]
+    together = model.generate(**inputs.batch(None, prompts, media), max_new_tokens=4, do_sample=False)[:, -4:]
+    for index, prompt in enumerate(prompts):
+        alone = inputs.batch(None, [prompt], [media[index]])
+        assert model.generate(**alone, max_new_tokens=4, do_sample=False)[0, -4:].tolist() == together[index].tolist()
+
+
+def test_a_probe_measures_and_cuts_off(family: tuple[str, Path, Path]) -> None:
+    name, base, data = family
+    media = OwnInputs.of(base, data)
+    probe = Probe("stage", vision_qa, vision_qa.Settings(max_new_tokens=3), read_held_out(data), 400, media)
+    told = measure(probe, load_model(base, torch.float32), media.layout.tokenizer, "test")
+    assert told["samples"] == len([s for s in probe.samples if s.get("media")]) if name != "qwen2_audio" else True
+    assert len(open_samples(data)) == 12
+
+
+def test_a_stopped_run_ends_in_the_same_bits(family: tuple[str, Path, Path], tmp_path: Path) -> None:
+    name, base, data = family
+    if name != "llava":
+        pytest.skip("the loop is the same for all; one family shows that media are")
+    orders = [job(base, data, tmp_path / run, "lora", **LEARNS) for run in ("whole", "stopped")]
+    assert stopped(orders[0], ()) == stopped(orders[1], (1, 2))
