@@ -220,6 +220,7 @@ def chat(
 
     Inside: /image FILE, /video FILE, /audio FILE, /reset, /quit; Ctrl-C stops an answer.
     """
+    from manus.models.senses import senses_in
     from manus.serving.chat import ask_once, attach_all, check_senses, is_typed, quiet_libraries, talk
 
     is_asked_once = once is not None or not is_typed()
@@ -229,7 +230,8 @@ def chat(
     folder, found = _model(model)
     if not found.language_model or found.kind not in ("transformers", "adapter"):
         raise InputError(f"{model}: is no folder of a language model; give one such as a recipe's base/ or merged/")
-    check_senses(found.modalities, model, media)  # type: ignore[arg-type]
+    own = senses_in(folder) if found.kind == "transformers" else set()
+    check_senses(found.modalities | dict.fromkeys(own, True), model, media)  # type: ignore[arg-type]
     from rich.console import Console
 
     quiet_libraries()

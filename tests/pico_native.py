@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -22,14 +23,23 @@ from transformers import (
     LlamaForCausalLM,
     LlavaConfig,
     LlavaForConditionalGeneration,
+    LlavaNextConfig,
+    LlavaNextForConditionalGeneration,
+    LlavaNextImageProcessorPil,
+    LlavaNextProcessor,
     LlavaProcessor,
     PreTrainedTokenizerFast,
+    Qwen2_5_VLConfig,
+    Qwen2_5_VLForConditionalGeneration,
     Qwen2AudioConfig,
     Qwen2AudioForConditionalGeneration,
     Qwen2AudioProcessor,
     Qwen2VLConfig,
     Qwen2VLForConditionalGeneration,
     Qwen2VLImageProcessorPil,
+    SmolVLMConfig,
+    SmolVLMForConditionalGeneration,
+    SmolVLMImageProcessorPil,
     WhisperFeatureExtractor,
 )
 
@@ -51,6 +61,7 @@ ONLY_PARTS = TEMPLATE.replace("{%- if m['content'] is string -%}{{ m['content'] 
 TEXT = {
     "hidden_size": 64, "intermediate_size": 96, "num_hidden_layers": 2, "num_attention_heads": 4,
     "num_key_value_heads": 2, "max_position_embeddings": 512, "bos_token_id": None, "tie_word_embeddings": True,
+    "initializer_range": 0.2,
 }  # fmt: skip
 SEEN = {
     "hidden_size": 32, "intermediate_size": 48, "num_hidden_layers": 2, "num_attention_heads": 2, "image_size": SIDE,
@@ -127,6 +138,77 @@ def qwen2_vl(folder: Path) -> Path:
     return folder
 
 
+def qwen2_5_vl(folder: Path) -> Path:
+    """Save a Qwen2.5-VL: windows of patches see each other."""
+    marks = ("<|vision_start|>", "<|vision_end|>", "<|image_pad|>", "<|video_pad|>", "<|vision_pad|>")
+    tokens = tokenizer(TEMPLATE.replace("MARK", "<|vision_start|><|image_pad|><|vision_end|>"), *marks)
+    start, end, image, video, _ = tokens.convert_tokens_to_ids(list(marks))
+    config = Qwen2_5_VLConfig(
+        text_config=_text(
+            tokens, rope_parameters={"rope_type": "default", "rope_theta": 10000.0, "mrope_section": [2, 3, 3]}
+        ),
+        vision_config={
+            "depth": 2, "hidden_size": 32, "intermediate_size": 48, "out_hidden_size": 64, "num_heads": 2,
+            "patch_size": PATCH, "window_size": 32, "fullatt_block_indexes": [1],
+        },
+        image_token_id=image, video_token_id=video, vision_start_token_id=start, vision_end_token_id=end,
+        tie_word_embeddings=True,
+    )  # fmt: skip
+    pictures = Qwen2VLImageProcessorPil(
+        patch_size=PATCH, size={"shortest_edge": 16 * 16, "longest_edge": 48 * 48}, merge_size=2, temporal_patch_size=2
+    )
+    folder.mkdir(parents=True, exist_ok=True)
+    Qwen2_5_VLForConditionalGeneration(config).save_pretrained(folder)
+    tokens.save_pretrained(folder)
+    pictures.save_pretrained(folder)
+    return folder
+
+
+def llava_next(folder: Path) -> Path:
+    """Save a LLaVA-NeXT: as many crops as a picture's shape asks for, batches padded to the most."""
+    tokens = tokenizer(ONLY_PARTS.replace("MARK", "<image>"), "<image>")
+    pinpoints = [[SIDE, 2 * SIDE], [2 * SIDE, SIDE], [2 * SIDE, 2 * SIDE]]
+    config = LlavaNextConfig(
+        vision_config=CLIPVisionConfig(**SEEN), text_config=LlamaConfig(**_text(tokens)),
+        image_token_id=tokens.convert_tokens_to_ids("<image>"), image_grid_pinpoints=pinpoints,
+        vision_feature_layer=-1, image_seq_length=16, tie_word_embeddings=True,
+    )  # fmt: skip
+    pictures = LlavaNextImageProcessorPil(
+        size={"shortest_edge": SIDE}, crop_size={"height": SIDE, "width": SIDE}, image_grid_pinpoints=pinpoints
+    )
+    processor = LlavaNextProcessor(
+        pictures, tokens, patch_size=PATCH, vision_feature_select_strategy="default", num_additional_image_tokens=1,
+        chat_template=tokens.chat_template,
+    )  # fmt: skip
+    return _saved(LlavaNextForConditionalGeneration(config), processor, folder)
+
+
+def smolvlm(folder: Path) -> Path:
+    """Save a SmolVLM: an Idefics 3 whose processor has a part for videos."""
+    tiles = [f"<row_{row}_col_{column}>" for row in range(1, 7) for column in range(1, 7)]
+    named = {
+        "fake_image_token": "<fake_token_around_image>", "image_token": "<image>",
+        "end_of_utterance_token": "<end_of_utterance>", "global_image_token": "<global-img>",
+    }  # fmt: skip
+    tokens = tokenizer(ONLY_PARTS.replace("MARK", "<image>"), *tiles, **named)
+    config = SmolVLMConfig(
+        vision_config=SEEN, text_config={"model_type": "llama", **_text(tokens)}, scale_factor=2,
+        image_token_id=tokens.convert_tokens_to_ids("<image>"), tie_word_embeddings=True,
+        pad_token_id=tokens.pad_token_id,
+    )  # fmt: skip
+    pictures = SmolVLMImageProcessorPil(
+        size={"longest_edge": 2 * SIDE}, max_image_size={"longest_edge": SIDE}, do_image_splitting=True
+    )
+    folder.mkdir(parents=True, exist_ok=True)
+    SmolVLMForConditionalGeneration(config).save_pretrained(folder)
+    tokens.save_pretrained(folder)
+    pictures.save_pretrained(folder)
+    (folder / "processor_config.json").write_text(
+        json.dumps({"processor_class": "SmolVLMProcessor", "image_seq_len": 4}), encoding="utf-8"
+    )
+    return folder
+
+
 def idefics3(folder: Path) -> Path:
     """Save an Idefics 3, as SmolVLM is one: large pictures are cut into tiles between rows of text."""
     tiles = [f"<row_{row}_col_{column}>" for row in range(1, 7) for column in range(1, 7)]
@@ -156,7 +238,11 @@ def gemma3(folder: Path) -> Path:
     )  # fmt: skip
     pictures = Gemma3ImageProcessorPil(size={"height": SIDE, "width": SIDE})
     processor = Gemma3Processor(pictures, tokens, image_seq_length=4, chat_template=tokens.chat_template)
-    return _saved(Gemma3ForConditionalGeneration(config), processor, folder)
+    model = Gemma3ForConditionalGeneration(config)
+    torch.nn.init.normal_(
+        model.model.multi_modal_projector.mm_input_projection_weight, std=0.2
+    )  # zeros: it would be blind
+    return _saved(model, processor, folder)
 
 
 def qwen2_audio(folder: Path) -> Path:
@@ -184,7 +270,8 @@ def _saved(model: Any, processor: Any, folder: Path) -> Path:
 
 
 SEEING: dict[str, Callable[[Path], Path]] = {
-    "llava": llava, "qwen2_vl": qwen2_vl, "idefics3": idefics3, "gemma3": gemma3,
+    "llava": llava, "llava_next": llava_next, "qwen2_vl": qwen2_vl, "qwen2_5_vl": qwen2_5_vl, "idefics3": idefics3,
+    "smolvlm": smolvlm, "gemma3": gemma3,
 }  # fmt: skip
 ALL = {**SEEING, "qwen2_audio": qwen2_audio}
 

@@ -13,7 +13,7 @@ from manus.data.sample import Sample
 from manus.guards.memory import Parked
 from manus.guards.progress import progress
 from manus.guards.run import RUN, Work
-from manus.models.generation import greedily, tokenised
+from manus.models.generation import greedily, on_device, tokenised
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
@@ -78,10 +78,7 @@ def inputs_of(
         found = tokenised(tokenizer, prompts)
     else:
         found = media.batch(tokenizer, prompts, [sample.get("media", []) for sample in samples])
-    return {
-        name: tensor.to(model.device, model.dtype if tensor.is_floating_point() else None)
-        for name, tensor in found.items()
-    }
+    return on_device(found, model)
 
 
 def foresee(

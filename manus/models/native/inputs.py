@@ -43,9 +43,10 @@ class OwnInputs:
 
     def tensors(self, rows: Sequence[Sequence[int]], ids_BT: torch.Tensor) -> dict[str, Any]:
         """Return what the model takes in beside tokens: media of each row, and what their tokens stand for."""
-        decoded = [self.layout.decoded([self._medium(number) for number in row], self.files) for row in rows]
+        decoded = [self.layout.decoded([self.medium(number) for number in row], self.files) for row in rows]
         return {**self.layout.marks(ids_BT), **self.layout.media(decoded)}
 
-    def _medium(self, number: int) -> Medium:
+    def medium(self, number: int) -> Medium:
+        """Return what is known of a medium, as samples hold it."""
         medium: Medium = self.files.facts(number)
         return {**medium, "number": number}
