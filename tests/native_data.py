@@ -61,14 +61,16 @@ def plain_row(number: int) -> dict[str, Any]:
     return {"messages": turns}
 
 
-def prepared(base: Path, folder: Path, rows: list[dict[str, Any]], held_out: int = 6, **settings: Any) -> Path:
+def prepared(
+    base: Path, folder: Path, rows: list[dict[str, Any]], held_out: int = 6, read: Any = vision_qa.read
+) -> Path:
     """Prepare rows for a base that has senses of its own; return the folder."""
     folder.mkdir(parents=True)
     file = folder / "rows.jsonl"
     file.write_text("".join(json.dumps(one) + "\n" for one in rows))
     layout = OwnLayout.of(base)
     prepare(
-        [Source(path=str(file))], DataSettings(held_out=held_out, max_length=400, **settings), vision_qa.read, "messages",
+        [Source(path=str(file))], DataSettings(held_out=held_out, max_length=400), read, "messages",
         layout.tokenizer, folder, 0, folder, folder / "bad.jsonl", layout,
     )  # fmt: skip
     return folder

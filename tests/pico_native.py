@@ -107,12 +107,7 @@ def llava(folder: Path, base: Path | None = None) -> Path:
         pictures, tokens, patch_size=PATCH, vision_feature_select_strategy="default", num_additional_image_tokens=1,
         chat_template=tokens.chat_template,
     )  # fmt: skip
-    model = LlavaForConditionalGeneration(config)
-    if base is not None:
-        speaking = LlamaForCausalLM.from_pretrained(base)
-        model.model.language_model.load_state_dict(speaking.model.state_dict())
-        model.resize_token_embeddings(len(tokens), mean_resizing=False)
-    return _saved(model, processor, folder)
+    return _saved(_speaking(LlavaForConditionalGeneration(config), base, len(tokens)), processor, folder)
 
 
 def qwen2_vl(folder: Path) -> Path:
@@ -245,21 +240,31 @@ def gemma3(folder: Path) -> Path:
     return _saved(model, processor, folder)
 
 
-def qwen2_audio(folder: Path) -> Path:
-    """Save a Qwen2-Audio: a Whisper encoder, and a token for every 40 milliseconds."""
+def qwen2_audio(folder: Path, base: Path | None = None) -> Path:
+    """Save a Qwen2-Audio: a Whisper encoder, and a token for every 40 milliseconds; its words are a pico base's, if given."""
     marks = ("<|AUDIO|>", "<|audio_bos|>", "<|audio_eos|>")
     tokens = tokenizer(TEMPLATE.replace("MARK", "<|audio_bos|><|AUDIO|><|audio_eos|>"), *marks)
+    text: Any = {"model_type": "qwen2", **_text(tokens)} if base is None else LlamaConfig.from_pretrained(base)
     config = Qwen2AudioConfig(
         audio_config={
             "d_model": 32, "encoder_layers": 2, "encoder_attention_heads": 2, "encoder_ffn_dim": 48, "num_mel_bins": 40,
             "max_source_positions": 200,
         },
-        text_config={"model_type": "qwen2", **_text(tokens)}, audio_token_index=tokens.convert_tokens_to_ids(marks[0]),
+        text_config=text, audio_token_index=tokens.convert_tokens_to_ids(marks[0]),
         tie_word_embeddings=True,
     )  # fmt: skip
     sounds = WhisperFeatureExtractor(feature_size=40, chunk_length=4)
     processor = Qwen2AudioProcessor(sounds, tokens, chat_template=tokens.chat_template)
-    return _saved(Qwen2AudioForConditionalGeneration(config), processor, folder)
+    return _saved(_speaking(Qwen2AudioForConditionalGeneration(config), base, len(tokens)), processor, folder)
+
+
+def _speaking(model: Any, base: Path | None, vocabulary: int) -> Any:
+    """Return a model whose language model is that of a pico base, where there is one, with room for more tokens."""
+    if base is not None:
+        own = LlamaForCausalLM.from_pretrained(base)
+        model.model.language_model.load_state_dict(own.model.state_dict())
+        model.resize_token_embeddings(vocabulary, mean_resizing=False)
+    return model
 
 
 def _saved(model: Any, processor: Any, folder: Path) -> Path:
