@@ -176,6 +176,7 @@ def make_plan(recipe: Recipe) -> Plan:
     pins = _read_json(output_dir / recipe.name / "plan.json").get("revisions", {})
     with recipe.blamed(("base_model",)):
         base = find_base(recipe.base_model, beside, digests, pins)
+    _keep_own_senses(recipe, base)
     sources = {one.name: _identities(recipe, one, digests, pins) for one in recipe.learned}
     encoders = _encoders(recipe, base, digests, pins)
     teachers = {
@@ -189,6 +190,29 @@ def make_plan(recipe: Recipe) -> Plan:
     return Plan(recipe, base, output_dir, artifacts, teachers, encoders)
 
 
+def _keep_own_senses(recipe: Recipe, base: Base) -> None:
+    """See to it that a base which sees or hears by itself keeps that, and is asked for nothing else.
+
+    Raises:
+        RecipeError: a stage would add senses to it, or needs one that it lacks.
+    """
+    own_encoders, own = kept(base), {"text", *(senses_of(base) or ())}
+    if own_encoders is None:
+        return
+    named = [(stage, CAPABILITIES[stage.capability].MODALITIES) for stage in recipe.stages if stage.senses is None]
+    lacking = [(stage, missing) for stage, needed in named if (missing := ", ".join(set(needed) - own))]
+    if lacking:
+        stage, missing = lacking[0]
+        with recipe.blamed(stage.keys):
+            raise RecipeError(
+                f"stage {stage.name!r} needs {missing}; {own_encoders}, and no other sense can be added to it: "
+                "name a model of text alone as base_model, with a stage `omni`"
+            )
+    if recipe.adds_senses is not None:
+        with recipe.blamed(recipe.adds_senses.keys):
+            raise RecipeError(f"{own_encoders}; remove this stage: the others train the base with the senses it has")
+
+
 def _encoders(recipe: Recipe, base: Base, digests: Digests, pins: Mapping[str, str]) -> dict[Sense, Encoder]:
     """Find the encoders that the base gets, and refuse stages whose senses nothing adds.
 
@@ -197,10 +221,7 @@ def _encoders(recipe: Recipe, base: Base, digests: Digests, pins: Mapping[str, s
         RecipeError: a stage needs a sense that neither the base nor a stage before it has.
     """
     adding, found = recipe.adds_senses, dict[Sense, Encoder]()
-    own, own_encoders = senses_of(base), kept(base)
-    if adding is not None and own_encoders is not None:
-        with recipe.blamed(adding.keys):
-            raise RecipeError(_not_added(recipe, own_encoders, own or set()))
+    own = senses_of(base)
     if adding is not None and adding.senses is not None and own:
         with recipe.blamed(adding.keys):
             if adding.senses != SensesSettings():
@@ -223,27 +244,12 @@ def _encoders(recipe: Recipe, base: Base, digests: Digests, pins: Mapping[str, s
         missing = [one for one in CAPABILITIES[stage.capability].MODALITIES if one not in there]
         if missing and own is not None:
             with recipe.blamed(stage.keys):
-                raise RecipeError(_lacking(stage, missing, adding, own_encoders))
+                raise RecipeError(_lacking(stage, missing, adding))
     return found
 
 
-def _not_added(recipe: Recipe, own_encoders: str, own: set[str]) -> str:
-    """Return why an omni stage cannot be carried out on a base that has senses of its own, and what to do."""
-    lacking = [
-        f"stage {stage.name!r} needs {', '.join(missing)}"
-        for stage in recipe.stages
-        if stage.senses is None
-        and (missing := [one for one in CAPABILITIES[stage.capability].MODALITIES if one not in {"text", *own}])
-    ]
-    if not lacking:
-        return f"{own_encoders}; remove this stage, the others train it as it is"
-    return f"{own_encoders}, and no sense can be added to it; {lacking[0]}: name a model of text alone as base_model"
-
-
-def _lacking(stage: Stage, missing: Sequence[str], adding: Stage | None, own_encoders: str | None) -> str:
+def _lacking(stage: Stage, missing: Sequence[str], adding: Stage | None) -> str:
     needs = f"stage {stage.name!r} needs {', '.join(missing)}, which the base model lacks"
-    if own_encoders is not None:
-        return f"{needs}; {own_encoders}, and no other can be added to it: name a model of text alone, with `- omni`"
     if adding is None:
         return f"{needs}; add `- omni` above it, which adds encoders"
     return f"{needs}; stage {adding.name!r} must stand above it, and name an encoder for that"

@@ -31,9 +31,10 @@ def language_model_of(model: PreTrainedModel) -> PreTrainedModel:
     return inner
 
 
-def projector_parameters(model: nn.Module) -> dict[str, nn.Parameter]:
+def projector_parameters(model: PreTrainedModel) -> dict[str, nn.Parameter]:
     """Return the weights between encoders and language model, by name."""
-    return {name: value for name, value in model.named_parameters() if name.startswith(PROJECTORS)}
+    prefixes = tuple(f"{name}." for name in projectors_of(model))
+    return {name: value for name, value in model.named_parameters() if name.startswith(prefixes)} if prefixes else {}
 
 
 def has_senses(model: PreTrainedModel) -> bool:
@@ -72,7 +73,7 @@ def adaptable(model: PreTrainedModel, targets: str | list[str]) -> list[str]:
     return of_language
 
 
-def save_projectors(model: nn.Module, folder: Path) -> None:
+def save_projectors(model: PreTrainedModel, folder: Path) -> None:
     """Write the projectors' weights into a new folder."""
     folder.mkdir(parents=True)
     found = {name: value.detach().contiguous() for name, value in projector_parameters(model).items()}

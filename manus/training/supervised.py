@@ -14,6 +14,7 @@ from manus.training.job import arguments, conduct, kernels, total_steps
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
+    from manus.models.media import Media
     from manus.training.job import StageJob
     from manus.training.loop import Guarded
 
@@ -25,6 +26,7 @@ def train_supervised(job: StageJob) -> dict[str, Any]:
     from transformers import set_seed
 
     from manus.data.media.files import has_media
+    from manus.models.media import media_inputs
     from manus.models.native.parts import is_native
     from manus.models.projectors import language_model_of
     from manus.training.attention import keep_samples_apart
@@ -42,8 +44,12 @@ def train_supervised(job: StageJob) -> dict[str, Any]:
     model = trainable(job.base, job.start, adapter, settings, precision)
     whole = model.get_base_model() if hasattr(model, "get_base_model") else model
     inner = language_model_of(whole)
-    by_parts = is_flat = False
-    if not is_native(whole):  # such a model decides by its media where tokens are and what they see
+    inputs = media_inputs(job.base, job.data) if has_media(job.data) else None
+    if is_native(whole):  # it decides by its media where tokens are and what they see: no flat rows
+        is_flat = False
+        ids, media = an_example(samples, inputs)
+        by_parts = learn_by_parts(inner, ids, media=media)
+    else:
         texts = proof(samples, inner.config.vocab_size)
         by_parts = learn_by_parts(inner, texts[0])
         is_flat = keep_samples_apart(inner, texts)
@@ -52,10 +58,10 @@ def train_supervised(job: StageJob) -> dict[str, Any]:
     collator: Any = FlatCollator() if is_flat else PaddedCollator(job.tokenizer.pad_token_id)
     live = job.live() if job.live else None
     rows: Any = Rows(samples, job.max_length if settings.packing else None) if live is None else Places(live)
-    if has_media(job.data):
+    if inputs is not None:
         assert isinstance(samples, PreparedSamples), "large data hold no media"
         rows = MediaRows(rows, samples)
-        collator = with_media(collator, job, samples, whole)
+        collator = with_media(collator, job, samples, inputs, whole)
     total = total_steps(len(rows), settings)
 
     def build(callbacks: list[Any]) -> Guarded:
@@ -73,18 +79,16 @@ def train_supervised(job: StageJob) -> dict[str, Any]:
     return {**conduct(job, total, build), "is_padding_free": is_flat}
 
 
-def with_media(collator: Any, job: StageJob, samples: PreparedSamples, model: PreTrainedModel) -> Any:
+def with_media(collator: Any, job: StageJob, samples: PreparedSamples, inputs: Media, model: PreTrainedModel) -> Any:
     """Return a collator that adds media to batches: as they are, or as the model's frozen encoders see them.
 
     Raises:
         InputError: encoder outputs are to be kept, and the model has encoders of its own.
     """
-    from manus.models.media import media_inputs
     from manus.models.media_inputs import MediaInputs
     from manus.training.feature_cache import cached, is_wanted
     from manus.training.media_batches import MediaCollator, OwnCollator
 
-    inputs = media_inputs(job.base, job.data)
     if not isinstance(inputs, MediaInputs):
         if job.settings.cache_features is True:
             raise InputError(f"{job.name}: cache_features: true needs encoders that Manus added; remove the key")
@@ -93,6 +97,19 @@ def with_media(collator: Any, job: StageJob, samples: PreparedSamples, model: Pr
         return MediaCollator(collator, inputs)
     numbers = [number for sample in range(len(samples)) for number in samples.media_of(sample)]
     return MediaCollator(collator, cached(model, inputs, numbers, job.work / f"features-{ranks.rank()}"))
+
+
+def an_example(samples: PreparedSamples | ShardedSamples, inputs: Media | None) -> tuple[list[int], dict[str, Any]]:
+    """Return the tokens of a sample, one with media where there are any, and the model's inputs for those."""
+    import torch
+
+    from manus.models.native.inputs import OwnInputs
+
+    if isinstance(inputs, OwnInputs) and isinstance(samples, PreparedSamples):
+        index = next(index for index in range(len(samples)) if samples.media_of(index))
+        ids = samples[index]["ids"].tolist()
+        return ids, inputs.tensors([samples.media_of(index)], torch.tensor([ids]))
+    return samples[0]["ids"][:TOKENS_IN_PROOF].tolist(), {}
 
 
 def prepared_samples(job: StageJob) -> PreparedSamples | ShardedSamples:

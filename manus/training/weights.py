@@ -19,7 +19,6 @@ from manus.models.native.recognising import has_own_senses
 from manus.models.projectors import (
     adaptable,
     has_senses,
-    is_omni,
     language_model_of,
     language_prefix,
     projector_parameters,
@@ -119,7 +118,7 @@ def _with_trained_projectors(model: PreTrainedModel) -> PreTrainedModel:
         InputError: the model has none.
     """
     model.requires_grad_(False)
-    projectors = projector_parameters(model) if is_omni(model) else {}
+    projectors = projector_parameters(model) if has_senses(model) else {}
     if not projectors:
         raise InputError(f"method alignment trains projectors, and {type(model).__name__} has none")
     for parameter in projectors.values():

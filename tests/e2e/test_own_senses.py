@@ -94,8 +94,8 @@ def test_a_picture_can_be_talked_about(seeing: Product) -> None:
     [
         ("  - omni\n", ("r.yaml:4", "sees by itself", "remove this stage")),
         ("  - omni: {audio_input: none}\n", ("r.yaml:4", "sees by itself", "remove this stage")),
-        ("  - omni\n  - hearing\n", ("r.yaml:4", "no sense can be added", "'hearing' needs audio_in")),
-        ("  - hearing\n", ("r.yaml:4", "needs audio_in", "sees by itself", "text alone")),
+        ("  - omni\n  - hearing\n", ("r.yaml:5", "'hearing' needs audio_in", "no other sense can be added")),
+        ("  - hearing\n", ("r.yaml:4", "'hearing' needs audio_in", "sees by itself", "text alone")),
     ],
 )
 def test_its_senses_are_never_replaced_and_none_is_added(seeing: Product, added: str, words: tuple[str, ...]) -> None:

@@ -20,7 +20,9 @@ from manus.models.merging import merge
 from manus.models.native.inputs import OwnInputs
 from manus.models.native.processor import load_processor
 from manus.training.batches import PaddedCollator, Rows
+from manus.training.head import learn_by_parts
 from manus.training.media_batches import MediaRows, OwnCollator
+from manus.training.supervised import an_example
 from tests.integration.stage import job, stopped, trained
 from tests.native_data import plain_row, prepared, row
 from tests.pico_native import ALL, made
@@ -63,6 +65,34 @@ def test_language_model_and_projector_learn_and_encoders_stay(
     of_projector = {weight for weight in moved if weight.startswith(PROJECTORS[name])}
     assert of_projector and any(weight.startswith(LANGUAGE[name]) for weight in moved)
     assert all(weight.startswith(LANGUAGE[name]) for weight in moved - of_projector)
+
+
+def test_alignment_moves_the_projector_alone(family: tuple[str, Path, Path], tmp_path: Path) -> None:
+    name, base, data = family
+    if name not in BY_EVERY_METHOD:
+        pytest.skip("other families show which their projectors are")
+    moved = changed(base, trained(base, data, tmp_path / "alignment", "alignment", **LEARNS))
+    assert moved and all(weight.startswith(PROJECTORS[name]) for weight in moved)
+
+
+def test_the_loss_by_parts_is_that_of_all_logits(family: tuple[str, Path, Path]) -> None:
+    """Proven on a sample with media, or a model that mixes them in later would not see them."""
+    _, base, data = family
+    model, samples, inputs = load_model(base, torch.float32), open_samples(data), OwnInputs.of(base, data)
+    ids, media = an_example(samples, inputs)
+    assert media and learn_by_parts(model, ids, media=media)
+
+    class Late(type(model)):  # type: ignore[misc]
+        """Media come in behind the body, which is not asked about them."""
+
+        def forward(self, *args: Any, **given: Any) -> Any:
+            out = super().forward(*args, **given)
+            out.logits = out.logits * (2 if media.keys() & given.keys() else 1)
+            return out
+
+    late = load_model(base, torch.float32)
+    late.__class__ = Late
+    assert not learn_by_parts(late, ids, media=media)
 
 
 def test_the_merged_model_is_that_of_plain_transformers(family: tuple[str, Path, Path], tmp_path: Path) -> None:
