@@ -46,12 +46,13 @@ def answer(
     """
     prompts = [prompt_of(tokenizer, sample, media) for sample in samples]
     order = sorted(range(len(prompts)), key=lambda index: len(prompts[index]))
+    rows = BATCH_ROWS if media is None else media.rows_at_once
     answers: dict[int, str] = {}
     parked = Parked(model)
     with progress(title, len(prompts), "answers") as advance:
-        for start in range(0, len(order), BATCH_ROWS):
+        for start in range(0, len(order), rows):
             RUN.cross(title, work=Work(None, parked.park, parked.unpark))
-            batch = order[start : start + BATCH_ROWS]
+            batch = order[start : start + rows]
             inputs = inputs_of(
                 model, tokenizer, [prompts[index] for index in batch], [samples[index] for index in batch], media
             )

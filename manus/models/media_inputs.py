@@ -7,7 +7,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import torch
 from torch.nn.utils.rnn import pad_sequence
@@ -41,6 +41,7 @@ class MediaInputs:
 
     files: Any
     processor: ManusOmniProcessor
+    rows_at_once: ClassVar[int] = 32  # of prompts that are answered together
 
     @classmethod
     def of(cls, model: Path, data: Path) -> MediaInputs:

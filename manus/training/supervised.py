@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
     from manus.models.media import Media
+    from manus.models.native.inputs import OwnInputs
     from manus.training.job import StageJob
     from manus.training.loop import Guarded
 
@@ -27,7 +28,7 @@ def train_supervised(job: StageJob) -> dict[str, Any]:
 
     from manus.data.media.files import has_media
     from manus.models.media import media_inputs
-    from manus.models.native.parts import is_native
+    from manus.models.native.inputs import OwnInputs
     from manus.models.projectors import language_model_of
     from manus.training.attention import keep_samples_apart
     from manus.training.batches import FlatCollator, PaddedCollator, Rows
@@ -45,12 +46,12 @@ def train_supervised(job: StageJob) -> dict[str, Any]:
     whole = model.get_base_model() if hasattr(model, "get_base_model") else model
     inner = language_model_of(whole)
     inputs = media_inputs(job.base, job.data) if has_media(job.data) else None
-    if is_native(whole):  # it decides by its media where tokens are and what they see: no flat rows
+    if isinstance(inputs, OwnInputs):  # such a model decides by media where tokens are and what they see: no flat rows
         is_flat = False
         ids, media = an_example(samples, inputs)
         by_parts = learn_by_parts(inner, ids, media=media)
     else:
-        texts = proof(samples, inner.config.vocab_size)
+        texts = proof(samples, inner.config.get_text_config().vocab_size)
         by_parts = learn_by_parts(inner, texts[0])
         is_flat = keep_samples_apart(inner, texts)
     if settings.packing and not is_flat:
@@ -99,17 +100,14 @@ def with_media(collator: Any, job: StageJob, samples: PreparedSamples, inputs: M
     return MediaCollator(collator, cached(model, inputs, numbers, job.work / f"features-{ranks.rank()}"))
 
 
-def an_example(samples: PreparedSamples | ShardedSamples, inputs: Media | None) -> tuple[list[int], dict[str, Any]]:
-    """Return the tokens of a sample, one with media where there are any, and the model's inputs for those."""
+def an_example(samples: PreparedSamples | ShardedSamples, inputs: OwnInputs) -> tuple[list[int], dict[str, Any]]:
+    """Return the tokens of a sample that has media, and the model's inputs for those."""
     import torch
 
-    from manus.models.native.inputs import OwnInputs
-
-    if isinstance(inputs, OwnInputs) and isinstance(samples, PreparedSamples):
-        index = next(index for index in range(len(samples)) if samples.media_of(index))
-        ids = samples[index]["ids"].tolist()
-        return ids, inputs.tensors([samples.media_of(index)], torch.tensor([ids]))
-    return samples[0]["ids"][:TOKENS_IN_PROOF].tolist(), {}
+    assert isinstance(samples, PreparedSamples), "large data hold no media"
+    index = next(index for index in range(len(samples)) if samples.media_of(index))
+    ids = samples[index]["ids"].tolist()
+    return ids, inputs.tensors([samples.media_of(index)], torch.tensor([ids]))
 
 
 def prepared_samples(job: StageJob) -> PreparedSamples | ShardedSamples:

@@ -55,9 +55,8 @@ def test_a_base_that_sees_by_itself_learns_from_texts(
     texts: list[dict[str, Any]] = [{"text": f"{number} words to be read"} for number in range(24)]
     data = prepared(base, tmp_path / "data", texts if kind == "text" else given, 4, kind)
     teacher = (made("llava", tmp_path / "teacher", seed=1), ()) if method == "distillation" else None
-    own = settings | ({"packing": False} if method == "cpt" else {})
     stage = trained(
-        base, data, tmp_path / "run", method, teacher=teacher, epochs=1, batch_size=8, adapter="lora", **own
+        base, data, tmp_path / "run", method, teacher=teacher, epochs=1, batch_size=8, adapter="lora", **settings
     )
     before, after = load_model(base, torch.float32).state_dict(), compose(base, [stage], torch.float32).state_dict()
     changed = {name for name in before if not torch.equal(before[name], after[name])}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 
@@ -25,6 +25,7 @@ class OwnInputs:
 
     files: Any
     layout: OwnLayout
+    rows_at_once: ClassVar[int] = 8  # of prompts that are answered together: a picture may be many tiles
 
     @classmethod
     def of(cls, model: Path, data: Path) -> OwnInputs:

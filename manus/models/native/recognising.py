@@ -21,6 +21,8 @@ def own_senses(config: Mapping[str, Any]) -> set[str]:
         config: what `config.json` holds.
     """
     model_type = config.get("model_type")
+    if not any(key.endswith("_config") and key != "quantization_config" for key in config):
+        return set()  # made of one part: known without the time it takes to read transformers' tables
     if model_type == OMNI or model_type not in transformers_source.tables()[TABLE]:
         return set()
     architectures = config.get("architectures") or [transformers_source.tables()[TABLE][model_type]]

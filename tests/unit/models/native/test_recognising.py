@@ -23,6 +23,7 @@ from manus.models.senses import kept, senses_of
         ({"model_type": "qwen2_audio"}, {"audio_in"}),
         ({"model_type": "voxtral"}, {"audio_in"}),
         ({"model_type": "gemma3_text"}, set()),
+        ({"model_type": "no-such-type"}, set()),
         ({"model_type": "qwen2_vl", "architectures": ["Qwen2VLTextModel"]}, set()),
         ({"model_type": "llama"}, set()),
         ({"model_type": "whisper"}, set()),
@@ -31,7 +32,7 @@ from manus.models.senses import kept, senses_of
     ],
 )
 def test_what_a_configuration_takes_in_by_itself(config: dict[str, Any], senses: set[str]) -> None:
-    found = own_senses(config)
+    found = own_senses({"vision_config": {}, **config})
     assert found == senses or found - {"video"} == senses
 
 
@@ -46,7 +47,7 @@ def written(folder: Path, config: str) -> Path:
 
 
 def test_a_base_that_sees_takes_frames_as_pictures(tmp_path: Path) -> None:
-    seeing = base(written(tmp_path, '{"model_type": "llava"}'))
+    seeing = base(written(tmp_path, '{"model_type": "llava", "vision_config": {}}'))
     assert senses_of(seeing) == {"vision", "video"}
     assert kept(seeing) == "base_model 'base' sees by itself, with encoders and a processor that it keeps"
 
@@ -61,6 +62,6 @@ def test_a_base_on_the_hub_is_known_when_it_is_here(tmp_path: Path, monkeypatch:
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
     far = base(None, spec="who/what", kind="hub", revision="a1")
     assert senses_of(far) is None and kept(far) is None
-    written(tmp_path / "models--who--what" / "snapshots" / "a1", '{"model_type": "qwen2_audio"}')
+    written(tmp_path / "models--who--what" / "snapshots" / "a1", '{"model_type": "qwen2_audio", "audio_config": {}}')
     assert senses_of(far) == {"audio_in"}
     assert "hears by itself" in (kept(far) or "")
