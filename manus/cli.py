@@ -221,6 +221,7 @@ def chat(
 
     Inside: /image FILE, /video FILE, /audio FILE, /reset, /quit; Ctrl-C stops an answer.
     """
+    from manus.models.senses import senses_in
     from manus.serving.chat import ask_once, attach_all, check_senses, is_typed, quiet_libraries, talk
 
     is_asked_once = once is not None or not is_typed()
@@ -228,7 +229,8 @@ def chat(
         raise InputError("--json needs a question: give it with --once or on stdin")
     media = {"image": image or [], "video": video or [], "audio": audio or []}
     folder, found = _language_model(model)
-    check_senses(found.modalities, model, media)  # type: ignore[arg-type]
+    own = senses_in(folder) if found.kind == "transformers" else set()
+    check_senses(found.modalities | dict.fromkeys(own, True), model, media)  # type: ignore[arg-type]
     from rich.console import Console
 
     quiet_libraries()

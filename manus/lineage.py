@@ -7,7 +7,7 @@ from typing import Any
 from manus.artifact import Manifest
 from manus.environment import library_versions
 from manus.models.encoders.finding import Encoder, is_embedded
-from manus.models.senses import MODALITIES_OF, senses_of
+from manus.models.senses import MODALITIES_OF, kept, senses_of
 from manus.plan import Plan
 
 LOADED_AS_TEXT = """\
@@ -28,6 +28,16 @@ import manus  # before the model is loaded
 from transformers import AutoModelForImageTextToText, AutoProcessor
 
 model = AutoModelForImageTextToText.from_pretrained("merged")
+processor = AutoProcessor.from_pretrained("merged")
+```
+"""
+LOADED_WITH_OWN_SENSES = """\
+Load it with plain transformers:
+
+```python
+from transformers import AutoModelForMultimodalLM, AutoProcessor
+
+model = AutoModelForMultimodalLM.from_pretrained("merged")  # or AutoModelForImageTextToText, where it sees
 processor = AutoProcessor.from_pretrained("merged")
 ```
 """
@@ -61,14 +71,14 @@ def model_card(plan: Plan, merge: dict[str, Any]) -> str:
         sources = "; ".join(_cell(source) for source in (data.metrics["sources"] if data else ()))
         key = plan.artifacts[f"train/{stage.name}"].key
         lines.append(f"| {stage.name} | {stage.capability} | {stage.method} | {sources} | {samples} | `{key}` |")
-    loaded = LOADED_WITH_SENSES if senses else LOADED_AS_TEXT
+    loaded = LOADED_WITH_OWN_SENSES if kept(plan.base) else LOADED_WITH_SENSES if senses else LOADED_AS_TEXT
     lines += ["", *_measurements(plan), *_how_merged(merge), "", loaded, "Versions: " + _versions(), ""]
     return "\n".join(lines)
 
 
 def senses_of_merged(plan: Plan) -> set[str]:
     """Return what the merged model takes in beside text."""
-    return {modality for sense in plan.encoders for modality in MODALITIES_OF[sense]} or senses_of(plan.base)
+    return {modality for sense in plan.encoders for modality in MODALITIES_OF[sense]} or senses_of(plan.base) or set()
 
 
 def pipeline_tag(senses: set[str]) -> str:

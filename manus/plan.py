@@ -22,7 +22,7 @@ from manus.files import write_json
 from manus.machine import sense_choices
 from manus.models.base import Base, find_base
 from manus.models.encoders.finding import Encoder, find_encoder, is_embedded
-from manus.models.senses import MODALITIES_OF, NONE, SENSES, Sense, SensesSettings, senses_of
+from manus.models.senses import MODALITIES_OF, NONE, SENSES, Sense, SensesSettings, kept, senses_of
 from manus.recipe import CAPABILITIES, GENERATORS, METHODS, Recipe, RewardModel, Stage
 from manus.recipe_fields import has_senses
 from manus.rewards.context import Context, Lookup
@@ -176,6 +176,7 @@ def make_plan(recipe: Recipe) -> Plan:
     pins = _read_json(output_dir / recipe.name / "plan.json").get("revisions", {})
     with recipe.blamed(("base_model",)):
         base = find_base(recipe.base_model, beside, digests, pins)
+    _keep_own_senses(recipe, base)
     sources = {one.name: _identities(recipe, one, digests, pins) for one in recipe.learned}
     encoders = _encoders(recipe, base, digests, pins)
     teachers = {
@@ -187,6 +188,29 @@ def make_plan(recipe: Recipe) -> Plan:
     artifacts = {artifact.id: artifact for artifact in builder.artifacts()}
     digests.save()
     return Plan(recipe, base, output_dir, artifacts, teachers, encoders)
+
+
+def _keep_own_senses(recipe: Recipe, base: Base) -> None:
+    """See to it that a base which sees or hears by itself keeps that, and is asked for nothing else.
+
+    Raises:
+        RecipeError: a stage would add senses to it, or needs one that it lacks.
+    """
+    own_encoders, own = kept(base), {"text", *(senses_of(base) or ())}
+    if own_encoders is None:
+        return
+    named = [(stage, CAPABILITIES[stage.capability].MODALITIES) for stage in recipe.stages if stage.senses is None]
+    lacking = [(stage, missing) for stage, needed in named if (missing := ", ".join(set(needed) - own))]
+    if lacking:
+        stage, missing = lacking[0]
+        with recipe.blamed(stage.keys):
+            raise RecipeError(
+                f"stage {stage.name!r} needs {missing}; {own_encoders}, and no other sense can be added to it: "
+                "name a model of text alone as base_model, with a stage `omni`"
+            )
+    if recipe.adds_senses is not None:
+        with recipe.blamed(recipe.adds_senses.keys):
+            raise RecipeError(f"{own_encoders}; remove this stage: the others train the base with the senses it has")
 
 
 def _encoders(recipe: Recipe, base: Base, digests: Digests, pins: Mapping[str, str]) -> dict[Sense, Encoder]:
@@ -216,9 +240,9 @@ def _encoders(recipe: Recipe, base: Base, digests: Digests, pins: Mapping[str, s
         if stage.senses is not None:
             continue
         is_later = adding is not None and names.index(stage.name) > names.index(adding.name)
-        there = {"text", *own, *(added if is_later else ())}
+        there = {"text", *(own or ()), *(added if is_later else ())}
         missing = [one for one in CAPABILITIES[stage.capability].MODALITIES if one not in there]
-        if missing and base.kind != "hub":
+        if missing and own is not None:
             with recipe.blamed(stage.keys):
                 raise RecipeError(_lacking(stage, missing, adding))
     return found

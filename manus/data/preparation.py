@@ -15,7 +15,8 @@ from manus.data.distribution import histogram
 from manus.data.hub import spools
 from manus.data.large_preparation import prepare_large
 from manus.data.leaks import Asked, check_no_leak
-from manus.data.media.expansion import Layout, expanded
+from manus.data.media.expansion import Layout, WholeLayout, expanded
+from manus.data.media.files import MediaFiles, has_media
 from manus.data.media.intake import Intake, media_statistics, text_only
 from manus.data.media.numbers import NumbersWritten
 from manus.data.prepared import HELD_OUT, write_jsonl, write_pairs, write_prompts, write_tokens
@@ -96,6 +97,8 @@ def prepare(
         intake.close()
     fit, write = _FORMS[kind]
     tally = _Tally()
+    if isinstance(layout, WholeLayout) and has_media(folder):
+        fit = _fit_whole(layout, MediaFiles(folder))
     lengths = write(folder, _rendered(selection.train, fit, settings, tokenizer, quarantine, tally, layout))
     quarantine.check(settings.failure_budget, quarantine_file)
     if not len(lengths):
@@ -192,7 +195,22 @@ def _fit_chat(
     tokenizer: PreTrainedTokenizerBase, sample: Sample, settings: DataSettings, too_long: Counter[str]
 ) -> Iterator[Tokens]:
     """Yield a chat if it fits, or its beginning where that may be learned; half a picture is none."""
-    tokens, limit = render(tokenizer, sample), settings.max_length
+    yield from _fit_tokens(render(tokenizer, sample), sample, settings, too_long)
+
+
+def _fit_whole(layout: WholeLayout, files: MediaFiles) -> Fit:
+    """Return what does the same where only the model's processor knows how long media stand in the text."""
+
+    def fit(
+        tokenizer: PreTrainedTokenizerBase, sample: Sample, settings: DataSettings, too_long: Counter[str]
+    ) -> Iterator[Tokens]:
+        yield from _fit_tokens(layout.rendered(sample, files), sample, settings, too_long)
+
+    return fit
+
+
+def _fit_tokens(tokens: Tokens, sample: Sample, settings: DataSettings, too_long: Counter[str]) -> Iterator[Tokens]:
+    limit = settings.max_length
     if len(tokens.ids) <= limit:
         yield tokens
     elif settings.too_long == "truncate" and any(tokens.is_learned[:limit]) and not sample.get("media"):

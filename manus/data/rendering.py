@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -23,6 +23,9 @@ DEFAULT_TEMPLATE = (
     "{% if m['role'] == 'assistant' %}{{ eos_token }}{% endif %}{{ '\n' }}{% endfor %}"
     "{% if add_generation_prompt %}<|assistant|>\n{% endif %}"
 )
+
+
+Spans = Sequence[tuple[int, int]]  # of characters: where each begins and ends
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +51,12 @@ def load_tokenizer(folder: Path) -> PreTrainedTokenizerBase:
     Raises:
         ModelError: the folder has no usable fast tokenizer.
     """
+    from manus.models.native.recognising import has_own_senses
+
+    if has_own_senses(folder):
+        from manus.models.native.processor import fitted_tokenizer, load_processor
+
+        return fitted_tokenizer(load_processor(folder), folder)
     from transformers import AutoTokenizer
 
     try:
@@ -65,7 +74,7 @@ def load_tokenizer(folder: Path) -> PreTrainedTokenizerBase:
     return tokenizer
 
 
-def render_prompt(tokenizer: PreTrainedTokenizerBase, messages: Sequence[Message]) -> str:
+def render_prompt(tokenizer: PreTrainedTokenizerBase, messages: Sequence[Any]) -> str:
     """Return the text that stands before the assistant's next words."""
     return _render(tokenizer, messages, add_generation_prompt=True)
 
@@ -83,11 +92,31 @@ def render(tokenizer: PreTrainedTokenizerBase, sample: Sample) -> Tokens:
         if not ids or ids[-1] != tokenizer.eos_token_id:
             ids = [*ids, tokenizer.eos_token_id]
         return Tokens(ids, [True] * len(ids))
-    messages = sample["messages"]
+    text, spans = written(tokenizer, sample["messages"])
+    return marked(encode(tokenizer, text), spans, len(text))
+
+
+def written(tokenizer: PreTrainedTokenizerBase, messages: Sequence[Any]) -> tuple[str, Spans]:
+    """Return a conversation as the template writes it, and where in it the assistant speaks.
+
+    Args:
+        tokenizer: one with a chat template.
+        messages: turns; contents are texts, or parts where the template takes them.
+
+    Raises:
+        RowError: the template refuses the conversation, or does not show the answer.
+    """
     text = _render(tokenizer, messages, add_generation_prompt=False)
-    spans = _answer_spans(tokenizer, messages, text)
-    encoding = encode(tokenizer, text)
-    is_learned = _within(encoding, spans, len(text))
+    return text, _answer_spans(tokenizer, messages, text)
+
+
+def marked(encoding: Encoding, spans: Spans, end: int) -> Tokens:
+    """Return the tokens of a text of `end` characters, learned where they share a character with a span.
+
+    Raises:
+        RowError: there is nothing to learn.
+    """
+    is_learned = _within(encoding, spans, end)
     if not any(is_learned):
         raise RowError("the chat template leaves nothing of the answer to learn")
     return Tokens(encoding.ids, is_learned)
@@ -103,7 +132,7 @@ def encode(tokenizer: PreTrainedTokenizerBase, text: str) -> Encoding:
     return backend.encode(text, add_special_tokens=False)
 
 
-def _within(encoding: Encoding, spans: Sequence[tuple[int, int]], end: int) -> list[bool]:
+def _within(encoding: Encoding, spans: Spans, end: int) -> list[bool]:
     """Tell for each token whether it shares a character with a span.
 
     Asks for the tokens at the edges; all offsets are looked at only where an edge has none (a normalizer took it away).
@@ -120,7 +149,7 @@ def _within(encoding: Encoding, spans: Sequence[tuple[int, int]], end: int) -> l
     return is_learned
 
 
-def _within_by_offsets(encoding: Encoding, spans: Sequence[tuple[int, int]]) -> list[bool]:
+def _within_by_offsets(encoding: Encoding, spans: Spans) -> list[bool]:
     begins, ends = np.asarray(encoding.offsets, dtype=np.int64).reshape(-1, 2).T
     is_learned = np.zeros(len(begins), dtype=bool)
     for a, b in spans:
@@ -152,7 +181,7 @@ def _common(one: Sequence[int], other: Sequence[int]) -> int:
     return next(unlike, min(len(one), len(other)))
 
 
-def _answer_spans(tokenizer: PreTrainedTokenizerBase, messages: Sequence[Message], text: str) -> list[tuple[int, int]]:
+def _answer_spans(tokenizer: PreTrainedTokenizerBase, messages: Sequence[Any], text: str) -> Spans:
     """Return where in the rendered text the assistant speaks, end-of-turn mark included."""
     spans = []
     for index, message in enumerate(messages):
@@ -172,7 +201,7 @@ def _answer_spans(tokenizer: PreTrainedTokenizerBase, messages: Sequence[Message
     return spans
 
 
-def _render(tokenizer: PreTrainedTokenizerBase, messages: Sequence[Message], add_generation_prompt: bool) -> str:
+def _render(tokenizer: PreTrainedTokenizerBase, messages: Sequence[Any], add_generation_prompt: bool) -> str:
     from jinja2 import TemplateError
 
     try:

@@ -9,16 +9,16 @@ import torch
 import torch.nn.functional as F
 
 from manus.data.rendering import render, render_pair, render_prompt
-from manus.data.sample import Sample, numbers_of
+from manus.data.sample import Sample
 from manus.guards.memory import Parked
 from manus.guards.progress import progress
 from manus.guards.run import RUN, Work
-from manus.models.generation import greedily
+from manus.models.generation import greedily, on_device, tokenised
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-    from manus.models.media_inputs import MediaInputs
+    from manus.models.media import Media
 
 BATCH_ROWS = 32
 
@@ -29,7 +29,7 @@ def answer(
     samples: Sequence[Sample],
     max_new_tokens: int,
     title: str,
-    media: MediaInputs | None = None,
+    media: Media | None = None,
 ) -> list[str]:
     """Return what the model answers to each sample's conversation without its last turn, decoded greedily.
 
@@ -46,38 +46,40 @@ def answer(
     """
     prompts = [prompt_of(tokenizer, sample, media) for sample in samples]
     order = sorted(range(len(prompts)), key=lambda index: len(prompts[index]))
-    tokenizer.padding_side = "left"
+    rows = BATCH_ROWS if media is None else media.rows_at_once
     answers: dict[int, str] = {}
     parked = Parked(model)
     with progress(title, len(prompts), "answers") as advance:
-        for start in range(0, len(order), BATCH_ROWS):
+        for start in range(0, len(order), rows):
             RUN.cross(title, work=Work(None, parked.park, parked.unpark))
-            batch = order[start : start + BATCH_ROWS]
-            inputs = tokenizer(
-                [prompts[index] for index in batch], return_tensors="pt", padding=True, add_special_tokens=False,
-                return_token_type_ids=False,
-            ).to(model.device)  # fmt: skip
-            seen = tensors_of(model, [samples[index] for index in batch], media)
+            batch = order[start : start + rows]
+            inputs = inputs_of(
+                model, tokenizer, [prompts[index] for index in batch], [samples[index] for index in batch], media
+            )
             with torch.inference_mode():
-                made = model.generate(**inputs, **seen, **greedily(model, tokenizer, max_new_tokens))
+                made = model.generate(**inputs, **greedily(model, tokenizer, max_new_tokens))
             new = made[:, inputs["input_ids"].shape[1] :]
             answers |= zip(batch, tokenizer.batch_decode(new, skip_special_tokens=True), strict=True)
             advance(len(answers))
     return [answers[index].strip() for index in range(len(prompts))]
 
 
-def prompt_of(tokenizer: PreTrainedTokenizerBase, sample: Sample, media: MediaInputs | None) -> str:
-    """Return the text that stands before a sample's last turn, with a placeholder for each token of its media."""
-    text = render_prompt(tokenizer, sample["messages"][:-1])
-    return media.expanded(text, numbers_of(sample)) if media is not None else text
+def prompt_of(tokenizer: PreTrainedTokenizerBase, sample: Sample, media: Media | None) -> str:
+    """Return the text that stands before a sample's last turn."""
+    asked = sample["messages"][:-1]
+    return render_prompt(tokenizer, asked) if media is None else media.prompt(tokenizer, asked, sample.get("media", []))
 
 
-def tensors_of(model: PreTrainedModel, samples: Sequence[Sample], media: MediaInputs | None) -> dict[str, torch.Tensor]:
-    """Return what the model's encoders take in for a batch of samples, on its device."""
+def inputs_of(
+    model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, prompts: Sequence[str], samples: Sequence[Sample],
+    media: Media | None,
+) -> dict[str, torch.Tensor]:  # fmt: skip
+    """Return what the model takes in for a batch of prompts and the media of their samples, on its device."""
     if media is None:
-        return {}
-    found = media.tensors([number for sample in samples for number in numbers_of(sample)])
-    return {name: tensor.to(model.device) for name, tensor in found.items()}
+        found = tokenised(tokenizer, prompts)
+    else:
+        found = media.batch(tokenizer, prompts, [sample.get("media", []) for sample in samples])
+    return on_device(found, model)
 
 
 def foresee(

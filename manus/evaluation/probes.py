@@ -13,7 +13,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from manus.data.sample import Sample
-from manus.evaluation.answers import answer, foresee, prefer, prompt_of, tensors_of
+from manus.evaluation.answers import answer, foresee, inputs_of, prefer, prompt_of
 from manus.evaluation.intervals import paired_bootstrap, wilson
 from manus.evaluation.retrieval import retrieve
 from manus.evaluation.score import Score
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     import torch
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-    from manus.models.media_inputs import MediaInputs
+    from manus.models.media import Media
 
 PERPLEXITY = "perplexity"
 PREFERENCE = "preference_accuracy"
@@ -46,7 +46,7 @@ class Probe:
     settings: Any
     samples: list[Sample]
     max_length: int
-    media: MediaInputs | None = None
+    media: Media | None = None
     is_chosen: bool = False  # the samples were usable before a medium was taken from them: all are scored
 
     @property
@@ -106,9 +106,7 @@ def _retrieval(probe: Probe, model: PreTrainedModel, tokenizer: PreTrainedTokeni
     longest = probe.settings.max_new_tokens
 
     def prompted(sample: Sample) -> dict[str, torch.Tensor]:
-        text = prompt_of(tokenizer, sample, probe.media)
-        asked = tokenizer(text, add_special_tokens=False, return_tensors="pt", return_token_type_ids=False)
-        return {**asked.to(model.device), **tensors_of(model, [sample], probe.media)}
+        return inputs_of(model, tokenizer, [prompt_of(tokenizer, sample, probe.media)], [sample], probe.media)
 
     def tokenised(caption: str) -> list[int]:
         ids: list[int] = tokenizer(caption, add_special_tokens=False)["input_ids"]

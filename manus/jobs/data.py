@@ -10,7 +10,7 @@ from manus.errors import DataError, ModelError
 from manus.files import write_atomically, write_json
 from manus.jobs.job import Job
 from manus.models.base import local_folder
-from manus.models.senses import MODALITIES_OF
+from manus.models.senses import MODALITIES_OF, kept, senses_of
 from manus.recipe import CAPABILITIES, RewardModel, Stage
 
 if TYPE_CHECKING:
@@ -22,8 +22,11 @@ def build_detect(job: Job) -> dict[str, Any]:
     from manus.models.detect import detect, modalities_missing
 
     found = detect(local_folder(job.plan.base))
+    if job.plan.encoders and (own_encoders := kept(job.plan.base)):
+        raise ModelError(f"{own_encoders}; remove the stage that adds senses, and those that need others")
     write_json(job.staging / "detected.json", {"key": job.artifact.key, **found.to_dict()})
     added = {modality for sense in job.plan.encoders for modality in MODALITIES_OF[sense]}
+    added |= senses_of(job.plan.base) or set()
     for stage in job.plan.recipe.stages:
         needed = set(CAPABILITIES[stage.capability].MODALITIES) - added
         if missing := modalities_missing(found, sorted(needed)):

@@ -34,7 +34,8 @@ def build_merge(job: Job) -> dict[str, Any]:
     trained = job.trained(recipe.stages)
     result = merge(job.base, trained, recipe.compose, recipe.merge, recipe.seed, prompts, job.staging)
     copy_tokenizer(job.base, job.staging)
-    if not (job.staging / "chat_template.jinja").exists() and "chat_template" not in _tokenizer_config(job.staging):
+    has_template = any(job.staging.glob("chat_template*")) or "chat_template" in _tokenizer_config(job.staging)
+    if not has_template:
         write_atomically(job.staging / "chat_template.jinja", str(tokenizer.chat_template))
     metrics = asdict(result)
     write_atomically(job.staging / "README.md", model_card(job.plan, metrics))
@@ -43,7 +44,6 @@ def build_merge(job: Job) -> dict[str, Any]:
 
 def _parity_prompts(probe: Probe, tokenizer: PreTrainedTokenizerBase) -> Iterator[Prompt]:
     """Yield what both models are asked: beginnings of texts and questions; questions with media as they are."""
-    from manus.data.sample import numbers_of
     from manus.evaluation.answers import prompt_of
 
     for sample in probe.samples[:PARITY_PROMPTS]:
@@ -51,8 +51,7 @@ def _parity_prompts(probe: Probe, tokenizer: PreTrainedTokenizerBase) -> Iterato
         if probe.media is None:
             yield tokenizer(text, add_special_tokens=False)["input_ids"][:PARITY_PROMPT_TOKENS]
         else:
-            asked = tokenizer(text, add_special_tokens=False, return_tensors="pt", return_token_type_ids=False)
-            yield {**asked, **probe.media.tensors(numbers_of(sample))}
+            yield probe.media.batch(tokenizer, [text], [sample.get("media", [])])
 
 
 def _tokenizer_config(folder: Path) -> dict[str, Any]:

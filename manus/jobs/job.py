@@ -9,13 +9,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from manus.models.base import local_folder
-from manus.models.senses import Sense, senses_in
+from manus.models.senses import Sense
 from manus.plan import ASSEMBLED, Artifact, Plan
 from manus.recipe import METHODS, RewardModel, Stage
 
 if TYPE_CHECKING:
+    from manus.data.media.expansion import Layout
     from manus.models.composition import Trained
-    from manus.models.omni.layout import MediaLayout
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,15 +49,14 @@ class Job:
         return self.folder("base/base") if self.plan.base.needs_conversion else local_folder(self.plan.base)
 
     @property
-    def layout(self) -> MediaLayout | None:
+    def layout(self) -> Layout | None:
         """What the model that the stages start from makes of media; None where it takes in text only.
 
         The folder says it, because a base on the hub cannot be looked at while planning.
         """
-        from manus.models.omni.layout import MediaLayout
+        from manus.models.media import layout_of
 
-        base = self.base
-        return MediaLayout.of(base) if senses_in(base) else None
+        return layout_of(self.base)
 
     def encoder(self, sense: Sense) -> Path:
         """Return an encoder as a folder that transformers loads."""

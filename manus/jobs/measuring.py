@@ -35,9 +35,9 @@ def probe_of(job: Job, stage: Stage) -> Probe:
     data = job.folder(f"data/{stage.name}")
     media = None
     if has_media(data):
-        from manus.models.media_inputs import MediaInputs
+        from manus.models.media import media_inputs
 
-        media = MediaInputs.of(job.base, data)
+        media = media_inputs(job.base, data)
     capability = CAPABILITIES[stage.capability]
     return Probe(stage.name, capability, stage.probe, read_held_out(data), stage.data.max_length, media)
 

@@ -131,6 +131,15 @@ def commit_of(kind: Literal["model", "dataset"], repository: str, revision: str 
     return info.sha
 
 
+def snapshot(base: Base) -> Path | None:
+    """Return the folder of a hub model in the local cache, if its configuration is there."""
+    from huggingface_hub import constants
+
+    repository = base.spec.split("@")[0].replace("/", "--")
+    folder = Path(constants.HF_HUB_CACHE) / f"models--{repository}" / "snapshots" / str(base.revision)
+    return folder if (folder / "config.json").is_file() else None
+
+
 def unreachable() -> tuple[type[Exception], ...]:
     """Return the exceptions by which a hub that gives no answer shows itself."""
     from httpx2 import HTTPError

@@ -12,10 +12,11 @@ from typing import Any, Literal
 
 import torch
 from safetensors import SafetensorError
-from transformers import AutoModelForCausalLM, PreTrainedModel
+from transformers import AutoModelForCausalLM, AutoModelForMultimodalLM, PreTrainedModel
 
 from manus.errors import ModelError
 from manus.models.adapters import absorbed, adapted
+from manus.models.native.recognising import has_own_senses
 from manus.models.projectors import with_projectors
 
 
@@ -29,7 +30,7 @@ class Trained:
 
 
 def load_model(path: Path, dtype: torch.dtype, device: str = "cpu", **kw: Any) -> PreTrainedModel:
-    """Load a causal LM from a local folder of safetensors, without remote code.
+    """Load a causal LM, with the senses that it has, from a local folder of safetensors, without remote code.
 
     Args:
         path: a folder with config.json and safetensors.
@@ -47,7 +48,8 @@ def load_model(path: Path, dtype: torch.dtype, device: str = "cpu", **kw: Any) -
     if device != "cpu":
         kw.setdefault("device_map", device)
     try:
-        model, found = AutoModelForCausalLM.from_pretrained(
+        kind = AutoModelForMultimodalLM if has_own_senses(path) else AutoModelForCausalLM
+        model, found = kind.from_pretrained(
             path,
             dtype=dtype,
             local_files_only=True,

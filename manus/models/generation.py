@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
@@ -30,6 +30,22 @@ def at_random(
     """Return `generate`'s settings for an answer drawn token by token."""
     drawn = {"do_sample": True, "temperature": temperature, "top_p": top_p, "top_k": 0}
     return greedily(model, tokenizer, max_new_tokens) | drawn
+
+
+def on_device(inputs: Mapping[str, torch.Tensor], model: PreTrainedModel) -> dict[str, torch.Tensor]:
+    """Return a model's inputs where the model is; pixels and sound in the type of its weights."""
+    kinds = {name: model.dtype if tensor.is_floating_point() else None for name, tensor in inputs.items()}
+    return {name: tensor.to(model.device, kinds[name]) for name, tensor in inputs.items()}
+
+
+def tokenised(tokenizer: PreTrainedTokenizerBase, prompts: Sequence[str]) -> dict[str, torch.Tensor]:
+    """Return rendered prompts as a batch that is padded on the left."""
+    tokenizer.padding_side = "left"
+    return dict(
+        tokenizer(
+            list(prompts), return_tensors="pt", padding=True, add_special_tokens=False, return_token_type_ids=False
+        )
+    )
 
 
 def left_padded(rows: Sequence[Sequence[int]], pad_token_id: int, device: Any) -> dict[str, torch.Tensor]:

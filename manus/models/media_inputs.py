@@ -7,13 +7,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import torch
 from torch.nn.utils.rnn import pad_sequence
-from transformers import PreTrainedModel
+from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from manus.data.media.files import MediaFiles
+from manus.data.rendering import render_prompt
+from manus.data.sample import Medium, Message
+from manus.models.generation import tokenised
 from manus.models.omni.processing import ManusOmniProcessor
 
 
@@ -38,6 +41,7 @@ class MediaInputs:
 
     files: Any
     processor: ManusOmniProcessor
+    rows_at_once: ClassVar[int] = 32  # of prompts that are answered together
 
     @classmethod
     def of(cls, model: Path, data: Path) -> MediaInputs:
@@ -52,6 +56,17 @@ class MediaInputs:
     def expanded(self, text: str, numbers: Sequence[int]) -> str:
         """Return a text whose placeholders, one a medium, are as many as the tokens that the media become."""
         return self.processor.media_layout.expanded(text, [self.files.facts(number) for number in numbers])
+
+    def prompt(self, tokenizer: PreTrainedTokenizerBase, messages: Sequence[Message], media: Sequence[Medium]) -> str:
+        """Return the text that stands before the assistant's next words, with a placeholder for each token of its media."""
+        return self.expanded(render_prompt(tokenizer, messages), [medium["number"] for medium in media])
+
+    def batch(
+        self, tokenizer: PreTrainedTokenizerBase, prompts: Sequence[str], media: Sequence[Sequence[Medium]]
+    ) -> dict[str, Any]:
+        """Return the model's inputs for prompts with their media, padded on the left."""
+        numbers = [medium["number"] for row in media for medium in row]
+        return {**tokenised(tokenizer, prompts), **self.tensors(numbers)}
 
     def tensors(self, numbers: Sequence[int]) -> dict[str, Any]:
         """Return the model's inputs for media, in the order of their placeholders; see its forward pass for shapes."""

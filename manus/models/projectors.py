@@ -14,6 +14,7 @@ from transformers.pytorch_utils import Conv1D
 
 from manus.errors import ModelError
 from manus.models.modalities import OMNI
+from manus.models.native.parts import is_native, parts_of
 from manus.models.omni.names import LANGUAGE_MODEL, PROJECTORS
 
 WEIGHTS = "projectors.safetensors"
@@ -30,26 +31,40 @@ def language_model_of(model: PreTrainedModel) -> PreTrainedModel:
     return inner
 
 
-def projector_parameters(model: nn.Module) -> dict[str, nn.Parameter]:
+def projector_parameters(model: PreTrainedModel) -> dict[str, nn.Parameter]:
     """Return the weights between encoders and language model, by name."""
-    return {name: value for name, value in model.named_parameters() if name.startswith(PROJECTORS)}
+    prefixes = tuple(f"{name}." for name in projectors_of(model))
+    return {name: value for name, value in model.named_parameters() if name.startswith(prefixes)} if prefixes else {}
 
 
-def projectors_of(model: nn.Module) -> list[str]:
-    """Return the names of the projectors that a model has."""
+def has_senses(model: PreTrainedModel) -> bool:
+    """Tell whether a model takes in more than text, by encoders of ours or by its own."""
+    return is_omni(model) or is_native(model)
+
+
+def projectors_of(model: PreTrainedModel) -> list[str]:
+    """Return the full names of the projectors that a model has."""
+    if is_native(model):
+        return [*parts_of(model).projectors]
     return [name for name in PROJECTORS if getattr(model, name, None) is not None]
 
 
+def language_prefix(model: PreTrainedModel) -> str:
+    """Return the full name of the language model inside a model with senses."""
+    return parts_of(model).language if is_native(model) else LANGUAGE_MODEL
+
+
 def adaptable(model: PreTrainedModel, targets: str | list[str]) -> list[str]:
-    """Return the full names of an omni model's linear layers that get an adapter: of the language model, those that
-    `targets` names, or all but the head. Projectors are trained whole, encoders never.
+    """Return the full names of the linear layers of a model with senses that get an adapter: of the language model, those
+    that `targets` names, or all but the head. Projectors are trained whole, encoders never.
 
     Raises:
         ModelError: no layer of the language model is meant.
     """
     head = language_model_of(model).get_output_embeddings()
     linear = [(name, part) for name, part in model.named_modules() if isinstance(part, (nn.Linear, Conv1D))]
-    of_language = [name for name, part in linear if name.startswith(f"{LANGUAGE_MODEL}.") and part is not head]
+    prefix = f"{language_prefix(model)}."
+    of_language = [name for name, part in linear if name.startswith(prefix) and part is not head]
     if targets != "all-linear":
         wanted = tuple(f".{target}" for target in targets)
         of_language = [name for name in of_language if name.endswith(wanted)]
@@ -58,7 +73,7 @@ def adaptable(model: PreTrainedModel, targets: str | list[str]) -> list[str]:
     return of_language
 
 
-def save_projectors(model: nn.Module, folder: Path) -> None:
+def save_projectors(model: PreTrainedModel, folder: Path) -> None:
     """Write the projectors' weights into a new folder."""
     folder.mkdir(parents=True)
     found = {name: value.detach().contiguous() for name, value in projector_parameters(model).items()}

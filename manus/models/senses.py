@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 from pydantic import Field, model_validator
 
 from manus.data.settings import Text
+from manus.models.base import snapshot
 from manus.models.modalities import OMNI, omni_modalities
+from manus.models.native.recognising import has_own_senses, own_senses
 from manus.models.omni.settings import OmniSettings
 
 if TYPE_CHECKING:
@@ -20,6 +22,8 @@ Sense = Literal["vision", "audio_input"]
 SENSES: tuple[Sense, ...] = ("vision", "audio_input")
 # What a model can take in with an encoder of each.
 MODALITIES_OF: Mapping[Sense, tuple[str, ...]] = {"vision": ("vision", "video"), "audio_input": ("audio_in",)}
+CONFIG = "config.json"
+_BY_ITSELF = {"vision": "sees", "audio_in": "hears"}
 NONE = "none"  # in place of an encoder: the model does not get this sense
 
 
@@ -48,12 +52,37 @@ class SensesSettings(OmniSettings):
         return self
 
 
-def senses_of(base: Base) -> set[str]:
-    """Return what a base takes in beside text, where it is a folder of one of our own checkpoints."""
-    return senses_in(base.path) if base.kind == "directory" and base.path is not None else set()
+def senses_of(base: Base) -> set[str] | None:
+    """Return what a base takes in beside text, as far as Manus trains it; None where its files are not here yet."""
+    folder = _folder_of(base)
+    if folder is None:
+        return None if base.kind == "hub" else set()
+    return senses_in(folder)
 
 
 def senses_in(folder: Path) -> set[str]:
-    """Return what the model in a folder takes in beside text, where it is one of our own checkpoints."""
-    config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
-    return set(omni_modalities(config).reasons) - {"text"} if config.get("model_type") == OMNI else set()
+    """Return what the model in a folder takes in beside text: by encoders that Manus added, or by its own.
+
+    One that sees by itself takes the frames of a video as pictures.
+    """
+    config = json.loads((folder / CONFIG).read_text(encoding="utf-8"))
+    if config.get("model_type") == OMNI:
+        return set(omni_modalities(config).reasons) - {"text"}
+    own = own_senses(config)
+    return own | {"video"} if "vision" in own else own - {"video"}
+
+
+def kept(base: Base) -> str | None:
+    """Return why no sense is added to a base: it has its own, with a processor that stays; None for all others."""
+    folder = _folder_of(base)
+    if folder is None or not has_own_senses(folder):
+        return None
+    words = " and ".join(word for sense, word in _BY_ITSELF.items() if sense in senses_in(folder))
+    return f"base_model {base.spec!r} {words} by itself, with encoders and a processor that it keeps"
+
+
+def _folder_of(base: Base) -> Path | None:
+    """Return the folder of a base with its configuration, where it is on this machine."""
+    if base.kind == "directory":
+        return base.path
+    return snapshot(base) if base.kind == "hub" else None

@@ -15,8 +15,10 @@ from transformers import AutoProcessor, AutoTokenizer, StoppingCriteria, Stoppin
 from manus.data.sample import MediumKind
 from manus.errors import DataError, InputError, ModelError
 from manus.models.composition import load_model
-from manus.models.generation import at_random, greedily
+from manus.models.generation import at_random, greedily, on_device
+from manus.models.media import layout_of
 from manus.models.modalities import OMNI
+from manus.models.native.layout import OwnLayout
 from manus.models.omni.layout import SAMPLES_PER_SECOND, MediaLayout
 from manus.models.omni.reading import read_audio, read_image, video_facts
 from manus.training.weights import device, held_dtype, precision_of
@@ -71,19 +73,25 @@ class Conversation:
     def __post_init__(self) -> None:
         self.model = load_model(self.folder, held_dtype(precision_of("auto")), device()).eval()
         self.is_omni = self.model.config.model_type == OMNI
-        self.layout = MediaLayout.of(self.folder) if self.is_omni else MediaLayout()
+        self.layout: Any = layout_of(self.folder) or MediaLayout()
+        if isinstance(self.layout, OwnLayout):
+            self.preparer = self.tokenizer = self.layout.tokenizer
+        else:
+            self._load_preparer()
+        self.reset()
+
+    def _load_preparer(self) -> None:
         loader = AutoProcessor if self.is_omni else AutoTokenizer
         try:
             self.preparer = loader.from_pretrained(self.folder, local_files_only=True, trust_remote_code=False)
         except (OSError, ValueError) as error:
             raise ModelError(f"{self.folder}: cannot load its tokenizer: {error}") from error
         self.tokenizer = self.preparer.tokenizer if self.is_omni else self.preparer
-        self.reset()
 
     @property
     def senses(self) -> set[MediumKind]:
         """The kinds of media that can be attached."""
-        return self.layout.senses
+        return set(self.layout.senses)
 
     def reset(self) -> None:
         """Forget what has been said, and media that wait."""
@@ -111,7 +119,7 @@ class Conversation:
             return file
         sound = read_audio(file)
         try:
-            self.layout.audio_tokens(len(sound) / SAMPLES_PER_SECOND)
+            self.layout.check_heard(len(sound) / SAMPLES_PER_SECOND)
         except ValueError as error:
             raise InputError(f"{file}: {error}") from None
         return sound
@@ -124,7 +132,7 @@ class Conversation:
         Raises:
             InputError: the question cannot be asked, or the conversation has become too long.
         """
-        content = [*self.waiting, {"type": "text", "text": question}] if self.is_omni else question
+        content = [*self.waiting, {"type": "text", "text": question}] if self.senses else question
         asked = [*self.messages, {"role": "user", "content": content}]
         inputs = self._inputs(asked)
         self.last = Reply(prompt_tokens=int(inputs["input_ids"].shape[1]))
@@ -178,7 +186,9 @@ class Conversation:
         """Return the model's inputs for a conversation; a model without a chat template goes on with the bare text."""
         settings = {"return_tensors": "pt"}
         try:
-            if self.tokenizer.chat_template is None and not self.is_omni:
+            if isinstance(self.layout, OwnLayout):
+                prepared = self.layout.asked(messages)
+            elif self.tokenizer.chat_template is None and not self.is_omni:
                 text = "\n".join(message["content"] for message in messages)
                 prepared = self.tokenizer(text, **settings)
             else:
@@ -187,8 +197,9 @@ class Conversation:
                 )
         except ValueError as error:
             raise InputError(f"this cannot be asked: {error}") from None
-        known = {name: value for name, value in prepared.items() if name != "token_type_ids"}
-        return {name: value.to(self.model.device) for name, value in known.items()}
+        if not isinstance(self.layout, OwnLayout):
+            prepared = {name: value for name, value in prepared.items() if name != "token_type_ids"}
+        return on_device(prepared, self.model)
 
     def _check_length(self, tokens: int) -> None:
         most = getattr(self.model.config.get_text_config(), "max_position_embeddings", None)

@@ -23,9 +23,7 @@ from manus.errors import DataError
 from manus.evaluation.probes import Probe, asked, is_measurable, measure
 from manus.jobs.measuring import ablated
 from manus.models.composition import load_model
-from manus.models.media_inputs import MediaInputs
-from manus.models.omni.layout import MediaLayout
-from manus.models.senses import senses_in
+from manus.models.media import layout_of, media_inputs
 from manus.report_summary import percent
 from manus.training.weights import device, held_dtype, precision_of
 
@@ -59,7 +57,7 @@ def measured_on(
         if not is_measurable(capability, samples):
             why = next(iter(refused), f"none has an answer that {name} can verify")
             raise DataError(f"{data}: nothing in {quarantine.seen} rows can be measured: {why}")
-        media = MediaInputs.of(folder, Path(place)) if has_media(Path(place)) else None
+        media = media_inputs(folder, Path(place)) if has_media(Path(place)) else None
         probe = Probe(data.name, capability, capability.Settings(**limits), samples, LONGEST_TEXT, media)
         tokenizer = load_tokenizer(folder)
         model = load_model(folder, held_dtype(precision_of("auto"))).to(device())
@@ -76,7 +74,7 @@ def _samples(
 ) -> tuple[list[Sample], Quarantine]:
     """Return the samples of a file; their media are kept in `place`."""
     quarantine = Quarantine()
-    intake = Intake(place, MediaLayout.of(folder) if senses_in(folder) else None)
+    intake = Intake(place, layout_of(folder))
     source = Source(path=str(data.absolute()))
     try:
         samples = Reader(capability.read, intake, quarantine).samples(

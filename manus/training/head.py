@@ -8,7 +8,7 @@ states. The gradients of a part are taken at once, while its logits are there: n
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from types import MethodType
@@ -20,6 +20,7 @@ from torch.autograd.function import once_differentiable
 from transformers import PreTrainedModel
 from transformers.modeling_outputs import CausalLMOutput
 
+from manus.models.generation import on_device
 from manus.training.attention import LARGEST_RELATIVE_DIFFERENCE, without_dropout
 from manus.training.batches import IGNORED
 
@@ -30,11 +31,14 @@ LOGITS_AT_ONCE = 2**25  # 128 MB in 32 bits
 Head = Callable[[torch.Tensor], torch.Tensor]  # hidden states [N, D] to logits [N, V]
 
 
-def learn_by_parts(model: PreTrainedModel, sample: list[int], logits_at_once: int = LOGITS_AT_ONCE) -> bool:
+def learn_by_parts(
+    model: PreTrainedModel, sample: list[int], logits_at_once: int = LOGITS_AT_ONCE,
+    media: Mapping[str, torch.Tensor] | None = None,
+) -> bool:  # fmt: skip
     """Let the model's forward pass take `next_tokens` [B, T] and return only the loss summed over them.
 
     The proof is made on this very model: the loss of a `sample` (token ids) by parts must equal that of its logits.
-    Otherwise the model is left as it was, and False says so. To be called before anything wraps the forward pass, and
+    Otherwise the model is left as it was, and False says so. `media` are the inputs beside the sample's tokens. To be called before anything wraps the forward pass, and
     before an attention is chosen that asks for boundaries.
     """
     backbone = model.base_model
@@ -60,7 +64,7 @@ def learn_by_parts(model: PreTrainedModel, sample: list[int], logits_at_once: in
         return CausalLMOutput(loss=summed_loss(head, hidden_ND, next_N, _trained(self), vocabulary, logits_at_once))
 
     model.forward = MethodType(forward, model)  # type: ignore[method-assign]
-    if not _is_proven(model, sample):
+    if not _is_proven(model, sample, media or {}):
         model.forward = before  # type: ignore[method-assign]
         return False
     return True
@@ -141,11 +145,12 @@ def _handing_out(backbone: torch.nn.Module, outputs: Any) -> Iterator[None]:
 
 
 @torch.no_grad()
-def _is_proven(model: PreTrainedModel, sample: list[int]) -> bool:
+def _is_proven(model: PreTrainedModel, sample: list[int], media: Mapping[str, torch.Tensor]) -> bool:
     """Tell whether the loss by parts is the loss of the logits; a model that cannot say fails."""
     ids_BT = torch.tensor([sample], device=model.device)
     next_BT = F.pad(ids_BT[:, 1:], (0, 1), value=IGNORED)
     inputs: dict[str, Any] = {"input_ids": ids_BT, "attention_mask": torch.ones_like(ids_BT), "use_cache": False}
+    inputs |= on_device(media, model)
     with without_dropout(model):
         try:
             by_parts = model(**inputs, next_tokens=next_BT).loss

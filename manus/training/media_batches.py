@@ -12,6 +12,7 @@ from torch.utils.data import Dataset
 
 from manus.data.prepared import PreparedSamples
 from manus.models.media_inputs import MediaInputs
+from manus.models.native.inputs import OwnInputs
 from manus.training.batches import FlatCollator, PaddedCollator, Rows, Segment
 from manus.training.feature_cache import CachedInputs
 
@@ -44,3 +45,15 @@ class MediaCollator:
     def __call__(self, rows: list[Row]) -> dict[str, Any]:
         texts = self.collate([segments for segments, _ in rows])
         return {**texts, **self.inputs.tensors([number for _, media in rows for number in media])}
+
+
+@dataclass(frozen=True, slots=True)
+class OwnCollator:
+    """Makes a batch of text as another collator does, and adds what the base's own processor makes of the media of each row."""
+
+    collate: PaddedCollator
+    inputs: OwnInputs
+
+    def __call__(self, rows: list[Row]) -> dict[str, Any]:
+        texts = self.collate([segments for segments, _ in rows])
+        return {**texts, **self.inputs.tensors([media for _, media in rows], texts["input_ids"])}

@@ -7,15 +7,15 @@ from typing import TYPE_CHECKING, Any
 from manus.data.on_the_fly import SAMPLED, looked_at
 from manus.data.prepared import PreparedSamples, open_samples
 from manus.data.sharded import ShardedSamples
-from manus.errors import DataError, ManusError
+from manus.errors import DataError, InputError, ManusError
 from manus.guards import ranks
 from manus.training.job import arguments, conduct, kernels, total_steps
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
-    from manus.models.media_inputs import MediaInputs
-    from manus.training.feature_cache import CachedInputs
+    from manus.models.media import Media
+    from manus.models.native.inputs import OwnInputs
     from manus.training.job import StageJob
     from manus.training.loop import Guarded
 
@@ -27,13 +27,15 @@ def train_supervised(job: StageJob) -> dict[str, Any]:
     from transformers import set_seed
 
     from manus.data.media.files import has_media
+    from manus.models.media import media_inputs
+    from manus.models.native.inputs import OwnInputs
     from manus.models.projectors import language_model_of
     from manus.training.attention import can_share_beginnings, keep_samples_apart
     from manus.training.batches import FlatCollator, PaddedCollator, Rows
     from manus.training.head import learn_by_parts
     from manus.training.live import Collator, LiveTrainer, Places
     from manus.training.loop import StageTrainer
-    from manus.training.media_batches import MediaCollator, MediaRows
+    from manus.training.media_batches import MediaRows
     from manus.training.weights import precision_of, trainable
 
     settings, adapter = job.settings, job.settings.adapter
@@ -43,19 +45,25 @@ def train_supervised(job: StageJob) -> dict[str, Any]:
     model = trainable(job.base, job.start, adapter, settings, precision)
     whole = model.get_base_model() if hasattr(model, "get_base_model") else model
     inner = language_model_of(whole)
-    texts = proof(samples, inner.config.vocab_size)
-    by_parts = learn_by_parts(inner, texts[0])
-    is_flat = keep_samples_apart(inner, texts)
+    inputs = media_inputs(job.base, job.data) if has_media(job.data) else None
+    if isinstance(inputs, OwnInputs):  # such a model decides by media where tokens are and what they see: no flat rows
+        is_flat = False
+        ids, media = an_example(samples, inputs)
+        by_parts = learn_by_parts(inner, ids, media=media)
+    else:
+        texts = proof(samples, inner.config.get_text_config().vocab_size)
+        by_parts = learn_by_parts(inner, texts[0])
+        is_flat = keep_samples_apart(inner, texts)
     if settings.packing and not is_flat:
         raise ManusError(f"{job.name}: packing: {type(inner).__name__} cannot keep samples apart; set packing: false")
-    is_sharing = is_flat and not has_media(job.data) and can_share_beginnings(inner, texts)
+    is_sharing = is_flat and inputs is None and can_share_beginnings(inner, texts)
     collator: Any = FlatCollator(is_sharing) if is_flat else PaddedCollator(job.tokenizer.pad_token_id)
     live = job.live() if job.live else None
     rows: Any = Rows(samples, job.max_length if settings.packing else None) if live is None else Places(live)
-    if has_media(job.data):
+    if inputs is not None:
         assert isinstance(samples, PreparedSamples), "large data hold no media"
         rows = MediaRows(rows, samples)
-        collator = MediaCollator(collator, media_of(job, samples, whole))
+        collator = with_media(collator, job, samples, inputs, whole)
     total = total_steps(len(rows), settings)
 
     def build(callbacks: list[Any]) -> Guarded:
@@ -73,16 +81,34 @@ def train_supervised(job: StageJob) -> dict[str, Any]:
     return {**conduct(job, total, build), "is_padding_free": is_flat}
 
 
-def media_of(job: StageJob, samples: PreparedSamples, model: PreTrainedModel) -> MediaInputs | CachedInputs:
-    """Return the media of a stage's samples, as they are or as the model's frozen encoders see them."""
+def with_media(collator: Any, job: StageJob, samples: PreparedSamples, inputs: Media, model: PreTrainedModel) -> Any:
+    """Return a collator that adds media to batches: as they are, or as the model's frozen encoders see them.
+
+    Raises:
+        InputError: encoder outputs are to be kept, and the model has encoders of its own.
+    """
     from manus.models.media_inputs import MediaInputs
     from manus.training.feature_cache import cached, is_wanted
+    from manus.training.media_batches import MediaCollator, OwnCollator
 
-    inputs = MediaInputs.of(job.base, job.data)
+    if not isinstance(inputs, MediaInputs):
+        if job.settings.cache_features is True:
+            raise InputError(f"{job.name}: cache_features: true needs encoders that Manus added; remove the key")
+        return OwnCollator(collator, inputs)
     if not is_wanted(job.settings, job.settings.epochs, inputs):
-        return inputs
+        return MediaCollator(collator, inputs)
     numbers = [number for sample in range(len(samples)) for number in samples.media_of(sample)]
-    return cached(model, inputs, numbers, job.work / f"features-{ranks.rank()}")
+    return MediaCollator(collator, cached(model, inputs, numbers, job.work / f"features-{ranks.rank()}"))
+
+
+def an_example(samples: PreparedSamples | ShardedSamples, inputs: OwnInputs) -> tuple[list[int], dict[str, Any]]:
+    """Return the tokens of a sample that has media, and the model's inputs for those."""
+    import torch
+
+    assert isinstance(samples, PreparedSamples), "large data hold no media"
+    index = next(index for index in range(len(samples)) if samples.media_of(index))
+    ids = samples[index]["ids"].tolist()
+    return ids, inputs.tensors([samples.media_of(index)], torch.tensor([ids]))
 
 
 def prepared_samples(job: StageJob) -> PreparedSamples | ShardedSamples:

@@ -14,11 +14,13 @@ from transformers import BitsAndBytesConfig, PreTrainedModel
 
 from manus.errors import InputError
 from manus.models.composition import Trained, chain, compose, load_model
-from manus.models.omni.names import LANGUAGE_MODEL
+from manus.models.native.parts import is_native, keep_encoders, spared
+from manus.models.native.recognising import has_own_senses
 from manus.models.projectors import (
     adaptable,
-    is_omni,
+    has_senses,
     language_model_of,
+    language_prefix,
     projector_parameters,
     projectors_of,
 )
@@ -98,12 +100,15 @@ def start_model(base: Path, trained: Sequence[Trained], adapter: Learned, precis
     """Return the model that a stage starts from, on its device: frozen weights for an adapter, else those to train."""
     held = held_dtype(precision)
     if adapter == "none":
-        return compose(base, trained, torch.float32).to(device())
-    if adapter == "qlora":
+        model = compose(base, trained, torch.float32).to(device())
+    elif adapter == "qlora":
         quantised = _start_in_4_bits(base, trained, held)
-        prepared: PreTrainedModel = prepare_model_for_kbit_training(quantised, use_gradient_checkpointing=False)
-        return prepared
-    return compose(base, trained, held).to(device())
+        model = prepare_model_for_kbit_training(quantised, use_gradient_checkpointing=False)
+    else:
+        model = compose(base, trained, held).to(device())
+    if is_native(model):
+        keep_encoders(model)
+    return model
 
 
 def _with_trained_projectors(model: PreTrainedModel) -> PreTrainedModel:
@@ -113,7 +118,7 @@ def _with_trained_projectors(model: PreTrainedModel) -> PreTrainedModel:
         InputError: the model has none.
     """
     model.requires_grad_(False)
-    projectors = projector_parameters(model) if is_omni(model) else {}
+    projectors = projector_parameters(model) if has_senses(model) else {}
     if not projectors:
         raise InputError(f"method alignment trains projectors, and {type(model).__name__} has none")
     for parameter in projectors.values():
@@ -131,8 +136,8 @@ def lora_config(
     assert isinstance(settings, AdapterSettings), "methods with adapters have their settings"
     targets = settings.targets if isinstance(settings.targets, str) else list(settings.targets)
     whole: list[str] | None = None
-    if is_omni(model):
-        targets, whole = adaptable(model, targets), projectors_of(model)
+    if has_senses(model):
+        targets, whole = adaptable(model, targets), projectors_of(model) or None
     config = LoraConfig(
         r=settings.rank, lora_alpha=settings.alpha, lora_dropout=settings.dropout, target_modules=targets,
         use_dora=adapter == "dora", task_type=task, modules_to_save=whole, **_upper(model, settings.upper_layers),
@@ -148,7 +153,9 @@ def _upper(model: PreTrainedModel, share: float) -> dict[str, Any]:
     """
     if share == 1:
         return {}
-    language, prefix = language_model_of(model), f"{LANGUAGE_MODEL}." if is_omni(model) else ""
+    language, prefix = language_model_of(model), f"{language_prefix(model)}." if has_senses(model) else ""
+    if is_native(model):
+        language = model.get_decoder()
     lists = [(name, len(part)) for name, part in language.named_modules() if isinstance(part, torch.nn.ModuleList)]
     count = getattr(language.config.get_text_config(), "num_hidden_layers", None)
     found = [f"{prefix}{name}" for name, size in lists if size == count]
@@ -184,16 +191,17 @@ def keep_in_32_bits(model: torch.nn.Module) -> None:
             parameter.data = parameter.data.float()
 
 
-def in_4_bits(compute: torch.dtype) -> BitsAndBytesConfig:
-    """Return how bitsandbytes holds weights in NF4 with double quantisation, and what it computes in."""
+def in_4_bits(compute: torch.dtype, spared: list[str] | None = None) -> BitsAndBytesConfig:
+    """Return how bitsandbytes holds weights in NF4 with double quantisation, what it computes in, and what it leaves alone."""
     return BitsAndBytesConfig(
-        load_in_4bit=True, bnb_4bit_quant_type="nf4", bnb_4bit_use_double_quant=True, bnb_4bit_compute_dtype=compute
-    )
+        load_in_4bit=True, bnb_4bit_quant_type="nf4", bnb_4bit_use_double_quant=True, bnb_4bit_compute_dtype=compute,
+        llm_int8_skip_modules=spared,
+    )  # fmt: skip
 
 
 def _start_in_4_bits(base: Path, trained: Sequence[Trained], compute: torch.dtype) -> PreTrainedModel:
     """Load the start model in NF4; a chain with adapters is first written out in full precision."""
-    quantization = in_4_bits(compute)
+    quantization = in_4_bits(compute, spared(base) if has_own_senses(base) else None)
     start, adapters = chain(base, trained)
     if not adapters:
         return load_model(start, compute, quantization_config=quantization, device_map=device())

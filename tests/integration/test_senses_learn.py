@@ -49,7 +49,9 @@ def row(draw: random.Random, answers: list[str] | None = None) -> dict[str, Any]
     return {"messages": [{"role": "user", "content": parts}, {"role": "assistant", "content": said}]}
 
 
-def prepared(base: Path, folder: Path, answers: list[str] | None = None, capability: Any = vision_qa) -> Path:
+def prepared(
+    base: Path, folder: Path, answers: list[str] | None = None, capability: Any = vision_qa, layout: Any = None
+) -> Path:
     """Prepare questions about pictures, all of them different."""
     folder.mkdir()
     draw = random.Random(0)
@@ -58,7 +60,7 @@ def prepared(base: Path, folder: Path, answers: list[str] | None = None, capabil
     settings = DataSettings(held_out=60, max_length=256)
     prepare(
         [Source(path=str(folder / "rows.jsonl"))], settings, capability.read, "messages", load_tokenizer(base), folder, 0,
-        folder, folder / "bad.jsonl", MediaLayout.of(base),
+        folder, folder / "bad.jsonl", layout or MediaLayout.of(base),
     )  # fmt: skip
     return folder
 

@@ -5,9 +5,13 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Collection, Sequence
 from itertools import islice
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 from manus.data.sample import NEVER_WRITTEN, PLACEHOLDERS, Medium, Message, RowError, Sample
+
+if TYPE_CHECKING:
+    from manus.data.media.ablation import MediaReader
+    from manus.data.rendering import Tokens
 
 
 class Layout(Protocol):
@@ -27,9 +31,26 @@ class Layout(Protocol):
         """Return a text with each placeholder, in order, replaced by what its medium takes."""
 
 
+@runtime_checkable
+class WholeLayout(Protocol):
+    """A layout that must see the media of a whole conversation to tokenise it, as a base's own processor does."""
+
+    def refuse_unmeant(self, text: str) -> None:
+        """Refuse, by a RowError, a text that holds what stands for a medium of this model."""
+
+    def rendered(self, sample: Sample, files: MediaReader) -> Tokens:
+        """Return the tokens of a conversation with its media."""
+
+
 def in_text(text: str) -> list[str]:
     """Return the placeholders and reserved tokens in a text, in order."""
     return NEVER_WRITTEN.findall(text)
+
+
+def texts_of(sample: Sample) -> list[str]:
+    """Return all texts that are learned from, those of the messages first."""
+    texts = [message["content"] for message in sample.get("messages", [])]
+    return texts + [sample[name] for name in ("text", "rejected") if name in sample]  # type: ignore[literal-required]
 
 
 def check_placeholders(sample: Sample) -> None:
@@ -38,9 +59,7 @@ def check_placeholders(sample: Sample) -> None:
     Raises:
         RowError: a text holds a placeholder that stands for nothing.
     """
-    texts = [message["content"] for message in sample.get("messages", [])]
-    texts += [sample[name] for name in ("text", "rejected") if name in sample]  # type: ignore[literal-required]
-    written = [token for text in texts for token in in_text(text)]
+    written = [token for text in texts_of(sample) for token in in_text(text)]
     meant = [PLACEHOLDERS[medium["kind"]] for medium in sample.get("media", [])]
     if written != meant:
         extra = next(iter((Counter(written) - Counter(meant)).elements()), None)

@@ -9,7 +9,7 @@ from typing import Any, cast
 
 import numpy as np
 
-from manus.data.media.expansion import Layout, check_placeholders, check_senses
+from manus.data.media.expansion import Layout, WholeLayout, check_placeholders, check_senses, texts_of
 from manus.data.media.files import KINDS, MEDIA_TABLE, has_media
 from manus.data.media.forms import rows_within
 from manus.data.media.store import MediaWriter
@@ -83,6 +83,9 @@ def refuse_unmeant(sample: Sample, layout: Layout) -> None:
     """
     check_placeholders(sample)
     check_senses(sample, layout)
+    if isinstance(layout, WholeLayout):
+        for text in texts_of(sample):
+            layout.refuse_unmeant(PLACEHOLDER.sub("", text))
 
 
 def text_only(read: Callable[[Row], Sample], layout: Layout | None, why: str) -> Callable[[Row], Sample]:

@@ -125,6 +125,14 @@ class MediaLayout:
         positions = -(-round(seconds * SAMPLES_PER_SECOND) // SAMPLES_PER_POSITION)
         return -(-min(max(1, positions), self.audio_positions) // self.audio_stack)
 
+    def check_heard(self, seconds: float) -> None:
+        """See to it that a sound is not longer than what is heard at once.
+
+        Raises:
+            ValueError: it is, or there is no hearing.
+        """
+        self.audio_tokens(seconds)
+
     def expanded(self, text: str, facts: Sequence[Facts]) -> str:
         """Replace the placeholders of a text, in order, by as many as their media become tokens.
 

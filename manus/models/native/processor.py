@@ -1,0 +1,133 @@
+"""Loads the processor of a base that has senses of its own, and makes its chat template fit for all our texts.
+
+Knows nothing of samples or weights.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from transformers import AutoFeatureExtractor, AutoImageProcessor, AutoProcessor, AutoTokenizer, PreTrainedTokenizerBase
+from transformers.models.auto.processing_auto import PROCESSOR_MAPPING_NAMES, processor_class_from_name
+from transformers.processing_utils import ProcessorMixin
+from transformers.utils import is_torchvision_available
+
+from manus.errors import ModelError
+
+PROCESSOR_FILES = ("processor_config.json", "preprocessor_config.json", "tokenizer_config.json")
+VIDEO_PART = "video_processor"
+LOADERS = {"tokenizer": AutoTokenizer, "image_processor": AutoImageProcessor, "feature_extractor": AutoFeatureExtractor}
+# Many templates go through the parts of a content, and would write nothing of a plain text.
+TEXTS_AS_PARTS = (
+    "{%- set turns = namespace(all=[]) -%}{%- for turn in messages -%}{%- if turn['content'] is string -%}"
+    "{%- set turns.all = turns.all + [dict(turn, content=[{'type': 'text', 'text': turn['content']}])] -%}"
+    "{%- else -%}{%- set turns.all = turns.all + [turn] -%}{%- endif -%}{%- endfor -%}"
+    "{%- set messages = turns.all %}"
+)
+BEGINNING = "{{- bos_token }}"
+TRIED = "How many?"
+_AS_TEXT: list[dict[str, Any]] = [{"role": "user", "content": TRIED}]
+_IN_PARTS: list[dict[str, Any]] = [{"role": "user", "content": [{"type": "text", "text": TRIED}]}]
+
+
+def load_processor(folder: Path) -> Any:
+    """Load a model's own processor; where torchvision is missing, without the part for videos, which needs it.
+
+    Raises:
+        ModelError: the folder has none, or it cannot be loaded.
+    """
+    try:
+        name = _class_name(folder)
+        kind = processor_class_from_name(name) if name else None
+        if kind is None or VIDEO_PART not in kind.get_attributes() or is_torchvision_available():
+            processor = AutoProcessor.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
+        else:
+            processor = _without_video(kind, folder)
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, ImportError) as error:
+        raise ModelError(f"{folder}: its processor cannot be loaded: {str(error).splitlines()[0]}") from error
+    if not isinstance(processor, ProcessorMixin) or getattr(processor, "tokenizer", None) is None:
+        raise ModelError(f"{folder} has no processor for text and media; give the model's whole folder")
+    return processor
+
+
+def _class_name(folder: Path) -> str | None:
+    """Return the processor class that a folder names, else the usual one of its type of model."""
+    for file in PROCESSOR_FILES:
+        if (folder / file).is_file():
+            name = json.loads((folder / file).read_text(encoding="utf-8")).get("processor_class")
+            if name is not None:
+                return str(name)
+    model_type = json.loads((folder / "config.json").read_text(encoding="utf-8"))["model_type"]
+    usual: str | None = PROCESSOR_MAPPING_NAMES.get(model_type)
+    return usual
+
+
+def _without_video(kind: Any, folder: Path) -> Any:
+    """Load the parts one by one, and put nothing in the place of the one for videos."""
+
+    def accepts(self: Any, name: str, part: Any) -> Any:
+        return None if part is None else kind.check_argument_for_proper_class(self, name, part)
+
+    values, rest = kind.get_processor_dict(folder, local_files_only=True)
+    parts = [
+        None if name == VIDEO_PART else LOADERS[name].from_pretrained(folder, local_files_only=True)
+        for name in kind.get_attributes()
+    ]
+    partial: Any = type(kind.__name__, (kind,), {"check_argument_for_proper_class": accepts})
+    return partial.from_args_and_dict(parts, values, **rest)
+
+
+def fitted_tokenizer(processor: Any, folder: Path) -> PreTrainedTokenizerBase:
+    """Return the processor's tokenizer; its template takes plain texts too, and writes the token that begins texts.
+
+    What it writes of a conversation is tokenised as it stands, and so has what the processor itself would add.
+
+    Raises:
+        ModelError: the tokenizer or the template cannot be used.
+    """
+    tokenizer: PreTrainedTokenizerBase = processor.tokenizer
+    if not tokenizer.is_fast:
+        raise ModelError(f"{folder}: {type(tokenizer).__name__} gives no character offsets; a fast tokenizer is needed")
+    if tokenizer.eos_token is None:
+        raise ModelError(f"{folder}: the tokenizer has no end-of-text token (eos_token)")
+    if tokenizer.pad_token is None:
+        tokenizer.pad_token = tokenizer.eos_token
+    given = getattr(processor, "chat_template", None) or tokenizer.chat_template
+    template = given["default"] if isinstance(given, dict) else given or plain_template(processor)
+    text = _written(tokenizer, template, _IN_PARTS)
+    if text is None or TRIED not in text:
+        raise ModelError(f"{folder}: its chat template cannot write a plain question")
+    if _written(tokenizer, template, _AS_TEXT) != text:
+        template = TEXTS_AS_PARTS + template
+    begins = tokenizer.bos_token is not None and tokenizer("a")["input_ids"][0] == tokenizer.bos_token_id
+    if begins and not text.startswith(str(tokenizer.bos_token)):
+        template, text = BEGINNING + template, f"{tokenizer.bos_token}{text}"
+    if any(_written(tokenizer, template, turns) != text for turns in (_IN_PARTS, _AS_TEXT)):
+        raise ModelError(f"{folder}: its chat template writes plain texts in another way than texts in parts")
+    tokenizer.chat_template = template
+    return tokenizer
+
+
+def plain_template(processor: Any) -> str:
+    """Return a plain template for a base that has none: media where they stand, each by its own placeholder."""
+    marks = {kind: getattr(processor, f"{kind}_token", None) for kind in ("image", "audio")}
+    media = "".join(f"{{% elif p['type'] == '{kind}' %}}{mark}" for kind, mark in marks.items() if mark)
+    return (
+        "{% for m in messages %}<|{{ m['role'] }}|>\n{% if m['content'] is string %}{{ m['content'] }}{% else %}"
+        "{% for p in m['content'] %}{% if p['type'] == 'text' %}{{ p['text'] }}" + media + "{% endif %}{% endfor %}"
+        "{% endif %}{% if m['role'] == 'assistant' %}{{ eos_token }}{% endif %}{{ '\n' }}{% endfor %}"
+        "{% if add_generation_prompt %}<|assistant|>\n{% endif %}"
+    )
+
+
+def _written(tokenizer: Any, template: str, turns: list[dict[str, Any]]) -> str | None:
+    """Return what a template writes; None where it refuses."""
+    from jinja2 import TemplateError
+
+    try:
+        text: str = tokenizer.apply_chat_template(turns, chat_template=template, tokenize=False)
+    except (TemplateError, ValueError, TypeError):
+        return None
+    return text

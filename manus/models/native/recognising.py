@@ -1,0 +1,38 @@
+"""Tells from a configuration whether a model sees or hears by itself. Imports nothing heavy, loads no processor."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from manus.models import transformers_source
+from manus.models.modalities import OMNI, transformers_modalities
+
+TABLE = "MODEL_FOR_MULTIMODAL_LM_MAPPING_NAMES"
+TAKEN_IN = ("vision", "video", "audio_in")
+
+
+def own_senses(config: Mapping[str, Any]) -> set[str]:
+    """Return what a language model takes in beside text by encoders of its own; nothing of our own checkpoints.
+
+    Args:
+        config: what `config.json` holds.
+    """
+    model_type = config.get("model_type")
+    if not any(key.endswith("_config") and key != "quantization_config" for key in config):
+        return set()  # made of one part: known without the time it takes to read transformers' tables
+    if model_type == OMNI or model_type not in transformers_source.tables()[TABLE]:
+        return set()
+    architectures = config.get("architectures") or [transformers_source.tables()[TABLE][model_type]]
+    if transformers_source.tables()[TABLE][model_type] not in architectures:
+        return set()  # its text part, or its body, saved under the same type
+    found = transformers_modalities(config)
+    return set(found.reasons) & set(TAKEN_IN) if found.language_model else set()
+
+
+def has_own_senses(folder: Path) -> bool:
+    """Tell whether the model in a folder sees or hears by itself."""
+    file = folder / "config.json"
+    return file.is_file() and bool(own_senses(json.loads(file.read_text(encoding="utf-8"))))
