@@ -20,7 +20,7 @@ from manus.errors import ModelError
 from manus.models.composition import compose
 from manus.training.attention import keep_samples_apart
 from manus.training.batches import IGNORED, FlatCollator, PaddedCollator, Rows, Segment
-from manus.training.job import StageJob, arguments, conduct, total_steps
+from manus.training.job import StageJob, arguments, batches_of, conduct, total_steps
 from manus.training.loop import Measured, StageTrainer
 from manus.training.sampling import Sampler
 from manus.training.supervised import prepared_samples, proof
@@ -129,7 +129,7 @@ def train_distillation(job: StageJob) -> dict[str, Any]:
     can_be_flat = not settings.on_policy_share and keep_samples_apart(teacher, proof(samples))
     is_flat = can_be_flat and keep_samples_apart(inner, proof(samples))
     rows = Rows(samples, None)
-    total = total_steps(len(rows), settings)
+    total = total_steps(batches_of(len(rows), settings), settings)
 
     def build(callbacks: list[Any]) -> StageDistillationTrainer:
         return StageDistillationTrainer(
