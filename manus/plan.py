@@ -415,6 +415,8 @@ class _Builder:
                     asked, Context(stage.capability, self.recipe.path.parent), lookup
                 )
             del training["rewards"]
+        if has_senses(stage.capability):
+            settings["batches"] = "of one kind"  # once they were mixed
         teacher = getattr(stage.training, "teacher", None)
         if teacher in self.teachers:
             training["teacher"] = self.teachers[teacher].digest

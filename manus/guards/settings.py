@@ -1,8 +1,8 @@
-"""The limits that guards keep. Never part of a key: they change when work is saved or rests, not what comes out."""
+"""The limits of a machine. Never part of a key: they change when work is saved or rests, not what comes out."""
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field, PositiveFloat, PositiveInt, model_validator
 
@@ -28,6 +28,10 @@ class GuardSettings(Frozen):
         None, description="When too hot, first cap the GPUs' power to this, where permitted."
     )
     pause_keeps_memory: bool = Field(False, description="Leave model and optimizer on the GPU while paused.")
+    decoding_processes: Annotated[int, Field(ge=0, le=64)] | Literal["auto"] = Field(
+        "auto",
+        description="Processes that decode media beside the training; auto: the processors but one, at most 4.",
+    )
 
     @model_validator(mode="after")
     def _cools_before_it_resumes(self) -> GuardSettings:

@@ -4,7 +4,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, Literal
@@ -69,24 +70,27 @@ class MediaInputs:
         return {**tokenised(tokenizer, prompts), **self.tensors(numbers)}
 
     def tensors(self, numbers: Sequence[int]) -> dict[str, Any]:
-        """Return the model's inputs for media, in the order of their placeholders; see its forward pass for shapes."""
+        """Return the model's inputs for media, in the order of their placeholders; see its forward pass for shapes.
+
+        They are made by one thread, so that they are the same to the last bit in a process of many and in one of few.
+        """
         by_kind: dict[str, list[int]] = {}
         for number in numbers:
             by_kind.setdefault(self.files.facts(number)["kind"], []).append(number)
         made: dict[str, Any] = {}
-        if pictures := by_kind.get("image"):
-            made |= self.processor.image_inputs([self.files.image(number) for number in pictures])
-        if films := by_kind.get("video"):
-            made |= self.processor.video_inputs([self._frames(number) for number in films])
-        if sounds := by_kind.get("audio"):
-            made |= self.processor.audio_inputs([self.files.audio(number) for number in sounds])
+        with _one_thread():
+            if pictures := by_kind.get("image"):
+                made |= self.processor.image_inputs([self.files.image(number) for number in pictures])
+            if films := by_kind.get("video"):
+                made |= self.processor.video_inputs([self._frames(number) for number in films])
+            if sounds := by_kind.get("audio"):
+                made |= self.processor.audio_inputs([self.files.audio(number) for number in sounds])
         return made
 
     @torch.no_grad()
-    def state(self, model: PreTrainedModel, number: int) -> State:
-        """Return what an omni model's encoder makes of one medium."""
+    def state(self, model: PreTrainedModel, number: int, given: Mapping[str, Any]) -> State:
+        """Return what an omni model's encoder makes of one medium, given as `tensors` returns it alone."""
         kind = self.files.facts(number)["kind"]
-        given = self.tensors([number])
         if kind == "image":
             return State("image", model.encode_images(given["pixel_values"])[0])
         if kind == "video":
@@ -98,6 +102,16 @@ class MediaInputs:
     def _frames(self, number: int) -> Any:
         times = self.processor.media_layout.frame_times(self.files.facts(number)["seconds"])
         return self.files.frames(number, times)
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 def joined(states: Sequence[State]) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import numpy.typing as npt
 import torch
 from torch.utils.data import Dataset
@@ -22,18 +23,25 @@ Segment = tuple[torch.Tensor, torch.Tensor]  # token ids and labels of one sampl
 
 
 class Rows(Dataset[list[Segment]]):
-    """Prepared samples as rows: one sample each, or, packed, as many whole ones as fit into `max_length`."""
+    """Prepared samples as rows: one sample each, or, packed, as many whole ones as fit into `max_length`.
 
-    def __init__(self, samples: PreparedSamples | ShardedSamples, max_length: int | None) -> None:
+    `groups` are the samples that may share a row, where not all may; their rows follow each other, `counts` says how many.
+    """
+
+    def __init__(
+        self, samples: PreparedSamples | ShardedSamples, max_length: int | None,
+        groups: Sequence[Sequence[int]] | None = None,
+    ) -> None:  # fmt: skip
         self.samples = samples
         self.is_large = isinstance(samples, ShardedSamples)
         self.rows: Sequence[Sequence[int]]
         if isinstance(samples, ShardedSamples):
             self.rows = samples.rows(max_length)
-        elif max_length is None:
-            self.rows = [[index] for index in range(len(samples))]
-        else:
-            self.rows = packed(samples.lengths.tolist(), max_length)
+            self.counts = [len(self.rows)]
+            return
+        by_group = [rows_of(samples, group, max_length) for group in groups or [range(len(samples))]]
+        self.rows = [row for rows in by_group for row in rows]
+        self.counts = [len(rows) for rows in by_group]
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -53,6 +61,14 @@ def segment_of(ids: npt.ArrayLike, is_learned: npt.ArrayLike) -> Segment:
     labels_T = torch.where(torch.as_tensor(is_learned), ids_T, IGNORED)
     labels_T[0] = IGNORED
     return ids_T, labels_T
+
+
+def rows_of(samples: PreparedSamples, group: Sequence[int], max_length: int | None) -> list[list[int]]:
+    """Put some of the samples into rows; return their numbers."""
+    if max_length is None:
+        return [[index] for index in group]
+    lengths = samples.lengths[np.asarray(group)].tolist()
+    return [[group[place] for place in row] for row in packed(lengths, max_length)]
 
 
 def packed(lengths: Sequence[int], capacity: int) -> list[list[int]]:

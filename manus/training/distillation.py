@@ -20,7 +20,7 @@ from manus.errors import ModelError
 from manus.models.composition import compose
 from manus.training.attention import can_share_beginnings, keep_samples_apart
 from manus.training.batches import IGNORED, FlatCollator, PaddedCollator, Rows, Segment, real_tokens
-from manus.training.job import StageJob, arguments, conduct, total_steps
+from manus.training.job import StageJob, arguments, batches_of, conduct, total_steps
 from manus.training.loop import Measured, StageTrainer
 from manus.training.sampling import Sampler
 from manus.training.supervised import prepared_samples, proof
@@ -129,7 +129,7 @@ def train_distillation(job: StageJob) -> dict[str, Any]:
     is_flat = can_be_flat and keep_samples_apart(inner, proof(samples))
     is_sharing = is_flat and all(can_share_beginnings(each, proof(samples)) for each in (teacher, inner))
     rows = Rows(samples, None)
-    total = total_steps(len(rows), settings)
+    total = total_steps(batches_of(len(rows), settings), settings)
 
     def build(callbacks: list[Any]) -> StageDistillationTrainer:
         return StageDistillationTrainer(

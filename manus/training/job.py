@@ -134,9 +134,13 @@ def save(model: Any, job: StageJob) -> None:
     (folder / "README.md").unlink(missing_ok=True)  # PEFT's empty template
 
 
-def total_steps(rows: int, settings: TrainingSettings) -> int:
-    """Return how many optimizer steps the epochs take, as Trainer counts them."""
-    batches = -(-rows // (settings.batch_size * ranks.world_size()))
+def batches_of(rows: int, settings: TrainingSettings) -> int:
+    """Return how many batches of rows each rank sees in an epoch."""
+    return -(-rows // (settings.batch_size * ranks.world_size()))
+
+
+def total_steps(batches: int, settings: TrainingSettings) -> int:
+    """Return how many optimizer steps the epochs take, of so many batches each, as Trainer counts them."""
     per_epoch = max(1, -(-batches // settings.gradient_accumulation))
     return max(1, math.ceil(per_epoch * settings.epochs))
 

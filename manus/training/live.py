@@ -17,11 +17,11 @@ from torch.utils.data import Dataset
 from manus.data.on_the_fly import Drawn, LiveRows, take
 from manus.data.prepared import write_jsonl
 from manus.data.quarantine import Quarantine
-from manus.errors import DataError, ManusError
 from manus.guards import ranks
 from manus.training.batches import Segment, segment_of
+from manus.training.beside import Beside, told_plainly
 from manus.training.loop import StageTrainer
-from manus.training.order import loader
+from manus.training.order import ShuffledBatches, loader
 
 BATCHES_AHEAD = 8
 ROWS = "rows"  # a batch's key for what else was read for it
@@ -64,7 +64,14 @@ class LiveTrainer(StageTrainer):
 
     def get_train_dataloader(self) -> Any:
         """Return a loader whose batches are made in a process of its own."""
-        return loader(self.accelerator, self.train_dataset, self.args, self.data_collator, ahead=BATCHES_AHEAD)
+        args = self.args
+        batches = ShuffledBatches(
+            len(self.train_dataset), args.per_device_train_batch_size, args.seed, ranks.rank(), ranks.world_size(),
+            counts_on=True,
+        )  # fmt: skip
+        return loader(
+            self.accelerator, self.train_dataset, args, self.data_collator, batches, Beside(1, BATCHES_AHEAD)
+        )  # fmt: skip
 
     def compute_loss(self, model: Any, inputs: dict[str, Any], *args: Any, **kwargs: Any) -> Any:
         """Count the rows that were read for a batch, and return its loss.
@@ -92,18 +99,7 @@ class LiveTrainer(StageTrainer):
             DataError: too many rows are bad, or a file was changed.
             ManusError: the process that reads was killed.
         """
-        try:
+        with told_plainly(self.title, "reads the rows"):
             super().run()
-        except DataError as error:
-            told = str(error)
-            if not told.startswith("Caught "):
-                raise
-            raise DataError(told.rpartition(f"{DataError.__name__}: ")[2].strip()) from error  # without torch's trace
-        except RuntimeError as error:
-            if "DataLoader worker" not in str(error):
-                raise
-            raise ManusError(
-                f"{self.title}: the process that reads the rows died; is the memory full? The next run continues"
-            ) from error
         if ranks.is_first():
             write_jsonl(self.staging / QUARANTINE, self.quarantine.rows[:LARGEST_QUARANTINE])

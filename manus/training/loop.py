@@ -39,7 +39,8 @@ from manus.guards.memory import Parked
 from manus.guards.progress import Advance
 from manus.guards.run import RUN, Save, Work
 from manus.training.batches import IGNORED, Rows, real_tokens
-from manus.training.order import loader, skipping_at_once
+from manus.training.beside import Beside
+from manus.training.order import ShuffledBatches, loader, skipping_at_once
 
 # Shapes: B rows, T tokens of a row, K positions before a learned token, V vocabulary.
 
@@ -125,7 +126,10 @@ class Guarded(Trainer):
         rows = self.train_dataset
         if not (isinstance(rows, Rows) and rows.is_large):
             return super().get_train_dataloader()
-        return loader(self.accelerator, rows, self.args, self.data_collator)
+        batches = ShuffledBatches(
+            len(rows), self.args.per_device_train_batch_size, self.args.seed, ranks.rank(), ranks.world_size()
+        )
+        return loader(self.accelerator, rows, self.args, self.data_collator, batches, Beside())
 
     def _maybe_log_save_evaluate(self, *args: Any, **kwargs: Any) -> None:
         """Log, and pass the safe point: the optimizer has stepped, no gradient is left, the step is counted."""

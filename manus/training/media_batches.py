@@ -1,6 +1,7 @@
 """Batches of samples with images, video and sound: the rows of text, and beside them what the encoders take in.
 
-Media are decoded when their batch is made, so memory holds those of one batch. Knows nothing of models.
+A batch is of one kind: text alone, or samples with the same senses. Media are decoded when their batch is made, a few
+batches ahead, so memory holds those of a few. Knows nothing of models.
 """
 
 from __future__ import annotations
@@ -10,22 +11,31 @@ from typing import Any
 
 from torch.utils.data import Dataset
 
+from manus.data.media.files import MediaFiles
 from manus.data.prepared import PreparedSamples
+from manus.errors import DataError
+from manus.guards import ranks
 from manus.models.media_inputs import MediaInputs
 from manus.models.native.inputs import OwnInputs
 from manus.training.batches import FlatCollator, PaddedCollator, Rows, Segment
+from manus.training.beside import Beside, Copied, decoding, told_plainly
 from manus.training.feature_cache import CachedInputs
+from manus.training.loop import StageTrainer
+from manus.training.order import MixedBatches, loader
 
 Row = tuple[list[Segment], list[int]]  # the samples of a row, and the numbers of their media in order
+Senses = tuple[str, ...]  # the kinds of a sample's media, sorted; empty for text alone
 
 
 class MediaRows(Dataset[Row]):
-    """Rows of samples, each with the numbers of the media whose placeholders stand in it."""
+    """Rows of samples, each with the numbers of the media whose placeholders stand in it.
 
-    is_large = False
+    Rows of samples with the same senses follow each other; `rows.counts` says how many.
+    """
 
-    def __init__(self, rows: Rows, samples: PreparedSamples) -> None:
-        self.rows, self.samples = rows, samples
+    def __init__(self, samples: PreparedSamples, groups: dict[Senses, list[int]], max_length: int | None) -> None:
+        self.samples, self.senses = samples, list(groups)
+        self.rows = Rows(samples, max_length, list(groups.values()))
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -33,6 +43,33 @@ class MediaRows(Dataset[Row]):
     def __getitem__(self, index: int) -> Row:
         media = [number for sample in self.rows.rows[index] for number in self.samples.media_of(sample)]
         return self.rows[index], media
+
+    def batches(self, size: int, seed: int) -> MixedBatches:
+        """Return this rank's batches of rows."""
+        return MixedBatches(self.rows.counts, size, seed, ranks.rank(), ranks.world_size())
+
+
+def by_senses(samples: PreparedSamples, files: MediaFiles) -> dict[Senses, list[int]]:
+    """Return the numbers of samples by the kinds of their media, text alone first."""
+    found: dict[Senses, list[int]] = {}
+    for index in range(len(samples)):
+        senses = tuple(sorted({files.facts(number)["kind"] for number in samples.media_of(index)}))
+        found.setdefault(senses, []).append(index)
+    return dict(sorted(found.items()))
+
+
+def with_media(groups: dict[Senses, list[int]], title: str) -> dict[Senses, list[int]]:
+    """Leave out samples without media, of which projectors learn nothing.
+
+    Raises:
+        DataError: there are no others.
+    """
+    rest = {senses: some for senses, some in groups.items() if senses}
+    if not rest:
+        raise DataError(f"{title}: no sample has a medium, and text alone teaches projectors nothing")
+    if () in groups:
+        ranks.say(f"{len(groups[()])} samples without media are left out: they teach projectors nothing")
+    return rest
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,9 +79,14 @@ class MediaCollator:
     collate: FlatCollator | PaddedCollator
     inputs: MediaInputs | CachedInputs
 
-    def __call__(self, rows: list[Row]) -> dict[str, Any]:
+    def __call__(self, rows: list[Row]) -> Copied:
         texts = self.collate([segments for segments, _ in rows])
-        return {**texts, **self.inputs.tensors([number for _, media in rows for number in media])}
+        return Copied({**texts, **self.inputs.tensors([number for _, media in rows for number in media])})
+
+    @property
+    def beside(self) -> Beside:
+        """Where batches are made: reading what encoders said takes no time, decoding does."""
+        return Beside() if isinstance(self.inputs, CachedInputs) else decoding()
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +96,32 @@ class OwnCollator:
     collate: PaddedCollator
     inputs: OwnInputs
 
-    def __call__(self, rows: list[Row]) -> dict[str, Any]:
+    def __call__(self, rows: list[Row]) -> Copied:
         texts = self.collate([segments for segments, _ in rows])
-        return {**texts, **self.inputs.tensors([media for _, media in rows], texts["input_ids"])}
+        return Copied({**texts, **self.inputs.tensors([media for _, media in rows], texts["input_ids"])})
+
+    @property
+    def beside(self) -> Beside:
+        """Where batches are made."""
+        return decoding()
+
+
+class MediaTrainer(StageTrainer):
+    """A trainer of rows with media."""
+
+    def get_train_dataloader(self) -> Any:
+        """Return a loader of batches of one kind each, which are decoded meanwhile."""
+        args, rows, collate = self.args, self.train_dataset, self.data_collator
+        assert isinstance(rows, MediaRows), "what `supervised` makes"
+        batches = rows.batches(args.per_device_train_batch_size, args.seed)
+        return loader(self.accelerator, rows, args, collate, batches, collate.beside)
+
+    def run(self) -> None:
+        """Train to the end.
+
+        Raises:
+            DataError: a medium cannot be decoded any more.
+            ManusError: a process that decodes was killed.
+        """
+        with told_plainly(self.title, "decodes media"):
+            super().run()

@@ -16,7 +16,7 @@ from trl.trainer.dpo_trainer import DataCollatorForPreference
 from manus.data.prepared import PAIRS, read_arrow
 from manus.errors import DataError
 from manus.training.batches import IGNORED
-from manus.training.job import StageJob, arguments, conduct, total_steps
+from manus.training.job import StageJob, arguments, batches_of, conduct, total_steps
 from manus.training.loop import Guarded
 from manus.training.weights import frozen, keep_in_32_bits, of_trl, precision_of, start_model
 
@@ -169,4 +169,4 @@ def begin(job: StageJob) -> tuple[Dataset, int]:
     """Return the pairs and the number of steps; fix where all randomness starts."""
     pairs = pairs_of(job)
     set_seed(job.seed)
-    return pairs, total_steps(len(pairs), job.settings)
+    return pairs, total_steps(batches_of(len(pairs), job.settings), job.settings)

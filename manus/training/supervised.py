@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from manus.data.on_the_fly import SAMPLED, looked_at
 from manus.data.prepared import PreparedSamples, open_samples
 from manus.data.sharded import ShardedSamples
 from manus.errors import DataError, InputError, ManusError
-from manus.guards import ranks
-from manus.training.job import arguments, conduct, kernels, total_steps
+from manus.training.job import arguments, batches_of, conduct, kernels, total_steps
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from manus.models.media import Media
     from manus.models.native.inputs import OwnInputs
     from manus.training.job import StageJob
-    from manus.training.loop import Guarded
+    from manus.training.loop import Guarded, StageTrainer
 
 TOKENS_IN_PROOF = 32
 
@@ -28,66 +28,128 @@ def train_supervised(job: StageJob) -> dict[str, Any]:
 
     from manus.data.media.files import has_media
     from manus.models.media import media_inputs
-    from manus.models.native.inputs import OwnInputs
     from manus.models.projectors import language_model_of
-    from manus.training.attention import can_share_beginnings, keep_samples_apart
-    from manus.training.batches import FlatCollator, PaddedCollator, Rows
-    from manus.training.head import learn_by_parts
-    from manus.training.live import Collator, LiveTrainer, Places
-    from manus.training.loop import StageTrainer
-    from manus.training.media_batches import MediaRows
+    from manus.training.batches import FlatCollator, PaddedCollator
     from manus.training.weights import precision_of, trainable
 
-    settings, adapter = job.settings, job.settings.adapter
+    settings = job.settings
     samples = prepared_samples(job)
     set_seed(job.seed)
     precision = precision_of(settings.precision)
-    model = trainable(job.base, job.start, adapter, settings, precision)
+    model = trainable(job.base, job.start, settings.adapter, settings, precision)
     whole = model.get_base_model() if hasattr(model, "get_base_model") else model
-    inner = language_model_of(whole)
     inputs = media_inputs(job.base, job.data) if has_media(job.data) else None
-    if isinstance(inputs, OwnInputs):  # such a model decides by media where tokens are and what they see: no flat rows
-        is_flat = False
-        ids, media = an_example(samples, inputs)
-        by_parts = learn_by_parts(inner, ids, media=media)
-    else:
-        texts = proof(samples, inner.config.get_text_config().vocab_size)
-        by_parts = learn_by_parts(inner, texts[0])
-        is_flat = keep_samples_apart(inner, texts)
-    if settings.packing and not is_flat:
-        raise ManusError(f"{job.name}: packing: {type(inner).__name__} cannot keep samples apart; set packing: false")
-    is_sharing = is_flat and inputs is None and can_share_beginnings(inner, texts)
-    collator: Any = FlatCollator(is_sharing) if is_flat else PaddedCollator(job.tokenizer.pad_token_id)
-    live = job.live() if job.live else None
-    rows: Any = Rows(samples, job.max_length if settings.packing else None) if live is None else Places(live)
-    if inputs is not None:
-        assert isinstance(samples, PreparedSamples), "large data hold no media"
-        rows = MediaRows(rows, samples)
-        collator = with_media(collator, job, samples, inputs, whole)
-    total = total_steps(len(rows), settings)
+    shown = shown_by(language_model_of(whole), samples, inputs)
+    if settings.packing and not shown.is_flat:
+        name = type(language_model_of(whole)).__name__
+        raise ManusError(f"{job.name}: packing: {name} cannot keep samples apart; set packing: false")
+    padded = PaddedCollator(job.tokenizer.pad_token_id)
+    collator = FlatCollator(shown.is_sharing) if shown.is_flat else padded
+    feed = feed_of(job, samples, collator, inputs, whole)
+    total = total_steps(feed.batches, settings)
 
     def build(callbacks: list[Any]) -> Guarded:
-        common: dict[str, Any] = {
-            "model": model, "args": arguments(job, precision, total, by_parts=by_parts, **kernels()),
-            "by_parts": by_parts, "train_dataset": rows, "callbacks": callbacks, "title": job.name,
-        }  # fmt: skip
-        if live is None:
-            return StageTrainer(**common, data_collator=collator)
-        return LiveTrainer(
-            **common, data_collator=Collator(collator), budget=job.failure_budget, staging=job.staging,
-            looked_at=looked_at(job.data),
+        args = arguments(job, precision, total, by_parts=shown.by_parts, **kernels(), **feed.arguments)
+        return feed.trainer(
+            model=model, args=args, by_parts=shown.by_parts, train_dataset=feed.rows, data_collator=feed.collator,
+            callbacks=callbacks, title=job.name, **feed.own,
         )  # fmt: skip
 
-    return {**conduct(job, total, build), "is_padding_free": is_flat}
+    return {**conduct(job, total, build), "is_padding_free": shown.is_flat}
 
 
-def with_media(collator: Any, job: StageJob, samples: PreparedSamples, inputs: Media, model: PreTrainedModel) -> Any:
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """What a model has shown of itself on a few samples: whether it can do without padding, logits and repetition."""
+
+    by_parts: bool
+    is_flat: bool = False
+    is_sharing: bool = False
+
+
+def shown_by(
+    model: PreTrainedModel, samples: PreparedSamples | ShardedSamples, inputs: Media | None
+) -> Shown:  # fmt: skip
+    """Switch a language model to what saves time and memory, as far as it shows on samples that it stays the same."""
+    from manus.models.native.inputs import OwnInputs
+    from manus.training.attention import can_share_beginnings, keep_samples_apart
+    from manus.training.head import learn_by_parts
+
+    if isinstance(inputs, OwnInputs):  # such a model decides by media where tokens are and what they see: no flat rows
+        ids, media = an_example(samples, inputs)
+        return Shown(learn_by_parts(model, ids, media=media))
+    texts = proof(samples, model.config.get_text_config().vocab_size)
+    by_parts, is_flat = learn_by_parts(model, texts[0]), keep_samples_apart(model, texts)
+    return Shown(by_parts, is_flat, is_flat and inputs is None and can_share_beginnings(model, texts))
+
+
+@dataclass(frozen=True, slots=True)
+class Feed:
+    """What is fed to a model: rows, how batches are made of them, how many, and the Trainer that does it."""
+
+    rows: Any
+    collator: Any
+    batches: int
+    trainer: type[StageTrainer]
+    own: dict[str, Any] = field(default_factory=dict)  # of this trainer
+    arguments: dict[str, Any] = field(default_factory=dict)
+
+
+def feed_of(
+    job: StageJob,
+    samples: PreparedSamples | ShardedSamples,
+    collator: Any,
+    inputs: Media | None,
+    model: PreTrainedModel,
+) -> Feed:
+    """Return how a stage's samples reach its model: as they are, with media, or tokenised meanwhile."""
+    from manus.training.batches import Rows
+    from manus.training.live import Collator, LiveTrainer, Places
+    from manus.training.loop import StageTrainer
+
+    settings = job.settings
+    if job.live is not None:
+        live = job.live()
+        own = {"budget": job.failure_budget, "staging": job.staging, "looked_at": looked_at(job.data)}
+        return Feed(Places(live), Collator(collator), batches_of(len(live), settings), LiveTrainer, own)
+    if inputs is None:
+        rows = Rows(samples, job.max_length if settings.packing else None)
+        return Feed(rows, collator, batches_of(len(rows), settings), StageTrainer)
+    assert isinstance(samples, PreparedSamples), "large data hold no media"
+    return feed_with_media(job, samples, collator, inputs, model)
+
+
+def feed_with_media(
+    job: StageJob, samples: PreparedSamples, collator: Any, inputs: Media, model: PreTrainedModel
+) -> Feed:  # fmt: skip
+    """Return samples with media in batches of one kind, and those beside them that teach what is trained.
+
+    Raises:
+        DataError: no sample teaches it anything.
+        InputError: encoder outputs are to be kept, and the model has encoders of its own.
+    """
+    from manus.training.media_batches import MediaRows, MediaTrainer, by_senses, with_media
+
+    settings = job.settings
+    groups = by_senses(samples, inputs.files)
+    if settings.adapter == "projectors":
+        groups = with_media(groups, job.name)
+    rows = MediaRows(samples, groups, job.max_length if settings.packing else None)
+    collate = media_collator(job, samples, collator, inputs, model)
+    unused = {"ddp_find_unused_parameters": True}  # the projector of a sense that a batch lacks
+    return Feed(rows, collate, len(rows.batches(settings.batch_size, job.seed)), MediaTrainer, arguments=unused)
+
+
+def media_collator(
+    job: StageJob, samples: PreparedSamples, collator: Any, inputs: Media, model: PreTrainedModel
+) -> Any:  # fmt: skip
     """Return a collator that adds media to batches: as they are, or as the model's frozen encoders see them.
 
     Raises:
         InputError: encoder outputs are to be kept, and the model has encoders of its own.
     """
     from manus.models.media_inputs import MediaInputs
+    from manus.training.beside import decoding
     from manus.training.feature_cache import cached, is_wanted
     from manus.training.media_batches import MediaCollator, OwnCollator
 
@@ -98,7 +160,7 @@ def with_media(collator: Any, job: StageJob, samples: PreparedSamples, inputs: M
     if not is_wanted(job.settings, job.settings.epochs, inputs):
         return MediaCollator(collator, inputs)
     numbers = [number for sample in range(len(samples)) for number in samples.media_of(sample)]
-    return MediaCollator(collator, cached(model, inputs, numbers, job.work / f"features-{ranks.rank()}"))
+    return MediaCollator(collator, cached(model, inputs, numbers, job.work / "features", decoding(), job.name))
 
 
 def an_example(samples: PreparedSamples | ShardedSamples, inputs: OwnInputs) -> tuple[list[int], dict[str, Any]]:

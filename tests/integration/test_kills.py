@@ -55,7 +55,7 @@ METHODS = {
     },
     "distillation": {**ADAPTER, "epochs": 3.5, "adapter": "dora", "on_policy_share": 0.5, "max_new_tokens": 12},
 }
-# Batches of pictures, clips, sounds and text; with and without what encoders make of them kept on disk.
+# Batches of pictures, of clips, of sounds and, for lora, of text; with and without what encoders make of them kept on disk.
 OF_SENSES = {
     "alignment": {**HARD, "epochs": 9.5, "batch_size": 4, "learning_rate": 1e-3, "cache_features": False},
     "lora": {**ADAPTER, "epochs": 30, "batch_size": 2, "packing": True},
@@ -71,7 +71,7 @@ processes.set_forkserver_preload(
 
 
 def train(base: Path, data: Path, folder: Path, method: str, settings: dict[str, Any]) -> None:
-    """Train one stage in this process, with a checkpoint every third step."""
+    """Train one stage in this process, with a checkpoint every third step; media are decoded in two others."""
     from manus.guards.requests import REQUESTS
     from manus.guards.run import RUN
     from manus.guards.settings import GuardSettings
@@ -79,7 +79,7 @@ def train(base: Path, data: Path, folder: Path, method: str, settings: dict[str,
 
     REQUESTS.listen()
     order = job(base, data, folder, method, teacher=(base, ()), **settings)
-    guards = GuardSettings(checkpoint_every_steps=3, cooldown_every_steps=0)
+    guards = GuardSettings(checkpoint_every_steps=3, cooldown_every_steps=0, decoding_processes=2)
     with RUN.of(order.work, guards, "starting"):
         BUILT[method].train(order)
     (folder / "done").touch()

@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow
@@ -48,6 +49,38 @@ for number in range(len(files)):
 print(json.dumps({"grown": peak() - before, "media": told["media"]["image"]}))
 """
 
+# Decodes the pictures at full size in two processes, and takes its time with what they send.
+DECODE = """
+import json, resource, sys, time
+from pathlib import Path
+import numpy as np
+import torch
+from PIL import Image
+from torch.utils.data import DataLoader
+from manus.data.media.files import MediaFiles
+from manus.training.beside import Beside, Copied
+
+class Pictures(torch.utils.data.Dataset):
+    def __init__(self, folder):
+        self.files = MediaFiles(folder)
+    def __len__(self):
+        return len(self.files)
+    def __getitem__(self, number):
+        return Copied(pixels=torch.from_numpy(np.asarray(self.files.image(number), dtype=np.float32)))
+
+def peak(who) -> float:
+    return resource.getrusage(who).ru_maxrss / 1024
+
+Image.init()
+pictures = Pictures(Path(sys.argv[1]) / "out")
+before, sent = peak(resource.RUSAGE_SELF), 0
+for one in DataLoader(pictures, batch_size=None, collate_fn=lambda one: one, **Beside(2, 2).options):
+    sent += one["pixels"].nbytes
+    time.sleep(0.02)
+grown = [peak(who) - before for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+print(json.dumps({"grown": grown, "sent": sent}))
+"""
+
 
 @pytest.mark.parametrize("form", ["folder", "parquet"])
 def test_memory_is_flat_over_a_folder_and_over_bytes_in_parquet(form: str, tmp_path: Path) -> None:
@@ -71,12 +104,21 @@ def test_memory_is_flat_over_a_folder_and_over_bytes_in_parquet(form: str, tmp_p
                 ]
                 writer.write_table(pyarrow.Table.from_pylist(some, schema=SCHEMA))
     source = data if form == "folder" else tmp_path / "rows.parquet"
-    command = [sys.executable, "-c", PREPARE, str(tmp_path), str(source)]
-    result = subprocess.run(command, capture_output=True, text=True, env={**os.environ, "OMP_NUM_THREADS": "1"})
-    assert result.returncode == 0, result.stderr
-    told = json.loads(result.stdout.splitlines()[-1])
+    told = told_by(PREPARE, tmp_path, source)
     assert told["media"]["bytes"] == size > 3 * MEGABYTES_OF_ROOM * 1_000_000
     assert told["grown"] < MEGABYTES_OF_ROOM, told
+    told = told_by(DECODE, tmp_path)
+    assert told["sent"] > 12 * MEGABYTES_OF_ROOM * 1_000_000
+    assert max(told["grown"]) < MEGABYTES_OF_ROOM, told
+
+
+def told_by(script: str, *arguments: Path) -> dict[str, Any]:
+    """Run a script in a process of its own; return what it says last."""
+    command = [sys.executable, "-c", script, *map(str, arguments)]
+    result = subprocess.run(command, capture_output=True, text=True, env={**os.environ, "OMP_NUM_THREADS": "1"})
+    assert result.returncode == 0, result.stderr
+    found: dict[str, Any] = json.loads(result.stdout.splitlines()[-1])
+    return found
 
 
 SCHEMA = pyarrow.schema([("image", pyarrow.struct([("bytes", pyarrow.binary())])), ("text", pyarrow.string())])

@@ -8,14 +8,17 @@ from __future__ import annotations
 import io
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
+from manus.data.media.errors import MediaError
 from manus.data.sample import Medium, MediumKind
+from manus.errors import DataError
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -31,6 +34,7 @@ ENTRY = np.dtype(
      ("kind", "u1"), ("sha256", "u1", 32)]
 )  # fmt: skip
 READ_BYTES = 1 << 16
+UNNAMED = "\0"  # stands for a medium's name, which is looked up when it must be told
 
 
 class Window(io.RawIOBase):
@@ -107,31 +111,44 @@ class MediaFiles:
         return window(self.file, int(entry["offset"]), int(entry["size"]))
 
     def image(self, number: int) -> Image.Image:
-        """Return a picture: RGB, upright, on white."""
+        """Return a picture: RGB, upright, on white.
+
+        Raises:
+            DataError: the file was damaged since it was taken in; likewise for the others.
+        """
         from manus.data.media.images import decode_image
 
-        self._check(number, "image")
-        return decode_image(self.encoded(number), f"medium {number}")
+        with self._decoding(number, "image"):
+            return decode_image(self.encoded(number), UNNAMED)
 
     def frames(self, number: int, times: Sequence[float]) -> Frames:
         """Return the frames shown at times in seconds from the beginning, as uint8 [T, H, W, 3]."""
         from manus.data.media.video import decode_frames
 
-        self._check(number, "video")
         begin = float(self.table[number]["begin"])
-        return decode_frames(self.encoded(number), f"medium {number}", [begin + time for time in times])
+        with self._decoding(number, "video"):
+            return decode_frames(self.encoded(number), UNNAMED, [begin + time for time in times])
 
     def audio(self, number: int) -> Waves:
         """Return sound as float32 [S], mono at 16 kHz, exactly as long as its facts say."""
         from manus.data.media.sound import decode_sound
 
-        self._check(number, "audio")
         entry = self.table[number]
-        return decode_sound(self.encoded(number), f"medium {number}", float(entry["begin"]), float(entry["seconds"]))
+        with self._decoding(number, "audio"):
+            return decode_sound(self.encoded(number), UNNAMED, float(entry["begin"]), float(entry["seconds"]))
 
-    def _check(self, number: int, kind: MediumKind) -> None:
+    @contextmanager
+    def _decoding(self, number: int, kind: MediumKind) -> Iterator[None]:
+        """Say of the medium, as it was called in the data, what fails; it was whole when the data were prepared."""
         found = KINDS[self.table[number]["kind"]]
         assert found == kind, f"medium {number} is of kind {found}, not {kind}"
+        try:
+            yield
+        except MediaError as error:
+            told = str(error).replace(UNNAMED, self.name(number))
+            raise DataError(
+                f"{told}; it could be decoded when the data were prepared: delete {self.folder}, and run again"
+            ) from error
 
 
 def facts_of(entry: npt.NDArray[Any] | np.void) -> Medium:

@@ -15,7 +15,8 @@ from manus.data.sample import MediumKind
 from manus.errors import InputError
 from manus.models.composition import load_model
 from manus.models.media_inputs import MediaInputs
-from manus.training.feature_cache import INDEX, STATES, cached
+from manus.training.beside import Beside
+from manus.training.feature_cache import INDEX, PART, STATES, cached
 from tests.pico_omni import with_senses
 from tests.unit.data.media import corpus
 
@@ -53,7 +54,7 @@ def features(model: Any, tensors: dict[str, Any]) -> dict[str, list[torch.Tensor
 
 
 def test_the_model_makes_the_same_of_kept_states_as_of_media(model: Any, inputs: MediaInputs, tmp_path: Path) -> None:
-    kept = features(model, cached(model, inputs, ORDER, tmp_path / "cache").tensors(ORDER))
+    kept = features(model, cached(model, inputs, ORDER, tmp_path / "cache", Beside(), "stage").tensors(ORDER))
     seen = features(model, inputs.tensors(ORDER))
     assert kept.keys() == seen.keys() == {"image", "video", "audio"}
     for kind in seen:
@@ -64,19 +65,19 @@ def test_the_model_makes_the_same_of_kept_states_as_of_media(model: Any, inputs:
 def test_a_whole_cache_is_used_and_one_that_was_cut_off_is_not(
     model: Any, inputs: MediaInputs, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    first = cached(model, inputs, ORDER, tmp_path / "cache")
+    first = cached(model, inputs, ORDER, tmp_path / "cache", Beside(), "stage")
     asked: list[int] = []
     state = MediaInputs.state
 
-    def counting(self: MediaInputs, model: Any, number: int) -> Any:
+    def counting(self: MediaInputs, model: Any, number: int, given: Any) -> Any:
         asked.append(number)
-        return state(self, model, number)
+        return state(self, model, number, given)
 
     monkeypatch.setattr(MediaInputs, "state", counting)
-    assert cached(model, inputs, ORDER, tmp_path / "cache") == first and not asked
-    (tmp_path / "cache" / INDEX).unlink()
-    (tmp_path / "cache" / STATES).write_bytes(b"half")
-    assert cached(model, inputs, ORDER, tmp_path / "cache") == first and asked == [0, 1, 2, 3]
+    assert cached(model, inputs, ORDER, tmp_path / "cache", Beside(), "stage") == first and not asked
+    (part := tmp_path / "cache" / PART.format(0, 1)).joinpath(INDEX).unlink()
+    (part / STATES).write_bytes(b"half")
+    assert cached(model, inputs, ORDER, tmp_path / "cache", Beside(), "stage") == first and asked == [0, 1, 2, 3]
 
 
 def test_a_disk_with_too_little_room_is_told_before_it_is_full(
@@ -84,9 +85,9 @@ def test_a_disk_with_too_little_room_is_told_before_it_is_full(
 ) -> None:
     """What comes first is short, and there would be room for as many as that."""
     numbers = list(range(len(inputs.files)))
-    sizes = [inputs.state(model, number).values.numel() * 4 for number in numbers]
+    sizes = [inputs.state(model, number, inputs.tensors([number])).values.numel() * 4 for number in numbers]
     assert sizes[1] > sizes[0]
     monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=sizes[0] * len(numbers)))
     with pytest.raises(InputError, match="set cache_features: false"):
-        cached(model, inputs, numbers, tmp_path / "cache")
-    assert not (tmp_path / "cache" / INDEX).exists()
+        cached(model, inputs, numbers, tmp_path / "cache", Beside(), "stage")
+    assert not list((tmp_path / "cache").rglob(INDEX))
