@@ -19,7 +19,7 @@ from manus.models.merge_settings import MergeSettings
 from manus.models.merging import merge
 from manus.models.native.inputs import OwnInputs
 from manus.models.native.processor import load_processor
-from manus.training.batches import PaddedCollator, Rows
+from manus.training.batches import PaddedCollator
 from manus.training.head import learn_by_parts
 from manus.training.media_batches import MediaRows, OwnCollator
 from manus.training.supervised import an_example
@@ -151,7 +151,7 @@ def test_what_is_learned_from_is_what_the_processor_makes(family: tuple[str, Pat
     """The loss of a collated batch is that of the processor's own inputs, sample by sample."""
     _, base, data = family
     model, inputs, samples = load_model(base, torch.float32).eval(), OwnInputs.of(base, data), open_samples(data)
-    rows = MediaRows(Rows(samples, None), samples)
+    rows = MediaRows(samples, {(): list(range(len(samples)))}, None)
     batch = OwnCollator(PaddedCollator(inputs.layout.tokenizer.pad_token_id), inputs)([rows[i] for i in range(5)])
     labels = batch.pop("labels")
     logits = model(**batch).logits
