@@ -83,7 +83,8 @@ def tokenizer(template: str, *special: str, **named: str) -> PreTrainedTokenizer
     return made
 
 
-def _text(tokens: PreTrainedTokenizerFast, **more: Any) -> dict[str, Any]:
+def text_config(tokens: PreTrainedTokenizerFast, **more: Any) -> dict[str, Any]:
+    """Return the sizes of a language model for a tokenizer."""
     return {
         **TEXT,
         "vocab_size": len(tokens),
@@ -97,7 +98,7 @@ def llava(folder: Path, base: Path | None = None) -> Path:
     """Save a LLaVA: CLIP and Llama, a fixed number of tokens for a picture; its words are those of a pico base, if given."""
     tokens = tokenizer(ONLY_PARTS.replace("MARK", "<image>"), "<image>")
     mark = tokens.convert_tokens_to_ids("<image>")
-    text = LlamaConfig(**_text(tokens)) if base is None else LlamaConfig.from_pretrained(base)
+    text = LlamaConfig(**text_config(tokens)) if base is None else LlamaConfig.from_pretrained(base)
     config = LlavaConfig(
         vision_config=CLIPVisionConfig(**SEEN), text_config=text, image_token_id=mark,
         image_seq_length=16, vision_feature_layer=-1, tie_word_embeddings=True,
@@ -107,7 +108,7 @@ def llava(folder: Path, base: Path | None = None) -> Path:
         pictures, tokens, patch_size=PATCH, vision_feature_select_strategy="default", num_additional_image_tokens=1,
         chat_template=tokens.chat_template,
     )  # fmt: skip
-    return _saved(_speaking(LlavaForConditionalGeneration(config), base, len(tokens)), processor, folder)
+    return saved(_speaking(LlavaForConditionalGeneration(config), base, len(tokens)), processor, folder)
 
 
 def qwen2_vl(folder: Path) -> Path:
@@ -116,7 +117,7 @@ def qwen2_vl(folder: Path) -> Path:
     tokens = tokenizer(TEMPLATE.replace("MARK", "<|vision_start|><|image_pad|><|vision_end|>"), *marks)
     start, end, image, video, _ = tokens.convert_tokens_to_ids(list(marks))
     config = Qwen2VLConfig(
-        text_config=_text(
+        text_config=text_config(
             tokens, rope_parameters={"rope_type": "default", "rope_theta": 10000.0, "mrope_section": [2, 3, 3]}
         ),
         vision_config={"depth": 2, "embed_dim": 32, "hidden_size": 64, "num_heads": 2, "mlp_ratio": 2, "patch_size": PATCH},
@@ -139,7 +140,7 @@ def qwen2_5_vl(folder: Path) -> Path:
     tokens = tokenizer(TEMPLATE.replace("MARK", "<|vision_start|><|image_pad|><|vision_end|>"), *marks)
     start, end, image, video, _ = tokens.convert_tokens_to_ids(list(marks))
     config = Qwen2_5_VLConfig(
-        text_config=_text(
+        text_config=text_config(
             tokens, rope_parameters={"rope_type": "default", "rope_theta": 10000.0, "mrope_section": [2, 3, 3]}
         ),
         vision_config={
@@ -164,7 +165,7 @@ def llava_next(folder: Path) -> Path:
     tokens = tokenizer(ONLY_PARTS.replace("MARK", "<image>"), "<image>")
     pinpoints = [[SIDE, 2 * SIDE], [2 * SIDE, SIDE], [2 * SIDE, 2 * SIDE]]
     config = LlavaNextConfig(
-        vision_config=CLIPVisionConfig(**SEEN), text_config=LlamaConfig(**_text(tokens)),
+        vision_config=CLIPVisionConfig(**SEEN), text_config=LlamaConfig(**text_config(tokens)),
         image_token_id=tokens.convert_tokens_to_ids("<image>"), image_grid_pinpoints=pinpoints,
         vision_feature_layer=-1, image_seq_length=16, tie_word_embeddings=True,
     )  # fmt: skip
@@ -175,7 +176,7 @@ def llava_next(folder: Path) -> Path:
         pictures, tokens, patch_size=PATCH, vision_feature_select_strategy="default", num_additional_image_tokens=1,
         chat_template=tokens.chat_template,
     )  # fmt: skip
-    return _saved(LlavaNextForConditionalGeneration(config), processor, folder)
+    return saved(LlavaNextForConditionalGeneration(config), processor, folder)
 
 
 def smolvlm(folder: Path) -> Path:
@@ -187,7 +188,7 @@ def smolvlm(folder: Path) -> Path:
     }  # fmt: skip
     tokens = tokenizer(ONLY_PARTS.replace("MARK", "<image>"), *tiles, **named)
     config = SmolVLMConfig(
-        vision_config=SEEN, text_config={"model_type": "llama", **_text(tokens)}, scale_factor=2,
+        vision_config=SEEN, text_config={"model_type": "llama", **text_config(tokens)}, scale_factor=2,
         image_token_id=tokens.convert_tokens_to_ids("<image>"), tie_word_embeddings=True,
         pad_token_id=tokens.pad_token_id,
     )  # fmt: skip
@@ -210,7 +211,7 @@ def idefics3(folder: Path) -> Path:
     marks = ("<fake_token_around_image>", "<image>", "<end_of_utterance>", "<global-img>", *tiles)
     tokens = tokenizer(ONLY_PARTS.replace("MARK", "<image>"), *marks)
     config = Idefics3Config(
-        vision_config=SEEN, text_config={"model_type": "llama", **_text(tokens)}, scale_factor=2,
+        vision_config=SEEN, text_config={"model_type": "llama", **text_config(tokens)}, scale_factor=2,
         image_token_id=tokens.convert_tokens_to_ids("<image>"), tie_word_embeddings=True,
         pad_token_id=tokens.pad_token_id,
     )  # fmt: skip
@@ -218,7 +219,7 @@ def idefics3(folder: Path) -> Path:
         size={"longest_edge": 2 * SIDE}, max_image_size={"longest_edge": SIDE}, do_image_splitting=True
     )
     processor = Idefics3Processor(pictures, tokens, image_seq_len=4, chat_template=tokens.chat_template)
-    return _saved(Idefics3ForConditionalGeneration(config), processor, folder)
+    return saved(Idefics3ForConditionalGeneration(config), processor, folder)
 
 
 def gemma3(folder: Path) -> Path:
@@ -227,7 +228,7 @@ def gemma3(folder: Path) -> Path:
     tokens = tokenizer(TEMPLATE.replace("MARK", "<start_of_image>"), **named)
     begin, end, image = tokens.convert_tokens_to_ids([*named.values()])
     config = Gemma3Config(
-        text_config=_text(tokens, head_dim=16, sliding_window=64, layer_types=["sliding_attention", "full_attention"]),
+        text_config=text_config(tokens, head_dim=16, sliding_window=64, layer_types=["sliding_attention", "full_attention"]),
         vision_config=SEEN, mm_tokens_per_image=4, boi_token_index=begin, eoi_token_index=end, image_token_index=image,
         tie_word_embeddings=True,
     )  # fmt: skip
@@ -237,14 +238,14 @@ def gemma3(folder: Path) -> Path:
     torch.nn.init.normal_(
         model.model.multi_modal_projector.mm_input_projection_weight, std=0.2
     )  # zeros: it would be blind
-    return _saved(model, processor, folder)
+    return saved(model, processor, folder)
 
 
 def qwen2_audio(folder: Path, base: Path | None = None) -> Path:
     """Save a Qwen2-Audio: a Whisper encoder, and a token for every 40 milliseconds; its words are a pico base's, if given."""
     marks = ("<|AUDIO|>", "<|audio_bos|>", "<|audio_eos|>")
     tokens = tokenizer(TEMPLATE.replace("MARK", "<|audio_bos|><|AUDIO|><|audio_eos|>"), *marks)
-    text: Any = {"model_type": "qwen2", **_text(tokens)} if base is None else LlamaConfig.from_pretrained(base)
+    text: Any = {"model_type": "qwen2", **text_config(tokens)} if base is None else LlamaConfig.from_pretrained(base)
     config = Qwen2AudioConfig(
         audio_config={
             "d_model": 32, "encoder_layers": 2, "encoder_attention_heads": 2, "encoder_ffn_dim": 48, "num_mel_bins": 40,
@@ -255,7 +256,7 @@ def qwen2_audio(folder: Path, base: Path | None = None) -> Path:
     )  # fmt: skip
     sounds = WhisperFeatureExtractor(feature_size=40, chunk_length=4)
     processor = Qwen2AudioProcessor(sounds, tokens, chat_template=tokens.chat_template)
-    return _saved(_speaking(Qwen2AudioForConditionalGeneration(config), base, len(tokens)), processor, folder)
+    return saved(_speaking(Qwen2AudioForConditionalGeneration(config), base, len(tokens)), processor, folder)
 
 
 def _speaking(model: Any, base: Path | None, vocabulary: int) -> Any:
@@ -267,7 +268,8 @@ def _speaking(model: Any, base: Path | None, vocabulary: int) -> Any:
     return model
 
 
-def _saved(model: Any, processor: Any, folder: Path) -> Path:
+def saved(model: Any, processor: Any, folder: Path) -> Path:
+    """Save a model with its processor; return the folder."""
     folder.mkdir(parents=True, exist_ok=True)
     model.save_pretrained(folder)
     processor.save_pretrained(folder)

@@ -25,21 +25,27 @@ from manus.training.media_batches import MediaRows, OwnCollator
 from manus.training.supervised import an_example
 from tests.integration.stage import job, stopped, trained
 from tests.native_data import plain_row, prepared, row
-from tests.pico_native import ALL, made
+from tests.pico_native_more import EVERY, made
 
 LEARNS: dict[str, Any] = {"epochs": 1, "batch_size": 4, "learning_rate": 1e-2}
-PROJECTORS = dict.fromkeys(ALL, "model.multi_modal_projector.") | {
+PROJECTORS = dict.fromkeys(EVERY, "model.multi_modal_projector.") | {
     "qwen2_vl": "model.visual.merger.", "qwen2_5_vl": "model.visual.merger.", "idefics3": "model.connector.",
-    "smolvlm": "model.connector.",
+    "smolvlm": "model.connector.", "qwen3_vl": ("model.visual.merger.", "model.visual.deepstack_merger_list."),
 }  # fmt: skip
-LANGUAGE = dict.fromkeys(ALL, ("model.language_model.", "lm_head.")) | dict.fromkeys(
+LANGUAGE = dict.fromkeys(EVERY, ("model.language_model.", "lm_head.")) | dict.fromkeys(
     ("idefics3", "smolvlm"), ("model.text_model.", "lm_head.")
 )
-NEEDS_TORCHVISION = ("qwen2_vl", "qwen2_5_vl")  # to load a part of their processors that is for videos
-BY_EVERY_METHOD = ("llava", "qwen2_vl", "qwen2_audio")
+NEEDS_TORCHVISION = (
+    "qwen2_vl",
+    "qwen2_5_vl",
+    "qwen3_vl",
+    "internvl",
+    "llava_onevision",
+)  # to load a part of their processors that is for videos
+FEW = ("llava", "qwen2_vl", "qwen2_audio")
 
 
-@pytest.fixture(scope="module", params=list(ALL))
+@pytest.fixture(scope="module", params=list(EVERY))
 def family(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> tuple[str, Path, Path]:
     """The name of a family, its base, and data with one or two media a conversation and some of text alone."""
     folder = tmp_path_factory.mktemp(request.param)
@@ -54,23 +60,26 @@ def changed(base: Path, stage: Any) -> set[str]:
     return {name for name in before if not torch.equal(before[name], after[name])}
 
 
-@pytest.mark.parametrize("method", ["lora", "sft", "qlora"])
-def test_language_model_and_projector_learn_and_encoders_stay(
-    family: tuple[str, Path, Path], tmp_path: Path, method: str
-) -> None:
-    name, base, data = family
-    if method != "lora" and name not in BY_EVERY_METHOD:
-        pytest.skip("one method shows it for the other families")
+def test_language_model_and_projector_learn_and_encoders_stay(family: tuple[str, Path, Path], tmp_path: Path) -> None:
+    check_what_learns(*family, tmp_path, "lora")
+
+
+@pytest.mark.parametrize("family", FEW, indirect=True)
+@pytest.mark.parametrize("method", ["sft", "qlora", "dora"])
+def test_so_they_do_by_every_method(family: tuple[str, Path, Path], tmp_path: Path, method: str) -> None:
+    check_what_learns(*family, tmp_path, method)
+
+
+def check_what_learns(name: str, base: Path, data: Path, tmp_path: Path, method: str) -> None:
     moved = changed(base, trained(base, data, tmp_path / method, method, **LEARNS))
     of_projector = {weight for weight in moved if weight.startswith(PROJECTORS[name])}
     assert of_projector and any(weight.startswith(LANGUAGE[name]) for weight in moved)
     assert all(weight.startswith(LANGUAGE[name]) for weight in moved - of_projector)
 
 
+@pytest.mark.parametrize("family", FEW, indirect=True)
 def test_alignment_moves_the_projector_alone(family: tuple[str, Path, Path], tmp_path: Path) -> None:
     name, base, data = family
-    if name not in BY_EVERY_METHOD:
-        pytest.skip("other families show which their projectors are")
     moved = changed(base, trained(base, data, tmp_path / "alignment", "alignment", **LEARNS))
     assert moved and all(weight.startswith(PROJECTORS[name]) for weight in moved)
 
@@ -173,19 +182,17 @@ def ids_of(labels: torch.Tensor) -> list[int]:
     return labels[labels >= 0].tolist()
 
 
+@pytest.mark.parametrize("family", ["llava", "qwen2_vl"], indirect=True)
 def test_a_probe_measures_what_has_media(family: tuple[str, Path, Path]) -> None:
-    name, base, data = family
-    if name == "qwen2_audio":
-        pytest.skip("the probe of questions about pictures wants pictures")
+    _, base, data = family
     media = OwnInputs.of(base, data)
     probe = Probe("stage", vision_qa, vision_qa.Settings(max_new_tokens=3), read_held_out(data), 400, media)
     told = measure(probe, load_model(base, torch.float32), media.layout.tokenizer, "test")
     assert told["samples"] == sum(bool(sample.get("media")) for sample in probe.samples) > 0
 
 
+@pytest.mark.parametrize("family", ["llava", "gemma3"], indirect=True)
 def test_a_stopped_run_ends_in_the_same_bits(family: tuple[str, Path, Path], tmp_path: Path) -> None:
-    name, base, data = family
-    if name != "llava":
-        pytest.skip("the loop is the same for all; one family shows that media are")
+    _, base, data = family
     orders = [job(base, data, tmp_path / run, "lora", **LEARNS) for run in ("whole", "stopped")]
     assert stopped(orders[0], ()) == stopped(orders[1], (1, 2))

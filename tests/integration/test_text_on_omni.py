@@ -43,7 +43,7 @@ def test_only_the_language_model_learns_from_texts(
 
 @pytest.mark.parametrize(
     ("method", "settings"),
-    [("dpo", {}), ("orpo", {}), ("grpo", {"max_new_tokens": 12}), ("distillation", {}), ("cpt", {"packing": False})],
+    [("dpo", {}), ("orpo", {}), ("grpo", {"max_new_tokens": 12}), ("distillation", {}), ("cpt", {"epochs": 4})],
 )
 def test_a_base_that_sees_by_itself_learns_from_texts(
     undecided_base: Path, tmp_path: Path, method: str, settings: dict[str, Any]
@@ -56,7 +56,7 @@ def test_a_base_that_sees_by_itself_learns_from_texts(
     data = prepared(base, tmp_path / "data", texts if kind == "text" else given, 4, kind)
     teacher = (made("llava", tmp_path / "teacher", seed=1), ()) if method == "distillation" else None
     stage = trained(
-        base, data, tmp_path / "run", method, teacher=teacher, epochs=1, batch_size=8, adapter="lora", **settings
+        base, data, tmp_path / "run", method, teacher=teacher, batch_size=8, adapter="lora", **{"epochs": 1, **settings}
     )
     before, after = load_model(base, torch.float32).state_dict(), compose(base, [stage], torch.float32).state_dict()
     changed = {name for name in before if not torch.equal(before[name], after[name])}

@@ -22,7 +22,6 @@ from transformers import PreTrainedTokenizerBase
 from manus.data.media.ablation import MediaReader
 from manus.data.rendering import encode
 from manus.data.sample import PLACEHOLDER, PLACEHOLDERS, Medium, MediumKind, Message, RowError
-from manus.errors import ModelError
 from manus.models.native.processor import fitted_tokenizer, load_processor
 from manus.models.omni.layout import SAMPLES_PER_SECOND, MediaLayout
 
@@ -50,13 +49,7 @@ class OwnProcessor:
             ModelError: it has none, or one that this cannot work with.
         """
         processor = load_processor(folder)
-        made = cls(folder, processor, fitted_tokenizer(processor, folder))
-        if not made.senses:
-            raise ModelError(f"{made.name} has no placeholder for a picture or a sound; no base to train senses on")
-        rate = getattr(getattr(processor, KINDS["audio"], None), "sampling_rate", SAMPLES_PER_SECOND)
-        if rate != SAMPLES_PER_SECOND:
-            raise ModelError(f"{made.name} hears {rate} samples a second; sound is kept at {SAMPLES_PER_SECOND}")
-        return made
+        return cls(folder, processor, fitted_tokenizer(processor, folder))
 
     @property
     def name(self) -> str:
@@ -65,10 +58,15 @@ class OwnProcessor:
 
     @cached_property
     def own_placeholders(self) -> dict[MediumKind, str]:
-        """What stands for a medium in the text that the chat template writes."""
+        """What stands for a medium in the text that the chat template writes, by the kinds that can be prepared."""
+        parts = {kind: getattr(self.processor, part, None) for kind, part in KINDS.items()}
+        rate = getattr(parts["audio"], "sampling_rate", SAMPLES_PER_SECOND)
         marks = {kind: getattr(self.processor, f"{kind}_token", None) for kind in KINDS}
-        has = {kind: getattr(self.processor, part, None) is not None for kind, part in KINDS.items()}
-        return {kind: str(mark) for kind, mark in marks.items() if mark and has[kind]}
+        return {
+            kind: str(mark)
+            for kind, mark in marks.items()
+            if mark and parts[kind] is not None and (kind != "audio" or rate == SAMPLES_PER_SECOND)
+        }
 
     @property
     def senses(self) -> Collection[MediumKind]:

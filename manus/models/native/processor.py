@@ -9,7 +9,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from transformers import AutoFeatureExtractor, AutoImageProcessor, AutoProcessor, AutoTokenizer, PreTrainedTokenizerBase
+from transformers import AutoProcessor, PreTrainedTokenizerBase
 from transformers.models.auto.processing_auto import PROCESSOR_MAPPING_NAMES, processor_class_from_name
 from transformers.processing_utils import ProcessorMixin
 from transformers.utils import is_torchvision_available
@@ -18,7 +18,6 @@ from manus.errors import ModelError
 
 PROCESSOR_FILES = ("processor_config.json", "preprocessor_config.json", "tokenizer_config.json")
 VIDEO_PART = "video_processor"
-LOADERS = {"tokenizer": AutoTokenizer, "image_processor": AutoImageProcessor, "feature_extractor": AutoFeatureExtractor}
 # Many templates go through the parts of a content, and would write nothing of a plain text.
 TEXTS_AS_PARTS = (
     "{%- set turns = namespace(all=[]) -%}{%- for turn in messages -%}{%- if turn['content'] is string -%}"
@@ -65,16 +64,18 @@ def _class_name(folder: Path) -> str | None:
 
 
 def _without_video(kind: Any, folder: Path) -> Any:
-    """Load the parts one by one, and put nothing in the place of the one for videos."""
+    """Load a processor with nothing in the place of its part for videos."""
 
     def accepts(self: Any, name: str, part: Any) -> Any:
         return None if part is None else kind.check_argument_for_proper_class(self, name, part)
 
+    names = kind.get_attributes()
+    others: Any = type(
+        kind.__name__, (kind,), {"get_attributes": classmethod(lambda _: [n for n in names if n != VIDEO_PART])}
+    )
     values, rest = kind.get_processor_dict(folder, local_files_only=True)
-    parts = [
-        None if name == VIDEO_PART else LOADERS[name].from_pretrained(folder, local_files_only=True)
-        for name in kind.get_attributes()
-    ]
+    parts = others._get_arguments_from_pretrained(folder, values, local_files_only=True)
+    parts.insert(names.index(VIDEO_PART), None)
     partial: Any = type(kind.__name__, (kind,), {"check_argument_for_proper_class": accepts})
     return partial.from_args_and_dict(parts, values, **rest)
 

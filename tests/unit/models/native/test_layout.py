@@ -15,7 +15,8 @@ from manus.data.media.intake import refuse_unmeant
 from manus.data.sample import RowError, Sample
 from manus.errors import ModelError
 from manus.models.native.layout import OwnLayout
-from tests.pico_native import ALL, ONLY_PARTS, SEEING, llava, made, tokenizer
+from tests.pico_native import ONLY_PARTS, SEEING, llava, tokenizer
+from tests.pico_native_more import EVERY, made
 from tests.unit.models.omni.small import film, picture, sound
 
 
@@ -46,7 +47,7 @@ def turns(kind: str, count: int, first: int = 0) -> Sample:
     return {"messages": messages, "media": media}
 
 
-@pytest.fixture(scope="module", params=list(ALL))
+@pytest.fixture(scope="module", params=list(EVERY))
 def layout(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> OwnLayout:
     return OwnLayout.of(made(request.param, tmp_path_factory.mktemp(request.param)))
 
@@ -98,6 +99,14 @@ def test_what_would_be_taken_for_a_medium_is_refused(tmp_path: Path, family: str
         refuse_unmeant(unmeant, layout)
     with pytest.raises(RowError, match="takes in image, video, not audio"):
         refuse_unmeant(turns("audio", 1, 10), layout)
+
+
+def test_a_rate_of_sound_that_is_not_kept_is_no_sense(tmp_path: Path) -> None:
+    layout = OwnLayout.of(made("qwen2_audio", tmp_path))
+    assert layout.senses == {"audio"}
+    layout.processor.feature_extractor.sampling_rate = 24_000
+    with pytest.raises(RowError, match="takes in text only, not audio"):
+        refuse_unmeant(turns("audio", 1, 10), OwnLayout(tmp_path, layout.processor, layout.tokenizer))
 
 
 def test_a_template_that_forgets_pictures_is_refused(tmp_path: Path) -> None:
