@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
+from typing import Any, cast
 
 from manus.data.hub import read_spool
 from manus.data.media.intake import Intake
-from manus.data.quarantine import Quarantine
+from manus.data.media.store import Stored
+from manus.data.quarantine import Quarantine, without_bytes
 from manus.data.sample import Row, RowError, Sample
 from manus.data.selection import Pool
 from manus.data.settings import DataSettings, Source
@@ -22,6 +25,16 @@ from manus.data.sources import (
 from manus.guards.run import RUN
 
 
+@dataclass(frozen=True, slots=True)
+class Read:
+    """A row, told as the quarantine tells it, and its sample with the media that are kept; or why there is none."""
+
+    place: str
+    row: Any
+    sample: Sample | str
+    stored: list[Stored]
+
+
 @dataclass(frozen=True)
 class Reader:
     """Makes samples of rows, one after the other; puts aside what cannot be one."""
@@ -33,19 +46,43 @@ class Reader:
     def samples(self, drawn: Iterator[Located], limit: int | None = None) -> list[Sample]:
         """Return the samples in rows; no more than `limit`, where there is one."""
         samples: list[Sample] = []
-        for folder, place, row in drawn:
-            for part in [row] if isinstance(row, str) else self.intake.rows_in(row):
-                RUN.cross("reading data")
+        pending = self._rows(drawn)
+        while some := list(islice(pending, self.intake.rows_at_once)):
+            self.intake.check(one for read in some for one in read.stored)
+            for read in some:
                 self.quarantine.seen += 1
                 try:
-                    if isinstance(part, str):
-                        raise RowError(part)
-                    samples.append(self.intake.taken(self.read(part), folder))
+                    if isinstance(read.sample, str):
+                        raise RowError(read.sample)
+                    samples.append(self.intake.taken(read.sample, read.stored))
                 except RowError as error:
-                    self.quarantine.add(place, str(error), part)
+                    self.quarantine.add(read.place, str(error), read.row)
                 if limit is not None and len(samples) >= limit:
                     return samples
         return samples
+
+    def _rows(self, drawn: Iterator[Located]) -> Iterator[Read]:
+        for folder, place, row in drawn:
+            try:
+                parts = [row] if isinstance(row, str) else self.intake.rows_in(row)
+            except RowError as error:
+                yield Read(place, without_bytes(row), str(error), [])
+                continue
+            for part in parts:
+                RUN.cross("reading data")
+                yield self._one(folder, place, part)
+
+    def _one(self, folder: Path, place: str, row: Row | str) -> Read:
+        if isinstance(row, str):
+            return Read(place, row, row, [])
+        try:
+            sample = self.read(row)
+            stored = self.intake.stored(sample, folder)
+        except RowError as error:
+            return Read(place, without_bytes(row), str(error), [])
+        if stored:  # the bytes are in the file now
+            sample = cast(Sample, {name: value for name, value in sample.items() if name != "media"})
+        return Read(place, without_bytes(row) if stored else row, sample, stored)
 
 
 def pool_of(

@@ -16,8 +16,6 @@ DEMUXERS = (
     "aac,ac3,aiff,amr,ape,asf,au,avi,caf,flac,flv,gif,h264,hevc,matroska,webm,mov,mp4,m4a,3gp,3g2,mj2,mp3,mpeg,mpegts,"
     "mpegvideo,ogg,opus,tta,w64,wav,wv"
 )
-RIFF_HEADER_BYTES = 8
-UNKNOWN_SIZES = (0, 0xFFFFFFFF)  # that a writer leaves who cannot go back
 WORDS = {"video": "picture", "audio": "sound"}
 
 
@@ -46,19 +44,3 @@ def opened(source: IO[bytes], name: str, kind: Literal["video", "audio"]) -> Ite
             yield container, stream
     except av.error.FFmpegError as error:
         raise MediaError(f"{name}: the {kind} cannot be decoded: {error.strerror}") from None
-
-
-def check_riff_is_whole(source: IO[bytes], size: int, name: str) -> None:
-    """Refuse a WAV file that is shorter than its header says; FFmpeg takes what is there without a word.
-
-    Raises:
-        MediaError: it is.
-    """
-    source.seek(0)
-    head = source.read(RIFF_HEADER_BYTES)
-    source.seek(0)
-    if head[:4] != b"RIFF":
-        return
-    told = int.from_bytes(head[4:], "little")
-    if told not in UNKNOWN_SIZES and told + RIFF_HEADER_BYTES > size + 1:  # an odd end may lack its padding
-        raise MediaError(f"{name}: cut off: {size:,} bytes of {told + RIFF_HEADER_BYTES:,} are there")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any, cast
 
@@ -12,10 +12,11 @@ import numpy as np
 from manus.data.media.expansion import Layout, WholeLayout, check_placeholders, check_senses, texts_of
 from manus.data.media.files import KINDS, MEDIA_TABLE, has_media
 from manus.data.media.forms import rows_within
-from manus.data.media.store import MediaWriter
+from manus.data.media.store import MediaWriter, Stored
 from manus.data.sample import PLACEHOLDER, Medium, Row, RowError, Sample
 
 _QUANTILES = (0, 50, 100)
+ROWS_AT_ONCE = 256
 
 
 class Intake:
@@ -29,15 +30,20 @@ class Intake:
         """Return the rows that a row stands for: one for each text about the same media."""
         return [row] if self.layout is None else rows_within(row)
 
-    def taken(self, sample: Sample, beside: Path) -> Sample:
-        """Return a sample whose media are kept, under numbers; long sound stands in it as several pieces.
+    @property
+    def rows_at_once(self) -> int:
+        """How many rows are read before their media are checked together."""
+        return 1 if self.writer is None else ROWS_AT_ONCE
+
+    def stored(self, sample: Sample, beside: Path) -> list[Stored]:
+        """Keep the bytes of a sample's media, in order.
 
         Args:
             sample: as a row was read.
             beside: the folder that relative paths start from.
 
         Raises:
-            RowError: a medium is missing or broken, or the model has no such sense.
+            RowError: a medium is missing, or the model has no such sense.
         """
         if self.writer is None or self.layout is None:
             if sample.get("media"):
@@ -45,11 +51,24 @@ class Intake:
                     f"the row has a medium ({sample['media'][0]['kind']}), but the model takes in text only; give the "
                     "recipe an omni stage before this one"
                 )
-            return sample
+            return []
         refuse_unmeant(sample, self.layout)
-        if not sample.get("media"):
+        return [self.writer.stored(medium, beside) for medium in sample.get("media", [])]
+
+    def check(self, stored: Iterable[Stored]) -> None:
+        """Look at the media of several samples, side by side."""
+        if self.writer is not None:
+            self.writer.check(stored)
+
+    def taken(self, sample: Sample, stored: Sequence[Stored]) -> Sample:
+        """Return a sample whose media are kept, under numbers; long sound stands in it as several pieces.
+
+        Raises:
+            RowError: a medium is broken.
+        """
+        if self.writer is None or not stored:
             return sample
-        kept = [self.writer.add(medium, beside) for medium in sample["media"]]
+        kept = [self.writer.numbered(one) for one in stored]
         pieces = iter(kept)
 
         def repeated(match: re.Match[str]) -> str:

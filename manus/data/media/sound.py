@@ -11,13 +11,16 @@ from typing import IO, Any
 import numpy as np
 import numpy.typing as npt
 
-from manus.data.media.containers import check_riff_is_whole, opened
+from manus.data.media.containers import opened
 from manus.data.media.errors import MediaError
+from manus.data.media.tearing import check_is_whole
 
 RATE_HERTZ = 16_000
 SILENCE = 1e-4  # of full scale; half of a 16-bit file's smallest step is 1.5e-5
 EARLIER_SECONDS = 0.5  # decoders need a little before the place that is wanted
 MOST_BROKEN_SHARE = 0.01
+EXACT = ("flac", "au", "tta", "wv", "ape")  # formats whose heads say how long they are, while nothing says how large
+TOLERATED_SECONDS = 0.1
 Waves = npt.NDArray[np.float32]
 
 
@@ -32,7 +35,7 @@ def measure_sound(source: IO[bytes], size: int, name: str) -> float:
     Raises:
         MediaError: the file is torn, silent or has no sound.
     """
-    check_riff_is_whole(source, size, name)
+    check_is_whole(source, size, name)
     samples, loudest = 0, 0.0
     for waves_S in _stream(source, name, 0.0):
         samples += len(waves_S)
@@ -41,9 +44,20 @@ def measure_sound(source: IO[bytes], size: int, name: str) -> float:
         raise MediaError(f"{name}: a file without any sound in it")
     if not np.isfinite(loudest):
         raise MediaError(f"{name}: its samples are not numbers")
+    told = _told_seconds(source, name)
+    if told is not None and samples / RATE_HERTZ < told - TOLERATED_SECONDS:
+        raise MediaError(f"{name}: cut off after {samples / RATE_HERTZ:.2f} of {told:.2f} s")
     if loudest < SILENCE:
         raise MediaError(f"{name}: silent from beginning to end ({samples / RATE_HERTZ:.1f} s)")
     return samples / RATE_HERTZ
+
+
+def _told_seconds(source: IO[bytes], name: str) -> float | None:
+    """Return how long a file says that it is, where that is exact and in its head."""
+    source.seek(0)
+    with opened(source, name, "audio") as (container, stream):
+        is_exact = container.format.name in EXACT and stream.duration
+        return float(stream.duration * stream.time_base) if is_exact else None
 
 
 def decode_sound(source: IO[bytes], name: str, begin: float, seconds: float) -> Waves:

@@ -1,4 +1,4 @@
-"""Keeps media while rows are read: their bytes go into one file, once each, and are decoded to see that they can be.
+"""Keeps media while rows are read: their bytes go into one file, once each, and what they are is found out (`checking`).
 
 Knows the kinds of media and where their bytes come from; knows nothing of rows.
 """
@@ -8,12 +8,13 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
+from manus.data.media.checking import Checks, Content, Measured, Wanted
 from manus.data.media.errors import MediaError
 from manus.data.media.expansion import Layout
 from manus.data.media.fetching import blocks_of_url
@@ -23,26 +24,16 @@ from manus.errors import DataError
 
 PART = "media.part"
 BLOCK_BYTES = 1 << 20
-LONGEST_AUDIO_SECONDS = 30.0  # where no layout says how much its encoder hears at once
-CHECKED_TIMES = 3  # frames that are looked at where no layout says which ones are used
+
+Known = tuple[str, int, int] | str  # a file as it is now, or an address
 
 
 @dataclass(frozen=True, slots=True)
-class Content:
-    """Bytes that are in the file, by their digest."""
+class Stored:
+    """A medium whose bytes are in the file; what to call it in messages."""
 
-    offset: int
-    size: int
-    sha256: bytes
-
-
-@dataclass(frozen=True, slots=True)
-class Measured:
-    """What decoding told of a medium."""
-
-    seconds: float = 0.0
-    width: int = 0
-    height: int = 0
+    wanted: Wanted
+    name: str
 
 
 class MediaWriter:
@@ -60,7 +51,9 @@ class MediaWriter:
         self.file = os.open(folder / PART, os.O_RDWR | os.O_CREAT | os.O_TRUNC)
         self.end = 0
         self.contents: dict[bytes, Content] = {}
-        self.measured: dict[tuple[bytes, MediumKind], Measured | str] = {}
+        self.known: dict[Known, Content] = {}  # so that a file of which many parts are used is read once
+        self.last: tuple[bytes, Content] | None = None
+        self.checks = Checks(self.file, layout)
         self.numbers: dict[tuple[bytes, MediumKind, float, float], int] = {}
         self.entries: list[tuple[Content, MediumKind, float, Measured, str]] = []
 
@@ -75,13 +68,27 @@ class MediaWriter:
             MediaError: it is missing, broken, silent or of another kind; the message names it.
             DataError: the disk is full.
         """
-        kind, name = medium["kind"], name_of(medium)
-        content = self._stored(self._blocks(medium, beside, name), name)
-        measured = self._measure(content, kind, name)
-        return [
-            self._numbered(content, kind, begin, end, measured, name)
-            for begin, end in self._parts(medium, kind, measured, name)
-        ]
+        return self.numbered(self.stored(medium, beside))
+
+    def stored(self, medium: Medium, beside: Path) -> Stored:
+        """Keep the bytes of one medium, which are not looked at yet.
+
+        Raises:
+            MediaError: it is missing; the message names it.
+            DataError: the disk is full.
+        """
+        name = name_of(medium)
+        content = self._content(medium, beside, name)
+        return Stored(Wanted(content, medium["kind"], medium.get("begin"), medium.get("end")), name)
+
+    def check(self, some: Iterable[Stored]) -> None:
+        """Look at several media at once, in processes of their own; `numbered` then says what was found."""
+        self.checks.prepare(one.wanted for one in some)
+
+    def numbered(self, stored: Stored) -> list[Medium]:
+        """Return a medium as it stands in samples; raises MediaError as `add` does."""
+        found = self.checks.of(stored.wanted, stored.name)
+        return [self._numbered(stored, begin, end, found.measured) for begin, end in found.parts]
 
     def finish(self, used: Iterable[int] | None = None) -> dict[int, int]:
         """Write the files of the artifact, with the media that are used; return their new numbers by the old ones.
@@ -125,13 +132,23 @@ class MediaWriter:
                         target.write(block)
         return offsets
 
-    def _blocks(self, medium: Medium, beside: Path, name: str) -> Iterator[bytes]:
+    def _content(self, medium: Medium, beside: Path, name: str) -> Content:
+        """Return where the bytes of a medium are; what is known is not read again."""
         if "bytes" in medium:
-            yield medium["bytes"]
-        elif "url" in medium:
-            yield from blocks_of_url(medium["url"], self.allow_urls, name)
+            if self.last is None or self.last[0] is not medium["bytes"]:
+                self.last = (medium["bytes"], self._stored(iter([medium["bytes"]]), name))
+            return self.last[1]
+        known: Known | None
+        if "url" in medium:
+            known, blocks = medium["url"], blocks_of_url(medium["url"], self.allow_urls, name)
         else:
-            yield from _blocks_of_file(beside / Path(medium["file"]).expanduser(), name)
+            path = beside / Path(medium["file"]).expanduser()
+            known, blocks = _as_it_is(path), _blocks_of_file(path, name)
+        if known is None:
+            return self._stored(blocks, name)
+        if known not in self.known:
+            self.known[known] = self._stored(blocks, name)
+        return self.known[known]
 
     def _stored(self, blocks: Iterator[bytes], name: str) -> Content:
         """Append what is new, and return where it is."""
@@ -153,73 +170,37 @@ class MediaWriter:
             self.end = end
         return self.contents[sha256]
 
-    def _measure(self, content: Content, kind: MediumKind, name: str) -> Measured:
-        """Decode a medium, once for each content; what is broken is broken under any name."""
-        key = (content.sha256, kind)
-        if key not in self.measured:
-            try:
-                self.measured[key] = self._decoded(content, kind, "\0")
-            except MediaError as error:
-                self.measured[key] = str(error)
-        found = self.measured[key]
-        if isinstance(found, str):
-            raise MediaError(found.replace("\0", name))
-        return found
-
-    def _decoded(self, content: Content, kind: MediumKind, name: str) -> Measured:
-        from manus.data.media.images import decode_image
-        from manus.data.media.sound import measure_sound
-        from manus.data.media.video import measure_video, shown_at
-
-        with window(self.file, content.offset, content.size) as source:
-            if kind == "image":
-                image = decode_image(source, name)
-                return Measured(width=image.width, height=image.height)
-            if kind == "audio":
-                return Measured(seconds=measure_sound(source, content.size, name))
-            facts = measure_video(source, name)
-            for _ in shown_at(source, name, self._times(facts.seconds)):
-                pass  # that each can be decoded is all there is to know
-            return Measured(facts.seconds, facts.width, facts.height)
-
-    def _times(self, seconds: float) -> Sequence[float]:
-        if self.layout is not None and "video" in self.layout.senses:
-            return sorted(self.layout.frame_times(seconds))
-        return [float(time) for time in np.linspace(0, seconds, CHECKED_TIMES)]
-
-    def _parts(
-        self, medium: Medium, kind: MediumKind, measured: Measured, name: str
-    ) -> list[tuple[float, float]]:  # fmt: skip
-        """Return which parts, in seconds, a medium is used as: sound in pieces no longer than can be heard at once."""
-        if kind == "image":
-            return [(0.0, 0.0)]
-        begin, end = float(medium.get("begin", 0.0)), float(medium.get("end", measured.seconds))
-        if not 0 <= begin < min(end, measured.seconds):
-            raise MediaError(f"{name}: the part from {begin:g} to {end:g} s of {measured.seconds:.2f} s is none")
-        end = min(end, measured.seconds)
-        if kind == "video":
-            return [(begin, end)]
-        longest = float(getattr(self.layout, "longest_audio_seconds", None) or LONGEST_AUDIO_SECONDS)
-        pieces = max(1, int(np.ceil((end - begin) / longest - 1e-9)))
-        return [(begin + n * longest, min(end, begin + (n + 1) * longest)) for n in range(pieces)]
-
-    def _numbered(
-        self, content: Content, kind: MediumKind, begin: float, end: float, measured: Measured, name: str
-    ) -> Medium:  # fmt: skip
+    def _numbered(self, stored: Stored, begin: float, end: float, measured: Measured) -> Medium:
+        content, kind = stored.wanted.content, stored.wanted.kind
         key = (content.sha256, kind, begin, end)
         if key not in self.numbers:
             self.numbers[key] = len(self.entries)
             # From samples, so that what is told of sound is what is decoded.
             part = Measured(end - begin, measured.width, measured.height)
-            self.entries.append((content, kind, begin, part, name))
+            self.entries.append((content, kind, begin, part, stored.name))
         is_whole = begin == 0 and end in (0.0, measured.seconds)
-        digest = content.sha256.hex() + ("" if is_whole else f" {begin:g}-{end:g}")
+        digest = content.sha256.hex() + ("" if is_whole else f" {_exact(begin)}-{_exact(end)}")
         kept: Medium = {"kind": kind, "number": self.numbers[key], "digest": digest}
         if kind != "audio":
             kept |= {"width": measured.width, "height": measured.height}
         if kind != "image":
             kept["seconds"] = end - begin
         return kept
+
+
+def _exact(seconds: float) -> str:
+    """Return seconds as briefly as tells them apart."""
+    brief = f"{seconds:g}"
+    return brief if float(brief) == seconds else repr(seconds)
+
+
+def _as_it_is(path: Path) -> Known | None:
+    """Return what tells that a file is the one that was read before, None where it cannot be read."""
+    try:
+        found = path.stat()
+    except (OSError, ValueError):
+        return None
+    return str(path), found.st_size, found.st_mtime_ns
 
 
 def name_of(medium: Medium) -> str:

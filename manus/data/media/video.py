@@ -14,6 +14,7 @@ import numpy.typing as npt
 
 from manus.data.media.containers import opened
 from manus.data.media.errors import MediaError
+from manus.data.media.tearing import check_is_whole
 
 LONGEST_SIDE = 768  # of a frame; larger ones are reduced, as many of them come at once
 SEEK_BEYOND_SECONDS = 4.0  # nearer frames are reached by decoding
@@ -31,13 +32,18 @@ class VideoFacts:
     seconds: float
 
 
-def measure_video(source: IO[bytes], name: str) -> VideoFacts:
+def measure_video(source: IO[bytes], size: int, name: str) -> VideoFacts:
     """Return what a video is, by its packets and its first frame; headers are often wrong or leave it out.
+
+    Args:
+        source: the encoded bytes.
+        size: how many there are.
+        name: what to call it in messages.
 
     Raises:
         MediaError: the file is torn, has no frame or no time stamps.
     """
-    source.seek(0)
+    check_is_whole(source, size, name)
     with opened(source, name, "video") as (container, stream):
         packets, first, last, duration = 0, None, None, 0
         for packet in container.demux(stream):

@@ -41,7 +41,7 @@ def video_facts(file: Path) -> Facts:
     from manus.data.media.video import measure_video
 
     with _opened(file) as stream:
-        found = measure_video(stream, str(file))
+        found = measure_video(stream, file.stat().st_size, str(file))
     return Facts(kind="video", width=found.width, height=found.height, seconds=found.seconds)
 
 

@@ -31,6 +31,7 @@ from manus.data.sample import PLACEHOLDERS, RowError
 from manus.data.selection import content_digest, prompt_digest
 from manus.data.settings import DataSettings, Source
 from manus.data.sources import data_files
+from manus.data.workers import side_by_side
 from manus.digests import Digests
 from manus.doctor import facts
 from manus.errors import DataError
@@ -127,6 +128,40 @@ def test_twice_the_same_bytes(tmp_path: Path) -> None:
         prepared(tmp_path / name, source_of(tmp_path / name, data), sample_size=20)
     a, b = ({path.name: path.read_bytes() for path in (tmp_path / name / "out").iterdir()} for name in ("a", "b"))
     assert a == b and len(a) > 10
+
+
+@pytest.mark.parametrize("at_once", [7, 1000])
+def test_media_that_are_checked_side_by_side_make_the_same_files(
+    at_once: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    checked: list[int] = []
+
+    def counted(tasks: Any, work: Any, count: int, *rest: Any) -> Any:
+        checked.append(count)
+        return side_by_side(tasks, work, count, *rest)
+
+    monkeypatch.setattr("manus.data.media.checking.FILES_FOR_A_PROCESS", 2)
+    monkeypatch.setattr("manus.data.media.checking.side_by_side", counted)
+    for name, processes in (("one", 1), ("three", 3)):
+        data = pictures(tmp_path / name, 40)
+        for n in (3, 17, 18):
+            (tmp_path / name / "seen" / f"{n}.png").write_bytes(b"no picture")
+        (tmp_path / name / "seen" / "20.png").unlink()
+        data += [
+            {"image": "seen/5.png", "question": "Again?", "answer": "5"},
+            {"question": "No media?", "answer": "no"},
+        ]
+        data += [{"video": "v.mp4", "caption": f"part {n}", "start": n / 2, "end": n / 2 + 1} for n in range(7)]
+        data += [{"audio": "t.wav", "text": "hm"}]
+        corpus.video(tmp_path / name / "v.mp4")
+        (tmp_path / name / "t.wav").write_bytes(wav(tone(5)))
+        monkeypatch.setattr("manus.data.media.checking.processors", lambda processes=processes: processes)
+        monkeypatch.setattr("manus.data.media.intake.ROWS_AT_ONCE", at_once)
+        told = prepared(tmp_path / name, source_of(tmp_path / name, data), failure_budget=0.2)
+        assert told["quarantined"] == 5 and told["rows"] == 50  # one part of the video begins where it ends
+    a, b = ({path.name: path.read_bytes() for path in (tmp_path / name / "out").iterdir()} for name in ("one", "three"))
+    assert a == b and len(a) > 10
+    assert checked and max(checked) == 3
 
 
 def test_only_what_is_used_is_kept(tmp_path: Path) -> None:
