@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import io
 import math
+from collections.abc import Sequence
 from typing import Any
 
 from PIL import Image, ImageColor, ImageDraw
 
 SHAPES = ("circle", "square", "triangle", "star", "diamond", "cross")
 Colour = tuple[int, int, int]
+Turn = tuple[str, str]
+"""A question and its answer."""
 
 
 def rgb(colour: str) -> Colour:
@@ -62,18 +65,28 @@ def png(picture: Image.Image) -> bytes:
     return stream.getvalue()
 
 
-def image_row(picture: Image.Image, question: str, answer: str, level: str) -> dict[str, Any]:
+def image_row(
+    picture: Image.Image, question: str, answer: str, level: str, before: Sequence[Turn] = ()
+) -> dict[str, Any]:
     """Return a row that asks something about a picture."""
-    return media_row("image", png(picture), question, answer, level)
+    return media_row("image", png(picture), question, answer, level, before)
 
 
-def media_row(kind: str, data: bytes, question: str, answer: str, level: str) -> dict[str, Any]:
+def media_row(
+    kind: str, data: bytes, question: str, answer: str, level: str, before: Sequence[Turn] = ()
+) -> dict[str, Any]:
     """Return a row in the shape of transformers' chat templates that asks something about a medium.
 
     Args:
         kind: image, video or audio.
         data: the medium as an encoded file.
+        question: what is asked last, and `answer` what is right.
+        answer: see `question`.
+        level: the kind of question.
+        before: what is asked about the medium, and answered, before that.
     """
-    content = [{"type": kind, kind: {"bytes": data}}, {"type": "text", "text": question}]
-    messages = [{"role": "user", "content": content}, {"role": "assistant", "content": answer}]
+    messages: list[dict[str, Any]] = []
+    for asked, said in (*before, (question, answer)):
+        messages += [{"role": "user", "content": asked}, {"role": "assistant", "content": said}]
+    messages[0]["content"] = [{"type": kind, kind: {"bytes": data}}, {"type": "text", "text": messages[0]["content"]}]
     return {"messages": messages, "answer": answer, "level": level}

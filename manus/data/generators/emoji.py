@@ -6,6 +6,7 @@
 - `choice`: which of four names: "polar bear"
 - `yes or no`: whether it is what is named
 - `category`: which of four kinds of thing: "animal"
+- `group`: the same without naming any: "animal"
 - `count`: how often one thing is shown among others: "3"
 - `caption`: name and kind: "polar bear, an animal"
 
@@ -35,7 +36,7 @@ HELD_OUT_ONE_IN = 5
 CHOICES = 4
 GRID = 3
 
-Kind = Literal["name", "choice", "yes or no", "category", "count", "caption"]
+Kind = Literal["name", "choice", "yes or no", "category", "group", "count", "caption"]
 Asked = tuple[list[Emoji], str, str]
 
 
@@ -62,7 +63,7 @@ def rows(count: int, seed: int, held_out: bool, settings: Settings) -> Iterator[
         DataError: the package with the pictures is not installed.
     """
     draw = random.Random(f"emoji:{seed}:{held_out}")
-    by_category = {category: [one for one in _side(held_out) if one.category == category] for category in CATEGORIES}
+    by_category = {category: [one for one in of_side(held_out) if one.category == category] for category in CATEGORIES}
 
     def row(place: int) -> dict[str, Any]:
         kind = settings.kinds[place % len(settings.kinds)]
@@ -73,7 +74,8 @@ def rows(count: int, seed: int, held_out: bool, settings: Settings) -> Iterator[
     return distinct_rows(row, count)
 
 
-def _side(held_out: bool) -> list[Emoji]:
+def of_side(held_out: bool) -> list[Emoji]:
+    """Return the emoji that only rows of one side show or name."""
     return [
         one for one in emoji() if (hashlib.sha256(one.code.encode()).digest()[0] % HELD_OUT_ONE_IN == 0) == held_out
     ]
@@ -150,6 +152,11 @@ def _category(draw: random.Random, groups: Groups, settings: Settings) -> Asked:
     return [one], f"What kind of thing is this: {', '.join(kinds[:-1])} or {kinds[-1]}?", one.category
 
 
+def _group(draw: random.Random, groups: Groups, settings: Settings) -> Asked:
+    one = _any(draw, groups)
+    return [one], "What kind of thing is this?", one.category
+
+
 def _count(draw: random.Random, groups: Groups, settings: Settings) -> Asked:
     one = _any(draw, groups)
     many = draw.randint(1, settings.most_objects)
@@ -168,6 +175,7 @@ ASK = {
     "choice": _choice,
     "yes or no": _yes_or_no,
     "category": _category,
+    "group": _group,
     "count": _count,
     "caption": _caption,
 }

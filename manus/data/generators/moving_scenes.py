@@ -5,6 +5,7 @@
 - `order: direction`: where something moves: "left", "right", "up", "down"
 - `order: first`: which of two things appears first: "red circle"
 - `order: change`: the colour of something before or after it changes: "red"
+- `order: colours`: which colour something has first or last, of several that it takes in turn: "red"
 - `order: count`: how often something appears: "3"
 - `colour`: the colour of what moves: "red"
 - `shape`: the shape of what moves: "circle"
@@ -24,7 +25,7 @@ from pydantic import Field, model_validator
 
 from manus.data.distinct import distinct_rows
 from manus.data.generators._clips import mp4
-from manus.data.generators._pictures import canvas, draw_shape, media_row
+from manus.data.generators._pictures import Turn, canvas, draw_shape, media_row
 from manus.data.generators._things import Palette, Thing, pair, with_article
 from manus.data.media.forms import ASKED_OF
 
@@ -34,7 +35,10 @@ STEPS = {"left": (-1, 0), "right": (1, 0), "up": (0, -1), "down": (0, 1)}
 RADIUS = 0.16  # of the width
 TRAVEL = 0.56
 
-Kind = Literal["order: direction", "order: first", "order: change", "order: count", "colour", "shape", "caption"]
+Kind = Literal[
+    "order: direction", "order: first", "order: change", "order: colours", "order: count", "colour", "shape", "caption"
+]
+IN_TURN = "order: colours"
 Point = tuple[float, float]
 Drawn = list[tuple[Thing, Point]]
 """What one frame shows: things with their centres, as shares of the width."""
@@ -48,11 +52,17 @@ class Settings(Palette):
     fps: int = Field(
         4, ge=2, le=60, description="Frames a second; nothing shown lasts less than two frames at the defaults."
     )
+    colours_in_turn: int = Field(
+        4, ge=2, le=8, description="So many colours something takes in turn, or as many as it has in this palette."
+    )
+    questions: int = Field(
+        1, ge=1, le=2, description="In training, so many questions about colours in turn in one conversation."
+    )
     most_appearances: int = Field(3, ge=2, le=5, description="How often something appears at most.")
     kinds: Annotated[tuple[Kind, ...], Field(strict=False)] = Field(
         ("order: direction", "order: first", "order: change", "order: count", "colour", "shape"),
         min_length=1,
-        description="Kinds of question, in turn; `caption` is for the alignment of a sense.",
+        description="Kinds of question, in turn; `order: colours` is the easiest of order, `caption` is for alignment.",
     )
 
     @model_validator(mode="after")
@@ -76,9 +86,14 @@ def rows(count: int, seed: int, held_out: bool, settings: Settings) -> Iterator[
 
     def row(place: int) -> dict[str, Any]:
         kind = settings.kinds[place % len(settings.kinds)]
-        frames, question, answer = ASK[kind](draw, about, beside, settings)
+        before: list[Turn] = []
+        if kind == IN_TURN:
+            frames, turns = _colours_in_turn(draw, about, beside, settings)
+            *before, (question, answer) = turns[-1:] if held_out else turns[-settings.questions :]
+        else:
+            frames, question, answer = ASK[kind](draw, about, beside, settings)
         clip = mp4([_painted(frame, settings) for frame in frames], settings.fps)
-        return media_row("video", clip, question, answer, kind)
+        return media_row("video", clip, question, answer, kind, before)
 
     return distinct_rows(row, count)
 
@@ -157,6 +172,26 @@ def _change(draw: random.Random, about: list[Thing], beside: list[Thing], settin
 
 def _is_recoloured(one: Thing, other: Thing) -> bool:
     return one.shape == other.shape and one.colour != other.colour
+
+
+def _colours_in_turn(
+    draw: random.Random, about: list[Thing], beside: list[Thing], settings: Settings
+) -> tuple[list[Drawn], list[Turn]]:
+    """Show one shape in several colours, for as long each; ask for the first and the last, one of `about` last."""
+    alike = {thing: [other for other in beside if _is_recoloured(thing, other)] for thing in about}
+    thing = draw.choice([thing for thing, others in alike.items() if others])
+    others = draw.sample(alike[thing], min(settings.colours_in_turn - 1, len(alike[thing])))
+    is_first = draw.random() < 0.5
+    shown = [thing, *others] if is_first else [*others, thing]
+    (place,) = _still(draw, 1)
+    frames: list[Drawn] = [
+        [(shown[number * len(shown) // settings.frames], place)] for number in range(settings.frames)
+    ]
+    turns = [
+        (f"Which colour does the {thing.shape} have {when}?", one.colour)
+        for when, one in (("first", shown[0]), ("last", shown[-1]))
+    ]
+    return frames, turns[::-1] if is_first else turns
 
 
 def _count(draw: random.Random, about: list[Thing], beside: list[Thing], settings: Settings) -> Asked:

@@ -16,7 +16,7 @@ Certain pairs of colour and shape are never drawn nor named in training; every h
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
@@ -24,7 +24,7 @@ from PIL import Image
 from pydantic import Field
 
 from manus.data.distinct import distinct_rows
-from manus.data.generators._pictures import canvas, draw_shape, image_row
+from manus.data.generators._pictures import SHAPES, Turn, canvas, draw_shape, image_row
 from manus.data.generators._things import Palette, Thing, pair, plural, with_article, without_repeats
 from manus.data.media.forms import ASKED_OF
 
@@ -45,6 +45,13 @@ class Settings(Palette):
         ("colour", "shape", "place", "relation", "count", "yes or no"),
         min_length=1,
         description="Kinds of question, in turn; `caption` is for the alignment of a sense.",
+    )
+    questions: int = Field(
+        1,
+        ge=1,
+        le=len(SHAPES),
+        description="In training, up to so many questions about one picture in one conversation: `colour` and `shape` "
+        "ask for other things in it, too.",
     )
 
 
@@ -72,7 +79,8 @@ def rows(count: int, seed: int, held_out: bool, settings: Settings) -> Iterator[
     def row(place: int) -> dict[str, Any]:
         kind = settings.kinds[place % len(settings.kinds)]
         scene, question, answer = ASK[kind](draw, sides, settings)
-        return image_row(painted(draw, scene, settings), question, answer, kind)
+        before = [] if held_out or kind not in ALSO else _about_others(draw, scene, kind, settings.questions - 1)
+        return image_row(painted(draw, scene, settings), question, answer, kind, before)
 
     return distinct_rows(row, count)
 
@@ -110,6 +118,12 @@ def _shape(draw: random.Random, sides: Sides, settings: Settings) -> tuple[list[
     scene = _scene(draw, sides, settings)
     thing = scene[0].thing
     return scene, draw.choice(("What shape is the {} thing?", "Which shape is {}?")).format(thing.colour), thing.shape
+
+
+def _about_others(draw: random.Random, scene: list[Placed], kind: Kind, most: int) -> list[Turn]:
+    """Return what is asked of other things than the first, which no earlier answer tells."""
+    turns = [ALSO[kind](placed.thing) for placed in scene[1:]]
+    return draw.sample(turns, min(most, len(turns)))
 
 
 def _place(draw: random.Random, sides: Sides, settings: Settings) -> tuple[list[Placed], str, str]:
@@ -170,6 +184,10 @@ def _caption(draw: random.Random, sides: Sides, settings: Settings) -> tuple[lis
     return scene, ASKED_OF["image"], f"{first} {where} {second}"
 
 
+ALSO: dict[str, Callable[[Thing], Turn]] = {
+    "colour": lambda thing: (f"What colour is the {thing.shape}?", thing.colour),
+    "shape": lambda thing: (f"What shape is the {thing.colour} thing?", thing.shape),
+}
 ASK = {
     "colour": _colour,
     "shape": _shape,

@@ -5,6 +5,7 @@
 - `transcript`: what is said, word for word
 - `word`: which of two words is said: "doctor"
 - `sum`: the answer to a sum asked aloud: "7"
+- `who`, `deed`, `character`: the noun, the verb or the adjective of a short sentence: "doctor", "sings", "old"
 
 Training and held-out rows share words and the way sentences are built, never a sentence or a sum: which of the two one
 belongs to is decided by its digest. Both voices speak on both sides. What is spoken is cached (`manus.data.speech`).
@@ -20,7 +21,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import Field, model_validator
 
 from manus.data.distinct import distinct_rows
-from manus.data.generators._pictures import media_row
+from manus.data.generators._pictures import Turn, media_row
 from manus.data.media.forms import ASKED_OF
 from manus.data.speech import Voice, spoken
 from manus.settings import Frozen
@@ -38,7 +39,10 @@ PLACES = ("in the garden", "near the river", "under the bridge", "at the station
           "in the kitchen", "by the window", "in the forest", "at the market")  # fmt: skip
 NUMBERS = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
 
-Kind = Literal["transcript", "word", "sum"]
+Kind = Literal["transcript", "word", "sum", "who", "deed", "character"]
+PARTS: dict[str, str] = {
+    "who": "Who is spoken of?", "deed": "What does the speaker say they do?", "character": "What are they like?",
+}  # fmt: skip
 
 
 class Settings(Frozen):
@@ -52,6 +56,12 @@ class Settings(Frozen):
     )
     slowest: float = Field(0.9, ge=0.5, le=2, description="The slowest speed of speech; 1 is the voice's own.")
     fastest: float = Field(1.1, ge=0.5, le=2, description="The fastest.")
+    questions: int = Field(
+        1,
+        ge=1,
+        le=len(PARTS),
+        description="In training, so many questions about the parts of a short sentence in one conversation.",
+    )
     rate_hertz: int = Field(16000, ge=8000, le=48000, description="Samples a second of the sound files.")
 
     @model_validator(mode="after")
@@ -71,11 +81,18 @@ def rows(count: int, seed: int, held_out: bool, settings: Settings) -> Iterator[
 
     def row(place: int) -> dict[str, Any]:
         kind = settings.kinds[place % len(settings.kinds)]
-        sentence, question, answer = ASK[kind](draw, held_out)
+        before: list[Turn] = []
+        if kind in PARTS:
+            sentence, said = _short_sentence(draw, held_out)
+            others = draw.sample([part for part in PARTS if part != kind], 0 if held_out else settings.questions - 1)
+            before = [(PARTS[part], said[part]) for part in others]
+            question, answer = PARTS[kind], said[kind]
+        else:
+            sentence, question, answer = ASK[kind](draw, held_out)
         step = draw.randint(0, SPEED_STEPS) / SPEED_STEPS
         speed = round(settings.slowest + step * (settings.fastest - settings.slowest), 3)
         sound = spoken(sentence, draw.choice(settings.voices), speed, settings.rate_hertz)
-        return media_row("audio", sound, question, answer, kind)
+        return media_row("audio", sound, question, answer, kind, before)
 
     return distinct_rows(row, count)
 
@@ -91,6 +108,15 @@ def _sentence(draw: random.Random, held_out: bool) -> tuple[str, str]:
         sentence = f"The {draw.choice(ADJECTIVES)} {noun} {draw.choice(VERBS)} {draw.choice(PLACES)}."
         if _is_held_out(sentence) == held_out:
             return sentence, noun
+
+
+def _short_sentence(draw: random.Random, held_out: bool) -> tuple[str, dict[str, str]]:
+    """Return a sentence of one side that says no place, and its parts."""
+    while True:
+        said = {"character": draw.choice(ADJECTIVES), "who": draw.choice(NOUNS), "deed": draw.choice(VERBS)}
+        sentence = f"The {' '.join(said.values())}."
+        if _is_held_out(sentence) == held_out:
+            return sentence, said
 
 
 def _transcript(draw: random.Random, held_out: bool) -> tuple[str, str, str]:

@@ -60,6 +60,12 @@ def medium(row: dict) -> bytes:
     return part[part["type"]]["bytes"]
 
 
+def conversation(row: dict) -> list[tuple[str, str]]:
+    """Return all questions of a row with their answers."""
+    said = [message["content"] for message in row["messages"]]
+    return list(zip([question(row), *said[2::2]], said[1::2], strict=True))
+
+
 def asked(row: dict) -> tuple[str, bytes]:
     return question(row), medium(row)
 
@@ -310,12 +316,55 @@ def test_only_the_order_of_frames_tells_what_order_questions_ask():
     assert bags == {16: {"1", "2", "3"}}
 
 
+@pytest.mark.parametrize("held_out", [False, True])
+def test_a_thing_has_all_its_colours_for_as_long_each_and_first_and_last_are_what_rows_say(held_out):
+    settings = moving_scenes.Settings(kinds=["order: colours"], questions=2)
+    asked_of = Counter()
+    for row in moving_scenes.rows(24, 0, held_out, settings):
+        in_turn = [nearest_colour(frame)[0] for frame in frames(row)]
+        assert in_turn == [colour for colour in dict.fromkeys(in_turn) for _ in range(4)]
+        assert len(set(in_turn)) == 4
+        turns = conversation(row)
+        assert len(turns) == (1 if held_out else 2)
+        for text, answer in turns:
+            _, shape, when = re.fullmatch(r"Which colour does (the) (\w+) have (first|last)\?", text).groups()
+            assert answer == (in_turn[0] if when == "first" else in_turn[-1])
+            asked_of[when] += 1
+        assert (Thing(row["answer"], shape) in settings.things(True)) == held_out
+    assert min(asked_of.values()) > 6
+
+
+def test_colours_in_turn_are_no_more_than_a_palette_has():
+    small = moving_scenes.Settings(
+        kinds=["order: colours"], colours=["red", "green", "blue"], shapes=["circle", "star"]
+    )
+    for held_out in (False, True):
+        for row in moving_scenes.rows(4, 0, held_out, small):
+            assert len({nearest_colour(frame)[0] for frame in frames(row)}) in (2, 3)
+
+
 def test_clips_take_other_lengths_and_rates():
     with pytest.raises(ValueError, match=r"4 frames are too few for 3 appearances; raise seconds or fps"):
         moving_scenes.Settings(seconds=1)
     settings = moving_scenes.Settings(seconds=3, fps=10, size_pixels=97)
     row = next(moving_scenes.rows(1, 0, False, settings))
     assert len(frames(row)) == 30 and frames(row)[0].size == (96, 96)
+
+
+def test_a_picture_with_several_questions_asks_for_other_things_and_only_in_training():
+    for kind, told in (("colour", "shape"), ("shape", "colour")):
+        settings = scenes.Settings(kinds=[kind], questions=3, most_objects=3)
+        lengths = set()
+        for row in scenes.rows(60, 0, False, settings):
+            turns, picture = conversation(row), Image.open(io.BytesIO(medium(row)))
+            lengths.add(len(turns))
+            assert len({answer for _, answer in turns}) == len(turns)
+            if kind == "colour":
+                assert {answer for _, answer in turns} <= shown(picture)
+            named = [{word for word in getattr(settings, f"{told}s") if word in text} for text, _ in turns]
+            assert all(len(words) == 1 for words in named) and len(set.union(*named)) == len(turns)
+        assert lengths == {1, 2, 3}
+        assert {len(conversation(row)) for row in scenes.rows(20, 0, True, settings)} == {1}
 
 
 # Emoji
@@ -337,7 +386,7 @@ def test_emoji_of_held_out_rows_are_never_shown_or_named_in_training(monkeypatch
                 named[side] |= set(re.split(r", | or ", told))
     assert len(pasted[False]) > 100 < 2 * len(pasted[True])
     assert not pasted[False] & pasted[True]
-    held_out = {one.name for one in emoji._side(True)}
+    held_out = {one.name for one in emoji.of_side(True)}
     assert len(named[True] & held_out) > 50 and not named[False] & held_out
 
 
@@ -345,9 +394,9 @@ def test_every_category_has_emoji_on_both_sides_and_names_are_unique():
     known = emoji_package.emoji()
     assert len(known) == len({one.name for one in known}) > 500
     for side in (False, True):
-        counted = Counter(one.category for one in emoji._side(side))
+        counted = Counter(one.category for one in emoji.of_side(side))
         assert set(counted) == set(emoji_package.CATEGORIES) and min(counted.values()) >= 1
-    assert 0.1 < len(emoji._side(True)) / len(known) < 0.3
+    assert 0.1 < len(emoji.of_side(True)) / len(known) < 0.3
 
 
 def test_answers_of_emoji_rows_are_what_is_shown(monkeypatch):
@@ -356,7 +405,7 @@ def test_answers_of_emoji_rows_are_what_is_shown(monkeypatch):
     monkeypatch.setattr(
         emoji, "_paste", lambda picture, one, *rest: (shown_now.append(one), paste(picture, one, *rest))
     )
-    kinds = ("name", "choice", "yes or no", "category", "count", "caption")
+    kinds = ("name", "choice", "yes or no", "category", "group", "count", "caption")
     for row in emoji.rows(120, 0, False, emoji.Settings(kinds=kinds)):
         one = shown_now[0]
         text, answer = question(row), row["answer"]
@@ -365,6 +414,8 @@ def test_answers_of_emoji_rows_are_what_is_shown(monkeypatch):
                 assert answer == one.name
             case "category":
                 assert answer == one.category and f"{answer}" in text
+            case "group":
+                assert answer == one.category and answer not in text
             case "yes or no":
                 assert (answer == "yes") == text.endswith((f"a {one.name}?", f"an {one.name}?"))
             case "count":
@@ -411,6 +462,23 @@ def test_sentences_and_sums_are_on_one_side_only():
     for ask in (spoken._transcript, spoken._sum):
         train, held_out = ({ask(draw, side)[0] for _ in range(2000)} for side in (False, True))
         assert len(held_out) > 20 and not train & held_out
+
+
+def test_short_sentences_are_asked_for_their_parts(monkeypatch):
+    said = []
+    monkeypatch.setattr(spoken, "spoken", lambda sentence, *rest: said.append(sentence) or sentence.encode())
+    settings = spoken.Settings(kinds=["who", "deed", "character"], questions=3)
+    heard = {}
+    for side in (False, True):
+        said.clear()
+        for place, row in enumerate(spoken.rows(60, 0, side, settings)):
+            _, character, who, deed = words(said[-1])
+            right = {"character": character, "who": who, "deed": deed}
+            turns = conversation(row)
+            assert turns[-1] == (spoken.PARTS[row["level"]], right[settings.kinds[place % 3]])
+            assert sorted(answer for _, answer in turns) == sorted(right.values() if not side else [turns[-1][1]])
+        heard[side] = set(said)
+    assert not heard[False] & heard[True]
 
 
 def test_a_sentence_is_spoken_once(monkeypatch):

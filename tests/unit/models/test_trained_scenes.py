@@ -76,7 +76,7 @@ def test_the_same_seed_gives_the_same_bits_and_another_others(tmp_path: Path):
 
 def test_a_signal_stops_it_and_the_next_call_ends_in_the_same_bits(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     straight, _, facts = scenes.train(3, tmp_path / "straight", SHORT)
-    drawn, real, run = [], scenes._batch, Run(Requests())
+    drawn, real, run = [], scenes.batch_of, Run(Requests())
 
     def batch_then_signal(*args, **kwargs):
         drawn.append(None)
@@ -85,7 +85,7 @@ def test_a_signal_stops_it_and_the_next_call_ends_in_the_same_bits(tmp_path: Pat
         return real(*args, **kwargs)
 
     monkeypatch.setattr(_guarded, "RUN", run)
-    monkeypatch.setattr(scenes, "_batch", batch_then_signal)
+    monkeypatch.setattr(scenes, "batch_of", batch_then_signal)
     work = tmp_path / "stopped"
     work.mkdir()
     handlers = {number: signal.getsignal(number) for number in SIGNALS}

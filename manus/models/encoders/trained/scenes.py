@@ -84,16 +84,16 @@ def train(
 
     from manus.models.encoders.trained._guarded import GuardedTraining
 
-    tower, heads = _tower(seed)
+    tower, heads = new_tower(seed)
     module = torch.nn.ModuleDict({"tower": tower, "heads": heads})
     training = GuardedTraining("scenes", module, effort.learning_rate, effort.steps, work)
-    measured = _batch(random.Random(HELD_OUT_SEED), _labelled.HELD_OUT, effort.measured_pictures, 0.0)
-    before = _accuracy(tower, heads, measured)
+    measured = batch_of(random.Random(HELD_OUT_SEED), _labelled.HELD_OUT, effort.measured_pictures, 0.0)
+    before = accuracy_of(tower, heads, measured)
 
     def loss_at(step: int) -> torch.Tensor:
         draw = random.Random(f"scenes encoder:{seed}:{step}")
-        return _loss(
-            tower, heads, _batch(draw, _labelled.SEEN, effort.batch_size, _labelled.OTHER_SHARE, effort.is_shuffled)
+        return loss_of(
+            tower, heads, batch_of(draw, _labelled.SEEN, effort.batch_size, _labelled.OTHER_SHARE, effort.is_shuffled)
         )
 
     training.run(loss_at)
@@ -101,13 +101,13 @@ def train(
     metrics = {
         "steps": effort.steps,
         "loss": round(training.loss, 4),
-        "held_out": _accuracy(tower, heads, measured),
+        "held_out": accuracy_of(tower, heads, measured),
         "held_out_before": before,
     }
     return tower.eval(), SiglipImageProcessorPil(size={"height": side, "width": side}), metrics
 
 
-def _tower(seed: int) -> tuple[SiglipVisionModel, torch.nn.ModuleDict]:
+def new_tower(seed: int) -> tuple[SiglipVisionModel, torch.nn.ModuleDict]:
     import torch
     from transformers import SiglipVisionConfig, SiglipVisionModel
 
@@ -146,7 +146,7 @@ class _Batch:
     around: torch.Tensor  # [B, P, spots]
 
 
-def _batch(
+def batch_of(
     draw: random.Random, things: Sequence[_things.Thing], count: int, other_share: float, is_shuffled: bool = False
 ) -> _Batch:
     import numpy as np
@@ -178,7 +178,7 @@ def _said(tower: SiglipVisionModel, heads: torch.nn.ModuleDict, pixels: torch.Te
     return _Said(named, heads["around"](seen.hidden_states[AROUND_LAYER]))
 
 
-def _loss(tower: SiglipVisionModel, heads: torch.nn.ModuleDict, batch: _Batch) -> torch.Tensor:
+def loss_of(tower: SiglipVisionModel, heads: torch.nn.ModuleDict, batch: _Batch) -> torch.Tensor:
     import torch
     from torch.nn import functional as F
 
@@ -197,7 +197,7 @@ def _loss(tower: SiglipVisionModel, heads: torch.nn.ModuleDict, batch: _Batch) -
     return total
 
 
-def _accuracy(tower: SiglipVisionModel, heads: torch.nn.ModuleDict, batch: _Batch) -> dict[str, float]:
+def accuracy_of(tower: SiglipVisionModel, heads: torch.nn.ModuleDict, batch: _Batch) -> dict[str, float]:
     """Return how many things are named rightly on the patches of their middles, and how many patches, to hold one or not."""
     import torch
 
