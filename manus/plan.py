@@ -200,7 +200,7 @@ def _keep_own_senses(recipe: Recipe, base: Base) -> None:
     if own_encoders is None:
         return
     named = [(stage, CAPABILITIES[stage.capability].MODALITIES) for stage in recipe.stages if stage.senses is None]
-    lacking = [(stage, missing) for stage, needed in named if (missing := ", ".join(set(needed) - own))]
+    lacking = [(stage, missing) for stage, needed in named if (missing := ", ".join(sorted(set(needed) - own)))]
     if lacking:
         stage, missing = lacking[0]
         with recipe.blamed(stage.keys):

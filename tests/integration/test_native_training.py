@@ -12,6 +12,7 @@ from transformers import AutoModelForMultimodalLM, AutoProcessor
 
 from manus.capabilities import vision_qa
 from manus.data.prepared import open_samples, read_held_out
+from manus.evaluation.answers import answer
 from manus.evaluation.probes import Probe, measure
 from manus.models.composition import compose, load_model
 from manus.models.folders import copy_tokenizer
@@ -189,6 +190,27 @@ def test_a_probe_measures_what_has_media(family: tuple[str, Path, Path]) -> None
     probe = Probe("stage", vision_qa, vision_qa.Settings(max_new_tokens=3), read_held_out(data), 400, media)
     told = measure(probe, load_model(base, torch.float32), media.layout.tokenizer, "test")
     assert told["samples"] == sum(bool(sample.get("media")) for sample in probe.samples) > 0
+
+
+@pytest.mark.parametrize("family", FEW, indirect=True)
+def test_activations_that_are_computed_twice_give_the_same(family: tuple[str, Path, Path], tmp_path: Path) -> None:
+    _, base, data = family
+    once, twice = (
+        trained(base, data, tmp_path / str(way), "lora", **LEARNS, gradient_checkpointing=way) for way in (False, True)
+    )
+    assert not changed(base, once) ^ changed(base, twice)
+    ends = [compose(base, [stage], torch.float32).state_dict() for stage in (once, twice)]
+    assert all(torch.equal(ends[0][name], ends[1][name]) for name in ends[0])
+
+
+def test_half_of_the_bits_learn_and_answer(family: tuple[str, Path, Path], tmp_path: Path) -> None:
+    """Pixels and sound come in 32 bits, weights are held in 16."""
+    _, base, data = family
+    stage = trained(base, data, tmp_path / "lora", "lora", **LEARNS | {"precision": "bf16"})
+    assert changed(base, stage)
+    media, asked = OwnInputs.of(base, data), [sample for sample in read_held_out(data) if sample.get("media")]
+    model = load_model(base, torch.bfloat16).eval()
+    assert len(answer(model, media.layout.tokenizer, asked, 2, "test", media)) == len(asked) > 0
 
 
 @pytest.mark.parametrize("family", ["llava", "gemma3"], indirect=True)

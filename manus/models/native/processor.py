@@ -18,17 +18,11 @@ from manus.errors import ModelError
 
 PROCESSOR_FILES = ("processor_config.json", "preprocessor_config.json", "tokenizer_config.json")
 VIDEO_PART = "video_processor"
-# Many templates go through the parts of a content, and would write nothing of a plain text.
-TEXTS_AS_PARTS = (
-    "{%- set turns = namespace(all=[]) -%}{%- for turn in messages -%}{%- if turn['content'] is string -%}"
-    "{%- set turns.all = turns.all + [dict(turn, content=[{'type': 'text', 'text': turn['content']}])] -%}"
-    "{%- else -%}{%- set turns.all = turns.all + [turn] -%}{%- endif -%}{%- endfor -%}"
-    "{%- set messages = turns.all %}"
-)
 BEGINNING = "{{- bos_token }}"
-TRIED = "How many?"
+TRIED, ANSWERED = "How many?", "Two of them."
 _AS_TEXT: list[dict[str, Any]] = [{"role": "user", "content": TRIED}]
 _IN_PARTS: list[dict[str, Any]] = [{"role": "user", "content": [{"type": "text", "text": TRIED}]}]
+_WITH_ANSWER: list[dict[str, Any]] = [*_AS_TEXT, {"role": "assistant", "content": ANSWERED}]
 
 
 def load_processor(folder: Path) -> Any:
@@ -81,9 +75,10 @@ def _without_video(kind: Any, folder: Path) -> Any:
 
 
 def fitted_tokenizer(processor: Any, folder: Path) -> PreTrainedTokenizerBase:
-    """Return the processor's tokenizer; its template takes plain texts too, and writes the token that begins texts.
+    """Return the processor's tokenizer, with a template for what our texts are.
 
-    What it writes of a conversation is tokenised as it stands, and so has what the processor itself would add.
+    It takes plain texts where the base's own wants contents in parts, writes the token that the processor would put before
+    a text, and ends answers with the end-of-text token where the base's own ends them with none.
 
     Raises:
         ModelError: the tokenizer or the template cannot be used.
@@ -100,15 +95,43 @@ def fitted_tokenizer(processor: Any, folder: Path) -> PreTrainedTokenizerBase:
     text = _written(tokenizer, template, _IN_PARTS)
     if text is None or TRIED not in text:
         raise ModelError(f"{folder}: its chat template cannot write a plain question")
-    if _written(tokenizer, template, _AS_TEXT) != text:
-        template = TEXTS_AS_PARTS + template
+    takes_parts_only = _written(tokenizer, template, _AS_TEXT) != text
+    if takes_parts_only:
+        template = rewriting(True, False) + template
+    if not _ends_answers(tokenizer, template):
+        template = rewriting(takes_parts_only, True) + template.removeprefix(rewriting(True, False))
     begins = tokenizer.bos_token is not None and tokenizer("a")["input_ids"][0] == tokenizer.bos_token_id
     if begins and not text.startswith(str(tokenizer.bos_token)):
         template, text = BEGINNING + template, f"{tokenizer.bos_token}{text}"
     if any(_written(tokenizer, template, turns) != text for turns in (_IN_PARTS, _AS_TEXT)):
         raise ModelError(f"{folder}: its chat template writes plain texts in another way than texts in parts")
+    if not _ends_answers(tokenizer, template):
+        raise ModelError(f"{folder}: its chat template leaves no answer with an end; a model would not learn to stop")
     tokenizer.chat_template = template
     return tokenizer
+
+
+def rewriting(into_parts: bool, ends_answers: bool) -> str:
+    """Return the head of a template that rewrites messages whose contents are plain texts.
+
+    Args:
+        into_parts: many templates go through the parts of a content, and would write nothing of a plain text.
+        ends_answers: some end no answer, and a model that learns them would not stop.
+    """
+    text = "turn['content'] + (eos_token if turn['role'] == 'assistant' else '')" if ends_answers else "turn['content']"
+    content = f"[{{'type': 'text', 'text': {text}}}]" if into_parts else text
+    return (
+        "{%- set turns = namespace(all=[]) -%}{%- for turn in messages -%}{%- if turn['content'] is string -%}"
+        f"{{%- set turns.all = turns.all + [dict(turn, content={content})] -%}}"
+        "{%- else -%}{%- set turns.all = turns.all + [turn] -%}{%- endif -%}{%- endfor -%}"
+        "{%- set messages = turns.all %}"
+    )
+
+
+def _ends_answers(tokenizer: PreTrainedTokenizerBase, template: str) -> bool:
+    """Tell whether a template writes a token of its own, as those that end a turn are, behind an answer."""
+    text = _written(tokenizer, template, _WITH_ANSWER) or ""
+    return any(token in text.rpartition(ANSWERED)[2] for token in tokenizer.get_added_vocab())
 
 
 def plain_template(processor: Any) -> str:

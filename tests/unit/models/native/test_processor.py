@@ -10,7 +10,7 @@ import pytest
 from tokenizers.processors import TemplateProcessing
 from transformers import AutoProcessor
 
-from manus.data.rendering import load_tokenizer, render
+from manus.data.rendering import load_tokenizer, render, render_prompt
 from manus.errors import ModelError
 from manus.models.native.processor import load_processor
 from tests.pico_native import made
@@ -68,6 +68,48 @@ def test_without_a_template_media_stand_by_their_placeholders(llava: Path) -> No
     tokenizer = load_tokenizer(llava)
     assert tokenizer.apply_chat_template(parts, tokenize=False) == "<|user|>\n<image>How many?\n"
     assert tokenizer.apply_chat_template(ASKED[:1], tokenize=False) == "<|user|>\nHow many?\n"
+
+
+# As they are published; what begins and ends texts, and who takes what, differs.
+LLAVA_15 = (
+    "{% for message in messages %}{% if message['role'] != 'system' %}{{ message['role'].upper() + ': '}}{% endif %}"
+    "{% for content in message['content'] | selectattr('type', 'equalto', 'image') %}{{ '<image>\n' }}{% endfor %}"
+    "{% if message['role'] != 'assistant' %}{% for content in message['content'] | selectattr('type', 'equalto', 'text') %}"
+    "{{ content['text'] + ' '}}{% endfor %}{% else %}"
+    "{% for content in message['content'] | selectattr('type', 'equalto', 'text') %}"
+    "{% generation %}{{ content['text'] + ' '}}{% endgeneration %}{% endfor %}{% endif %}{% endfor %}"
+    "{% if add_generation_prompt %}{{ 'ASSISTANT:' }}{% endif %}"
+)
+SMOLVLM = (
+    "<|im_start|>{% for message in messages %}{{message['role'] | capitalize}}"
+    "{% if message['content'][0]['type'] == 'image' %}{{':'}}{% else %}{{': '}}{% endif %}"
+    "{% for line in message['content'] %}{% if line['type'] == 'text' %}{{line['text']}}"
+    "{% elif line['type'] == 'image' %}{{ '<image>' }}{% endif %}{% endfor %}<|im_end|>\n{% endfor %}"
+    "{% if add_generation_prompt %}{{ 'Assistant:' }}{% endif %}"
+)
+
+
+@pytest.mark.parametrize(
+    ("template", "learned"), [(LLAVA_15, " Two.<|im_end|> "), (SMOLVLM, " Two.<|im_end|>\n")], ids=["llava", "smolvlm"]
+)
+def test_templates_as_published(llava: Path, template: str, learned: str) -> None:
+    (llava / "chat_template.jinja").write_text(template)
+    tokens = render(load_tokenizer(llava), {"messages": ASKED})  # type: ignore[typeddict-item]
+    tokenizer = load_tokenizer(llava)
+    kept = [token for token, is_in in zip(tokens.ids, tokens.is_learned, strict=True) if is_in]
+    assert tokenizer.decode(kept) == learned, "the answer, and what ends it"
+    prompt = render_prompt(tokenizer, ASKED[:1])
+    assert prompt == AutoProcessor.from_pretrained(llava).apply_chat_template(
+        in_parts(ASKED[:1]), add_generation_prompt=True
+    )
+    assert tokenizer.decode(tokens.ids).startswith(prompt)
+
+
+def test_every_answer_ends_where_the_template_ends_none(llava: Path) -> None:
+    (llava / "chat_template.jinja").write_text(LLAVA_15)
+    tokens = render(load_tokenizer(llava), {"messages": [*ASKED, *ASKED]})  # type: ignore[typeddict-item]
+    kept = [token for token, is_in in zip(tokens.ids, tokens.is_learned, strict=True) if is_in]
+    assert load_tokenizer(llava).decode(kept) == " Two.<|im_end|>  Two.<|im_end|> "
 
 
 @pytest.mark.parametrize("template", ["{{ raise_exception('no') }}", "{% for m in messages %}x{% endfor %}"])
