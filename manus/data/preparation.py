@@ -83,7 +83,7 @@ def prepare(
             return prepare_large(sources, settings, read, tokenizer, beside, seed, folder, quarantine_file.parent)
     else:
         _check_fits(kind, settings, bytes_of_files(sources, beside, from_hub.values(), keeps_media))
-    quarantine, intake = Quarantine(), Intake(folder, layout, settings.fetch_urls)
+    quarantine, intake = Quarantine(), Intake(folder, layout, settings.fetch_urls, settings.clip_seconds)
     reader = Reader(read, intake, quarantine)
     try:
         pools = [
