@@ -33,6 +33,7 @@ from manus.data.windows import windows_of
 from manus.errors import DataError
 from manus.files import write_json
 from manus.guards.progress import progress
+from manus.guards.ranks import say
 from manus.guards.run import RUN
 
 if TYPE_CHECKING:
@@ -90,6 +91,8 @@ def prepare(
             pool_of(source, settings, reader, beside, seed, from_hub.get(index)) for index, source in enumerate(sources)
         ]
         quarantine.check(settings.failure_budget, quarantine_file)
+        for medium, count in sorted(reader.unread.items()):
+            say(f"{count:,} rows have {medium} columns, which this capability does not read: it takes their text alone")
         selection = select(pools, settings.held_out, settings.sample_size, seed)
         intake.finish(selection.train, selection.held_out)
     finally:
@@ -119,6 +122,8 @@ def prepare(
         "left_aside": {**selection.left_aside, **tally.aside},
         "sources": [source.title if source.path is None else Path(source.path).name for source in sources],
     }
+    if reader.unread:
+        statistics["media_not_read"] = dict(sorted(reader.unread.items()))
     if media := media_statistics(folder):
         statistics["media"] = media
     write_json(folder / "statistics.json", statistics)
