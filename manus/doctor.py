@@ -101,6 +101,9 @@ def facts(found: Examination) -> Iterator[tuple[str, RenderableType]]:
     others = {r: n for r, n in told["left_aside"].items() if r not in (TOO_LONG, TRUNCATED, "exact duplicate")}
     if others:
         yield "left aside", "\n".join(f"{count:,} × {reason}" for reason, count in others.items())
+    if unread := told.get("media_not_read"):
+        counted = ", ".join(f"{count:,} with {kind}" for kind, count in unread.items())
+        yield "media not read", f"rows {counted} columns: this capability takes their text alone"
     for kind, media in told.get("media", {}).items():
         yield MEDIA[kind], media_words(media)
     learned = told.get("learned_share")

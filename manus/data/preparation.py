@@ -34,6 +34,7 @@ from manus.data.windows import windows_of
 from manus.errors import DataError
 from manus.files import write_json
 from manus.guards.progress import progress
+from manus.guards.ranks import say
 from manus.guards.run import RUN
 
 if TYPE_CHECKING:
@@ -84,13 +85,15 @@ def prepare(
             return prepare_large(sources, settings, read, tokenizer, beside, seed, folder, quarantine_file.parent)
     else:
         _check_fits(kind, settings, bytes_of_files(sources, beside, from_hub.values(), keeps_media))
-    quarantine, intake = Quarantine(), Intake(folder, layout, settings.fetch_urls)
+    quarantine, intake = Quarantine(), Intake(folder, layout, settings.fetch_urls, settings.clip_seconds)
     reader = Reader(read, intake, quarantine)
     try:
         pools = [
             pool_of(source, settings, reader, beside, seed, from_hub.get(index)) for index, source in enumerate(sources)
         ]
         quarantine.check(settings.failure_budget, quarantine_file)
+        for medium, count in sorted(reader.unread.items()):
+            say(f"{count:,} rows have {medium} columns, which this capability does not read: it takes their text alone")
         selection = select(pools, settings.held_out, settings.sample_size, seed)
         intake.finish(selection.train, selection.held_out)
     finally:
@@ -122,6 +125,8 @@ def prepare(
         "left_aside": {**selection.left_aside, **tally.aside},
         "sources": [source.title if source.path is None else Path(source.path).name for source in sources],
     }
+    if reader.unread:
+        statistics["media_not_read"] = dict(sorted(reader.unread.items()))
     if media := media_statistics(folder):
         statistics["media"] = media
     write_json(folder / "statistics.json", statistics)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
 from typing import Any, cast
@@ -11,6 +12,7 @@ from typing import Any, cast
 from manus.data.hub import read_spool
 from manus.data.media.intake import Intake
 from manus.data.media.store import Stored
+from manus.data.media.unread import media_in
 from manus.data.quarantine import Quarantine, without_bytes
 from manus.data.sample import Row, RowError, Sample
 from manus.data.selection import Pool
@@ -42,6 +44,7 @@ class Reader:
     read: Callable[[Row], Sample]
     intake: Intake
     quarantine: Quarantine
+    unread: Counter[str] = field(default_factory=Counter)  # samples of rows with media that were read as text
 
     def samples(self, drawn: Iterator[Located], limit: int | None = None) -> list[Sample]:
         """Return the samples in rows; no more than `limit`, where there is one."""
@@ -80,7 +83,9 @@ class Reader:
             stored = self.intake.stored(sample, folder)
         except RowError as error:
             return Read(place, without_bytes(row), str(error), [])
-        if stored:  # the bytes are in the file now
+        if not stored:
+            self.unread.update(media_in(row).keys())
+        else:  # the bytes are in the file now
             sample = cast(Sample, {name: value for name, value in sample.items() if name != "media"})
         return Read(place, without_bytes(row) if stored else row, sample, stored)
 

@@ -106,6 +106,11 @@ class DataSettings(Frozen):
         "smaller ones are held in memory, which takes about five times their size.",
     )
     fetch_urls: bool = Field(False, description="Whether media that rows give as http addresses are fetched, once.")
+    clip_seconds: Annotated[float, Field(gt=0, le=86_400)] | None = Field(
+        None,
+        description="Parts of a video or sound with a text each (segments) that follow each other are joined to clips of "
+        "at most this length; none: each is a sample.",
+    )
     prepare: Literal["ahead", "never"] = Field(
         "ahead",
         description="When rows become tokens: once before training, or, for lines of files, in the background of it.",

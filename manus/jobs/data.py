@@ -78,15 +78,16 @@ def build_data(job: Job) -> dict[str, Any]:
 
 
 def reader_of(learned: Stage | RewardModel) -> Callable[[Row], Sample]:
-    """Return how a row becomes a sample of the kind that is learned from."""
+    """Return how a row becomes a sample of the kind that is learned from; media are never dropped without a word."""
     from manus.data.forms import as_messages, as_text
+    from manus.data.media.unread import minding_media
     from manus.data.preferences import read_pair
     from manus.data.prompts import read_prompt
     from manus.rewards.context import Context
     from manus.rewards.settings import cannot_score
 
     if isinstance(learned, RewardModel):
-        return lambda row: read_pair(row, as_messages)
+        return minding_media(lambda row: read_pair(row, as_messages), "preference")
     capability = CAPABILITIES[learned.capability]
     context = Context(learned.capability, Path())
 
@@ -100,4 +101,4 @@ def reader_of(learned: Stage | RewardModel) -> Callable[[Row], Sample]:
         "preference": lambda row: read_pair(row, capability.read),
         "prompt": lambda row: read_prompt(row, capability.read, can_score),
     }
-    return readers[learned.data_kind]
+    return minding_media(readers[learned.data_kind], learned.data_kind)

@@ -15,6 +15,8 @@ import pytest
 from PIL import Image
 from pyarrow import parquet
 
+from tests.unit.data.media import corpus
+
 PICTURES, SIDE, ROWS_IN_GROUP = 240, 700, 20
 MEGABYTES_OF_ROOM = 100  # the pictures are more than three times this
 
@@ -119,6 +121,49 @@ def told_by(script: str, *arguments: Path) -> dict[str, Any]:
     assert result.returncode == 0, result.stderr
     found: dict[str, Any] = json.loads(result.stdout.splitlines()[-1])
     return found
+
+
+# Prepares the parts of one long video, and decodes the frames of each.
+CLIPS = """
+import json, resource, sys, time
+from pathlib import Path
+from manus.data.media.files import MediaFiles
+from manus.data.media.forms import as_media_messages
+from manus.data.media.video import measure_video
+from manus.data.preparation import prepare
+from manus.data.settings import DataSettings, Source
+from tests.unit.data.media.test_media_preparation import FakeLayout, marked
+
+def peak() -> float:
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+
+folder, source = Path(sys.argv[1]), sys.argv[2]
+words, out = marked(), folder / "out"
+out.mkdir()
+with (folder / "short.mp4").open("rb") as short:  # what decoders take once
+    measure_video(short, (folder / "short.mp4").stat().st_size, "short")
+before = peak()
+settings = DataSettings(held_out=4, max_length=10_000, clip_seconds=20)
+told = prepare([Source(path=source)], settings, as_media_messages, "messages", words, folder, 0, out, folder / "bad", FakeLayout())
+files, shown = MediaFiles(out), 0
+for number in range(len(files)):
+    for time in range(int(files.facts(number)["seconds"])):
+        shown += files.frames(number, [float(time)]).nbytes
+print(json.dumps({"grown": peak() - before, "media": told["media"]["video"], "shown": shown}))
+"""
+
+
+def test_memory_is_flat_over_the_clips_of_a_long_video(tmp_path: Path) -> None:
+    seconds = 400
+    corpus.video(tmp_path / "short.mp4", 3, size=(1280, 720))
+    corpus.video(tmp_path / "long.mp4", seconds, 1, size=(1280, 720))
+    segments = [{"start": begin, "end": begin + 10, "text": f"from {begin}"} for begin in range(0, seconds, 10)]
+    (tmp_path / "rows.jsonl").write_text(json.dumps({"video": "long.mp4", "segments": segments}) + "\n")
+    told = told_by(CLIPS, tmp_path, tmp_path / "rows.jsonl")
+    assert told["media"]["files"] == 1 and told["media"]["count"] == 20
+    assert told["media"]["total_seconds"] == seconds
+    assert told["shown"] > 3 * MEGABYTES_OF_ROOM * 1_000_000
+    assert told["grown"] < MEGABYTES_OF_ROOM, told
 
 
 SCHEMA = pyarrow.schema([("image", pyarrow.struct([("bytes", pyarrow.binary())])), ("text", pyarrow.string())])

@@ -12,6 +12,7 @@ import numpy as np
 from manus.data.media.expansion import Layout, WholeLayout, check_placeholders, check_senses, texts_of
 from manus.data.media.files import KINDS, MEDIA_TABLE, has_media
 from manus.data.media.forms import rows_within
+from manus.data.media.segments import rows_of_parts
 from manus.data.media.store import MediaWriter, Stored
 from manus.data.sample import PLACEHOLDER, Medium, Row, RowError, Sample
 
@@ -22,13 +23,21 @@ ROWS_AT_ONCE = 256
 class Intake:
     """What a stage does with media: keeps them where its model takes them in, else refuses rows that have any."""
 
-    def __init__(self, folder: Path, layout: Layout | None, allow_urls: bool = False) -> None:
-        self.folder, self.layout = folder, layout
+    def __init__(
+        self, folder: Path, layout: Layout | None, allow_urls: bool = False, clip_seconds: float | None = None
+    ) -> None:  # fmt: skip
+        self.folder, self.layout, self.clip_seconds = folder, layout, clip_seconds
         self.writer = MediaWriter(folder, layout, allow_urls) if layout is not None else None
 
     def rows_in(self, row: Row) -> Sequence[Row]:
-        """Return the rows that a row stands for: one for each text about the same media."""
-        return [row] if self.layout is None else rows_within(row)
+        """Return the rows that a row stands for: one for each text about the same media, or a part of them.
+
+        Raises:
+            RowError: its parts cannot be read.
+        """
+        if self.layout is None:
+            return [row]
+        return rows_of_parts(row, self.clip_seconds) or rows_within(row)
 
     @property
     def rows_at_once(self) -> int:

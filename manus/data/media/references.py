@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import re
 from collections.abc import Mapping
 from pathlib import PurePath
 from typing import Any, cast, get_args
@@ -24,6 +25,7 @@ ENDINGS: dict[MediumKind, frozenset[str]] = {
     "audio": frozenset([".aac", ".aif", ".aiff", ".amr", ".au", ".flac", ".m4a", ".mka", ".mp3", ".oga", ".ogg", ".opus", ".w64", ".wav", ".wma"]),
 }  # fmt: skip
 ADDRESSES = ("http://", "https://")
+_CLOCK = re.compile(r"(?:(?:(\d+):)?(\d{1,2}):)?(\d+(?:[.,]\d+)?)")
 BEGINS, ENDS = ("start", "begin", "video_start"), ("end", "stop", "video_end")
 
 
@@ -101,10 +103,18 @@ def read_part(value: Mapping[str, Any]) -> dict[str, float]:
         given = next((value[key] for key in keys if value.get(key) is not None), None)
         if given is None:
             continue
-        if isinstance(given, bool) or not isinstance(given, int | float):
-            raise RowError(f"{name} of a part is not a number of seconds: {given!r}")
-        found[name] = float(given)
+        found[name] = _seconds(given, name)
     return found
+
+
+def _seconds(given: Any, name: str) -> float:
+    """Return seconds, which subtitles write as 1:02:03.5 or 02:03,500."""
+    if isinstance(given, str) and (told := _CLOCK.fullmatch(given.strip())):
+        hours, minutes, seconds = told.groups(default="0")
+        return 3600 * int(hours) + 60 * int(minutes) + float(seconds.replace(",", "."))
+    if isinstance(given, bool) or not isinstance(given, int | float):
+        raise RowError(f"{name} of a part is not a number of seconds, nor a time like 01:02:03.5: {given!r}")
+    return float(given)
 
 
 def media_in_columns(row: Mapping[str, Any]) -> list[Medium]:

@@ -105,7 +105,7 @@ class _Reader:
     def __init__(self, container: Any, stream: Any, name: str) -> None:
         self.container, self.stream, self.name = container, stream, name
         self.start = float((stream.start_time or 0) * stream.time_base)
-        self.frames = self._decoded()
+        self.frames = _decoded(container, stream, name)
         self.shown = self.next = None
 
     def at(self, time: float) -> Any:
@@ -123,14 +123,16 @@ class _Reader:
 
     def _seek(self, time: float) -> None:
         self.container.seek(int(time / self.stream.time_base), stream=self.stream)
-        self.frames = self._decoded()
+        self.frames = _decoded(self.container, self.stream, self.name)
         self.shown, self.next = next(self.frames, None), next(self.frames, None)
 
-    def _decoded(self) -> Iterator[Any]:
-        for frame in self.container.decode(self.stream):
-            if frame.time is None:
-                raise MediaError(f"{self.name}: a frame without a time stamp")
-            yield frame
+
+def _decoded(container: Any, stream: Any, name: str) -> Iterator[Any]:
+    """Yield frames. It knows no reader: a circle of both would keep decoders, with their frames, until Python looks for it."""
+    for frame in container.decode(stream):
+        if frame.time is None:
+            raise MediaError(f"{name}: a frame without a time stamp")
+        yield frame
 
 
 def _upright(frame: Any, name: str) -> Frames:

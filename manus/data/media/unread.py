@@ -1,0 +1,77 @@
+"""Finds media in rows that are read as text alone, so that they are not dropped without a word. Opens nothing."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from manus.data.media.references import ADDRESSES, COLUMNS, FILE_NAME, kind_of_file
+from manus.data.sample import MediumKind, Row, RowError, Sample, SampleKind
+
+_KEYS = ("bytes", "path", "url")
+LONGEST_PATH = 4096
+
+
+def media_in(row: Any) -> dict[MediumKind, str]:
+    """Return which kinds of media a row's columns hold, with the first column of each.
+
+    A column that is only called like one, as one of speeches is, does not count.
+    """
+    if not isinstance(row, Mapping):
+        return {}
+    found: dict[MediumKind, str] = {}
+    for kind, columns in COLUMNS.items():
+        named = next((name for name in columns if row.get(name) is not None and _is_medium(row[name])), None)
+        if named is not None:
+            found[kind] = named
+    file = row.get(FILE_NAME)
+    if not found and isinstance(file, str) and (of_file := kind_of_file(file)):
+        found[of_file] = FILE_NAME
+    return found
+
+
+def _is_medium(value: Any) -> bool:
+    if isinstance(value, list | tuple):
+        return any(_is_medium(one) for one in value)
+    if isinstance(value, Mapping):
+        return any(_is_medium(value[key]) for key in _KEYS if value.get(key) is not None)
+    if isinstance(value, bytes | bytearray):
+        return len(value) > 0
+    if not isinstance(value, str) or len(value) > LONGEST_PATH:
+        return isinstance(value, str) and value.startswith("data:")
+    return value.startswith("data:") or value.lower().startswith(ADDRESSES) or kind_of_file(value) is not None
+
+
+def minding_media(read: Callable[[Row], Sample], kind: SampleKind) -> Callable[[Row], Sample]:
+    """Return a reader that refuses rows whose text cannot be understood without the media that it does not read.
+
+    Args:
+        read: a row as a sample.
+        kind: what the samples are.
+    """
+
+    def read_minding(row: Row) -> Sample:
+        found = media_in(row)
+        if kind == "preference" and found:
+            medium, column = next(iter(found.items()))
+            raise RowError(
+                f"it has a medium ({medium}, in {column!r}), and preferences are learned from text alone: leave the "
+                f"column out where the texts do without it, or teach what is seen and heard by lora or sft"
+            )
+        sample = read(row)
+        if not sample.get("media"):
+            for medium, column in found.items():
+                if _refers_to(sample, medium):
+                    raise RowError(
+                        f"its text shows the {medium} in {column!r} by <{medium}>, and this capability reads text alone; "
+                        "give the row to one with that sense"
+                    )
+        return sample
+
+    return read_minding
+
+
+def _refers_to(sample: Sample, kind: MediumKind) -> bool:
+    mark = re.compile(rf"<{kind}>")
+    return any(mark.search(message["content"]) for message in sample.get("messages", []))
