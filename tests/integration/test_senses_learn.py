@@ -95,7 +95,7 @@ def compared(base: Path, probe: Probe, stage: Trained) -> tuple[dict[str, Any], 
 
 @pytest.mark.parametrize("method", ["sft", "lora"])
 def test_a_method_teaches_to_see(base: Path, data: Path, tmp_path: Path, method: str) -> None:
-    own = {"learning_rate": 2e-3, "rank": 16} if method == "lora" else {}
+    own = {"learning_rate": 2e-3, "rank": 16, "epochs": 20} if method == "lora" else {}
     stage = trained(base, data, tmp_path / method, method, **{**LEARNS, **own})
     before, after, cut = compared(base, probe_of(base, data), stage)
     assert after["low"] > before["high"] and after["value"] > 0.8
