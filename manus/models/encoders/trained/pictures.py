@@ -37,8 +37,8 @@ class Effort:
     `is_shuffled` gives every picture the labels of another, so that nothing can be learned.
     """
 
-    steps: int = 1500
-    scenes: int = 12
+    steps: int = 1800
+    scenes: int = 16
     emoji: int = 12
     learning_rate: float = 2e-3
     measured_scenes: int = 256
