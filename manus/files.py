@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
+
+FOLDER_TRIES = 100
 
 
 def sha256_of(path: Path) -> str:
@@ -29,14 +32,25 @@ def write_atomically(path: Path, text: str, is_durable: bool = True) -> None:
 
     What is `is_durable` is on the disk when this returns; what is not may be older after a power cut.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    with temporary.open("w", encoding="utf-8") as stream:
+    with _opened(temporary) as stream:
         stream.write(text)
         stream.flush()
         if is_durable:
             os.fsync(stream.fileno())
     temporary.replace(path)
+
+
+def _opened(path: Path) -> TextIO:
+    """Open a new file in a folder that need not be there, and that another process may remove while it is empty.
+
+    Snakemake does, when it clears away an output that another Snakemake is about to write.
+    """
+    for _ in range(FOLDER_TRIES):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with contextlib.suppress(FileNotFoundError):
+            return path.open("w", encoding="utf-8")
+    return path.open("w", encoding="utf-8")
 
 
 def write_json(path: Path, value: Any, is_durable: bool = True) -> None:

@@ -10,13 +10,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import soundfile
 from PIL import Image, ImageDraw
 
 from manus.capabilities import vision_qa
 from manus.data.preparation import prepare
 from manus.data.settings import DataSettings, Source
 from manus.models.native.layout import OwnLayout
+from tests.unit.data.media.corpus import wav
 
 PITCHES = {"low": 220.0, "high": 1760.0}
 COLOURS = ("red", "lime", "blue")
@@ -36,9 +36,7 @@ def sound(draw: random.Random) -> tuple[bytes, str]:
     """Return a WAV of a tone and how high it is."""
     pitch = draw.choice(list(PITCHES))
     times = np.arange(round(draw.uniform(0.4, 1.2) * 16_000)) / 16_000
-    file = io.BytesIO()
-    soundfile.write(file, 0.3 * np.sin(2 * np.pi * PITCHES[pitch] * times), 16_000, format="WAV")
-    return file.getvalue(), pitch
+    return wav(0.3 * np.sin(2 * np.pi * PITCHES[pitch] * times)), pitch
 
 
 def row(kind: str, draw: random.Random, media: int = 1) -> dict[str, Any]:

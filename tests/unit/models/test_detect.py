@@ -394,7 +394,10 @@ def test_adapter(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         ("b", "leads back"),
     ],
 )
-def test_adapter_without_its_base(base: str | None, message: str, tmp_path: Path) -> None:
+def test_adapter_without_its_base(
+    base: str | None, message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)  # relative names are looked up there first
     write(
         tmp_path / "a",
         {"base_model_name_or_path": "../b" if base == "b" else base},
