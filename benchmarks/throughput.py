@@ -126,10 +126,15 @@ def table(kind: str, rounds: list[dict[str, dict[str, float]]]) -> list[str]:
         ratios = sorted(each["manus"]["tokens_per_cpu_second"] / each[side]["tokens_per_cpu_second"] for each in rounds)
         lines.append(
             f"| {name} | {one['tokens_per_cpu_second']:.1f} | {ratios[0]:.2f}, {median(ratios):.2f}, {ratios[-1]:.2f} "
-            f"| {one['peak_gb']:.2f} | {one['padding']:.1%} | {one['startup_seconds']:.1f} ({one['startup_cpu_seconds']:.1f}) "
+            f"| {one['peak_gb']:.2f} | {padded(one['padding'])} | {one['startup_seconds']:.1f} ({one['startup_cpu_seconds']:.1f}) "
             f"| {one['held_out_loss']:.3f} |"
         )
     return lines
+
+
+def padded(share: float) -> str:
+    """Return how much of what was computed is padding; below 0, it is what samples share and what was computed once."""
+    return f"{share:.1%}" if share >= 0 else f"0.0%, {1 - 1 / (1 - share):.1%} of the tokens spared"
 
 
 def interleaved(given: Any, pythons: dict[str, str], folder: Path) -> list[str]:
