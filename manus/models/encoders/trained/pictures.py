@@ -37,7 +37,7 @@ class Effort:
     `is_shuffled` gives every picture the labels of another, so that nothing can be learned.
     """
 
-    steps: int = 1800
+    steps: int = 1400
     scenes: int = 16
     emoji: int = 12
     learning_rate: float = 2e-3
