@@ -23,7 +23,12 @@ from manus.settings import Frozen
 VERSION = 1
 MODALITIES = ("text", "vision", "video")
 SAMPLE_KINDS = ("messages", "preference", "prompt")
-DEFAULT_DATA = {"hub": "lmms-lab/LLaVA-Video-178K", "subset": "0_30_s_academic_v0_1", "split": "open_ended"}
+DEFAULT_DATA = {
+    "hub": "lmms-lab/LLaVA-Video-178K",
+    "subset": "0_30_s_academic_v0_1",
+    "split": "open_ended",
+    "archives": ["0_30_s_academic_v0_1/0_30_s_academic_v0_1_videos_1.tar.gz"],  # one of eight, 5.3 GB
+}
 GENERATOR = "moving-scenes"
 METRIC = "accuracy"
 NEEDS_ORDER = "order: "

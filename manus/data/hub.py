@@ -74,9 +74,9 @@ def is_spooled(source: Source, settings: DataSettings) -> bool:
     return source.hub is not None and not 0 < settings.sample_size <= MOST_STREAMED
 
 
-def rows_wanted(settings: DataSettings) -> int | None:
+def rows_wanted(source: Source, settings: DataSettings) -> int | None:
     """Return after how many rows reading may stop; there are enough to draw from, as from a shuffle buffer."""
-    if not settings.sample_size:
+    if not settings.sample_size or source.archives:  # of rows with archives, many may be left out
         return None
     needed = settings.sample_size + (settings.held_out or 0)
     return needed + settings.sample_size // 10 + 200 + HUB_SHUFFLE_ROWS
@@ -95,8 +95,9 @@ def spooled(source: Source, settings: DataSettings, seed: int, work: Path) -> Pa
         DataError: the hub gives no answer, or the disk is full.
         Interrupted: a signal came; what was read is kept.
     """
-    limit = rows_wanted(settings)
-    identity = {"source": source.model_dump(mode="json"), "limit": limit, "seed": seed if limit else None}
+    limit = rows_wanted(source, settings)
+    rows_of = source.model_dump(mode="json", exclude={"archives"})
+    identity = {"source": rows_of, "limit": limit, "seed": seed if limit else None}
     path = work / "spool" / f"hub-{key_of(identity)[:16]}.jsonl"
     if not path.exists():
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from manus.data.hub import read_spool
+from manus.data.hub_archives import with_archived_media
 from manus.data.media.intake import Intake
 from manus.data.media.store import Stored
 from manus.data.media.unread import media_in
@@ -107,14 +108,16 @@ def pool_of(
         DataError: the source cannot be read.
         Interrupted: a signal came.
     """
+    drawn: Iterator[Located]
     if from_hub is not None:
         drawn = ((beside, place, renamed(row, source.columns)) for place, row in read_spool(from_hub))
-        return Pool(source.title, source.weight, reader.samples(drawn))
+        return Pool(source.title, source.weight, reader.samples(with_archived_media(source, drawn)))
     if source.generator is None:
         needed = settings.sample_size + (settings.held_out or 0) if settings.sample_size else 0
         is_endless = source.hub is not None and needed > 0
         limit = needed + settings.sample_size // 10 + 200 if is_endless else None
-        samples = reader.samples(located_rows(source, beside, needed, seed, False), limit)
+        drawn = with_archived_media(source, located_rows(source, beside, needed, seed, False))
+        samples = reader.samples(drawn, limit)
         return Pool(source.title, source.weight, samples)
     made = source.size or settings.sample_size or DEFAULT_GENERATED_ROWS
     tested = settings.held_out or DEFAULT_GENERATED_HELD_OUT

@@ -12,6 +12,7 @@ from manus.models.sampling_settings import SamplingSettings
 from manus.settings import Frozen
 
 LARGEST_COUNT = 2**31 - 1
+ARCHIVE_ENDINGS = (".tar", ".tar.gz", ".tar.zst", ".zip")
 HUB_ID = re.compile(r"[\w.-]+(/[\w.-]+)?")
 
 
@@ -35,6 +36,11 @@ class Source(Frozen):
     split: Text | None = Field(None, description="The hub data set's split (default: train).")
     subset: Text | None = Field(None, description="The hub data set's configuration.")
     revision: Text | None = Field(None, description="The hub data set's commit, branch or tag.")
+    archives: Annotated[tuple[Text, ...], Field(strict=False)] = Field(
+        (),
+        description="The hub data set's archives (.tar, .tar.gz, .tar.zst, .zip) with the media that its rows name; * "
+        "stands for any name. Rows whose media are in none of them are left out.",
+    )
     columns: dict[str, str] = Field({}, description="Rename columns first: {name Manus knows: name in the data}.")
     weight: Annotated[float, Field(gt=0, le=1000)] = Field(
         1.0, description="How often each of its samples is seen per epoch."
@@ -57,6 +63,11 @@ class Source(Frozen):
         for name, owner in (("split", "hub"), ("subset", "hub"), ("revision", "hub"), ("size", "generator")):
             if getattr(self, name) is not None and owner != given[0]:
                 raise ValueError(f"{name} belongs to a {owner} source, not to a {given[0]}")
+        if self.archives and given[0] != "hub":
+            raise ValueError(f"archives belong to a hub source, not to a {given[0]}; unpack them beside the rows")
+        for archive in self.archives:
+            if not archive.endswith(ARCHIVE_ENDINGS):
+                raise ValueError(f"{archive}: an archive's name ends in {', '.join(ARCHIVE_ENDINGS)}")
         if self.options and given[0] != "generator":
             raise ValueError(f"options belong to a generator source, not to a {given[0]}")
         return self

@@ -43,13 +43,9 @@ def identity(source: Source, beside: Path, digests: Digests, pins: Mapping[str, 
         return {**made, **common}
     if source.hub is not None:
         commit = pins.get(hub_name(source)) or commit_of("dataset", source.hub, source.revision)
-        return {
-            "hub": source.hub,
-            "subset": source.subset,
-            "split": source.split or "train",
-            "commit": commit,
-            **common,
-        }
+        archives = {"archives": list(source.archives)} if source.archives else {}
+        where = {"hub": source.hub, "subset": source.subset, "split": source.split or "train", "commit": commit}
+        return {**where, **archives, **common}
     files = data_files(source, beside)
     return {
         "formats": [format_of(path) for path in files],

@@ -37,7 +37,7 @@ class TrainingSettings(Frozen):
         "adamw_torch_fused", description="Optimizer, by its transformers name."
     )
     precision: Literal["auto", "fp32", "bf16", "fp16"] = Field(
-        "auto", description="Arithmetic; auto takes bf16 where the hardware computes it, else fp32."
+        "auto", description="Arithmetic; auto takes bf16 where the hardware is fast in it, else fp32."
     )
     gradient_checkpointing: bool | Literal["auto"] = Field(
         "auto", description="Trade about 30 % of the speed for memory; auto does so only where memory is short."

@@ -40,7 +40,7 @@ def device() -> str:
 
 
 def precision_of(wanted: str) -> Precision:
-    """Choose the arithmetic: what the recipe says, or bf16 where the hardware computes it.
+    """Choose the arithmetic: what the recipe says, or bf16 where the hardware is fast in it.
 
     Raises:
         InputError: fp16 on a CPU, which PyTorch does not train in.
@@ -51,16 +51,19 @@ def precision_of(wanted: str) -> Precision:
         return wanted  # type: ignore[return-value]
     if device() == "cuda":
         return "bf16" if torch.cuda.is_bf16_supported() else "fp16"
-    return "bf16" if cpu_computes_bf16() else "fp32"
+    return "bf16" if cpu_is_fast_in_bf16() else "fp32"
 
 
-def cpu_computes_bf16() -> bool:
-    """Tell whether the CPU multiplies bf16 in hardware; without that it is about 19 times slower than fp32."""
+def cpu_is_fast_in_bf16(cpuinfo: Path = Path("/proc/cpuinfo")) -> bool:
+    """Tell whether the CPU multiplies matrices of bf16 faster than those of fp32: with AMX.
+
+    Measured: with AVX512-BF16 alone, products take 1.8 times as long as in fp32; without both, about 19 times.
+    """
     try:
-        flags = Path("/proc/cpuinfo").read_text(encoding="utf-8").split("flags", 2)[1].split("\n", 1)[0].split()
+        flags = cpuinfo.read_text(encoding="utf-8").split("flags", 2)[1].split("\n", 1)[0].split()
     except (OSError, IndexError):
         return False
-    return "amx_bf16" in flags or "avx512_bf16" in flags
+    return "amx_bf16" in flags
 
 
 def held_dtype(precision: Precision) -> torch.dtype:

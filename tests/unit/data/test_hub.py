@@ -186,7 +186,7 @@ def test_a_kill_at_any_time_loses_nothing(tmp_path: Path) -> None:
 def test_a_part_takes_shards_in_an_order_of_the_seed(
     files: list[dict[str, Any]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(hub, "rows_wanted", lambda settings: ROWS + 10)
+    monkeypatch.setattr(hub, "rows_wanted", lambda source, settings: ROWS + 10)
     found = {
         tuple(numbers(hub.spooled(SOURCE, DataSettings(sample_size=60_000), seed, tmp_path / str(seed))))
         for seed in range(8)
