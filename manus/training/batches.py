@@ -89,14 +89,16 @@ def packed(lengths: Sequence[int], capacity: int) -> list[list[int]]:
 class FlatCollator:
     """Joins all samples of a batch into one row with boundaries: no padding, and none sees another.
 
-    With `is_sharing`, a beginning that all of them have in common, such as a system prompt, is in the row once.
+    With `is_sharing`, a beginning that all of them have in common, such as a system prompt, is in the row once. It ends
+    before the first of the `placeholders`, for which each sample has a medium of its own.
     """
 
     is_sharing: bool = False
+    placeholders: tuple[int, ...] = ()
 
     def __call__(self, rows: list[list[Segment]]) -> dict[str, Any]:
         segments = [segment for row in rows for segment in row]
-        shared = shared_beginning(segments) if self.is_sharing else 0
+        shared = shared_beginning(segments, self.placeholders) if self.is_sharing else 0
         first_ids, first_labels = segments[0]
         return {
             "input_ids": torch.cat([first_ids[:shared], *(ids[shared:] for ids, _ in segments)])[None],
@@ -105,10 +107,10 @@ class FlatCollator:
         }
 
 
-def shared_beginning(segments: list[Segment]) -> int:
+def shared_beginning(segments: list[Segment], placeholders: Sequence[int] = ()) -> int:
     """Return how many tokens all samples begin with, ending before what leads to the first learned token of any.
 
-    It is 0 where sharing would save less than copying costs.
+    It ends before the first placeholder, too, and is 0 where sharing would save less than copying costs.
     """
     if len(segments) < 2:
         return 0
@@ -116,7 +118,8 @@ def shared_beginning(segments: list[Segment]) -> int:
     if most < 1:
         return 0
     beginnings = torch.stack([ids[:most] for ids, _ in segments])
-    shared = int((beginnings == beginnings[0]).all(0).long().cumprod(0).sum())
+    is_shared = (beginnings == beginnings[0]).all(0) & ~torch.isin(beginnings[0], torch.tensor(placeholders))
+    shared = int(is_shared.long().cumprod(0).sum())
     saved = shared * (len(segments) - 1)
     return shared if saved >= LEAST_SAVED * sum(len(ids) for ids, _ in segments) else 0
 

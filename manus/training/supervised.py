@@ -28,6 +28,7 @@ def train_supervised(job: StageJob) -> dict[str, Any]:
 
     from manus.data.media.files import has_media
     from manus.models.media import media_inputs
+    from manus.models.media_inputs import MediaInputs
     from manus.models.projectors import language_model_of
     from manus.training.batches import FlatCollator, PaddedCollator
     from manus.training.weights import precision_of, trainable
@@ -44,7 +45,8 @@ def train_supervised(job: StageJob) -> dict[str, Any]:
         name = type(language_model_of(whole)).__name__
         raise ManusError(f"{job.name}: packing: {name} cannot keep samples apart; set packing: false")
     padded = PaddedCollator(job.tokenizer.pad_token_id)
-    collator = FlatCollator(shown.is_sharing) if shown.is_flat else padded
+    placeholders = tuple(whole.config.special_token_ids) if isinstance(inputs, MediaInputs) else ()
+    collator = FlatCollator(shown.is_sharing, placeholders) if shown.is_flat else padded
     feed = feed_of(job, samples, collator, inputs, whole)
     total = total_steps(feed.batches, settings)
 
@@ -80,7 +82,7 @@ def shown_by(
         return Shown(learn_by_parts(model, ids, media=media))
     texts = proof(samples, model.config.get_text_config().vocab_size)
     by_parts, is_flat = learn_by_parts(model, texts[0]), keep_samples_apart(model, texts)
-    return Shown(by_parts, is_flat, is_flat and inputs is None and can_share_beginnings(model, texts))
+    return Shown(by_parts, is_flat, is_flat and can_share_beginnings(model, texts))
 
 
 @dataclass(frozen=True, slots=True)

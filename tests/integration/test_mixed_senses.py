@@ -13,16 +13,23 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 
 from manus.data.media.files import MEDIA_BIN, MEDIA_TABLE, MediaFiles
 from manus.data.prepared import PreparedSamples
 from manus.errors import DataError, ManusError
 from manus.guards.run import RUN
 from manus.guards.settings import GuardSettings
+from manus.models.composition import compose
+from manus.models.media import media_inputs
 from manus.models.media_inputs import MediaInputs
+from manus.models.projectors import language_model_of
 from manus.recipe import METHODS
+from manus.training.batches import IGNORED, FlatCollator
 from manus.training.job import StageJob
 from manus.training.loop import StageTrainer
+from manus.training.media_batches import MediaCollator, MediaRows, Row, by_senses
+from manus.training.supervised import shown_by
 from tests.integration.stage import job, prepared_with_media, stopped
 from tests.pico_omni import with_senses
 
@@ -113,6 +120,30 @@ def test_packing_puts_samples_of_one_kind_into_a_row(base: Path, data: Path, tmp
     told, kinds, _ = trained(order, "lora", 0)
     assert {tuple(some) for some in kinds} == set(SENSES)
     assert told["steps"] < 2 * len(PreparedSamples(data)) / 4
+
+
+@pytest.mark.parametrize("senses", SENSES[1:])
+def test_a_beginning_before_the_media_is_computed_once(base: Path, data: Path, senses: tuple[str, ...]) -> None:
+    model = compose(base, (), torch.float32).train()
+    samples, inputs = PreparedSamples(data), media_inputs(base, data)
+    assert isinstance(inputs, MediaInputs) and shown_by(language_model_of(model), samples, inputs).is_sharing
+    rows = MediaRows(samples, {senses: by_senses(samples, inputs.files)[senses][:4]}, None)
+    placeholder = model.config.placeholder_ids[senses[0]]
+
+    def beginning_alike(row: Row) -> Row:
+        ((ids, labels),), media = row
+        first = int((ids == placeholder).nonzero()[0])
+        asked, unlearned = torch.arange(5, 10), torch.full((5,), IGNORED)
+        return [(torch.cat([asked, ids[first:]]), torch.cat([unlearned, labels[first:]]))], media
+
+    batch = [beginning_alike(rows[index]) for index in range(4)]
+    losses, lengths = [], []
+    for is_sharing in (False, True):
+        made = MediaCollator(FlatCollator(is_sharing, tuple(model.config.special_token_ids)), inputs)(batch)
+        losses.append(float(model(**made).loss.detach()))
+        lengths.append(made["input_ids"].shape[1])
+    assert losses[1] == pytest.approx(losses[0], rel=1e-5)
+    assert lengths[0] - lengths[1] == 3 * 5
 
 
 def test_projectors_learn_from_samples_with_media_alone(

@@ -68,6 +68,13 @@ def test_a_beginning_that_all_samples_share_is_in_the_row_once() -> None:
     assert real_tokens(PaddedCollator(0)(rows)) == 17
 
 
+def test_a_shared_beginning_ends_before_the_first_medium() -> None:
+    samples = [answered([7, 8, 50, 50, 1, 2], 1), answered([7, 8, 50, 50, 1, 3], 1)]
+    assert shared_beginning(samples) == 4
+    assert shared_beginning(samples, placeholders=(50, 51)) == 2
+    assert shared_beginning([answered([50, 1, 2], 1), answered([50, 1, 3], 1)], placeholders=(50,)) == 0
+
+
 def test_a_shared_beginning_ends_before_what_leads_to_a_learned_token() -> None:
     assert shared_beginning([answered([7, 8, 9, 1], 1), answered([7, 8, 9, 2], 2)]) == 1
     assert shared_beginning([answered([7, 8, 9], 0), answered([7, 8, 9], 0)]) == 2  # each keeps a token of its own
