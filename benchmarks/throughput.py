@@ -6,10 +6,10 @@
 Same model, tokens, seed, 32-bit arithmetic, learning rate, LoRA settings and one epoch, in about as many steps: those who
 pack take as many full rows a step as hold the eight samples of the others' batches. The samples are conversations of
 one to four worked problems. Each run is a process of its own; the repeats are interleaved, so that a noisy machine harms
-all alike. All get the same number of threads, and none of them spins while it waits (GOMP_SPINCOUNT=0, which Manus sets
-for itself): spinning is counted as CPU time and would only measure what else the machine does. Padding is not counted as
-tokens. The held-out loss is measured after training. LLaMA-Factory cannot share Manus's packages; it is run by the
-Python of another environment, which is the one of `llamafactory-cli` on PATH if none is named.
+all alike. All get the same number of threads, and none of them spins while it waits (GOMP_SPINCOUNT=0): spinning is
+counted as CPU time and would only measure what else the machine does. Padding is not counted as tokens. The held-out
+loss is measured after training. LLaMA-Factory cannot share Manus's packages; it is run by the Python of another
+environment, which is the one of `llamafactory-cli` on PATH if none is named.
 """
 
 from __future__ import annotations

@@ -502,17 +502,20 @@ def _plan(recipe: Path, given: list[str] | None) -> Plan:
 
 def _build(recipe: Path, given: list[str] | None, name: str, stamp: Path | None = None) -> None:
     from manus.errors import RecipeError, did_you_mean
+    from manus.guards.neighbours import Neighbours
     from manus.guards.ranks import is_first, world_size
     from manus.guards.requests import REQUESTS
     from manus.log import logged
     from manus.runner import build
 
     REQUESTS.listen(is_job=stamp is not None or world_size() > 1)
+    neighbours = Neighbours()
     resolved = _plan(recipe, given)
     if name not in resolved.artifacts:
         raise RecipeError(f"{recipe}: no artifact is called {name!r}; {did_you_mean(name, resolved.artifacts)}")
     if stamp is not None and not stamp.name.startswith(f"{name.split('/')[1]}@{resolved.artifacts[name].stamp}"):
         raise RecipeError(f"{recipe}: the recipe or its data changed since this run was planned; run snakemake again")
+    neighbours.choose_waiting()
     if not is_first():
         build(resolved, name, with_parents=stamp is None)
         return

@@ -16,6 +16,7 @@ from manus.errors import GateError, InputError, ManusError
 from manus.files import write_atomically
 from manus.guards import ranks
 from manus.guards.clock import CLOCK
+from manus.guards.neighbours import SPIN_COUNT
 from manus.guards.run import RUN
 from manus.guards.status_file import State
 from manus.jobs import BUILDERS
@@ -137,9 +138,7 @@ def show(plan: Plan, artifact: Artifact) -> None:
 def prepare_process() -> None:
     """Set what libraries read when they are loaded; to be called before torch is."""
     quiet_libraries()
-    # A thread that waits for another spins by default; where something else runs on its core, that costs several times
-    # the work itself.
-    os.environ.setdefault("GOMP_SPINCOUNT", "0")
+    os.environ.setdefault(SPIN_COUNT, "0")  # where nobody has looked at who else is there (`neighbours`)
 
 
 def quiet_libraries() -> None:
