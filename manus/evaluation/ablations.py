@@ -29,15 +29,15 @@ def measure_ablated(
 ) -> dict[str, dict[str, Any]]:
     """Return for each ablation of the capability what is left of the metric, and how far it falls.
 
-    An ablation that these samples do not admit is left out: it changes no medium of theirs, or there is one medium and
-    none to swap it with.
+    Samples of which an ablation changes no medium are not asked again. One that none admits is left out: there is no such
+    medium, or one and none to swap it with.
 
     Args:
         probe: what was measured; its samples carry the numbers of their media.
         media: decodes them.
         measured: measures a probe whose media are read from the given reader, under a title.
         whole: the measurement with the sense, over all usable samples.
-        most_samples: how many samples are used, drawn from the probe's.
+        most_samples: how many samples an ablation uses, drawn from the probe's.
         seed: decides which, what is swapped with what, and how frames are shuffled.
 
     Returns:
@@ -46,10 +46,11 @@ def measure_ablated(
         medium) begin that must fall, "" for all; `drop`, how far they do, with a paired interval at 95 % and their number of samples.
     """
     usable = probe.usable
-    chosen = drawn(len(usable), most_samples, seed)
-    samples, values = [usable[index] for index in chosen], [whole["values"][index] for index in chosen]
     results: dict[str, dict[str, Any]] = {}
     for name, kind in getattr(probe.capability, "ABLATIONS", {}).items():
+        concerned = [index for index, sample in enumerate(usable) if _concerns(kind, sample)]
+        chosen = [concerned[place] for place in drawn(len(concerned), most_samples, seed)]
+        samples, values = [usable[index] for index in chosen], [whole["values"][index] for index in chosen]
         if not _admits(samples, kind):
             continue
         changed, reader = ABLATIONS[kind](samples, media, seed)
@@ -89,6 +90,11 @@ def _within(samples: Sequence[Sample], name: str, begins: bool = False) -> list[
     return [index for index, own in enumerate(names) if any(n.startswith(name) if begins else n == name for n in own)]
 
 
+def _concerns(kind: str, sample: Sample) -> bool:
+    """Return whether an ablation changes one of a sample's media."""
+    return any(medium["kind"] in CHANGED_KINDS[kind] for medium in sample.get("media", []))
+
+
 def _admits(samples: Sequence[Sample], kind: str) -> bool:
     numbers: dict[MediumKind, set[int]] = {}
     for sample in samples:
@@ -96,7 +102,7 @@ def _admits(samples: Sequence[Sample], kind: str) -> bool:
             numbers.setdefault(medium["kind"], set()).add(medium["number"])
     if kind == "swapped" and any(len(found) == 1 for found in numbers.values()):
         return False
-    return bool(numbers.keys() & CHANGED_KINDS[kind])
+    return bool(numbers)
 
 
 def _drop(whole: Sequence[float], left: Sequence[float]) -> dict[str, float]:

@@ -109,7 +109,7 @@ def likelihoods(model: PreTrainedModel, inputs: Mapping[str, torch.Tensor], text
             mask = torch.cat([seen_CP, is_text_CT[:, :-1].long()], dim=1)
             more = model(input_ids=tokens_CT[:, :-1], attention_mask=mask, past_key_values=cache, use_cache=True)
             logits_CTV = torch.cat([logits_CTV, more.logits.float()], dim=1)
-        nats_CT = F.cross_entropy(logits_CTV.transpose(1, 2), tokens_CT, reduction="none")
+        nats_CT = F.cross_entropy(logits_CTV.flatten(0, 1), tokens_CT.flatten(), reduction="none").view_as(tokens_CT)
     mean: list[float] = ((nats_CT * is_text_CT).sum(1) / lengths).tolist()
     return mean
 

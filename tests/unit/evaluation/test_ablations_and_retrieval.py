@@ -99,7 +99,7 @@ def test_what_cannot_be_swapped_is_left_out():
 
 
 def test_what_changes_no_medium_is_left_out_and_kinds_of_media_can_be_hurt():
-    """A probe of several senses: each is cut off alone, and only its own media must fall."""
+    """A probe of several senses: each is cut off alone, only its own media must fall, and only these are asked again."""
     kinds = ["image", "image", "audio", "audio"]
     samples = [
         {"messages": [], "answer": str(n), "level": "caption", "media": [{"kind": kind, "number": n}]}
@@ -112,12 +112,14 @@ def test_what_changes_no_medium_is_left_out_and_kinds_of_media_can_be_hurt():
 
     def measured(probe, media, title):
         cut = "image" if "blanked" in title else "audio"
+        assert [sample["media"][0]["kind"] for sample in probe.usable] == [cut, cut]
         values = [float(sample["media"][0]["kind"] != cut) for sample in probe.usable]
         levels = {kind: {"value": float(kind != cut), "samples": 2} for kind in ("image", "audio")}
         return {"value": 0.5, "low": 0.1, "high": 0.9, "levels": levels, "values": values}
 
     found = measure_ablated(Probe("omni", both, None, samples, 64), Clips(), measured, {"values": [1.0] * 4})
     assert list(found) == ["picture blanked", "sound silenced"]
+    assert found["picture blanked"]["samples"] == found["sound silenced"]["samples"] == 2
     assert found["picture blanked"]["drop"] == {"value": 1, "low": 1, "high": 1, "samples": 2}
     assert found["sound silenced"]["levels"]["audio"] == {"value": 0.0, "samples": 2, "whole": 1.0}
 
