@@ -383,11 +383,15 @@ def test_a_pause_stops_all_processes(tmp_path: Path, monkeypatch: pytest.MonkeyP
         time.sleep(0.01)
     workers = _children(child)
     os.kill(child, signal.SIGUSR1)
-    deadline = time.monotonic() + 10
-    while not all(_state(worker) == "T" for worker in workers) and time.monotonic() < deadline:
+    deadline = time.monotonic() + 20
+
+    def told() -> str:
+        return str(json.loads((tmp_path / "work" / "status.json").read_text())["state"])
+
+    while told() != "paused" and time.monotonic() < deadline:  # which is written once the workers stand still
         time.sleep(0.01)
+    assert told() == "paused"
     assert [_state(worker) for worker in workers] == ["T", "T"]
-    assert json.loads((tmp_path / "work" / "status.json").read_text())["state"] == "paused"
     os.kill(child, signal.SIGUSR1)
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
     assert (tmp_path / "out" / "statistics.json").exists()
