@@ -2,7 +2,7 @@
 
 Between the parts of a computation threads wait microseconds. One that spins goes on at once, one that sleeps must be
 woken; but where another program runs on a core, the threads of the others spin in vain until it is done. Measured on two
-cores with a model of a million weights: alone, a step takes 105 ms with spinning and 225 with sleep; beside a program that
+cores with a model of a million weights: alone, a step takes 125 ms with spinning and 225 with sleep; beside a program that
 uses one core, 650 and 265.
 """
 
