@@ -63,24 +63,25 @@ def downloaded(source: Source) -> list[Path]:
         DataError: the hub gives no answer, or has none of these names.
     """
     from huggingface_hub import HfApi, snapshot_download
+    from huggingface_hub.utils import filter_repo_objects  # type: ignore[attr-defined]
 
     assert source.hub is not None, "only hub data sets have archives"
+    wanted, revision = list(source.archives), source.revision
     try:
         folder = Path(
-            snapshot_download(
-                source.hub, repo_type="dataset", revision=source.revision, allow_patterns=list(source.archives)
-            )
-        )
-        found = sorted({path for pattern in source.archives for path in folder.glob(pattern)})
-        if not found:
-            names = HfApi().list_repo_files(source.hub, repo_type="dataset", revision=source.revision)
-            there = [name for name in names if name.endswith(ARCHIVE_ENDINGS)]
-            raise DataError(
-                f"data {source.hub}: archives {', '.join(source.archives)} fit none of its files; "
-                f"it has {', '.join(there[:8]) or 'no archive'}{', ...' if len(there) > 8 else ''}"
-            )
+            snapshot_download(source.hub, repo_type="dataset", revision=revision, allow_patterns=wanted)
+        )  # fmt: skip
+        here = sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
+        found = [folder / name for name in filter_repo_objects(here, allow_patterns=wanted)]
+        there = [] if found else HfApi().list_repo_files(source.hub, repo_type="dataset", revision=revision)
     except (ValueError, *unreachable()) as error:  # type: ignore[misc]
         raise refused(source.hub, error) from None
+    if not found:
+        archives = [name for name in there if name.endswith(ARCHIVE_ENDINGS)]
+        raise DataError(
+            f"data {source.hub}: archives {', '.join(wanted)} fit none of its files; "
+            f"it has {', '.join(archives[:8]) or 'no archive'}{', ...' if len(archives) > 8 else ''}"
+        )
     return found
 
 

@@ -9,10 +9,12 @@ import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from typer.testing import CliRunner
 
+from manus import cli
 from manus.cli import PLANNED, app
 from tests.unit.broken_recipes import BASE, BELOW, GOOD, OF_A_STAGE, STAGE, WHOLE
 
@@ -161,6 +163,17 @@ def test_debug_shows_where_an_error_arose(run):
     assert done.code == 2
     assert "Traceback (most recent call last)" in done.err
     assert done.err.endswith("r.yaml:3: seed: must be at least 0, not -1\n")
+
+
+def test_a_job_decides_how_threads_wait_before_it_builds(tmp_path, monkeypatch):
+    told = []
+    planned = SimpleNamespace(artifacts={"train/cot": None}, folder=tmp_path)
+    monkeypatch.setattr("manus.cli._plan", lambda recipe, given: planned)
+    monkeypatch.setattr("manus.guards.requests.REQUESTS.listen", lambda **_: None)
+    monkeypatch.setattr("manus.guards.neighbours.Neighbours.choose_waiting", lambda self: told.append("waiting"))
+    monkeypatch.setattr("manus.runner.build", lambda *_, **__: told.append("built"))
+    cli._build(tmp_path / "recipe.yaml", None, "train/cot")
+    assert told == ["waiting", "built"]
 
 
 def test_an_unexpected_error_is_one_message_too(run, monkeypatch):

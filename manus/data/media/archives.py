@@ -81,7 +81,7 @@ class Archives:
             with member.archive.open("rb") as stream:
                 stream.seek(member.offset)
                 content = stream.read(member.size)
-        except (OSError, zipfile.BadZipFile, zlib.error, RuntimeError, NotImplementedError) as error:
+        except (OSError, zipfile.BadZipFile, zlib.error, RuntimeError) as error:  # the last: a password, a codec
             raise MediaError(f"{member.name} in {member.archive.name}: cannot be read: {error}") from None
         if len(content) < member.size:
             raise MediaError(f"{member.name} in {member.archive.name}: the archive ends within it")

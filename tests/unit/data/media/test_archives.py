@@ -128,8 +128,16 @@ def test_archives_without_any_of_the_media_say_what_rows_name(hub: Path, tmp_pat
 
 def test_names_that_fit_nothing_are_answered_with_those_that_are_there(hub: Path) -> None:
     write_archive(hub / "clips/part_1.tar.gz", {"seen/0.png": picture(0)})
-    with pytest.raises(DataError, match=r"archives part_9\.tar\.gz fit none .* it has clips/part_1\.tar\.gz"):
+    said = r"^data owner/name: archives part_9\.tar\.gz fit none of its files; it has clips/part_1\.tar\.gz$"
+    with pytest.raises(DataError, match=said):
         downloaded(source("part_9.tar.gz"))
+
+
+def test_a_star_stands_for_folders_too_as_in_what_is_downloaded(hub: Path) -> None:
+    write_archive(hub / "clips/part_1.tar.gz", {"seen/0.png": picture(0)})
+    write_archive(hub / "clips/other.tar.gz", {"seen/0.png": picture(0)})
+    assert [file.name for file in downloaded(source("*part_1.tar.gz"))] == ["part_1.tar.gz"]
+    assert [file.name for file in downloaded(source("clips/*.tar.gz"))] == ["other.tar.gz", "part_1.tar.gz"]
 
 
 def test_a_hub_out_of_reach_is_said(hub: Path, monkeypatch: pytest.MonkeyPatch) -> None:
