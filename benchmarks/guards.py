@@ -23,9 +23,9 @@ CROSSINGS = 20_000
 def prepared(base: Path, folder: Path, samples: int) -> None:
     """Prepare worked problems as a stage's data."""
     from manus.capabilities import cot
-    from manus.data.preparation import prepare
-    from manus.data.rendering import load_tokenizer
+    from manus.data.preparation.in_memory import prepare
     from manus.data.settings import DataSettings, Source
+    from manus.models.tokenizer import load_tokenizer
 
     settings = DataSettings(sample_size=samples, held_out=10)
     prepare(
@@ -41,8 +41,8 @@ def step_seconds(base: Path, data: Path, has_guards: bool) -> float:
     from manus.guards.run import RUN
     from manus.guards.settings import GuardSettings
     from manus.methods import lora
-    from manus.training.job import StageJob
     from manus.training.loop import StageTrainer
+    from manus.training.stage_job import StageJob
 
     bare = mock.patch.object(StageTrainer, "_maybe_log_save_evaluate", Trainer._maybe_log_save_evaluate)
     with contextlib.nullcontext() if has_guards else bare:
@@ -80,7 +80,7 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=20)
     parser.add_argument("--repeats", type=int, default=3)
     given = parser.parse_args()
-    from manus.runner import quiet_libraries
+    from manus.jobs.libraries import quiet_libraries
 
     quiet_libraries()
     with tempfile.TemporaryDirectory() as place:

@@ -93,13 +93,13 @@ def prepare_and_read(
 ) -> dict[str, Any]:
     """Prepare a file, read some of it in shuffled order, and return what was measured."""
     from manus.capabilities import cot
-    from manus.data import large_preparation
-    from manus.data.forms import as_text
-    from manus.data.preparation import prepare
-    from manus.data.prepared import open_samples
-    from manus.data.rendering import load_tokenizer
+    from manus.data.forms.messages import as_text
+    from manus.data.order.shuffle import Permutation
+    from manus.data.preparation import in_shards as large_preparation
+    from manus.data.preparation.in_memory import prepare
+    from manus.data.prepared.samples import open_samples
     from manus.data.settings import DataSettings, Source
-    from manus.data.shuffle import Permutation
+    from manus.models.tokenizer import load_tokenizer
 
     large_preparation.processors = lambda: processes  # type: ignore[assignment]
     is_chat = "chat" in file.name
@@ -127,7 +127,7 @@ def train_from_the_middle(base: Path, folder: Path) -> dict[str, Any]:
     """Train some steps on prepared data from the middle of the epoch on."""
     from resume import train
 
-    from manus.training import order
+    from manus.training.batches import order
 
     begin = order.ShuffledBatches.__iter__
 

@@ -28,8 +28,8 @@ from accelerate import skip_first_batches as walk
 from tables import write_table
 from torch.utils.data import DataLoader, Dataset, RandomSampler
 
-from manus.training.batches import Rows
-from manus.training.order import ShuffledBatches, skip_first_batches
+from manus.training.batches.order import ShuffledBatches, skip_first_batches
+from manus.training.batches.text import Rows
 
 ROOT = Path(__file__).parents[1]
 
@@ -82,9 +82,9 @@ def prepare_stage(base: Path, folder: Path, rows: int) -> None:
     import json
 
     from manus.capabilities import cot
-    from manus.data.preparation import prepare
-    from manus.data.rendering import load_tokenizer
+    from manus.data.preparation.in_memory import prepare
     from manus.data.settings import DataSettings, Source
+    from manus.models.tokenizer import load_tokenizer
 
     file = folder / "chats.jsonl"
     with file.open("w", encoding="utf-8") as stream:
@@ -106,9 +106,9 @@ def train(base: Path, data: Path, work: Path, stop: int, began: float, max_lengt
     from manus.guards.requests import REQUESTS
     from manus.guards.run import RUN
     from manus.guards.settings import GuardSettings
+    from manus.jobs.libraries import quiet_libraries
     from manus.methods import lora
-    from manus.runner import quiet_libraries
-    from manus.training.job import StageJob
+    from manus.training.stage_job import StageJob
 
     quiet_libraries()
     cross, first = RUN.cross, (0.0, 0.0)
@@ -188,7 +188,7 @@ def data_part(prepared: Path | None, rows: Sequence[int], size: int) -> list[str
         *(line("numbers", Numbers(count), size) for count in rows),
     ]
     if prepared:
-        from manus.data.prepared import open_samples
+        from manus.data.prepared.samples import open_samples
 
         samples = open_samples(prepared)
         for title, length in (("samples", None), ("packed rows", getattr(samples, "max_length", None))):

@@ -72,8 +72,8 @@ def rows_in_step(folder: Path) -> int:
 
 def run_manus(base: Path, folder: Path, is_full: bool, meter: Meter, packing: bool) -> Any:
     """Train by our own method."""
+    from manus.jobs.libraries import prepare_process
     from manus.methods import lora, sft
-    from manus.runner import prepare_process
     from manus.training import job as jobs
     from manus.training.imports import import_peft
 

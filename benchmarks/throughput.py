@@ -46,12 +46,14 @@ SECONDS_AT_MOST = 3600
 def prepare_rows(base: Path, folder: Path, samples: int) -> None:
     """Prepare the data once: as Manus reads it, and the same tokens as the columns that the others read."""
     from manus.capabilities import cot
-    from manus.data.forms import as_messages
-    from manus.data.preparation import prepare
-    from manus.data.prepared import PreparedSamples, read_held_out, write_jsonl
-    from manus.data.rendering import load_tokenizer, render
+    from manus.data.forms.messages import as_messages
+    from manus.data.preparation.in_memory import prepare
+    from manus.data.prepared.samples import PreparedSamples, read_held_out
     from manus.data.settings import DataSettings, Source
-    from manus.data.sources import rows
+    from manus.data.sources.rows import rows
+    from manus.data.tokens.rendering import render
+    from manus.files import write_jsonl
+    from manus.models.tokenizer import load_tokenizer
 
     source, tokenizer, rng = Source(generator="cot"), load_tokenizer(base), random.Random(1)
     most = MOST_TURNS * (samples + HELD_OUT_SAMPLES)

@@ -64,7 +64,7 @@ def worked_rows(samples: int) -> list[Row]:
     """Return generated problems with a right answer and the next problem's as the worse one."""
     from manus.capabilities import cot
     from manus.data.settings import Source
-    from manus.data.sources import rows
+    from manus.data.sources.rows import rows
 
     read = [cot.read(row) for _, row in rows(Source(generator="cot"), ROOT, samples + 1, SEED, False) if row]  # type: ignore[arg-type]
     return [
@@ -76,13 +76,14 @@ def worked_rows(samples: int) -> list[Row]:
 
 def prepare_rows(base: Path, folder: Path, data: list[Row], method: str) -> None:
     """Prepare rows as Manus reads them for a method, and leave in `trl.jsonl` those that train."""
-    from manus.data.preparation import prepare
-    from manus.data.prepared import read_held_out, write_jsonl
-    from manus.data.rendering import load_tokenizer
+    from manus.data.preparation.in_memory import prepare
+    from manus.data.prepared.samples import read_held_out
     from manus.data.settings import DataSettings, Source
-    from manus.jobs.data import reader_of
-    from manus.recipe import CAPABILITIES, METHODS
-    from manus.stage import Stage
+    from manus.files import write_jsonl
+    from manus.jobs.rows import reader_of
+    from manus.models.tokenizer import load_tokenizer
+    from manus.recipe.recipe import CAPABILITIES, METHODS
+    from manus.recipe.stage import Stage
 
     folder.mkdir(parents=True)
     source = folder / "source.jsonl"
@@ -119,9 +120,9 @@ def step_times() -> Iterator[list[tuple[float, float]]]:
 
 def run_manus(base: Path, data: Path, run: Run, folder: Path) -> History:
     """Train by our own method, as the runner does; return what it logged."""
-    from manus.recipe import METHODS
+    from manus.recipe.recipe import METHODS
     from manus.rewards.settings import RewardSettings
-    from manus.training.job import StageJob
+    from manus.training.stage_job import StageJob
 
     work, staging = folder / "work", folder / "staging"
     for part in (work, staging):
@@ -223,7 +224,7 @@ def timed(side: str, base: Path, data: Path, run: Run) -> tuple[History, list[li
 
 def only(side: str, base: Path, data: Path, run: Run) -> None:
     """Be the process of one side."""
-    from manus.runner import quiet_libraries
+    from manus.jobs.libraries import quiet_libraries
 
     quiet_libraries()
     with tempfile.TemporaryDirectory() as place, step_times() as ends:

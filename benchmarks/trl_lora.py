@@ -23,11 +23,11 @@ SETTINGS = {"rank": 8, "alpha": 16, "batch_size": 8, "learning_rate": 2e-4, "epo
 def prepare_rows(base: Path, folder: Path, samples: int) -> None:
     """Prepare the data once: as Manus reads it, and as the prompt and completion columns that TRL reads."""
     from manus.capabilities import cot
-    from manus.data.preparation import prepare
-    from manus.data.prepared import write_jsonl
-    from manus.data.rendering import load_tokenizer
+    from manus.data.preparation.in_memory import prepare
     from manus.data.settings import DataSettings, Source
-    from manus.data.sources import rows
+    from manus.data.sources.rows import rows
+    from manus.files import write_jsonl
+    from manus.models.tokenizer import load_tokenizer
 
     source = Source(generator="cot")
     settings = DataSettings(sample_size=samples, held_out=10)
@@ -38,9 +38,9 @@ def prepare_rows(base: Path, folder: Path, samples: int) -> None:
 
 def run_manus(base: Path, folder: Path, precision: str) -> dict[str, float]:
     """Train by our own method and return its figures."""
+    from manus.jobs.libraries import quiet_libraries
     from manus.methods import lora
-    from manus.runner import quiet_libraries
-    from manus.training.job import StageJob
+    from manus.training.stage_job import StageJob
 
     quiet_libraries()
     with tempfile.TemporaryDirectory() as place:

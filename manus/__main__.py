@@ -1,5 +1,5 @@
 """`python -m manus`: the command line."""
 
-from manus.cli import main
+from manus.cli.main import main
 
 main()

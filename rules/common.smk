@@ -6,11 +6,11 @@ import sys
 from pathlib import Path
 
 from manus.errors import ManusError
-from manus.forwarding import forward_stops_to_jobs
-from manus.plan import make_plan
-from manus.next_run import next_run
-from manus.recipe import read_recipe
-from manus.snakemake_config import find_recipe, split_config
+from manus.launch.snakemake import forward_stops_to_jobs
+from manus.plan.planner import make_plan
+from manus.plan.next_run import next_run
+from manus.recipe.recipe import read_recipe
+from manus.recipe.overrides import find_recipe, split_config
 
 # A user who pauses a trainer may hit the whole process group: these signals are the trainer's.
 signal.signal(signal.SIGUSR1, signal.SIG_IGN)

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from manus.data.forms import as_messages
+from manus.data.forms.messages import as_messages
+from manus.data.forms.thought_format import from_markers, spoken_part
+from manus.data.forms.turns import read_text
 from manus.data.sample import Message, RowError, Sample
-from manus.data.thought_format import from_markers, spoken_part
-from manus.data.turns import read_text
-from manus.evaluation.verifiers import math_answer
+from manus.evaluation.scorers import math_answer
 
 
 def conversation(question: str, said: str) -> Sample:

@@ -11,13 +11,13 @@ from __future__ import annotations
 from pydantic import Field
 
 from manus.capabilities._answers import conversation, final_answer, with_answer, without_markers
-from manus.data.forms import as_messages
+from manus.data.forms.messages import as_messages
+from manus.data.forms.thought_format import spoken_part
+from manus.data.forms.worked_solutions import split_worked
 from manus.data.sample import Row, Sample
-from manus.data.thought_format import spoken_part
-from manus.data.worked_solutions import split_worked
 from manus.evaluation.score import Score
-from manus.evaluation.verifiers import math_answer
-from manus.settings import Frozen
+from manus.evaluation.scorers import math_answer
+from manus.settings.frozen import Frozen
 
 VERSION = 1
 MODALITIES = ("text",)

@@ -11,12 +11,12 @@ from __future__ import annotations
 
 from pydantic import Field
 
-from manus.data.media.forms import as_media_messages
+from manus.data.forms.media import as_media_messages
 from manus.data.sample import Row, Sample
 from manus.evaluation.score import Score
-from manus.evaluation.verifiers import short_answer
-from manus.models.senses import SensesSettings
-from manus.settings import Frozen
+from manus.evaluation.scorers import short_answer
+from manus.models.senses.settings import SensesSettings
+from manus.settings.frozen import Frozen
 
 VERSION = 1
 MODALITIES = ("text",)

@@ -1,6 +1,6 @@
 """Tools: call the right function with the right arguments, or say that none fits.
 
-Format taught (`manus.data.tool_format`): the system turn lists the offered functions between <tools> and
+Format taught (`manus.data.forms.tool_format`): the system turn lists the offered functions between <tools> and
 </tools>, one JSON Schema a line; the assistant answers with one block per call,
 
     <tool_call>
@@ -17,14 +17,14 @@ from __future__ import annotations
 
 from pydantic import Field
 
-from manus.data.forms import as_messages
+from manus.data.forms.messages import as_messages
+from manus.data.forms.thought_format import spoken_part
+from manus.data.forms.tool_format import NO_FUNCTION_FITS, parse_calls, read_calls, render_calls, render_tools
+from manus.data.forms.tool_schemas import tools_within
 from manus.data.sample import Message, Row, RowError, Sample
-from manus.data.thought_format import spoken_part
-from manus.data.tool_format import NO_FUNCTION_FITS, parse_calls, read_calls, render_calls, render_tools
-from manus.data.tool_schemas import tools_within
 from manus.evaluation.score import Score
-from manus.evaluation.verifiers import tool_calls
-from manus.settings import Frozen
+from manus.evaluation.scorers import tool_calls
+from manus.settings.frozen import Frozen
 
 VERSION = 1
 MODALITIES = ("text",)

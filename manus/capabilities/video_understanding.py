@@ -13,12 +13,12 @@ from __future__ import annotations
 from pydantic import Field
 
 from manus.capabilities._senses import has, with_short_answer
-from manus.data.media.forms import as_media_messages
+from manus.data.forms.media import as_media_messages
+from manus.data.forms.thought_format import spoken_part
 from manus.data.sample import Row, Sample
-from manus.data.thought_format import spoken_part
 from manus.evaluation.score import Score
-from manus.evaluation.verifiers import short_answer
-from manus.settings import Frozen
+from manus.evaluation.scorers import short_answer
+from manus.settings.frozen import Frozen
 
 VERSION = 1
 MODALITIES = ("text", "vision", "video")

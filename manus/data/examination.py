@@ -17,14 +17,15 @@ from typing import TYPE_CHECKING, Any, cast
 import numpy as np
 import numpy.typing as npt
 
-from manus.data.leaks import leaks
-from manus.data.on_the_fly import SAMPLED
-from manus.data.packing import filled
-from manus.data.prepared import PAIRS, PROMPTS, PreparedSamples, open_samples, read_arrow, read_jsonl
-from manus.data.rendering import render_prompt
+from manus.data.order.packing import filled
+from manus.data.order.shuffle import Permutation
+from manus.data.preparation.leaks import leaks
+from manus.data.preparation.while_training import SAMPLED
+from manus.data.prepared.samples import PAIRS, PROMPTS, PreparedSamples, open_samples, read_arrow
+from manus.data.prepared.sharded import ShardedSamples
 from manus.data.sample import PLACEHOLDERS
-from manus.data.sharded import ShardedSamples
-from manus.data.shuffle import Permutation
+from manus.data.tokens.rendering import render_prompt
+from manus.files import read_jsonl
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any, Literal, NotRequired, TypedDict
 
 Row = Mapping[str, Any]
@@ -83,3 +84,20 @@ def prompt_of(sample: Sample) -> list[Message]:
     """Return the turns before the assistant's last one, or all of them where it is still to come."""
     messages = sample.get("messages", [])
     return messages[:-1] if messages and messages[-1]["role"] == "assistant" else messages
+
+
+@dataclass(frozen=True, slots=True)
+class Tokens:
+    """Token ids of one sample and, for each, whether the loss counts it."""
+
+    ids: list[int]
+    is_learned: list[bool]
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """Token ids of a prompt and of two answers to it, the better one first."""
+
+    prompt: list[int]
+    chosen: list[int]
+    rejected: list[int]

@@ -3,28 +3,16 @@
 from __future__ import annotations
 
 import re
-import unicodedata
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, Field, field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
 
-from manus.models.sampling_settings import SamplingSettings
-from manus.settings import Frozen
+from manus.settings.frozen import Frozen
+from manus.settings.sampling import SamplingSettings
+from manus.settings.words import LARGEST_COUNT, Count, SampleSize, Text
 
-LARGEST_COUNT = 2**31 - 1
 ARCHIVE_ENDINGS = (".tar", ".tar.gz", ".tar.zst", ".zip")
 HUB_ID = re.compile(r"[\w.-]+(/[\w.-]+)?")
-
-
-def _visible(text: str) -> str:
-    if not text.strip() or any(unicodedata.category(character) == "Cc" for character in text):
-        raise ValueError("must be text that can be seen, on one line")
-    return text
-
-
-Text = Annotated[str, Field(min_length=1), AfterValidator(_visible)]
-Count = Annotated[int, Field(ge=1, le=LARGEST_COUNT)]
-SampleSize = Annotated[int, Field(ge=0, le=LARGEST_COUNT)]
 
 
 class Source(Frozen):

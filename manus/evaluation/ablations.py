@@ -13,6 +13,9 @@ from manus.data.sample import MediumKind, Sample
 from manus.evaluation.intervals import paired_bootstrap
 
 if TYPE_CHECKING:
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+    from manus.data.media.ablation import MediaReader
     from manus.evaluation.probes import Probe
 
 DEFAULT_MOST_SAMPLES = 60
@@ -110,3 +113,19 @@ def _drop(whole: Sequence[float], left: Sequence[float]) -> dict[str, float]:
         return {"value": 0.0, "low": 0.0, "high": 0.0, "samples": 0}
     low, high = paired_bootstrap(left, whole)
     return {"value": fmean(whole) - fmean(left), "low": low, "high": high, "samples": len(whole)}
+
+
+def ablated(
+    probe: Probe, model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, whole: dict[str, Any]
+) -> dict[str, Any]:
+    """Return, for a probe with media, what is left of the metric when the sense is cut off; nothing for others."""
+    from manus.evaluation.probes import measure
+
+    media = probe.media
+    if media is None:
+        return {}
+
+    def measured(cut: Probe, reader: MediaReader, title: str) -> dict[str, Any]:
+        return measure(replace(cut, media=replace(media, files=reader)), model, tokenizer, title)
+
+    return {"ablations": measure_ablated(probe, media.files, measured, whole)}

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import torch
 import torch.nn.functional as F
 
-from manus.data.rendering import render, render_pair, render_prompt
 from manus.data.sample import Sample
+from manus.data.tokens.rendering import render, render_pair, render_prompt
 from manus.guards.memory import Parked
 from manus.guards.progress import progress
 from manus.guards.run import RUN, Work
@@ -18,7 +18,7 @@ from manus.models.generation import greedily, on_device, tokenised
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-    from manus.models.media import Media
+    from manus.models.senses.inputs import Media
 
 BATCH_ROWS = 32
 

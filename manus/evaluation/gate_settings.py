@@ -6,7 +6,7 @@ from typing import Annotated
 
 from pydantic import Field, model_validator
 
-from manus.settings import Frozen
+from manus.settings.frozen import Frozen
 
 
 class GateSettings(Frozen):

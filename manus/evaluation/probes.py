@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     import torch
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-    from manus.models.media import Media
+    from manus.models.senses.inputs import Media
 
 PERPLEXITY = "perplexity"
 PREFERENCE = "preference_accuracy"

@@ -118,11 +118,6 @@ def remove_older(folder: Path, keep: int) -> None:
             shutil.rmtree(checkpoint)
 
 
-def bytes_of(folder: Path) -> int:
-    """Return the size of all files below a folder."""
-    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
-
-
 def is_disk_full(error: BaseException) -> bool:
     """Tell whether a library failed to write because the disk is full; each says it in its own way."""
     earlier = error.__cause__ or error.__context__

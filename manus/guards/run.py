@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from manus.artifact import timestamp
 from manus.errors import Interrupted
 from manus.guards import ranks
 from manus.guards.checkpoint import is_disk_full
@@ -26,6 +25,7 @@ from manus.guards.registry import register, unregister
 from manus.guards.requests import REQUESTS, Requests
 from manus.guards.settings import GuardSettings
 from manus.guards.status_file import NAME, State, StatusFile
+from manus.utc import timestamp
 
 LOOK_EVERY_SECONDS = 0.1
 ASKED_BY = "asked by"

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, PositiveFloat, PositiveInt, model_validator
 
-from manus.settings import Frozen
+from manus.settings.frozen import Frozen
 
 Celsius = Annotated[float, Field(gt=0, lt=150)]
 

@@ -11,9 +11,9 @@ from typing import Any, Literal
 
 import psutil
 
-from manus.artifact import timestamp
 from manus.files import write_json
 from manus.guards.clock import CLOCK
+from manus.utc import timestamp
 
 State = Literal[
     "starting", "preparing", "training", "paused", "cooling", "checkpointing", "evaluating", "merging",

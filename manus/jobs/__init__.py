@@ -8,12 +8,18 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from manus.jobs.data import build_base, build_data, build_detect
-from manus.jobs.finishing import build_merge, build_report
+from manus.jobs.assemble import build_assembled
+from manus.jobs.base import build_base
+from manus.jobs.data import build_data
+from manus.jobs.detect import build_detect
+from manus.jobs.encoder import build_encoder
+from manus.jobs.evaluate import build_evaluation
 from manus.jobs.job import Job
-from manus.jobs.measuring import build_evaluation
-from manus.jobs.senses import build_assembled, build_encoder
-from manus.jobs.training import build_pairs, build_reward, build_train
+from manus.jobs.merge import build_merge
+from manus.jobs.pairs import build_pairs
+from manus.jobs.report import build_report
+from manus.jobs.reward import build_reward
+from manus.jobs.train import build_train
 
 BUILDERS: dict[str, Callable[[Job], dict[str, Any]]] = {
     "detect": build_detect,

@@ -2,56 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from manus.errors import DataError, ModelError
-from manus.files import write_atomically, write_json
+from manus.errors import DataError
+from manus.files import write_atomically
 from manus.jobs.job import Job
-from manus.models.base import local_folder
-from manus.models.senses import MODALITIES_OF, kept, senses_of
-from manus.recipe import CAPABILITIES, RewardModel, Stage
+from manus.jobs.rows import reader_of
+from manus.recipe.recipe import CAPABILITIES, Stage
 
 if TYPE_CHECKING:
-    from manus.data.sample import Row, Sample, SampleKind
-
-
-def build_detect(job: Job) -> dict[str, Any]:
-    """finding out what the base model can take in and give out"""
-    from manus.models.detect import detect, modalities_missing
-
-    found = detect(local_folder(job.plan.base))
-    if job.plan.encoders and (own_encoders := kept(job.plan.base)):
-        raise ModelError(f"{own_encoders}; remove the stage that adds senses, and those that need others")
-    write_json(job.staging / "detected.json", {"key": job.artifact.key, **found.to_dict()})
-    added = {modality for sense in job.plan.encoders for modality in MODALITIES_OF[sense]}
-    added |= senses_of(job.plan.base) or set()
-    for stage in job.plan.recipe.stages:
-        needed = set(CAPABILITIES[stage.capability].MODALITIES) - added
-        if missing := modalities_missing(found, sorted(needed)):
-            raise ModelError(
-                f"base_model {job.plan.base.spec!r} ({found.model_type}) lacks {', '.join(missing)}, which stage "
-                f"{stage.name!r} needs; name a language model, and add senses to it by `- omni` above the stage"
-            )
-    return {"modalities": found.modalities}
-
-
-def build_base(job: Job) -> dict[str, Any]:
-    """converting the base model to safetensors, once"""
-    from manus.models.conversion import convert_gguf
-
-    return convert_gguf(local_folder(job.plan.base), job.staging)
+    pass
 
 
 def build_data(job: Job) -> dict[str, Any]:
     """reading, splitting and tokenising the stage's data"""
-    from manus.charts import LENGTHS_SVG, length_histogram
-    from manus.data.on_the_fly import describe
-    from manus.data.preparation import prepare
-    from manus.data.prepared import read_held_out
-    from manus.data.rendering import load_tokenizer
+    from manus.charts.drawing import LENGTHS_SVG, length_histogram
+    from manus.data.preparation.in_memory import prepare
+    from manus.data.preparation.while_training import describe
+    from manus.data.prepared.samples import read_held_out
     from manus.evaluation.probes import is_measurable
+    from manus.models.tokenizer import load_tokenizer
 
     learned, recipe = job.learned, job.plan.recipe
     commits = [made_from.get("commit") for made_from in job.artifact.made_from["data"]]
@@ -75,30 +45,3 @@ def build_data(job: Job) -> dict[str, Any]:
             f"{learned.capability} probe can verify; its gain could not be measured"
         )
     return metrics
-
-
-def reader_of(learned: Stage | RewardModel) -> Callable[[Row], Sample]:
-    """Return how a row becomes a sample of the kind that is learned from; media are never dropped without a word."""
-    from manus.data.forms import as_messages, as_text
-    from manus.data.media.unread import minding_media
-    from manus.data.preferences import read_pair
-    from manus.data.prompts import read_prompt
-    from manus.rewards.context import Context
-    from manus.rewards.settings import cannot_score
-
-    if isinstance(learned, RewardModel):
-        return minding_media(lambda row: read_pair(row, as_messages), "preference")
-    capability = CAPABILITIES[learned.capability]
-    context = Context(learned.capability, Path())
-
-    def can_score(sample: Sample) -> bool:
-        rewards = learned.rewards
-        return not cannot_score(rewards, sample, context) if rewards else bool(capability.can_score(sample))
-
-    readers: dict[SampleKind, Callable[[Row], Sample]] = {
-        "messages": capability.read,
-        "text": as_text,
-        "preference": lambda row: read_pair(row, capability.read),
-        "prompt": lambda row: read_prompt(row, capability.read, can_score),
-    }
-    return minding_media(readers[learned.data_kind], learned.data_kind)

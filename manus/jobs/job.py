@@ -9,13 +9,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from manus.models.base import local_folder
-from manus.models.senses import Sense
-from manus.plan import ASSEMBLED, Artifact, Plan
-from manus.recipe import METHODS, RewardModel, Stage
+from manus.models.senses.settings import Sense
+from manus.plan.artifacts import ASSEMBLED, Artifact, Plan
+from manus.recipe.recipe import METHODS, RewardModel, Stage
 
 if TYPE_CHECKING:
     from manus.data.media.expansion import Layout
-    from manus.models.composition import Trained
+    from manus.models.loading.composition import Trained
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +54,7 @@ class Job:
 
         The folder says it, because a base on the hub cannot be looked at while planning.
         """
-        from manus.models.media import layout_of
+        from manus.models.senses.inputs import layout_of
 
         return layout_of(self.base)
 
@@ -79,7 +79,7 @@ class Job:
 
     def trained(self, stages: Iterable[Stage]) -> list[Trained]:
         """Return what stages trained, in order."""
-        from manus.models.composition import Trained
+        from manus.models.loading.composition import Trained
 
         kinds = [(stage, METHODS[stage.method].result(stage.training)) for stage in stages]
         return [Trained(stage.name, kind, self.folder(f"train/{stage.name}") / kind) for stage, kind in kinds]

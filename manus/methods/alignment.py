@@ -13,7 +13,7 @@ from manus.training.settings import Epochs, LearningRate, MediaSettings, Packing
 from manus.training.settings import result as result
 
 if TYPE_CHECKING:
-    from manus.training.job import StageJob
+    from manus.training.stage_job import StageJob
 
 VERSION = 1
 SAMPLE_KINDS = ("messages",)
@@ -31,6 +31,6 @@ class Settings(TrainingSettings, PackingSettings, MediaSettings):
 
 def train(job: StageJob) -> dict[str, Any]:
     """Train the projectors on captions and transcripts."""
-    from manus.training.supervised import train_supervised
+    from manus.training.trainers.supervised import train_supervised
 
     return train_supervised(job)

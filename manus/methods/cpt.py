@@ -10,7 +10,7 @@ from manus.training.settings import ChosenAdapterSettings, Epochs, LearningRate,
 from manus.training.settings import result as result
 
 if TYPE_CHECKING:
-    from manus.training.job import StageJob
+    from manus.training.stage_job import StageJob
 
 VERSION = 1
 SAMPLE_KINDS = ("text",)
@@ -29,6 +29,6 @@ class Settings(ChosenAdapterSettings, PackingSettings):
 
 def train(job: StageJob) -> dict[str, Any]:
     """Train on the text of every window, all tokens supervised."""
-    from manus.training.supervised import train_supervised
+    from manus.training.trainers.supervised import train_supervised
 
     return train_supervised(job)

@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import Field, PositiveFloat
 
-from manus.data.settings import Text
-from manus.models.sampling_settings import SamplingSettings
+from manus.settings.sampling import SamplingSettings
+from manus.settings.words import Text
 from manus.training.settings import AlignmentSettings, LearningRate
 from manus.training.settings import result as result
 
 if TYPE_CHECKING:
-    from manus.training.job import StageJob
+    from manus.training.stage_job import StageJob
 
 VERSION = 1
 SAMPLE_KINDS = ("messages",)
@@ -37,6 +37,6 @@ class Settings(AlignmentSettings, SamplingSettings):
 
 def train(job: StageJob) -> dict[str, Any]:
     """Train on the teacher's distributions."""
-    from manus.training.distillation import train_distillation
+    from manus.training.trainers.distillation import train_distillation
 
     return train_distillation(job)

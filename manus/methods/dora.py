@@ -8,7 +8,7 @@ from manus.training.settings import AdapterKind, AdapterSettings, MediaSettings,
 from manus.training.settings import result as result
 
 if TYPE_CHECKING:
-    from manus.training.job import StageJob
+    from manus.training.stage_job import StageJob
 
 VERSION = 1
 SAMPLE_KINDS = ("messages",)
@@ -23,6 +23,6 @@ class Settings(AdapterSettings, PackingSettings, MediaSettings):
 
 def train(job: StageJob) -> dict[str, Any]:
     """Train an adapter with a separate magnitude on the frozen start model."""
-    from manus.training.supervised import train_supervised
+    from manus.training.trainers.supervised import train_supervised
 
     return train_supervised(job)

@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
-from manus.models.sampling_settings import SamplingSettings
 from manus.rewards.settings import RewardedSettings
+from manus.settings.sampling import SamplingSettings
 from manus.training.settings import AlignmentSettings, Count, LearningRate
 from manus.training.settings import result as result
 
 if TYPE_CHECKING:
-    from manus.training.job import StageJob
+    from manus.training.stage_job import StageJob
 
 VERSION = 1
 SAMPLE_KINDS = ("prompt",)
@@ -67,8 +67,8 @@ class Settings(AlignmentSettings, SamplingSettings, RewardedSettings):
 
 def train(job: StageJob) -> dict[str, Any]:
     """Train on the rewards of the model's own answers."""
-    from manus.rewards.judge import judging
-    from manus.training.reinforcement import train_grpo
+    from manus.training.rollouts.judging import judging
+    from manus.training.trainers.grpo import train_grpo
 
     with judging(job) as judge:
         return train_grpo(job, judge)

@@ -12,7 +12,7 @@ from manus.training.settings import AlignmentSettings, LearningRate
 from manus.training.settings import result as result
 
 if TYPE_CHECKING:
-    from manus.training.job import StageJob
+    from manus.training.stage_job import StageJob
 
 VERSION = 1
 SAMPLE_KINDS = ("preference",)
@@ -29,6 +29,6 @@ class Settings(AlignmentSettings):
 
 def train(job: StageJob) -> dict[str, Any]:
     """Train on pairs of answers."""
-    from manus.training.preference import train_orpo
+    from manus.training.trainers.preference import train_orpo
 
     return train_orpo(job)

@@ -2,7 +2,7 @@
 
 The model answers prompts; a value head learns to foresee the rewards, and tokens that did better than foreseen become
 likelier, in small steps and not far from the model that the stage started from. The equations stand in
-`manus/training/policy_gradient.py`."""
+`manus/training/trainers/policy_gradient.py`."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import Field, PositiveFloat, model_validator
 
-from manus.models.sampling_settings import SamplingSettings
 from manus.rewards.settings import RewardedSettings
+from manus.settings.sampling import SamplingSettings
 from manus.training.settings import AlignmentSettings, Count, LearningRate
 from manus.training.settings import result as result
 
 if TYPE_CHECKING:
-    from manus.training.job import StageJob
+    from manus.training.stage_job import StageJob
 
 VERSION = 1
 SAMPLE_KINDS = ("prompt",)
@@ -69,8 +69,8 @@ class Settings(AlignmentSettings, SamplingSettings, RewardedSettings):
 
 def train(job: StageJob) -> dict[str, Any]:
     """Train on the rewards of the model's own answers."""
-    from manus.rewards.judge import judging
-    from manus.training.ppo import train_ppo
+    from manus.training.rollouts.judging import judging
+    from manus.training.trainers.ppo import train_ppo
 
     with judging(job) as judge:
         return train_ppo(job, judge)

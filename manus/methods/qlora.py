@@ -11,7 +11,7 @@ from manus.training.settings import AdapterKind, AdapterSettings, MediaSettings,
 from manus.training.settings import result as result
 
 if TYPE_CHECKING:
-    from manus.training.job import StageJob
+    from manus.training.stage_job import StageJob
 
 VERSION = 1
 SAMPLE_KINDS = ("messages",)
@@ -26,6 +26,6 @@ class Settings(AdapterSettings, PackingSettings, MediaSettings):
 
 def train(job: StageJob) -> dict[str, Any]:
     """Train an adapter on the start model held in 4-bit NF4."""
-    from manus.training.supervised import train_supervised
+    from manus.training.trainers.supervised import train_supervised
 
     return train_supervised(job)

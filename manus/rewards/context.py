@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from manus.digests import Digests
+from manus.store.digests import Digests
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,16 +12,16 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 from manus.data.sample import Sample
-from manus.digests import Digests
 from manus.errors import ManusError, RewardError
 from manus.rewards.context import Context, Lookup
 from manus.rewards.outcome import Outcome, outcome_from, raised
 from manus.rewards.process import WorkerGone, WorkerProcess
 from manus.rewards.settings import DEFAULT_FAILURE_BUDGET, DEFAULT_TIMEOUT_SECONDS, RewardSettings, identity
 from manus.rewards.tally import Tally
+from manus.store.digests import Digests
 
 if TYPE_CHECKING:
-    from manus.training.job import StageJob
+    pass
 
 # A worker imports what its verifiers need; the user's file may import torch on a busy machine.
 START_SECONDS = 120.0
@@ -229,17 +229,3 @@ class Judge:
         if len(outcomes) != len(completions):
             return [Outcome(None, f"returned {len(outcomes)} scores for {len(completions)}")] * len(completions)
         return outcomes
-
-
-def judging(job: StageJob) -> Judge:
-    """Return the judge of a stage that learns from rewards, to be entered before anything is loaded."""
-    from manus.guards.ranks import say
-    from manus.guards.run import RUN
-    from manus.training.weights import device
-
-    context = Context(job.capability, job.beside, job.reward_models, device())
-    settings = job.settings
-    return Judge(
-        job.rewards, context, timeout_seconds=settings.reward_timeout_seconds,
-        failure_budget=settings.reward_failure_budget, say=say, while_waiting=RUN.tell,
-    )  # fmt: skip

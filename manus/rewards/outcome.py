@@ -7,7 +7,7 @@ from collections.abc import Callable
 from numbers import Real
 from typing import NamedTuple
 
-from manus.data.literals import shortened
+from manus.data.forms.literals import shortened
 
 LONGEST_REASON_CHARACTERS = 200
 

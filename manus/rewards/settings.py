@@ -12,7 +12,7 @@ from manus.discovery import discovered
 from manus.errors import InputError, did_you_mean
 from manus.rewards import verifiers
 from manus.rewards.context import Context, Lookup
-from manus.settings import Frozen
+from manus.settings.frozen import Frozen
 
 LARGEST_WEIGHT = 1e6
 DEFAULT_FAILURE_BUDGET = 0.05

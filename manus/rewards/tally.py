@@ -6,7 +6,7 @@ import copy
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from manus.data.literals import shortened
+from manus.data.forms.literals import shortened
 from manus.errors import RewardError
 from manus.rewards.outcome import Outcome
 

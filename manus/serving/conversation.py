@@ -14,14 +14,14 @@ from transformers import AutoProcessor, AutoTokenizer, StoppingCriteria, Stoppin
 
 from manus.data.sample import MediumKind
 from manus.errors import DataError, InputError, ModelError
-from manus.models.composition import load_model
+from manus.models.detection.modalities import OMNI
 from manus.models.generation import at_random, greedily, on_device
-from manus.models.media import layout_of
-from manus.models.modalities import OMNI
+from manus.models.loading.composition import load_model
+from manus.models.loading.precision import device, held_dtype, precision_of
 from manus.models.native.layout import OwnLayout
 from manus.models.omni.layout import SAMPLES_PER_SECOND, MediaLayout
 from manus.models.omni.reading import read_audio, read_image, video_facts
-from manus.training.weights import device, held_dtype, precision_of
+from manus.models.senses.inputs import layout_of
 
 SENSES: dict[MediumKind, str] = {"image": "vision", "video": "video", "audio": "hearing"}
 TOP_P = 0.95

@@ -12,20 +12,20 @@ from typing import Any
 from rich.table import Table
 
 from manus.data.media.files import has_media
-from manus.data.media.intake import Intake
-from manus.data.quarantine import Quarantine
-from manus.data.reading import Reader
-from manus.data.rendering import load_tokenizer
+from manus.data.preparation.media_intake import Intake
+from manus.data.preparation.quarantine import Quarantine
+from manus.data.preparation.reading import Reader
 from manus.data.sample import Sample
 from manus.data.settings import Source
-from manus.data.sources import located_rows
+from manus.data.sources.rows import located_rows
 from manus.errors import DataError
+from manus.evaluation.ablations import ablated
+from manus.evaluation.numbers import percent
 from manus.evaluation.probes import Probe, asked, is_measurable, measure
-from manus.jobs.measuring import ablated
-from manus.models.composition import load_model
-from manus.models.media import layout_of, media_inputs
-from manus.report_summary import percent
-from manus.training.weights import device, held_dtype, precision_of
+from manus.models.loading.composition import load_model
+from manus.models.loading.precision import device, held_dtype, precision_of
+from manus.models.senses.inputs import layout_of, media_inputs
+from manus.models.tokenizer import load_tokenizer
 
 LONGEST_TEXT = 4096  # tokens; only texts without an answer are cut there
 

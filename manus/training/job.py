@@ -8,66 +8,26 @@ from __future__ import annotations
 import json
 import math
 import os
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
-from pathlib import Path
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from manus.data.prepared import write_jsonl
 from manus.errors import InputError
-from manus.files import write_json
+from manus.files import write_json, write_jsonl
 from manus.guards import ranks
 from manus.guards.progress import progress
 from manus.guards.run import RUN
 from manus.training.settings import TrainingSettings
+from manus.training.stage_job import StageJob
 
 if TYPE_CHECKING:
-    from transformers import PreTrainedTokenizerBase, TrainingArguments
+    from transformers import TrainingArguments
 
-    from manus.data.on_the_fly import LiveRows
-    from manus.models.composition import Trained
+    from manus.models.loading.precision import Precision
     from manus.training.loop import Guarded
-    from manus.training.weights import Precision
 
 LOGS_PER_RUN = 200
 # What libraries log of their own running; it differs between two runs that compute the same.
 NOT_OF_THE_TRAINING = ("step_time", "num_tokens", "total_flos", "profiling/")
-
-
-@dataclass(frozen=True, slots=True)
-class StageJob:
-    """What a method needs to train one stage.
-
-    `base` is the base model's folder, `base_name` what the recipe calls it; `start` are the earlier stages it builds on;
-    `work` keeps checkpoints, `staging` takes the results. `capability` is the stage's, by its public name, `beside` the
-    recipe's folder. `live` opens rows that are not prepared, of which a share of `failure_budget` may be bad. `rewards` score answers, some of them by `reward_models`, folders by name. `teacher` is a folder with
-    the stages on top of it.
-    """
-
-    name: str
-    settings: Any
-    base: Path
-    base_name: str
-    start: Sequence[Trained]
-    data: Path
-    max_length: int
-    seed: int
-    work: Path
-    staging: Path
-    capability: str = ""
-    beside: Path = Path()
-    live: Callable[[], LiveRows] | None = None
-    failure_budget: float = 0.0
-    rewards: Sequence[Any] = ()
-    reward_models: Mapping[str, Path] = field(default_factory=dict)
-    teacher: tuple[Path, Sequence[Trained]] | None = None
-
-    @property
-    def tokenizer(self) -> PreTrainedTokenizerBase:
-        """The base's tokenizer, which can render chats."""
-        from manus.data.rendering import load_tokenizer
-
-        return load_tokenizer(self.base)
 
 
 def conduct(job: StageJob, total: int, build: Callable[[list[Any]], Guarded]) -> dict[str, Any]:
@@ -120,7 +80,7 @@ def _of_the_training(entry: dict[str, Any]) -> dict[str, Any]:
 def save(model: Any, job: StageJob) -> None:
     """Write the weights into the staging folder; an adapter names its base as the recipe does, not by a path."""
     if job.settings.adapter == "projectors":
-        from manus.models.projectors import save_projectors
+        from manus.models.senses.projectors import save_projectors
 
         save_projectors(model, job.staging / "projectors")
         return

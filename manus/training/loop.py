@@ -21,26 +21,27 @@ import torch.nn.functional as F
 from transformers import PrinterCallback, Trainer, TrainerCallback, TrainerState
 
 from manus.errors import InputError, ManusError
+from manus.files import bytes_of  # fmt: skip
 from manus.guards import ranks
-from manus.guards.checkpoint import (
+from manus.guards.checkpoint import (  # fmt: skip
     PREFIX,
     STAGING,
     Counters,
-    bytes_of,
     checkpoints,
     counters_of,
     newest_whole,
     remove_leftovers,
     remove_older,
     seal,
-)  # fmt: skip
+)
 from manus.guards.clock import CLOCK
 from manus.guards.memory import Parked
 from manus.guards.progress import Advance
 from manus.guards.run import RUN, Save, Work
-from manus.training.batches import IGNORED, Rows, real_tokens
-from manus.training.beside import Beside
-from manus.training.order import ShuffledBatches, loader, skipping_at_once
+from manus.training.batches.beside import Beside
+from manus.training.batches.order import ShuffledBatches, loader, skipping_at_once
+from manus.training.batches.text import Rows, real_tokens
+from manus.training.labels import IGNORED
 
 # Shapes: B rows, T tokens of a row, K positions before a learned token, V vocabulary.
 

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, PositiveFloat, SerializerFunctionWrapHandler, model_serializer
 
-from manus.settings import Frozen
+from manus.settings.frozen import Frozen
 
 # The upper limits only catch slips of the hand; nothing useful lies near them.
 Count = Annotated[int, Field(ge=1, le=2**31 - 1)]

@@ -12,9 +12,8 @@ from typing import Any
 import pytest
 
 from manus.capabilities import cot, vision_qa
-from manus.data.preparation import prepare
-from manus.data.prepared import read_held_out
-from manus.data.rendering import load_tokenizer
+from manus.data.preparation.in_memory import prepare
+from manus.data.prepared.samples import read_held_out
 from manus.data.sample import SampleKind
 from manus.data.settings import DataSettings, Source
 from manus.errors import Interrupted
@@ -22,13 +21,14 @@ from manus.evaluation.probes import Probe, measure
 from manus.guards.requests import REQUESTS
 from manus.guards.run import RUN
 from manus.guards.settings import GuardSettings
-from manus.jobs.data import reader_of
-from manus.models.composition import Trained, compose
+from manus.jobs.rows import reader_of
+from manus.models.loading.composition import Trained, compose
 from manus.models.omni.layout import MediaLayout
-from manus.recipe import METHODS
+from manus.models.tokenizer import load_tokenizer
+from manus.recipe.recipe import METHODS
+from manus.recipe.stage import Stage
 from manus.rewards.settings import RewardSettings
-from manus.stage import Stage
-from manus.training.job import StageJob
+from manus.training.stage_job import StageJob
 from tests.pico import rows, write_rows
 
 LEARNS = {"epochs": 10, "batch_size": 16, "learning_rate": 5e-3, "precision": "fp32"}

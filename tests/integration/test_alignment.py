@@ -14,12 +14,13 @@ from typing import Any
 import pytest
 import torch
 
-from manus.data.prepared import read_held_out
-from manus.data.rendering import load_tokenizer, render_prompt
+from manus.data.prepared.samples import read_held_out
 from manus.data.sample import Sample, prompt_of
+from manus.data.tokens.rendering import render_prompt
 from manus.evaluation.answers import prefer
-from manus.models.composition import Trained, compose
-from manus.recipe import METHODS
+from manus.models.loading.composition import Trained, compose
+from manus.models.tokenizer import load_tokenizer
+from manus.recipe.recipe import METHODS
 from manus.rewards.judge import Scores
 from tests.integration.stage import job, measured, prepared, trained
 from tests.pico import pairs, pretrained, rows, undecided
@@ -99,10 +100,10 @@ def test_the_reference_is_the_model_that_the_stage_started_from(
 
 
 def test_a_chain_of_three_methods_is_the_base_with_all_three(base: Path, prompts: Path, tmp_path: Path) -> None:
-    from manus.models.adapters import adapted
-    from manus.models.composition import load_model
-    from manus.models.merge_settings import MergeSettings
-    from manus.models.merging import merge
+    from manus.models.loading.adapters import adapted
+    from manus.models.loading.composition import load_model
+    from manus.models.merging.merge import merge
+    from manus.models.merging.settings import MergeSettings
 
     chats = prepared(base, tmp_path / "chats", rows("first", 100))
     data = prepared(base, tmp_path / "pairs", pairs("first", 100), kind="preference")
@@ -188,8 +189,8 @@ class Luck:
 def test_rewards_that_say_nothing_teach_nothing(
     base: Path, prompts: Path, tmp_path: Path, method: str, settings: dict[str, Any], value: float | None
 ) -> None:
-    from manus.training.ppo import train_ppo
-    from manus.training.reinforcement import train_grpo
+    from manus.training.trainers.grpo import train_grpo
+    from manus.training.trainers.ppo import train_ppo
 
     order = job(base, prompts, tmp_path / "s", method, **settings)
     {"grpo": train_grpo, "ppo": train_ppo}[method](order, Luck(value))  # type: ignore[arg-type]

@@ -12,18 +12,18 @@ import pytest
 from ruamel.yaml import YAML
 
 from manus import capabilities
-from manus.data.preparation import prepare
-from manus.data.prepared import read_jsonl
-from manus.data.rendering import load_tokenizer
+from manus.data.preparation.in_memory import prepare
 from manus.data.sample import SampleKind
 from manus.errors import RecipeError
-from manus.jobs.data import reader_of
-from manus.models.composition import Trained, compose
+from manus.files import read_jsonl
+from manus.jobs.rows import reader_of
+from manus.models.loading.composition import Trained, compose
 from manus.models.omni.layout import MediaLayout
-from manus.recipe import CAPABILITIES, GENERATORS, METHODS, Stage, read_recipe
-from manus.recipe_fields import has_senses
-from manus.suitability import refusal
-from manus.training.job import StageJob
+from manus.models.tokenizer import load_tokenizer
+from manus.recipe.known import has_senses
+from manus.recipe.recipe import CAPABILITIES, GENERATORS, METHODS, Stage, read_recipe
+from manus.recipe.suitability import refusal
+from manus.training.stage_job import StageJob
 from tests.pico import untrained, write_rows
 from tests.pico_omni import with_senses
 

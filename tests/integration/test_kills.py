@@ -65,7 +65,7 @@ KINDS = {"cpt": "text", "dpo": "preference", "orpo": "preference", "grpo": "prom
 # Children are forked from a server that has imported the libraries: a start costs a fraction of a second.
 processes = multiprocessing.get_context("forkserver")
 processes.set_forkserver_preload(
-    ["manus.training.preference", "manus.training.reinforcement", "manus.training.ppo", "manus.training.distillation",
+    ["manus.training.trainers.preference", "manus.training.trainers.grpo", "manus.training.trainers.ppo", "manus.training.trainers.distillation",
      "tests.integration.stage"]
 )  # fmt: skip
 
@@ -75,7 +75,7 @@ def train(base: Path, data: Path, folder: Path, method: str, settings: dict[str,
     from manus.guards.requests import REQUESTS
     from manus.guards.run import RUN
     from manus.guards.settings import GuardSettings
-    from manus.recipe import METHODS as BUILT
+    from manus.recipe.recipe import METHODS as BUILT
 
     REQUESTS.listen()
     order = job(base, data, folder, method, teacher=(base, ()), **settings)

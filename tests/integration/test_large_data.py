@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from manus.capabilities import cot
-from manus.data.preparation import prepare
-from manus.data.rendering import load_tokenizer
+from manus.data.preparation.in_memory import prepare
 from manus.data.settings import DataSettings, Source
+from manus.models.tokenizer import load_tokenizer
 from tests.integration.stage import job, stopped
 from tests.pico import rows, write_rows
 

@@ -13,9 +13,9 @@ import torch
 from peft import PeftModel
 from transformers import Trainer, TrainerCallback
 
-from manus.data.rendering import load_tokenizer
-from manus.models.composition import compose
-from manus.recipe import METHODS
+from manus.models.loading.composition import compose
+from manus.models.tokenizer import load_tokenizer
+from manus.recipe.recipe import METHODS
 from tests.integration.stage import job, prepared, rows
 from tests.pico import pairs
 

@@ -10,7 +10,7 @@ import torch
 from safetensors.torch import load_file
 
 from manus.methods import lora
-from manus.models.composition import compose
+from manus.models.loading.composition import compose
 from tests.integration.stage import job, measured, prepared, rows, trained
 
 

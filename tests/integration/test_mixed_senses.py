@@ -16,20 +16,21 @@ import pytest
 import torch
 
 from manus.data.media.files import MEDIA_BIN, MEDIA_TABLE, MediaFiles
-from manus.data.prepared import PreparedSamples
+from manus.data.prepared.samples import PreparedSamples
 from manus.errors import DataError, ManusError
 from manus.guards.run import RUN
 from manus.guards.settings import GuardSettings
-from manus.models.composition import compose
-from manus.models.media import media_inputs
-from manus.models.media_inputs import MediaInputs
-from manus.models.projectors import language_model_of
-from manus.recipe import METHODS
-from manus.training.batches import IGNORED, FlatCollator
-from manus.training.job import StageJob
+from manus.models.loading.composition import compose
+from manus.models.senses.inputs import media_inputs
+from manus.models.senses.omni_inputs import MediaInputs
+from manus.models.senses.projectors import language_model_of
+from manus.recipe.recipe import METHODS
+from manus.training.batches.media import MediaCollator, MediaRows, Row, by_senses
+from manus.training.batches.text import FlatCollator
+from manus.training.labels import IGNORED
 from manus.training.loop import StageTrainer
-from manus.training.media_batches import MediaCollator, MediaRows, Row, by_senses
-from manus.training.supervised import shown_by
+from manus.training.stage_job import StageJob
+from manus.training.trainers.supervised import shown_by
 from tests.integration.stage import job, prepared_with_media, stopped
 from tests.pico_omni import with_senses
 

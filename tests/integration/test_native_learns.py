@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from manus.capabilities import hearing, vision_qa
-from manus.data.prepared import read_held_out
+from manus.data.prepared.samples import read_held_out
 from manus.evaluation.probes import Probe
 from manus.models.native.inputs import OwnInputs
 from manus.models.native.layout import OwnLayout

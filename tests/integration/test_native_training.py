@@ -11,19 +11,19 @@ import torch
 from transformers import AutoModelForMultimodalLM, AutoProcessor
 
 from manus.capabilities import vision_qa
-from manus.data.prepared import open_samples, read_held_out
+from manus.data.prepared.samples import open_samples, read_held_out
 from manus.evaluation.answers import answer
 from manus.evaluation.probes import Probe, measure
-from manus.models.composition import compose, load_model
-from manus.models.folders import copy_tokenizer
-from manus.models.merge_settings import MergeSettings
-from manus.models.merging import merge
+from manus.models.loading.composition import compose, load_model
+from manus.models.loading.folders import copy_tokenizer
+from manus.models.merging.merge import merge
+from manus.models.merging.settings import MergeSettings
 from manus.models.native.inputs import OwnInputs
 from manus.models.native.processor import load_processor
-from manus.training.batches import PaddedCollator
-from manus.training.head import learn_by_parts
-from manus.training.media_batches import MediaRows, OwnCollator
-from manus.training.supervised import an_example
+from manus.training.batches.media import MediaRows, OwnCollator
+from manus.training.batches.text import PaddedCollator
+from manus.training.kernels.head import learn_by_parts
+from manus.training.trainers.supervised import an_example
 from tests.integration.stage import job, stopped, trained
 from tests.native_data import plain_row, prepared, row
 from tests.pico_native_more import EVERY, made

@@ -16,7 +16,7 @@ import torch
 from PIL import Image
 from transformers import AutoProcessor
 
-from manus.models.composition import load_model
+from manus.models.loading.composition import load_model
 from tests.unit.models.omni import small
 
 WORDS = ["a", "b", "c", "d"]

@@ -13,13 +13,13 @@ import numpy as np
 import pytest
 
 from manus.capabilities import cot
-from manus.data.on_the_fly import LiveRows, describe, open_rows
-from manus.data.rendering import load_tokenizer
+from manus.data.preparation.while_training import LiveRows, describe, open_rows
 from manus.data.settings import DataSettings, Source
 from manus.errors import DataError, ManusError
-from manus.models.composition import Trained
-from manus.recipe import METHODS
-from manus.training.job import StageJob
+from manus.models.loading.composition import Trained
+from manus.models.tokenizer import load_tokenizer
+from manus.recipe.recipe import METHODS
+from manus.training.stage_job import StageJob
 from tests.integration.stage import job, measured, stopped
 from tests.pico import rows, write_rows
 
@@ -95,7 +95,7 @@ def test_the_order_is_shuffled_over_all_rows(pico_base: Path, tmp_path: Path, mo
 
 def test_bad_rows_count_while_training(pico_base: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The bad rows lie where nobody looked before."""
-    monkeypatch.setattr("manus.data.on_the_fly.ROWS_SAMPLED", 1)
+    monkeypatch.setattr("manus.data.preparation.while_training.ROWS_SAMPLED", 1)
     live = described(pico_base, tmp_path / "data", [*rows("first", 100), *[BAD] * 20], held_out=2, failure_budget=0.5)
     order = job(pico_base, tmp_path / "data", tmp_path / "run", "lora", epochs=1, batch_size=10)
     with pytest.raises(DataError, match="no assistant turn"):

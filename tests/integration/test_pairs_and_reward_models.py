@@ -10,17 +10,17 @@ import pytest
 import torch
 
 from manus.capabilities import cot
-from manus.data.prepared import PAIRS, read_arrow
+from manus.data.prepared.samples import PAIRS, read_arrow
 from manus.data.settings import OnPolicySettings
 from manus.errors import DataError, Interrupted
 from manus.guards.requests import REQUESTS
-from manus.recipe_fields import RewardModelSettings
+from manus.recipe.fields import RewardModelSettings
 from manus.rewards.context import Context
 from manus.rewards.judge import Judge
 from manus.rewards.settings import RewardSettings
-from manus.training.job import StageJob
-from manus.training.on_policy import ANSWERED, make_pairs
-from manus.training.reward_model import train_reward_model
+from manus.training.rollouts.on_policy import ANSWERED, make_pairs
+from manus.training.stage_job import StageJob
+from manus.training.trainers.reward_model import train_reward_model
 from tests.integration.stage import job, prepared, rows
 from tests.pico import pairs
 

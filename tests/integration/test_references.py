@@ -9,8 +9,8 @@ import pytest
 import torch
 from safetensors import safe_open
 
-from manus.models.composition import Trained, compose, load_model
-from manus.training.job import StageJob
+from manus.models.loading.composition import Trained, compose, load_model
+from manus.training.stage_job import StageJob
 from tests.integration.stage import job, prepared_with_media, stopped
 from tests.pico_omni import encoders
 from tests.unit.models.omni import small

@@ -15,15 +15,15 @@ import torch
 from PIL import Image, ImageDraw
 
 from manus.capabilities import omni, vision_qa
-from manus.data.preparation import prepare
-from manus.data.prepared import read_held_out
-from manus.data.rendering import load_tokenizer
+from manus.data.preparation.in_memory import prepare
+from manus.data.prepared.samples import read_held_out
 from manus.data.settings import DataSettings, Source
 from manus.evaluation.ablations import measure_ablated
 from manus.evaluation.probes import Probe, measure
-from manus.models.composition import Trained, compose
-from manus.models.media_inputs import MediaInputs
+from manus.models.loading.composition import Trained, compose
 from manus.models.omni.layout import MediaLayout
+from manus.models.senses.omni_inputs import MediaInputs
+from manus.models.tokenizer import load_tokenizer
 from tests.integration.stage import trained
 from tests.pico_omni import with_senses
 

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 import torch
 
-from manus.models.composition import compose, load_model
-from manus.models.folders import copy_tokenizer
+from manus.models.loading.composition import compose, load_model
+from manus.models.loading.folders import copy_tokenizer
 from tests.integration.stage import prepared, trained
 from tests.pico import pairs, rows
 from tests.pico_native import llava, made

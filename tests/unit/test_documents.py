@@ -15,15 +15,15 @@ import pytest
 from ruamel.yaml import YAML
 
 from manus import capabilities, methods
-from manus.data.forms import as_text
-from manus.data.media.forms import as_media_messages
+from manus.data.forms.media import as_media_messages
+from manus.data.forms.messages import as_text
+from manus.data.forms.pairs import read_pair
+from manus.data.forms.prompts import read_prompt
 from manus.data.media.references import media_columns
-from manus.data.preferences import read_pair
-from manus.data.prompts import read_prompt
 from manus.data.sample import RowError
 from manus.discovery import discovered
-from manus.recipe import CAPABILITIES, GENERATORS, METHODS, read_recipe
-from manus.recipe_fields import Header
+from manus.recipe.fields import Header
+from manus.recipe.recipe import CAPABILITIES, GENERATORS, METHODS, read_recipe
 from manus.rewards import verifiers
 from manus.rewards.context import Context
 from manus.rewards.settings import RewardSettings, known_verifiers

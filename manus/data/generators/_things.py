@@ -9,7 +9,7 @@ from typing import Annotated, NamedTuple, Self
 from pydantic import AfterValidator, Field, model_validator
 
 from manus.data.generators._pictures import SHAPES, rgb
-from manus.settings import Frozen
+from manus.settings.frozen import Frozen
 
 COLOURS = ("red", "green", "blue", "yellow", "purple", "orange", "white")
 

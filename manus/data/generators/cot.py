@@ -18,8 +18,8 @@ from typing import Any
 
 from pydantic import Field
 
-from manus.data.distinct import distinct_rows
-from manus.settings import Frozen
+from manus.data.generators._distinct import distinct_rows
+from manus.settings.frozen import Frozen
 
 VERSION = 1
 SAMPLE_KINDS = ("messages", "prompt")

@@ -23,12 +23,12 @@ from typing import Annotated, Any, Literal
 from PIL import Image
 from pydantic import AfterValidator, Field
 
-from manus.data.distinct import distinct_rows
-from manus.data.emoji_package import CATEGORIES, Emoji, emoji
+from manus.data.forms.media import ASKED_OF
+from manus.data.generators._distinct import distinct_rows
+from manus.data.generators._emoji_package import CATEGORIES, Emoji, emoji
 from manus.data.generators._pictures import canvas, image_row
 from manus.data.generators._things import known_colour, with_article
-from manus.data.media.forms import ASKED_OF
-from manus.settings import Frozen
+from manus.settings.frozen import Frozen
 
 VERSION = 1
 SAMPLE_KINDS = ("messages", "prompt")

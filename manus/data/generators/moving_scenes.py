@@ -23,11 +23,11 @@ from typing import Annotated, Any, Literal, Self
 from PIL import Image
 from pydantic import Field, model_validator
 
-from manus.data.distinct import distinct_rows
+from manus.data.forms.media import ASKED_OF
 from manus.data.generators._clips import mp4
+from manus.data.generators._distinct import distinct_rows
 from manus.data.generators._pictures import Turn, canvas, draw_shape, media_row
 from manus.data.generators._things import Palette, Thing, pair, with_article
-from manus.data.media.forms import ASKED_OF
 
 VERSION = 1
 SAMPLE_KINDS = ("messages", "prompt")

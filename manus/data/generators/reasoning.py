@@ -22,9 +22,9 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
-from manus.data.distinct import distinct_rows
+from manus.data.generators._distinct import distinct_rows
 from manus.errors import DataError, did_you_mean
-from manus.settings import Frozen
+from manus.settings.frozen import Frozen
 
 VERSION = 1
 SAMPLE_KINDS = ("messages", "prompt")

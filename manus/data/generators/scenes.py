@@ -23,10 +23,10 @@ from typing import Annotated, Any, Literal
 from PIL import Image
 from pydantic import Field
 
-from manus.data.distinct import distinct_rows
+from manus.data.forms.media import ASKED_OF
+from manus.data.generators._distinct import distinct_rows
 from manus.data.generators._pictures import SHAPES, Turn, canvas, draw_shape, image_row
 from manus.data.generators._things import Palette, Thing, pair, plural, with_article, without_repeats
-from manus.data.media.forms import ASKED_OF
 
 VERSION = 1
 SAMPLE_KINDS = ("messages", "prompt")

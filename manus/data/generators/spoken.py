@@ -8,7 +8,7 @@
 - `who`, `deed`, `character`: the noun, the verb or the adjective of a short sentence: "doctor", "sings", "old"
 
 Training and held-out rows share words and the way sentences are built, never a sentence or a sum: which of the two one
-belongs to is decided by its digest. Both voices speak on both sides. What is spoken is cached (`manus.data.speech`).
+belongs to is decided by its digest. Both voices speak on both sides. What is spoken is cached (`manus.data.generators._speech`).
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, model_validator
 
-from manus.data.distinct import distinct_rows
+from manus.data.forms.media import ASKED_OF
+from manus.data.generators._distinct import distinct_rows
 from manus.data.generators._pictures import Turn, media_row
-from manus.data.media.forms import ASKED_OF
-from manus.data.speech import Voice, spoken
-from manus.settings import Frozen
+from manus.data.generators._speech import Voice, spoken
+from manus.settings.frozen import Frozen
 
 VERSION = 1
 SAMPLE_KINDS = ("messages", "prompt")

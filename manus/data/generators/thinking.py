@@ -22,9 +22,9 @@ from typing import Any, Literal
 
 from pydantic import Field
 
-from manus.data.distinct import distinct_rows
-from manus.data.thought_format import render_thought
-from manus.settings import Frozen
+from manus.data.forms.thought_format import render_thought
+from manus.data.generators._distinct import distinct_rows
+from manus.settings.frozen import Frozen
 
 VERSION = 1
 SAMPLE_KINDS = ("messages", "prompt")

@@ -14,10 +14,10 @@ from typing import Any
 
 from pydantic import Field
 
-from manus.data.distinct import distinct_rows
+from manus.data.forms.tool_format import NO_FUNCTION_FITS
+from manus.data.generators._distinct import distinct_rows
 from manus.data.generators._functions import HELD_OUT, TRAIN, Function
-from manus.data.tool_format import NO_FUNCTION_FITS
-from manus.settings import Frozen
+from manus.settings.frozen import Frozen
 
 VERSION = 1
 SAMPLE_KINDS = ("messages", "prompt")

@@ -11,7 +11,7 @@ from manus.data.media.errors import MediaError
 from manus.data.media.expansion import Layout
 from manus.data.media.files import UNNAMED, window
 from manus.data.sample import MediumKind
-from manus.data.workers import processors, side_by_side
+from manus.guards.workers import processors, side_by_side
 
 LONGEST_AUDIO_SECONDS = 30.0  # where no layout says how much its encoder hears at once
 CHECKED_TIMES = 3  # frames that are looked at where no layout says which ones are used

@@ -11,7 +11,7 @@ from manus.data.sample import NEVER_WRITTEN, PLACEHOLDERS, Medium, Message, RowE
 
 if TYPE_CHECKING:
     from manus.data.media.ablation import MediaReader
-    from manus.data.rendering import Tokens
+    from manus.data.sample import Tokens
 
 
 class Layout(Protocol):

@@ -9,14 +9,14 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any, Literal
 
-from manus.artifact import key_of
-from manus.digests import Digests
 from manus.discovery import discovered
 from manus.errors import InputError, ModelError
-from manus.models.base import HUB_ID, commit_of
+from manus.hub import HUB_ID, commit_of
 from manus.models.encoders.ctranslate2 import read_name
 from manus.models.encoders.families import why_unfit
 from manus.models.encoders.settings import PACKAGE, TRAINED, TRAINED_PACKAGE, TRAINED_REQUIRED, Sense
+from manus.store.digests import Digests
+from manus.store.keys import key_of
 
 Kind = Literal["hub", "folder", "package", "trained"]
 CONFIG, CTRANSLATE2 = "config.json", "model.bin"

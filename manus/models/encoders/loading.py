@@ -15,7 +15,7 @@ from transformers import AutoConfig, PreTrainedConfig, PreTrainedModel
 
 from manus.errors import ModelError
 from manus.models.encoders.families import FAMILIES, why_unfit
-from manus.models.folders import weight_files
+from manus.models.loading.folders import weight_files
 
 UNREAD = re.compile(r"(^|\.)(pooler|head)\.")  # a classifier's checkpoint lacks it, and nothing here reads it
 IN_WHISPER = re.compile(r"^(model\.)?encoder\.")

@@ -16,7 +16,7 @@ from transformers import PreTrainedModel, WhisperFeatureExtractor
 from manus.discovery import discovered
 from manus.errors import ModelError
 from manus.guards.run import RUN
-from manus.models.base import unreachable
+from manus.hub import unreachable
 from manus.models.encoders.families import FAMILIES, why_unfit
 from manus.models.encoders.finding import CONFIG, CTRANSLATE2, PREPARERS, Encoder
 from manus.models.encoders.loading import load_encoder, model_type_of, weights_digest

@@ -10,8 +10,8 @@ from pydantic import AfterValidator, Field
 
 from manus.discovery import discovered
 from manus.errors import ModelError, did_you_mean, nearest
-from manus.models.base import HUB_ID
-from manus.settings import Frozen
+from manus.hub import HUB_ID
+from manus.settings.frozen import Frozen
 
 Sense = Literal["vision", "audio_input", "audio_output", "vision_output", "video_output"]
 DEFAULT = "default"

@@ -20,8 +20,8 @@ from PIL import Image
 from transformers import PreTrainedTokenizerBase
 
 from manus.data.media.ablation import MediaReader
-from manus.data.rendering import encode
 from manus.data.sample import PLACEHOLDER, PLACEHOLDERS, Medium, MediumKind, Message, RowError
+from manus.data.tokens.rendering import encode
 from manus.models.native.processor import fitted_tokenizer, load_processor
 from manus.models.omni.layout import SAMPLES_PER_SECOND, MediaLayout
 

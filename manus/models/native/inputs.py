@@ -10,8 +10,8 @@ from typing import Any, ClassVar
 import torch
 
 from manus.data.media.files import MediaFiles
-from manus.data.rendering import render_prompt
 from manus.data.sample import Medium, Message
+from manus.data.tokens.rendering import render_prompt
 from manus.models.generation import left_padded
 from manus.models.native.layout import OwnLayout
 

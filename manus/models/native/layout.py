@@ -16,8 +16,8 @@ import torch
 from PIL import Image
 
 from manus.data.media.ablation import MediaReader
-from manus.data.rendering import Tokens, encode, marked, render_prompt, written
-from manus.data.sample import MediumKind, RowError, Sample
+from manus.data.sample import MediumKind, RowError, Sample, Tokens
+from manus.data.tokens.rendering import encode, marked, render_prompt, written
 from manus.errors import ModelError
 from manus.models.native.asking import OF_TOKENS, Decoded, OwnProcessor
 from manus.models.omni.layout import TOLERATED_SECONDS

@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from manus.models import transformers_source
-from manus.models.modalities import OMNI, transformers_modalities
+from manus.models.detection import transformers_source
+from manus.models.detection.modalities import OMNI, transformers_modalities
 
 TABLE = "MODEL_FOR_MULTIMODAL_LM_MAPPING_NAMES"
 TAKEN_IN = ("vision", "video", "audio_in")

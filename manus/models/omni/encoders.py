@@ -73,7 +73,7 @@ def _referenced_folder(sense: str, reference: Mapping[str, Any]) -> Path:
         return folder
     from huggingface_hub import snapshot_download
 
-    from manus.models.base import MODEL_FILES, unreachable
+    from manus.hub import MODEL_FILES, unreachable
 
     name, revision = reference["hub"], reference.get("revision")
     try:

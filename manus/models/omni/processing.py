@@ -20,11 +20,7 @@ from transformers.processing_utils import ProcessorMixin
 
 from manus.data.sample import PLACEHOLDER, PLACEHOLDERS, Facts, MediumKind
 from manus.models.omni.configuration import ManusOmniConfig
-from manus.models.omni.layout import (
-    SAMPLES_PER_POSITION,
-    SAMPLES_PER_SECOND,
-    MediaLayout,
-)  # fmt: skip
+from manus.models.omni.layout import SAMPLES_PER_POSITION, SAMPLES_PER_SECOND, MediaLayout  # fmt: skip
 from manus.models.omni.parts import plain
 from manus.models.omni.reading import read_audio, read_frames, read_image, video_facts
 

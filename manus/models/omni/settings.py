@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pydantic import Field
 
-from manus.settings import Frozen
+from manus.settings.frozen import Frozen
 
 
 class OmniSettings(Frozen):

@@ -9,7 +9,7 @@ from manus import capabilities
 from manus.data.sample import Sample
 from manus.discovery import discovered
 from manus.rewards.context import Context, Lookup
-from manus.settings import Frozen
+from manus.settings.frozen import Frozen
 
 VERSION = 1
 NEEDS_TRUST = False

@@ -6,10 +6,10 @@ from collections.abc import Callable
 
 from pydantic import Field
 
+from manus.data.forms.thought_format import spoken_part
 from manus.data.sample import Sample
-from manus.data.thought_format import spoken_part
 from manus.rewards.context import Context
-from manus.settings import Frozen
+from manus.settings.frozen import Frozen
 
 VERSION = 1
 NEEDS_TRUST = False

@@ -13,11 +13,11 @@ from typing import Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from manus.data.literals import read_first
+from manus.data.forms.literals import read_first
+from manus.data.forms.thought_format import split_thought, spoken_part
 from manus.data.sample import Sample
-from manus.data.thought_format import split_thought, spoken_part
 from manus.rewards.context import Context
-from manus.settings import Frozen
+from manus.settings.frozen import Frozen
 
 VERSION = 1
 NEEDS_TRUST = False

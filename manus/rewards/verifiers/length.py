@@ -13,10 +13,10 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
+from manus.data.forms.thought_format import spoken_part
 from manus.data.sample import Sample
-from manus.data.thought_format import spoken_part
 from manus.rewards.context import Context
-from manus.settings import Frozen
+from manus.settings.frozen import Frozen
 
 VERSION = 1
 NEEDS_TRUST = False

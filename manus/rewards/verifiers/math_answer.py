@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from manus.data.forms.thought_format import spoken_part
 from manus.data.sample import Sample
-from manus.data.thought_format import spoken_part
-from manus.evaluation.verifiers import math_answer
+from manus.evaluation.scorers import math_answer
 from manus.rewards.context import Context
-from manus.settings import Frozen
+from manus.settings.frozen import Frozen
 
 VERSION = 1
 NEEDS_TRUST = False

@@ -20,10 +20,10 @@ from typing import Any
 from pydantic import Field
 
 from manus.data.sample import Sample, prompt_of
-from manus.data.settings import Text
 from manus.errors import InputError, did_you_mean
 from manus.rewards.context import Context, Lookup
-from manus.settings import Frozen
+from manus.settings.frozen import Frozen
+from manus.settings.words import Text
 
 VERSION = 1
 NEEDS_TRUST = True

@@ -13,12 +13,12 @@ from typing import Any
 from pydantic import Field
 
 from manus.data.sample import Message, Sample, prompt_of
-from manus.data.settings import Count, Text
-from manus.digests import Digests
 from manus.errors import ModelError
 from manus.models.base import Base, find_base, local_folder
 from manus.rewards.context import Context, Lookup
-from manus.settings import Frozen
+from manus.settings.frozen import Frozen
+from manus.settings.words import Count, Text
+from manus.store.digests import Digests
 
 VERSION = 1
 NEEDS_TRUST = False
@@ -91,7 +91,7 @@ def _loaded(folder: Path, device: str) -> tuple[Any, Any]:
     from safetensors import SafetensorError
     from transformers import AutoModelForSequenceClassification
 
-    from manus.data.rendering import load_tokenizer
+    from manus.models.tokenizer import load_tokenizer
 
     tokenizer: Any = load_tokenizer(folder)
     tokenizer.padding_side, tokenizer.truncation_side = "right", "left"

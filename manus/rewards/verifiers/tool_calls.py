@@ -9,7 +9,7 @@ from pydantic import Field
 from manus.capabilities import tools
 from manus.data.sample import Sample
 from manus.rewards.context import Context
-from manus.settings import Frozen
+from manus.settings.frozen import Frozen
 
 VERSION = 1
 NEEDS_TRUST = False

@@ -7,9 +7,9 @@ import json
 import pytest
 
 from manus.capabilities import tools
+from manus.data.forms.tool_format import NO_FUNCTION_FITS, parse_calls
+from manus.data.forms.tool_schemas import tools_within
 from manus.data.sample import RowError
-from manus.data.tool_format import NO_FUNCTION_FITS, parse_calls
-from manus.data.tool_schemas import tools_within
 
 XLAM = {
     "id": 0,

@@ -18,7 +18,7 @@ from transformers import (
     Qwen2ForCausalLM,
 )
 
-from manus.models.composition import Trained
+from manus.models.loading.composition import Trained
 
 VOCABULARY = 200
 PROMPTS = [[1, 5, 9, 13], [7], list(range(2, 60)), [199, 0, 3]]

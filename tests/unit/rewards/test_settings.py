@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 from pydantic import TypeAdapter, ValidationError
 
-from manus.digests import Digests
 from manus.errors import InputError
 from manus.rewards.context import Context, Lookup
 from manus.rewards.settings import Rewards, RewardSettings, cannot_score, identity
+from manus.store.digests import Digests
 
 REWARDS = TypeAdapter(Rewards)
 

@@ -16,7 +16,7 @@ import torch
 from PIL import Image
 from rich.console import Console
 
-from manus import cli
+from manus.cli import app as cli
 from manus.errors import InputError
 from tests.unit.models.omni import small
 
@@ -91,7 +91,7 @@ def test_one_question_about_all_media(models: dict[str, Path], media: dict[str, 
 def test_a_text_model_answers_as_generate_does(models: dict[str, Path], run: Run) -> None:
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
-    from manus.training.weights import held_dtype, precision_of
+    from manus.models.loading.precision import held_dtype, precision_of
 
     dtype = held_dtype(precision_of("auto"))
     model = AutoModelForCausalLM.from_pretrained(models["text"], dtype=dtype)

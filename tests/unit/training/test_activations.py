@@ -11,9 +11,10 @@ import pytest
 import torch
 from transformers import LlamaConfig, LlamaForCausalLM
 
+from manus.estimate.memory import kept_bytes, must_checkpoint
 from manus.methods import grpo, lora, sft
 from manus.training import activations
-from manus.training.activations import checkpointing, kept_bytes, must_checkpoint, tokens_at_once
+from manus.training.activations import checkpointing, tokens_at_once
 
 GB = 10**9
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image
 
-from manus.data.emoji_package import CATEGORIES, Emoji
+from manus.data.generators._emoji_package import CATEGORIES, Emoji
 from manus.data.generators.emoji import of_side as of_side
 from manus.models.encoders.trained._labelled import SIZE_PIXELS
 

@@ -10,11 +10,11 @@ from pathlib import Path
 import torch
 
 from manus.errors import ManusError
+from manus.files import bytes_of
 from manus.guards.checkpoint import (
     PREFIX,
     STAGING,
     Counters,
-    bytes_of,
     checkpoints,
     newest_whole,
     remove_leftovers,

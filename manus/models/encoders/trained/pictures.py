@@ -15,7 +15,7 @@ from pathlib import Path
 from statistics import fmean
 from typing import TYPE_CHECKING, Any
 
-from manus.data import emoji_package
+from manus.data.generators import _emoji_package as emoji_package
 from manus.models.encoders.trained import _emoji_pictures, _labelled, scenes
 
 if TYPE_CHECKING:

@@ -8,15 +8,16 @@ from typing import Any
 import numpy as np
 import pytest
 
+from manus.data.forms.media import as_media_messages
 from manus.data.media import video
 from manus.data.media.files import MediaFiles
-from manus.data.media.forms import as_media_messages
 from manus.data.media.segments import rows_of_parts
-from manus.data.prepared import PreparedSamples, read_jsonl
+from manus.data.prepared.samples import PreparedSamples
 from manus.data.sample import RowError
+from manus.files import read_jsonl
 from tests.unit.data.media import corpus
 from tests.unit.data.media.corpus import tone, wav
-from tests.unit.data.media.test_media_preparation import marked, prepared, source_of
+from tests.unit.data.preparation.test_media_intake import marked, prepared, source_of
 
 SAID = [(0.0, 2.0, "one"), (2.0, 3.5, " two\nand more "), (3.5, 4.0, ""), (4.0, 9.0, "three")]
 SEGMENTS = [{"id": n, "start": begin, "end": end, "text": text} for n, (begin, end, text) in enumerate(SAID)]

@@ -11,7 +11,7 @@ import torch
 from PIL import Image
 from transformers import Idefics2ImageProcessorPil, Idefics2Processor
 
-from manus.data.media.intake import refuse_unmeant
+from manus.data.preparation.media_intake import refuse_unmeant
 from manus.data.sample import RowError, Sample
 from manus.errors import ModelError
 from manus.models.native.layout import OwnLayout

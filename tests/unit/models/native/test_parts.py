@@ -9,7 +9,7 @@ import torch
 from transformers import LlamaConfig, LlamaForCausalLM
 
 from manus.errors import ModelError
-from manus.models.composition import load_model
+from manus.models.loading.composition import load_model
 from manus.models.native.parts import is_native, keep_encoders, parts_of, spared
 from tests.pico_native_more import EVERY, made
 

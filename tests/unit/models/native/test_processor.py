@@ -10,9 +10,10 @@ import pytest
 from tokenizers.processors import TemplateProcessing
 from transformers import AutoProcessor
 
-from manus.data.rendering import load_tokenizer, render, render_prompt
+from manus.data.tokens.rendering import render, render_prompt
 from manus.errors import ModelError
 from manus.models.native.processor import load_processor
+from manus.models.tokenizer import load_tokenizer
 from tests.pico_native import made
 
 ASKED: list[dict[str, Any]] = [{"role": "user", "content": "How many?"}, {"role": "assistant", "content": "Two."}]

@@ -9,7 +9,7 @@ import pytest
 
 from manus.models.base import Base
 from manus.models.native.recognising import own_senses
-from manus.models.senses import kept, senses_of
+from manus.models.senses.settings import kept, senses_of
 
 
 @pytest.mark.parametrize(

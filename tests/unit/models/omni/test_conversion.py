@@ -23,8 +23,8 @@ from transformers import (
 )
 
 from manus.errors import ModelError
-from manus.models.composition import load_model
-from manus.models.detect import detect
+from manus.models.detection.detect import detect
+from manus.models.loading.composition import load_model
 from manus.models.omni.conversion import assemble
 from manus.models.omni.settings import OmniSettings
 

@@ -10,7 +10,7 @@ from safetensors.torch import load_file
 from small import TEXT, VISION, film, omni, picture, sound, text_model, vision_encoder, whisper
 from transformers import AutoModel, AutoModelForCausalLM, AutoProcessor
 
-from manus.models.composition import load_model
+from manus.models.loading.composition import load_model
 
 TEXT_ONLY = "what do you see"
 QUESTION = "<|im_start|>user\n<|image|>and<|video|>and<|audio|>what<|im_end|>\n"

@@ -11,13 +11,13 @@ from small import film, omni, picture, sound
 from transformers import AutoModelForCausalLM, AutoProcessor, QuantoConfig
 from trl.trainer.utils import add_fused_lm_head
 
-from manus.models.composition import Trained, compose, load_model
-from manus.models.merge_settings import MergeSettings
-from manus.models.merging import merge
+from manus.models.loading.composition import Trained, compose, load_model
+from manus.models.merging.merge import merge
+from manus.models.merging.settings import MergeSettings
 from manus.models.omni.features import shares
 from manus.models.omni.quantisation import SPARED, sparing_senses
-from manus.training.attention import boundaries, keep_samples_apart
-from manus.training.head import learn_by_parts
+from manus.training.kernels.attention import boundaries, keep_samples_apart
+from manus.training.kernels.head import learn_by_parts
 from manus.training.weights import in_4_bits
 
 LINEAR = r"language_model\..*(q|k|v|o|gate|up|down)_proj"

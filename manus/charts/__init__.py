@@ -1,0 +1,1 @@
+"""How anything is drawn, for jobs and report alike."""

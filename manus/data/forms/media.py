@@ -1,0 +1,210 @@
+"""Recognises the shapes of rows with media that users already have. Opens no file, knows nothing of capabilities.
+
+| shape | columns |
+|---|---|
+| chat (transformers, OpenAI) | `messages` whose `content` is a list of parts: text, image, video, audio |
+| chat (TRL) | the same with bare parts `{"type": "image"}`, and `images` |
+| LLaVA | `conversations` with `<image>`, `<video>`, `<audio>` marks, and `image`, `video`, `audio` |
+| the Cauldron | `images`, `texts` of `user`, `assistant`: a row for each text |
+| questions | a medium, and `question`, `answer` or any pair of `manus.data.forms.messages` |
+| captions, transcripts | a medium, and `caption`, `text`, `transcription`, ... |
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Mapping
+from typing import Any, cast
+
+from manus.data.forms.literals import read_literal
+from manus.data.forms.messages import PAIRS, as_messages
+from manus.data.media.expansion import check_placeholders, in_text
+from manus.data.media.references import media_columns, media_in_columns, read_part, read_reference
+from manus.data.sample import PLACEHOLDERS, Medium, MediumKind, Row, RowError, Sample
+
+_CONVERSATIONS = ("messages", "conversations", "conversation")
+_MARK = re.compile(r"<(image|video|audio)>")
+_CAPTIONS = (
+    "caption", "captions", "text", "transcription", "transcript", "sentence", "text_normalized", "normalized_text",
+    "description",
+)  # fmt: skip
+_ANSWERS = ("answer", "answers", "multiple_choice_answer")
+_QUESTION = "question"
+ASKED_OF: dict[MediumKind, str] = {
+    "image": "Describe the image.",
+    "video": "Describe the video.",
+    "audio": "Transcribe the speech.",
+}
+_PART_KINDS: dict[str, MediumKind] = {
+    "image": "image", "image_url": "image", "input_image": "image", "video": "video", "video_url": "video",
+    "audio": "audio", "audio_url": "audio", "input_audio": "audio",
+}  # fmt: skip
+_PART_KEYS = ("path", "url", "bytes", "file", "data")
+
+
+def as_media_messages(row: Row) -> Sample:
+    """Return the conversation in a row, with its media; a row without media is read as `manus.data.forms.messages` does.
+
+    Captions and transcripts become the answer to a request; shouted transcripts are written small. Where a row has one
+    answer, the sample has it as `answer`.
+
+    Raises:
+        RowError: no known shape; a text holds a placeholder's name; the media are not where the row says.
+    """
+    if not isinstance(row, Mapping):
+        return as_messages(row)
+    column = next((key for key in _CONVERSATIONS if row.get(key) is not None), None)
+    sample = _conversation(row, column) if column else _pair(row)
+    # What follows the last answer was dropped, and its media with it.
+    stay = sum(len(in_text(message["content"])) for message in sample["messages"])
+    sample["media"] = sample.get("media", [])[:stay]
+    check_placeholders(sample)
+    if not sample["media"]:
+        del sample["media"]
+    return sample
+
+
+def rows_within(row: Row) -> list[Row]:
+    """Return the rows that a row with several texts about the same media stands for; mostly the row itself."""
+    texts = row.get("texts") if isinstance(row, Mapping) else None
+    if not isinstance(texts, list) or any(row.get(key) is not None for key in _CONVERSATIONS):
+        return [row]
+    if not all(isinstance(text, Mapping) and {"user", "assistant"} <= text.keys() for text in texts) or not texts:
+        return [row]
+    rest = {key: value for key, value in row.items() if key != "texts"}
+    return [{**rest, _QUESTION: text["user"], "answer": text["assistant"]} for text in texts]
+
+
+def _conversation(row: Row, column: str) -> Sample:
+    turns = row[column]
+    if isinstance(turns, str):
+        try:
+            turns = read_literal(turns)
+        except ValueError as error:
+            raise RowError(f"{column!r} is {error}") from None
+    if not isinstance(turns, list | tuple):
+        return as_messages(row)
+    placed = _Placed(media_in_columns(row))
+    rewritten = [placed.turn(turn) if isinstance(turn, Mapping) else turn for turn in turns]
+    if placed.pending:
+        rewritten = _with_the_first_question(rewritten, placed)
+    rest = {key: value for key, value in row.items() if key not in media_columns(row)}
+    sample = as_messages({**rest, column: rewritten})
+    return {**sample, "media": placed.media}
+
+
+class _Placed:
+    """Replaces what stands for media in turns by placeholders, and remembers which media they are."""
+
+    def __init__(self, pending: list[Medium]) -> None:
+        self.pending, self.media = list(pending), list[Medium]()
+
+    def turn(self, turn: Mapping[str, Any]) -> dict[str, Any]:
+        key = next((key for key in ("content", "value") if turn.get(key) is not None), None)
+        if key is None:
+            return dict(turn)
+        content = turn[key]
+        if isinstance(content, str):
+            return {**turn, key: self._marked(content)}
+        if isinstance(content, list) and all(isinstance(part, Mapping) and "type" in part for part in content):
+            return {**turn, key: [self._part(part) for part in content]}
+        return dict(turn)
+
+    def _marked(self, text: str) -> str:
+        _refuse_placeholders(text)
+        if not self.pending:
+            return text
+        return _MARK.sub(lambda match: self._take(match[1]), text)  # type: ignore[arg-type]
+
+    def _part(self, part: Mapping[str, Any]) -> Mapping[str, Any]:
+        kind = _PART_KINDS.get(part["type"])
+        if kind is None:
+            text = part.get("text")
+            return {**part, "text": self._marked(text)} if isinstance(text, str) else part
+        value = next((part[key] for key in (part["type"], kind) if part.get(key) is not None), None)
+        if value is None and any(part.get(key) is not None for key in _PART_KEYS):
+            value = part
+        if value is None:
+            return {"type": "text", "text": self._take(kind)}
+        self.media.append(cast(Medium, {**read_reference(value, kind), **read_part(part)}))
+        return {"type": "text", "text": PLACEHOLDERS[kind]}
+
+    def _take(self, kind: MediumKind) -> str:
+        place = next((index for index, medium in enumerate(self.pending) if medium["kind"] == kind), None)
+        if place is None:
+            raise RowError(f"the conversation has more places for {kind} than the row has media of that kind")
+        self.media.append(self.pending.pop(place))
+        return PLACEHOLDERS[kind]
+
+
+def _with_the_first_question(turns: list[Any], placed: _Placed) -> list[Any]:
+    """Put media that no turn names before the first question."""
+    for index, turn in enumerate(turns):
+        role = str(turn.get("role") or turn.get("from")) if isinstance(turn, Mapping) else ""
+        key = next((key for key in ("content", "value") if isinstance(turn, Mapping) and turn.get(key)), None)
+        if role.lower() in ("user", "human") and key is not None:
+            if placed.media:
+                raise RowError(f"{len(placed.pending)} of the row's media have no place in its conversation")
+            marks = _heads(placed.pending)
+            placed.media = placed.pending
+            content = turn[key]
+            grown = f"{marks}\n{content}" if isinstance(content, str) else [{"type": "text", "text": marks}, *content]
+            return [*turns[:index], {**turn, key: grown}, *turns[index + 1 :]]
+    raise RowError("the row has media, but no question that they belong to")
+
+
+def _heads(media: list[Medium]) -> str:
+    return "\n".join(PLACEHOLDERS[medium["kind"]] for medium in media)
+
+
+def _refuse_placeholders(text: str) -> None:
+    if found := in_text(text):
+        raise RowError(f"{found[0]!r} stands in a text and would be taken for a medium")
+
+
+def _pair(row: Row) -> Sample:
+    media = media_in_columns(row)
+    if not media:
+        return as_messages(row)
+    for value in row.values():
+        if isinstance(value, str):
+            _refuse_placeholders(value)
+    rest: Row = {key: value for key, value in row.items() if key not in media_columns(row)}
+    answer = _answer(rest)
+    if answer is not None and isinstance(rest.get(_QUESTION), str):
+        rest = {**{key: value for key, value in rest.items() if key not in _ANSWERS}, "answer": answer}
+    else:
+        rest, answer = _captioned(rest, media[0]["kind"])
+    sample = as_messages(rest)
+    first = next(message for message in sample["messages"] if message["role"] == "user")
+    text = _MARK.sub("", first["content"]).strip()
+    first["content"] = f"{_heads(media)}\n{text}"
+    sample["media"] = media
+    if answer is not None:
+        sample["answer"] = sample["messages"][-1]["content"]
+    return sample
+
+
+def _answer(row: Row) -> str | None:
+    """Return the answer, of several the one that most people gave."""
+    given = next((row[key] for key in _ANSWERS if row.get(key) is not None), None)
+    if isinstance(given, list | tuple):
+        said = [one.get("answer") if isinstance(one, Mapping) else one for one in given]
+        texts = [one for one in said if isinstance(one, str) and one.strip()]
+        return Counter(texts).most_common(1)[0][0] if texts else None
+    if isinstance(given, bool):
+        return "yes" if given else "no"
+    return str(given) if isinstance(given, str | int | float) else None
+
+
+def _captioned(row: Row, kind: MediumKind) -> tuple[Row, str | None]:
+    """Return a row with a request for its caption, or the row itself where it has none."""
+    found = (value[0] if isinstance(value, list) and value else value for value in map(row.get, _CAPTIONS))
+    caption = next((text for text in found if isinstance(text, str)), None)
+    if caption is None or any(row.get(a) is not None and row.get(b) is not None for a, b in PAIRS):
+        return row, None
+    if kind == "audio" and caption.isupper():
+        caption = caption.lower()
+    kept = {key: row[key] for key in ("level", "system") if row.get(key) is not None}
+    return {_QUESTION: ASKED_OF[kind], "answer": caption, **kept}, caption

@@ -1,0 +1,208 @@
+"""Turns the turns of a conversation, as peers write them, into messages. Knows nothing of rows' columns."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal, cast
+
+from manus.data.forms.literals import shortened
+from manus.data.forms.thought_format import render_thought
+from manus.data.forms.tool_format import OPEN, compact_json, read_calls, render_calls, rewrite_calls
+from manus.data.sample import Message, RowError
+
+Role = Literal["system", "user", "assistant", "tool"]
+
+_ROLES: dict[str, Role] = {
+    "system": "system",
+    "developer": "system",
+    "user": "user",
+    "human": "user",
+    "assistant": "assistant",
+    "gpt": "assistant",
+    "bot": "assistant",
+    "model": "assistant",
+    "chatgpt": "assistant",
+    "tool": "tool",
+    "function": "tool",
+    "observation": "tool",
+    "observations": "tool",
+    "tool_response": "tool",
+    "tool_result": "tool",
+    "function_response": "tool",
+    "ipython": "tool",
+}
+_CALL_ROLES = {"function_call", "tool_call"}
+_RESPONSE = re.compile(r"<tool_response>(.*?)</tool_response>", re.DOTALL)
+
+
+def read_turns(turns: Any) -> list[Message]:
+    """Return the messages that a list of turns makes, in order.
+
+    Takes `role`/`content` and `from`/`value` keys, and ms-swift's pairs `{"human": .., "assistant": ..}`.
+
+    Raises:
+        RowError: a turn is no turn; the message says which and why.
+    """
+    if not isinstance(turns, list | tuple):
+        raise RowError(f"a conversation is a list of turns, not {_kind(turns)}")
+    messages: list[Message] = []
+    for number, turn in enumerate(turns, start=1):
+        if not isinstance(turn, Mapping):
+            raise RowError(f"turn {number} is {_kind(turn)}, not an object")
+        try:
+            messages += _read_turn(turn)
+        except ValueError as error:
+            raise RowError(f"turn {number}: {error}") from None
+    return messages
+
+
+def checked(messages: Sequence[Message]) -> list[Message]:
+    """Return the conversation that `messages` make, ended by the assistant.
+
+    Neighbouring turns of the same side become one (calls and text that peers keep apart); several tool
+    results stay several. What follows the last assistant turn is dropped: nothing answers it.
+
+    Raises:
+        RowError: not a conversation that an assistant can learn from; the message says where and why.
+    """
+    joined = _joined(messages)
+    while joined and joined[-1]["role"] != "assistant":
+        joined.pop()
+    if not joined:
+        raise RowError("no assistant turn")
+    previous: Role | None = None
+    for number, message in enumerate(joined, start=1):
+        _check_place(number, message, previous)
+        previous = message["role"]
+    return joined
+
+
+def _check_place(number: int, message: Message, previous: Role | None) -> None:
+    role = message["role"]
+    if role == "system" and previous is not None:
+        raise RowError(f"turn {number}: a system turn after the conversation began")
+    if role == "assistant" and previous in (None, "system"):
+        raise RowError("the conversation begins with the assistant")
+    if role == "tool" and previous not in ("assistant", "tool"):
+        raise RowError(f"turn {number}: a tool's result that no call precedes")
+    if role in ("user", "assistant") and not message["content"]:
+        raise RowError(f"turn {number} ({role}) is empty")
+
+
+def _joined(messages: Sequence[Message]) -> list[Message]:
+    joined: list[Message] = []
+    for message in messages:
+        if message["role"] == "system" and not message["content"]:
+            continue
+        if joined and joined[-1]["role"] == message["role"] != "tool":
+            parts = [joined[-1]["content"], message["content"]]
+            joined[-1] = {"role": message["role"], "content": "\n".join(part for part in parts if part)}
+        else:
+            joined.append(message)
+    return joined
+
+
+def _read_turn(turn: Mapping[str, Any]) -> list[Message]:
+    role_name = _first(turn, "role", "from")
+    if role_name is None:
+        return _read_pair(turn)
+    if not isinstance(role_name, str):
+        raise ValueError(f"the role is {_kind(role_name)}, not text")
+    word = role_name.strip().lower().replace("-", "_")
+    content = _first(turn, "content", "value")
+    if word in _CALL_ROLES:
+        return [{"role": "assistant", "content": render_calls(_some_calls(content))}]
+    if word not in _ROLES:
+        raise ValueError(f"no such role: {shortened(role_name)}")
+    role = _ROLES[word]
+    if role == "tool":
+        return [{"role": "tool", "content": result} for result in _tool_results(content)]
+    text = read_text(content)
+    return [{"role": role, "content": _assistant_text(text, turn) if role == "assistant" else text}]
+
+
+def _read_pair(turn: Mapping[str, Any]) -> list[Message]:
+    sides: list[Message] = []
+    for key, content in turn.items():
+        role = _ROLES.get(str(key).lower())
+        if role in ("user", "assistant") and content is not None:
+            sides.append({"role": cast(Role, role), "content": read_text(content)})
+    if not sides:
+        raise ValueError("it has neither 'role' nor 'from'")
+    return sorted(sides, key=lambda side: side["role"], reverse=True)
+
+
+def _assistant_text(text: str, turn: Mapping[str, Any]) -> str:
+    """Return the assistant's text with thinking and calls, which peers keep in fields of their own."""
+    if OPEN in text:
+        text = rewrite_calls(text)
+    calls = _first(turn, "tool_calls", "function_call")
+    if calls:
+        text = "\n".join(part for part in (text, render_calls(read_calls(calls))) if part)
+    thought = _first(turn, "reasoning_content", "reasoning", "thinking")
+    if isinstance(thought, str) and thought.strip():
+        text = render_thought(read_text(thought), text)
+    return text
+
+
+def _some_calls(content: Any) -> list[dict[str, Any]]:
+    calls = read_calls(content)
+    if not calls:
+        raise ValueError("a call turn without a call")
+    return calls
+
+
+def _tool_results(content: Any) -> list[str]:
+    # A structured result (a mapping, a list that is not content parts) is shown as JSON.
+    if isinstance(content, Mapping) or (isinstance(content, list) and not _are_parts(content)):
+        return [compact_json(content)]
+    text = read_text(content)
+    # Chat templates put results into their own tags; Hermes' text already has them.
+    return [result.strip() for result in _RESPONSE.findall(text)] or [text]
+
+
+def read_text(content: Any) -> str:
+    """Return a turn's text, stripped; content parts are joined, None is empty.
+
+    Raises:
+        ValueError: it is not text, or holds a part that is not.
+    """
+    if content is None:
+        return ""
+    if isinstance(content, list) and _are_parts(content):
+        return "\n".join(text for text in map(_part_text, content) if text)
+    if not isinstance(content, str):
+        raise ValueError(f"the content is {_kind(content)}, not text")
+    try:
+        content.encode("utf-8")
+    except UnicodeEncodeError:
+        raise ValueError("half of a surrogate pair: the text cannot be written as UTF-8") from None
+    return content.strip()
+
+
+def _are_parts(content: list[Any]) -> bool:
+    return all(isinstance(part, Mapping) and "type" in part for part in content)
+
+
+def _part_text(part: Mapping[str, Any]) -> str:
+    kind = part["type"]
+    content = _first(part, "text", "value", "thinking", "reasoning")
+    if kind == "text":
+        return read_text(content)
+    if kind in ("reasoning", "thinking"):
+        return render_thought(read_text(content), "").strip()
+    if kind == "tool_call":
+        return render_calls(_some_calls(content))
+    raise ValueError(f"a content part of type {shortened(str(kind))} is not text")
+
+
+def _first(mapping: Mapping[str, Any], *keys: str) -> Any:
+    # Arrow fills what a turn does not have with nulls.
+    return next((mapping[key] for key in keys if mapping.get(key) is not None), None)
+
+
+def _kind(value: Any) -> str:
+    names = {"str": "text", "int": "a number", "float": "a number", "bool": "a truth value"}
+    names |= {"dict": "an object", "list": "a list", "NoneType": "missing"}
+    return names.get(type(value).__name__, f"of type {type(value).__name__}")

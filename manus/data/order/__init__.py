@@ -1,0 +1,1 @@
+"""Which sample stands where: mixing, shuffling, packing. Pure arithmetic, while preparing and while training."""

@@ -1,0 +1,1 @@
+"""Rows become prepared samples, a held-out split and a quarantine."""

@@ -1,0 +1,1 @@
+"""What lies on disk when data are prepared, and how it is read."""

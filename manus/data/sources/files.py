@@ -1,0 +1,74 @@
+"""Finds the files of a local source and says how large their rows are. Reads none of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from manus.data.media.rows import bytes_without_media, metadata_of
+from manus.data.settings import DataSettings, Source
+from manus.data.sources import hub
+from manus.data.sources.formats import READERS, format_of
+from manus.errors import DataError, did_you_mean
+
+EXPANSION = {".gz": 4, ".zst": 4, ".parquet": 4}  # how much larger rows usually are than their compressed file
+
+
+def data_files(source: Source, beside: Path) -> list[Path]:
+    """Return the files of a local source, sorted by name.
+
+    Raises:
+        DataError: nothing readable is there.
+    """
+    assert source.path is not None, "only local sources have files"
+    candidates = (Path(source.path).expanduser(), beside / source.path)
+    path = next((candidate for candidate in candidates if candidate.exists()), None)
+    if path is None:
+        raise DataError(
+            f"data {source.path}: no such file or directory, neither here nor beside the recipe in {beside}"
+        )
+    readable = READERS.keys() - {".log"}  # what lies among data is more likely a log of them
+    entries = [] if path.is_file() else list(path.rglob("*"))
+    entries = metadata_of(entries) or entries
+    files = [path] if path.is_file() else sorted(entry for entry in entries if format_of(entry) in readable)
+    if not files:
+        raise DataError(f"data {source.path}: the directory holds no file that can be read ({', '.join(READERS)})")
+    for file in files:
+        if format_of(file) not in READERS:
+            raise DataError(
+                f"data {file}: {file.suffix or 'no ending'} is not a known format; {did_you_mean(file.suffix, READERS)}"
+            )
+        if file.stat().st_size == 0:
+            raise DataError(f"data {file}: the file is empty")
+    return files
+
+
+def bytes_of_files(
+    sources: Sequence[Source], beside: Path, from_hub: Iterable[Path] = (), without_media: bool = False
+) -> int:
+    """Return about how many bytes of rows the local files of a stage hold, with those that were read from the hub.
+
+    Media that rows only name are never counted; those that stand in them are not counted with `without_media`.
+    """
+    files = [file for source in sources if source.path is not None for file in data_files(source, beside)]
+    whole = [file for file in files if not (without_media and file.suffix == ".parquet")]
+    size = sum(file.stat().st_size * EXPANSION.get(file.suffix, 1) for file in whole)
+    size += sum(bytes_without_media(file) for file in files if file not in whole)
+    return size + sum(hub.spool_bytes(file, without_media) for file in from_hub)
+
+
+def is_large(
+    sources: Sequence[Source], settings: DataSettings, beside: Path, from_hub: Iterable[Path] = (),
+    without_media: bool = False,
+) -> bool:  # fmt: skip
+    """Tell whether a stage's data are prepared by number, not in memory: by their size, or for what only that can do.
+
+    Media are never held in memory where a stage keeps them, and so do not count `without_media`.
+    """
+    size = bytes_of_files(sources, beside, from_hub, without_media)
+    return settings.mix != "epochs" or size > settings.index_above_bytes
+
+
+def may_be_large(sources: Sequence[Source], settings: DataSettings, beside: Path) -> bool:
+    """Tell whether data are likely to be large, before anything is read from the hub."""
+    return is_large(sources, settings, beside) or any(hub.is_spooled(source, settings) for source in sources)

@@ -1,0 +1,103 @@
+"""Reads the rows of one file from the beginning: one reader a format. Knows nothing of samples or tokens."""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import io
+import json
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import IO, Any
+
+from manus.data.media.rows import batch_rows, lean
+from manus.data.sources.compression import is_compressed, open_compressed
+from manus.errors import DataError
+
+BadRow = str
+Numbered = tuple[str, dict[str, Any] | BadRow]
+
+
+def format_of(path: Path) -> str:
+    """Return the ending that tells a file's format, with the ending of a compression."""
+    return "".join(path.suffixes[-2:]) if is_compressed(path) else path.suffix
+
+
+def _open(path: Path) -> IO[str]:
+    if path.suffix == ".gz":
+        return gzip.open(path, "rt", encoding="utf-8-sig", errors="strict")
+    if path.suffix == ".zst":
+        return io.TextIOWrapper(open_compressed(path.open("rb"), path), encoding="utf-8-sig")
+    return path.open(encoding="utf-8-sig")
+
+
+def _read_jsonl(path: Path) -> Iterator[Numbered]:
+    with _open(path) as stream:
+        for number, line in enumerate(stream, 1):
+            if line.strip():
+                yield f"line {number}", parsed(line)
+
+
+def parsed(line: str) -> dict[str, Any] | BadRow:
+    """Return the object on a line of JSON, or why there is none."""
+    try:
+        value = json.loads(line)
+    except ValueError as error:
+        return f"not valid JSON: {error}"
+    return value if isinstance(value, dict) else f"a JSON {type(value).__name__}, not an object"
+
+
+def _read_json(path: Path) -> Iterator[Numbered]:
+    with _open(path) as stream:
+        text = stream.read()
+    try:
+        value = json.loads(text)
+    except ValueError:
+        yield from _read_jsonl(path)
+        return
+    if isinstance(value, dict):
+        lists = [item for item in value.values() if isinstance(item, list)]
+        value = lists[0] if len(lists) == 1 and len(value) <= 3 else [value]
+    for number, row in enumerate(value, 1):
+        yield f"item {number}", row if isinstance(row, dict) else f"a JSON {type(row).__name__}, not an object"
+
+
+def _read_table(path: Path) -> Iterator[Numbered]:
+    csv.field_size_limit(sys.maxsize)
+    with _open(path) as stream:
+        for number, row in enumerate(csv.DictReader(stream, delimiter="\t" if ".tsv" in path.suffixes else ","), 2):
+            if None in row or None in row.values():
+                yield f"row {number}", "has another number of fields than the header"
+            else:
+                yield f"row {number}", {name: value for name, value in row.items() if value != ""}
+
+
+def _read_parquet(path: Path) -> Iterator[Numbered]:
+    import pyarrow
+    from pyarrow import parquet
+
+    try:
+        number = 0
+        with parquet.ParquetFile(path, **lean(parquet.read_metadata(path))) as file:
+            for group in range(file.num_row_groups):
+                for batch in file.iter_batches(batch_rows(file.metadata), row_groups=[group]):
+                    for row in batch.to_pylist():
+                        number += 1
+                        yield f"row {number}", row
+    except pyarrow.ArrowException as error:
+        raise DataError(f"data {path}: not a readable Parquet file: {error}") from None
+
+
+def _read_text(path: Path) -> Iterator[Numbered]:
+    with _open(path) as stream:
+        yield "whole file", {"text": stream.read()}
+
+
+READERS: dict[str, Callable[[Path], Iterator[Numbered]]] = {
+    ".jsonl": _read_jsonl, ".jsonl.gz": _read_jsonl, ".jsonl.zst": _read_jsonl,
+    ".json": _read_json, ".json.gz": _read_json, ".json.zst": _read_json,
+    ".csv": _read_table, ".csv.gz": _read_table, ".csv.zst": _read_table, ".tsv": _read_table, ".tsv.gz": _read_table,
+    ".parquet": _read_parquet,
+    ".txt": _read_text, ".txt.gz": _read_text, ".txt.zst": _read_text, ".log": _read_text, ".md": _read_text,
+}  # fmt: skip

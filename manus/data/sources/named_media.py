@@ -1,0 +1,62 @@
+"""What identifies media that rows only name: their content, so that another picture makes other data."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from manus.data.media.references import kind_of_file
+from manus.data.media.rows import columns_without_media
+from manus.data.settings import Source
+from manus.data.sources.files import data_files
+from manus.data.sources.formats import READERS, format_of
+from manus.store.digests import Digests
+from manus.store.keys import key_of
+
+
+def media_identity(source: Source, beside: Path, digests: Digests) -> dict[str, Any]:
+    """Return what to add to a source's `identity` for the media files that its rows name; nothing if they name none.
+
+    A file that is missing does not count: its row is refused when it is read.
+
+    Raises:
+        DataError: the source is missing or of a kind that cannot be read.
+    """
+    if source.path is None:
+        return {}
+    found: dict[str, str] = {}
+    for file in data_files(source, beside):
+        for name in _named_in(file):
+            path = file.parent / Path(name.removeprefix("file://")).expanduser()
+            if name not in found and path.is_file():
+                found[name] = digests.of_file(path)
+    return {"media": key_of(found), "media_files": len(found)} if found else {}
+
+
+def _named_in(file: Path) -> Iterator[str]:
+    """Yield every text in a file's rows that ends as a media file does."""
+    if format_of(file) == ".parquet":
+        from pyarrow import parquet
+
+        with parquet.ParquetFile(file) as table:
+            for batch in table.iter_batches(columns=columns_without_media(table.metadata)):
+                yield from (name for row in batch.to_pylist() for name in _texts(row))
+        return
+    for _, row in READERS[format_of(file)](file):
+        yield from _texts(row)
+
+
+def _texts(value: Any) -> Iterator[str]:
+    if isinstance(value, str):
+        if len(value) < LONGEST_PATH and kind_of_file(value):
+            yield value
+    elif isinstance(value, Mapping):
+        for one in value.values():
+            yield from _texts(one)
+    elif isinstance(value, list | tuple):
+        for one in value:
+            yield from _texts(one)
+
+
+LONGEST_PATH = 4096

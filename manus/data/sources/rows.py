@@ -1,0 +1,70 @@
+"""Reads rows from local files, hub data sets and generators, one at a time. Knows nothing of samples or tokens."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from manus.data import generators
+from manus.data.settings import Source
+from manus.data.sources import hub
+from manus.data.sources.files import data_files
+from manus.data.sources.formats import READERS, BadRow, Numbered, format_of
+from manus.discovery import discovered
+from manus.hub import unreachable
+
+DEFAULT_GENERATED_ROWS = 1000
+DEFAULT_GENERATED_HELD_OUT = 100
+
+Located = tuple[Path, str, dict[str, Any] | BadRow]
+
+
+def rows(source: Source, beside: Path, count: int, seed: int, held_out: bool) -> Iterator[Numbered]:
+    """Yield where each row stands and the row, or the reason why it is none; as `located_rows`, without folders."""
+    for _, place, row in located_rows(source, beside, count, seed, held_out):
+        yield place, row
+
+
+def located_rows(source: Source, beside: Path, count: int, seed: int, held_out: bool) -> Iterator[Located]:
+    """Yield the folder that a row's relative paths start from, where the row stands, and the row or why it is none.
+
+    Args:
+        count: how many rows a generator makes. A hub data set is shuffled (in a buffer) when there is a
+            count, because it is then read only so far; 0 reads it in order. Files give all they have.
+        seed: where generators and the shuffle start.
+        held_out: only a generator tells the two apart, and draws from other templates.
+    """
+    if source.generator is not None:
+        module = discovered("manus.data.generators", generators.REQUIRED)[source.generator]
+        made = module.rows(count, seed, held_out, module.Settings(**source.options))
+        located: Iterator[Located] = ((beside, f"{source.title} row {index}", row) for index, row in enumerate(made, 1))
+    elif source.hub is not None:
+        located = ((beside, place, row) for place, row in _hub_rows(source, count, seed))
+    else:
+        located = (
+            (file.parent, f"{file.name} {place}", row)
+            for file in data_files(source, beside)
+            for place, row in READERS[format_of(file)](file)
+        )
+    for folder, place, row in located:
+        yield folder, place, renamed(row, source.columns) if isinstance(row, dict) else row
+
+
+def renamed(row: dict[str, Any], columns: dict[str, str]) -> dict[str, Any]:
+    """Return a row with the columns that we know under our names."""
+    if not columns:
+        return row
+    kept = {name: value for name, value in row.items() if name not in columns.values()}
+    return kept | {ours: row[theirs] for ours, theirs in columns.items() if theirs in row}
+
+
+def _hub_rows(source: Source, count: int, seed: int) -> Iterator[Numbered]:
+    try:
+        stream = hub.open_stream(source)
+        if count:
+            stream = stream.shuffle(seed=seed, buffer_size=hub.shuffle_rows(stream))
+        for index, row in enumerate(stream, 1):
+            yield f"{source.hub} row {index}", dict(row)
+    except (ValueError, *unreachable()) as error:  # type: ignore[misc]
+        raise hub.refused(str(source.hub), error) from None

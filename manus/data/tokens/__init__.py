@@ -1,0 +1,1 @@
+"""Samples to tokens, and what becomes of one that is too long."""

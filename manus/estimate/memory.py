@@ -1,0 +1,53 @@
+"""The arithmetic of a training step's memory, before anything is allocated. Knows nothing of torch."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+SHARE_TO_FILL = 0.8  # of the free memory; the rest is for the allocator's gaps and for other programs
+KEPT_HIDDEN = 12  # numbers of the hidden size that a layer keeps for one token
+KEPT_HEADS = 2  # the same of queries, keys and values: before and after rotation
+KEPT_INNER = 4  # the same of the MLP's inner size: gate, its activation, up, their product
+KEPT_LOGITS = 3  # logits, their log-softmax, the gradient
+LOGITS_BY_PARTS = 2**25
+ADAM_BYTES = 12  # of each trained weight: gradient and two moments in 32 bits
+
+
+def kept_bytes(config: Mapping[str, Any], tokens: int, bytes_per_number: int, by_parts: bool) -> int:
+    """Return how much memory the activations of one forward pass take.
+
+    Args:
+        config: the model's `config.json`; of a composed model, its part for text.
+        tokens: in the forward pass, padding included.
+        bytes_per_number: of the arithmetic.
+        by_parts: whether the logits are never there all at once.
+    """
+    text: Mapping[str, Any] = config.get("text_config") or config
+    hidden = int(text.get("hidden_size") or text.get("n_embd") or 4096)
+    layers = int(text.get("num_hidden_layers") or text.get("n_layer") or 32)
+    inner = int(text.get("intermediate_size") or text.get("n_inner") or 4 * hidden)
+    active = int(text.get("num_experts_per_tok") or 1)  # of a mixture of experts
+    heads = int(text.get("num_attention_heads") or text.get("n_head") or 1)
+    size = int(text.get("head_dim") or hidden // heads)
+    values = int(text.get("num_key_value_heads") or heads)
+    numbers = KEPT_HIDDEN * hidden + KEPT_HEADS * (heads + 2 * values) * size + KEPT_INNER * inner * active
+    logits = tokens * int(text.get("vocab_size") or 32_000)
+    at_once = min(logits, LOGITS_BY_PARTS) if by_parts else logits
+    return layers * tokens * numbers * bytes_per_number + KEPT_LOGITS * 4 * at_once
+
+
+def must_checkpoint(needed_bytes: int, free_bytes: int) -> bool:
+    """Tell whether activations must be computed twice because there is no room to keep them."""
+    return needed_bytes > SHARE_TO_FILL * free_bytes
+
+
+def free_bytes() -> int:
+    """Return how much memory the device that trains can still give."""
+    import torch
+
+    if torch.cuda.is_available():
+        return int(torch.cuda.mem_get_info()[0])
+    import psutil
+
+    return int(psutil.virtual_memory().available)

@@ -1,0 +1,15 @@
+"""Converts a base model into a folder of safetensors."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from manus.jobs.job import Job
+from manus.models.base import local_folder
+
+
+def build_base(job: Job) -> dict[str, Any]:
+    """converting the base model to safetensors, once"""
+    from manus.models.loading.gguf import convert_gguf
+
+    return convert_gguf(local_folder(job.plan.base), job.staging)

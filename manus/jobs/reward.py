@@ -1,0 +1,23 @@
+"""Trains a reward model."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+from manus.guards import ranks
+from manus.jobs.job import Job
+from manus.jobs.stage_job import draw, order_of
+from manus.training.imports import import_peft
+
+
+def build_reward(job: Job) -> dict[str, Any]:
+    """training a reward model, and trying it on held-out pairs"""
+    import_peft()
+    from manus.training.trainers.reward_model import train_reward_model
+
+    order = order_of(job, job.learned, job.folder(f"data/{job.artifact.name}"), ())
+    metrics = train_reward_model(replace(order, base=job.text_base))  # it reads answers, for which no sense is needed
+    if ranks.is_first():
+        draw(job.staging)
+    return metrics

@@ -1,0 +1,147 @@
+"""Builds artifacts in order, keeps them in the store, shows them in the recipe's folder, holds back what a gate refuses.
+
+Knows nothing of Snakemake, nor of how a kind is made.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+from manus.errors import GateError, InputError, ManusError
+from manus.files import write_atomically
+from manus.guards import ranks
+from manus.guards.clock import CLOCK
+from manus.guards.run import RUN
+from manus.jobs import BUILDERS
+from manus.jobs.gates import verdicts
+from manus.jobs.job import Job
+from manus.jobs.libraries import prepare_process
+from manus.plan.artifacts import Artifact, Plan
+from manus.plan.kinds import STATES
+from manus.plan.next_run import status_of
+from manus.store.publishing import publish_file, publish_folder
+from manus.store.store import STAGING, Made
+
+
+def build(plan: Plan, name: str, with_parents: bool = False) -> None:
+    """Make sure that an artifact is in the store and shown in the recipe's folder.
+
+    Args:
+        plan: the plan it belongs to.
+        name: its id, such as `train/cot`.
+        with_parents: build what it needs first; otherwise a missing parent is an error.
+
+    Raises:
+        ManusError: it cannot be built; whatever was there before stays.
+    """
+    if with_parents:
+        missing = [i for i in plan.needed_for([name]) if status_of(plan, plan.artifacts[i]).action != "current"]
+        if ranks.world_size() > 1 and missing not in ([], [name]):
+            raise InputError(
+                f"{missing[0]} must be built first, by one process; `manus stage` with --ranks {ranks.world_size()} does so"
+            )
+        for needed in missing:
+            build(plan, needed)
+        return
+    artifact = plan.artifacts[name]
+    if not ranks.is_first():
+        assist(plan, artifact)
+        return
+    plan.save()
+    made_now = ensure_stored(plan, artifact)
+    if artifact.kind == "merge":
+        check_gates(plan)
+    show(plan, artifact)
+    print(f"● {name}  {'built' if made_now else 'published from the store'}  {artifact.key[:8]}", flush=True)
+    if artifact.kind == "report":
+        from rich.console import Console
+
+        from manus.report.page import print_summary
+
+        print_summary(plan, verdicts(plan), Console())
+        print(f"report: {artifact.view}", flush=True)
+
+
+def ensure_stored(plan: Plan, artifact: Artifact) -> bool:
+    """Build an artifact unless the store holds it whole; tell whether it was built now."""
+    store = plan.store
+    if store.holds(artifact.key):
+        return False
+    with store.lock(artifact.key, while_waiting=lambda: wait_for(artifact)):
+        if store.holds(artifact.key):
+            return False
+        store.discard(artifact.key)
+        print(f"○ {artifact.id}  {BUILDERS[artifact.kind].__doc__}", flush=True)
+        started, began_at = time.time(), CLOCK.now()
+        job = Job(plan, artifact, store.work(artifact.key), store.staging(artifact.key))
+        prepare_process()
+        with RUN.of(job.work, plan.recipe.guards, STATES[artifact.kind], **facts(plan, artifact)):
+            metrics = BUILDERS[artifact.kind](job)
+        made = Made(plan.recipe.seed, metrics, CLOCK.now() - began_at)
+        store.seal(artifact.kind, artifact.name, artifact.key, artifact.made_from, started, made)
+    return True
+
+
+def wait_for(artifact: Artifact) -> None:
+    """Pass the time while another process builds an artifact.
+
+    Raises:
+        ManusError: other ranks wait for this one.
+    """
+    if ranks.world_size() > 1:
+        raise ManusError(f"another process builds {artifact.id}; run this again when it has ended")
+    RUN.cross(f"waiting for {artifact.id}")
+
+
+def assist(plan: Plan, artifact: Artifact) -> None:
+    """Train with the first rank, which alone writes results."""
+    store = plan.store
+    if store.holds(artifact.key):
+        return
+    job = Job(plan, artifact, store.work_folder(artifact.key), store.folder(artifact.key) / STAGING)
+    prepare_process()
+    with RUN.of(job.work, plan.recipe.guards, STATES[artifact.kind]):
+        BUILDERS[artifact.kind](job)
+
+
+def facts(plan: Plan, artifact: Artifact) -> dict[str, Any]:
+    """Return what a run's status says of itself from the start."""
+    recipe = str(plan.recipe.path.resolve())
+    return {"recipe": recipe, "artifact": artifact.id, "stage": artifact.name, "key": artifact.key}
+
+
+def show(plan: Plan, artifact: Artifact) -> None:
+    """Publish a stored artifact into the recipe's folder and stamp it as shown."""
+    stamp, stored = plan.stamp_path(artifact), plan.store.folder(artifact.key)
+    with plan.store.lock(f"{plan.recipe.name}.{artifact.kind}.{artifact.name}"):
+        for old in stamp.parent.glob(f"{artifact.name}@*"):
+            old.unlink()
+        if artifact.file is not None:
+            publish_file(stored / artifact.file, artifact.view)
+        else:
+            publish_folder(stored, artifact.view)
+        write_atomically(stamp, artifact.key + "\n")
+
+
+def check_gates(plan: Plan) -> None:
+    """Evaluate the merged model before it is shown, where the recipe has gates.
+
+    Raises:
+        GateError: a limit is broken; the report says so too.
+    """
+    if not plan.recipe.gates:
+        return
+    ensure_stored(plan, plan.artifacts["evaluate/merged"])
+    failed = [verdict for verdict in verdicts(plan) if not verdict.is_passed]
+    if not failed:
+        return
+    for name in ("evaluate/merged", "report/report"):
+        ensure_stored(plan, plan.artifacts[name])
+        show(plan, plan.artifacts[name])
+    lines = "\n".join(f"  {verdict}" for verdict in failed)
+    kept = "; the model published there earlier stays" if plan.artifacts["merge/merged"].view.exists() else ""
+    raise GateError(
+        f"the merged model is not published, because a gate failed{kept}:\n{lines}\n"
+        f"see {plan.artifacts['report/report'].view}; train better, or change gates: in {plan.recipe.path}"
+    )

@@ -1,0 +1,32 @@
+"""Trains a stage."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+from manus.guards import ranks
+from manus.jobs.job import Job
+from manus.jobs.stage_job import draw, order_of
+from manus.recipe.recipe import METHODS
+from manus.training.imports import import_peft
+
+
+def build_train(job: Job) -> dict[str, Any]:
+    """training the stage"""
+    import_peft()
+    stage = job.stage
+    data = job.folder(f"{'pairs' if stage.on_policy else 'data'}/{stage.name}")
+    order = order_of(job, stage, data, job.trained(job.plan.chain_before(stage.name)))
+    teacher = getattr(stage.training, "teacher", None)
+    made = {model.name for model in job.plan.recipe.reward_models}
+    order = replace(
+        order,
+        rewards=stage.rewards,
+        reward_models={name: job.folder(f"reward/{name}") / "model" for name in stage.models_asked & made},
+        teacher=job.teacher(teacher) if teacher else None,
+    )
+    metrics: dict[str, Any] = METHODS[stage.method].train(order)
+    if ranks.is_first():
+        draw(job.staging)
+    return metrics

@@ -1,0 +1,1 @@
+"""How processes are started and signalled: ranks of torchrun, jobs of Snakemake."""

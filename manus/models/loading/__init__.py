@@ -1,0 +1,1 @@
+"""Folders to weights in memory."""

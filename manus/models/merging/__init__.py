@@ -1,0 +1,1 @@
+"""Stages become one model, which is checked against what it should equal."""

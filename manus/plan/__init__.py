@@ -1,0 +1,1 @@
+"""A recipe resolved: artifacts with keys, and what the next run does with them."""

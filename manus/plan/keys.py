@@ -1,0 +1,201 @@
+"""Makes the artifacts of a plan, each with all that goes into its key."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from manus.data.settings import DataSettings
+from manus.models.base import Base
+from manus.models.encoders.finding import Encoder
+from manus.models.senses.settings import Sense
+from manus.plan.artifacts import Artifact
+from manus.plan.kinds import FORMAT_VERSIONS, Kind
+from manus.recipe.known import has_senses
+from manus.recipe.recipe import CAPABILITIES, METHODS, Recipe, RewardModel, Stage
+from manus.rewards.context import Context, Lookup
+from manus.rewards.settings import identity as identity_of_rewards
+from manus.store.digests import Digests
+from manus.store.keys import canonical, key_of
+
+
+@dataclass(frozen=True)
+class ArtifactBuilder:
+    """Makes the artifacts of a plan. A method a kind, in the order of the flow."""
+
+    recipe: Recipe
+    base: Base
+    output_dir: Path
+    sources: dict[str, list[dict[str, Any]]]
+    teachers: dict[str, Base]
+    encoders: dict[Sense, Encoder]
+    digests: Digests
+    pins: Mapping[str, str]
+
+    def artifacts(self) -> list[Artifact]:
+        detect = self.make("detect", "detected", {"base": self.base.digest}, file="detected.json", view="detected.json")
+        made = [detect]
+        base: list[Artifact] = []
+        if self.base.needs_conversion:
+            made.append(self.make("base", "base", {"source": self.base.digest}, after=[detect], view="base"))
+            base = made[-1:]
+        if self.encoders:
+            made += self.senses(base, detect)
+            base = made[-1:]
+        data = {stage.name: self.data(stage, base, detect) for stage in self.recipe.stages}
+        preferences = [self.data(model, base, detect) for model in self.recipe.reward_models]
+        rewards = {
+            model.name: self.reward(model, base, pairs)
+            for model, pairs in zip(self.recipe.reward_models, preferences, strict=True)
+        }
+        pairs: list[Artifact] = []
+        trained: dict[str, Artifact] = {}
+        evaluations: list[Artifact] = []
+        for stage in self.recipe.stages:
+            chain = list(trained.values()) if self.recipe.compose == "sequential" else []
+            learned = data[stage.name]
+            if stage.on_policy is not None:
+                learned = self.pairs(stage, base, learned, chain)
+                pairs.append(learned)
+            trained[stage.name] = self.train(stage, [*base, learned, *chain], rewards)
+            evaluations.append(self.evaluate(stage, base, data[stage.name], [*chain, trained[stage.name]]))
+        merge = self.merge([*base, *data.values(), *trained.values(), *evaluations])
+        merged = self.evaluate_merged(list(data.values()), merge, evaluations)
+        report = self.report([*rewards.values(), *trained.values(), *evaluations, merge, merged, detect], merge)
+        last = [*evaluations, merge, merged, report]
+        learned_in_order = [
+            a for stage in self.recipe.stages for a in (*pairs, *trained.values()) if a.name == stage.name
+        ]
+        return [*made, *data.values(), *preferences, *rewards.values(), *learned_in_order, *last]
+
+    def make(
+        self, kind: Kind, name: str, settings: dict[str, Any], view: str, parents: Iterable[Artifact] = (),
+        file: str | None = None, after: Iterable[Artifact] = (), shown_if: Any = None, is_of_base: bool = True,
+    ) -> Artifact:  # fmt: skip
+        names_base = is_of_base and not self.base.needs_conversion and "base" not in settings
+        made_from = {
+            "kind": kind,
+            "format": FORMAT_VERSIONS[kind],
+            **({"base": self.base.digest} if names_base else {}),
+            **settings,
+            "parents": {parent.id: parent.key for parent in parents},
+        }
+        made_from = json.loads(canonical(made_from))
+        key = key_of(made_from)
+        stamp = key if not shown_if else f"{key}-{key_of({'shown_if': shown_if})[:8]}"
+        view_path = self.output_dir / self.recipe.name / view
+        return Artifact(kind, name, key, made_from, view_path, file, tuple(a.id for a in after), stamp)
+
+    def senses(self, base: list[Artifact], detect: Artifact) -> list[Artifact]:
+        """Return the encoders as folders, and the base with them, which takes the base's place for all that follows."""
+        stage = self.recipe.adds_senses
+        assert stage is not None and stage.senses is not None, "encoders are only there where a stage adds them"
+        made = [
+            self.make(
+                "encoder", sense,
+                {"encoder": encoder.identity(), **({"seed": self.recipe.seed} if encoder.is_seeded else {})},
+                f"encoders/{sense}", is_of_base=False,
+            )
+            for sense, encoder in self.encoders.items()
+            if encoder.needs_making
+        ]  # fmt: skip
+        settings = {
+            "senses": stage.senses.model_dump(mode="json", exclude={"vision", "audio_input"}),
+            "seed": self.recipe.seed,
+        }
+        settings["encoders"] = {sense: encoder.identity() for sense, encoder in self.encoders.items()}
+        return [*made, self.make("assemble", "omni", settings, "omni", [*base, *made], after=[detect])]
+
+    def data(self, learned: Stage | RewardModel, base: list[Artifact], detect: Artifact) -> Artifact:
+        reader = {"capability": _versioned(learned.capability, CAPABILITIES)} if isinstance(learned, Stage) else {}
+        settings = {
+            **reader,
+            "sample_kind": learned.data_kind,
+            "data": self.sources[learned.name],
+            **_shaping(learned.data),
+            "seed": self.recipe.seed,
+        }
+        if isinstance(learned, Stage) and learned.data_kind == "prompt":
+            settings["verifiers"] = sorted({reward.verifier for reward in learned.rewards})
+        return self.make("data", learned.name, settings, f"data/{learned.name}", base, after=[detect])
+
+    def reward(self, model: RewardModel, base: list[Artifact], pairs: Artifact) -> Artifact:
+        training = model.training.model_dump(mode="json", exclude=set(DataSettings.model_fields))
+        settings = {"training": training, "seed": self.recipe.seed}
+        return self.make("reward", model.name, settings, f"reward_models/{model.name}", [*base, pairs])
+
+    def pairs(self, stage: Stage, base: list[Artifact], prompts: Artifact, chain: list[Artifact]) -> Artifact:
+        assert stage.on_policy is not None, "other stages bring their pairs"
+        settings = {
+            "capability": _versioned(stage.capability, CAPABILITIES),
+            "on_policy": stage.on_policy.model_dump(mode="json"),
+            "max_length": stage.data.max_length,
+            "seed": self.recipe.seed,
+        }
+        return self.make("pairs", stage.name, settings, f"pairs/{stage.name}", [*base, prompts, *chain])
+
+    def train(self, stage: Stage, parents: list[Artifact], rewards: Mapping[str, Artifact]) -> Artifact:
+        training: dict[str, Any] = stage.training.model_dump(mode="json")
+        settings = {"method": _versioned(stage.method, METHODS), "training": training, "seed": self.recipe.seed}
+        asked = stage.rewards
+        if asked:
+            lookup = Lookup(self.digests, self.pins, {name: made.key for name, made in rewards.items()})
+            with self.recipe.blamed((*stage.keys, "rewards")):
+                settings["rewards"] = identity_of_rewards(
+                    asked, Context(stage.capability, self.recipe.path.parent), lookup
+                )
+            del training["rewards"]
+        if has_senses(stage.capability):
+            settings["batches"] = "of one kind"  # once they were mixed
+        teacher = getattr(stage.training, "teacher", None)
+        if teacher in self.teachers:
+            training["teacher"] = self.teachers[teacher].digest
+        elif teacher is not None:
+            training["teacher"] = next(p.key for p in parents if p.id == f"train/{teacher}")
+        named = [made for name, made in rewards.items() if name in stage.models_asked]
+        return self.make("train", stage.name, settings, f"stages/{stage.name}", [*parents, *named])
+
+    def evaluate(self, stage: Stage, base: list[Artifact], data: Artifact, chain: list[Artifact]) -> Artifact:
+        settings = {
+            "capability": _versioned(stage.capability, CAPABILITIES),
+            "probe": stage.probe.model_dump(mode="json"),
+        }
+        view = f"evaluations/{stage.name}.json"
+        return self.make("evaluate", stage.name, settings, view, [*base, data, *chain], "evaluation.json")
+
+    def merge(self, parents: list[Artifact]) -> Artifact:
+        settings = {
+            "compose": self.recipe.compose,
+            "merge": self.recipe.merge.model_dump(mode="json"),
+            "seed": self.recipe.seed,
+        }
+        gates = {name: gate.model_dump() for name, gate in self.recipe.gates.items()}
+        return self.make("merge", "merged", settings, "merged", parents, shown_if=gates)
+
+    def evaluate_merged(self, data: list[Artifact], merge: Artifact, evaluations: list[Artifact]) -> Artifact:
+        probes = {stage.name: stage.probe.model_dump(mode="json") for stage in self.recipe.stages}
+        parents = [*data, merge, *evaluations]
+        return self.make(
+            "evaluate", "merged", {"probes": probes}, "evaluations/merged.json", parents, "evaluation.json"
+        )
+
+    def report(self, parents: list[Artifact], merge: Artifact) -> Artifact:
+        gates = {name: gate.model_dump() for name, gate in self.recipe.gates.items()}
+        return self.make("report", "report", {"gates": gates}, "report.html", parents, "report.html")
+
+
+def _shaping(data: DataSettings) -> dict[str, Any]:
+    """Return the settings that shape prepared data. Those that came later count only where they are set."""
+    later = {
+        name: getattr(data, name)
+        for name in ("mix", "until", "window_overlap", "fetch_urls", "clip_seconds", "prepare")
+    }
+    unset = {name for name, value in later.items() if value == DataSettings.model_fields[name].default}
+    return data.model_dump(exclude={"data", "on_policy", "index_above_bytes", *unset})
+
+
+def _versioned(name: str, modules: Mapping[str, Any]) -> dict[str, Any]:
+    return {"name": name, "version": modules[name].VERSION}

@@ -1,0 +1,68 @@
+"""What capabilities, methods and generators there are, and what they say of each other."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import BaseModel
+
+from manus import capabilities, methods
+from manus.data import generators
+from manus.data.sample import SampleKind
+from manus.data.settings import DataSettings
+from manus.discovery import discovered
+from manus.models.senses.settings import SensesSettings
+
+CAPABILITIES = discovered("manus.capabilities", capabilities.REQUIRED)
+METHODS = discovered("manus.methods", methods.REQUIRED)
+GENERATORS = discovered("manus.data.generators", generators.REQUIRED)
+DEFAULT_METHOD = "lora"
+Mismatch = Literal["projectors only", "text alone", "no senses"]
+
+
+def shared_kind(capability: str, method: str) -> SampleKind | None:
+    """Return the sample kind that a capability can give and a method can use, or None."""
+    if mismatch(capability, method) is not None:
+        return None
+    offered = CAPABILITIES[capability].SAMPLE_KINDS
+    return next((kind for kind in METHODS[method].SAMPLE_KINDS if kind in offered), None)
+
+
+def has_senses(capability: str) -> bool:
+    """Return whether a capability's samples hold images, video or sound."""
+    return tuple(CAPABILITIES[capability].MODALITIES) != ("text",) or senses_model(capability) is not None
+
+
+def mismatch(capability: str, method: str) -> Mismatch | None:
+    """Return what of a method does not fit a capability, whatever the samples are."""
+    only = getattr(CAPABILITIES[capability], "ONLY_METHODS", None)
+    if only is not None and method not in only:
+        return "projectors only"
+    if has_senses(capability) and not getattr(METHODS[method], "TAKES_MEDIA", False):
+        return "text alone"
+    if not has_senses(capability) and getattr(METHODS[method], "NEEDS_SENSES", False):
+        return "no senses"
+    return None
+
+
+def default_method(capability: str) -> str | None:
+    """Return the method that a capability asks for by itself, whatever the recipe's defaults are."""
+    return getattr(CAPABILITIES[capability], "DEFAULT_METHOD", None)
+
+
+def senses_model(capability: str) -> type[SensesSettings] | None:
+    """Return what a stage may say of encoders, where it is the one that adds senses."""
+    return getattr(CAPABILITIES[capability], "Senses", None)
+
+
+def models_with(key: str) -> list[type[BaseModel]]:
+    """Return the settings models that know a stage's key: of its data and of each method."""
+    models: list[type[BaseModel]] = [DataSettings, *(method.Settings for method in METHODS.values())]
+    return [model for model in models if key in model.model_fields]
+
+
+def stage_keys() -> list[str]:
+    """Return all keys that some stage can have beside those of `StageHeader`."""
+    models: list[type[BaseModel]] = [DataSettings, *(method.Settings for method in METHODS.values())]
+    models += [model for name in CAPABILITIES if (model := senses_model(name)) is not None]
+    return list(dict.fromkeys(key for model in models for key in model.model_fields))

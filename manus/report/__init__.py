@@ -1,0 +1,1 @@
+"""report.html, the summary in the terminal, and the model card."""

@@ -1,0 +1,1 @@
+"""Runs seen from outside: orders to them, their progress, the live view."""

@@ -1,0 +1,1 @@
+"""Bases and words that settings of several rooms share."""

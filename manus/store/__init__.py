@@ -1,0 +1,1 @@
+"""Results by key: manifests, digests, publishing, garbage."""

@@ -1,0 +1,74 @@
+"""What a manifest says of an artifact, and whether its files are as it says."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from manus.files import sha256_of
+
+SCHEMA_VERSION = 1
+MANIFEST = "manifest.json"
+
+
+@dataclass(frozen=True, slots=True)
+class StoredFile:
+    """Size in bytes and sha256 of one file of an artifact."""
+
+    bytes: int
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True)
+class Manifest:
+    """What an artifact is, what made it, and which files it consists of."""
+
+    kind: str
+    name: str
+    key: str
+    made_from: dict[str, Any]
+    parents: dict[str, str]
+    files: dict[str, StoredFile]
+    seed: int
+    versions: dict[str, str]
+    hardware: dict[str, Any]
+    started: str
+    ended: str
+    seconds: float
+    metrics: dict[str, Any]
+    schema_version: int = SCHEMA_VERSION
+
+    @classmethod
+    def read(cls, folder: Path) -> Manifest | None:
+        """Return the manifest of a folder, or None when there is none that can be read."""
+        try:
+            raw = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
+            files = {name: StoredFile(**entry) for name, entry in raw.pop("files").items()}
+            return cls(files=files, **raw)
+        except (OSError, ValueError, TypeError, KeyError, AttributeError):
+            return None
+
+
+def damage(folder: Path, deep: bool = False) -> str | None:
+    """Return what is wrong with an artifact's folder, or None when it is whole.
+
+    Sizes are always compared. The sha256 is compared for files modified after the manifest was
+    written, and for all files when `deep`.
+    """
+    manifest = Manifest.read(folder)
+    if manifest is None:
+        return f"{MANIFEST} is missing or unreadable"
+    sealed_at = (folder / MANIFEST).stat().st_mtime_ns
+    for name, stored in manifest.files.items():
+        path = folder / name
+        try:
+            found = path.stat()
+        except OSError:
+            return f"{name} is missing"
+        if found.st_size != stored.bytes:
+            return f"{name} has {found.st_size} bytes instead of {stored.bytes}"
+        if (deep or found.st_mtime_ns > sealed_at) and sha256_of(path) != stored.sha256:
+            return f"{name} was changed after it was made"
+    return None

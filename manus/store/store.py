@@ -1,0 +1,147 @@
+"""The store: finished results by key, sealed by a manifest, published by hard link. Knows nothing of models.
+
+An artifact is whole when `manifest.json` exists, every file it names has the stated size, and no
+file was modified after sealing without keeping its sha256. The manifest is therefore written last.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import shutil
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import IO, Any
+
+from manus.errors import ManusError
+from manus.files import fsync, sha256_of, write_json
+from manus.store.environment import hardware, library_versions
+from manus.store.manifest import MANIFEST, Manifest, StoredFile, damage
+from manus.utc import timestamp
+
+LOCKS = "locks"
+STAGING = ".staging"
+SECONDS_BETWEEN_TRIES = 0.2
+
+
+def _is_locked_now(stream: IO[str]) -> bool:
+    """Try to lock an open file for this process; tell whether that worked."""
+    try:
+        fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+class Store:
+    """The folder `<output_dir>/.store`, one sub-folder for each key."""
+
+    def __init__(self, output_dir: Path) -> None:
+        self.root = output_dir / ".store"
+
+    def folder(self, key: str) -> Path:
+        """Return where the artifact of `key` lies, or will lie."""
+        return self.root / key
+
+    def holds(self, key: str) -> bool:
+        """Tell whether a whole artifact of this key is here."""
+        return (self.folder(key) / MANIFEST).exists() and damage(self.folder(key)) is None
+
+    def manifest(self, key: str) -> Manifest:
+        """Return the manifest of a whole artifact.
+
+        Raises:
+            ManusError: the artifact is missing or damaged.
+        """
+        wrong = damage(self.folder(key))
+        manifest = Manifest.read(self.folder(key))
+        if wrong is not None or manifest is None:
+            raise ManusError(f"artifact {key} in {self.root} cannot be used: {wrong}; run snakemake to rebuild it")
+        return manifest
+
+    @contextlib.contextmanager
+    def lock(self, key: str, while_waiting: Callable[[], None] = lambda: None) -> Iterator[None]:
+        """Hold the one right to build `key`; it ends with the process.
+
+        Args:
+            key: what to hold.
+            while_waiting: called again and again while another process holds it; may raise to give up.
+        """
+        locks = self.root / LOCKS
+        locks.mkdir(parents=True, exist_ok=True)
+        with (locks / key).open("a+") as stream:
+            is_first_try = True
+            while not _is_locked_now(stream):
+                if is_first_try:
+                    stream.seek(0)
+                    print(f"  waiting: process {stream.read().strip()} is building {key}", flush=True)
+                is_first_try = False
+                while_waiting()
+                time.sleep(SECONDS_BETWEEN_TRIES)
+            stream.truncate(0)
+            stream.write(str(os.getpid()))
+            stream.flush()
+            yield
+
+    def discard(self, key: str) -> None:
+        """Take away a damaged artifact's files; its checkpoints stay."""
+        folder = self.folder(key)
+        (folder / MANIFEST).unlink(missing_ok=True)
+        for entry in folder.iterdir() if folder.is_dir() else ():
+            if entry.name != "work":
+                shutil.rmtree(entry) if entry.is_dir() else entry.unlink()
+
+    def work_folder(self, key: str) -> Path:
+        """Return where checkpoints and status lie while `key` is being built."""
+        elsewhere = os.environ.get("MANUS_CHECKPOINT_DIR")
+        return Path(elsewhere) / key if elsewhere else self.folder(key) / "work"
+
+    def work(self, key: str) -> Path:
+        """Return the work folder of `key`, made if need be."""
+        work = self.work_folder(key)
+        work.mkdir(parents=True, exist_ok=True)
+        return work
+
+    def staging(self, key: str) -> Path:
+        """Return an empty folder in which to write the files of `key` before they are sealed."""
+        staging = self.folder(key) / STAGING
+        shutil.rmtree(staging, ignore_errors=True)
+        staging.mkdir(parents=True)
+        return staging
+
+    def seal(
+        self, kind: str, name: str, key: str, made_from: Mapping[str, Any], started: float, made: Made
+    ) -> Manifest:
+        """Move the staged files into place and write the manifest last; drop the work folder."""
+        folder, staging = self.folder(key), self.folder(key) / STAGING
+        files = {}
+        for path in sorted(entry for entry in staging.rglob("*") if entry.is_file()):
+            files[path.relative_to(staging).as_posix()] = StoredFile(path.stat().st_size, sha256_of(path))
+            fsync(path)
+        for entry in staging.iterdir():
+            entry.rename(folder / entry.name)
+        fsync(folder)
+        ended = time.time()
+        manifest = Manifest(
+            kind=kind, name=name, key=key, made_from=dict(made_from), parents=dict(made_from.get("parents", {})),
+            files=files, seed=made.seed, versions=library_versions(), hardware=hardware(),
+            started=timestamp(started), ended=timestamp(ended), seconds=round(made.seconds, 1),
+            metrics=made.metrics,
+        )  # fmt: skip
+        write_json(folder / MANIFEST, asdict(manifest))
+        fsync(folder)
+        staging.rmdir()
+        shutil.rmtree(self.work_folder(key), ignore_errors=True)
+        return manifest
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """What a builder reports beside the files it staged."""
+
+    seed: int
+    metrics: dict[str, Any]
+    seconds: float = 0.0  # of work: pauses do not count

@@ -1,0 +1,1 @@
+"""Rows to batches, whatever they hold. No trainer among them."""

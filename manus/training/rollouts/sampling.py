@@ -1,0 +1,58 @@
+"""Draws answers from the model that is being trained, by transformers or by vLLM. Knows nothing of rewards."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from importlib.util import find_spec
+from typing import Any
+
+import torch
+from transformers import PreTrainedTokenizerBase
+
+from manus.errors import InputError
+from manus.models.generation import at_random, continuations, ends_of_turn
+from manus.settings.sampling import SamplingSettings
+
+
+def is_vllm_used(wanted: str) -> bool:
+    """Tell whether vLLM generates: where the recipe says so, or by itself where it is installed and there is a GPU.
+
+    Raises:
+        InputError: the recipe asks for it and it is not there.
+    """
+    is_there = find_spec("vllm") is not None and torch.cuda.is_available()
+    if wanted == "vllm" and not is_there:
+        raise InputError("generation: vllm needs the package vllm and a GPU; use auto or transformers")
+    return is_there and wanted != "transformers"
+
+
+class Sampler:
+    """Draws answers from a model as its weights stand at that moment."""
+
+    def __init__(
+        self, model: Any, tokenizer: PreTrainedTokenizerBase, settings: SamplingSettings, accelerator: Any, rows: int
+    ) -> None:
+        """Args: the model, its tokenizer, how to draw, the Trainer's accelerator, and how many prompts come at once."""
+        self.model = model
+        self.ends = set(ends_of_turn(model, tokenizer))
+        self.settings = at_random(model, tokenizer, settings.max_new_tokens, settings.temperature, settings.top_p)
+        self.vllm = None
+        if is_vllm_used(settings.generation):
+            from trl.generation.vllm_generation import VLLMGeneration
+
+            self.vllm = VLLMGeneration(
+                model, accelerator, tokenizer, mode="colocate", gpu_memory_utilization=0.3, max_num_seqs=rows,
+                temperature=settings.temperature, top_p=settings.top_p, max_completion_length=settings.max_new_tokens,
+            )  # fmt: skip
+
+    def draw(self, prompts: Sequence[Sequence[int]]) -> list[list[int]]:
+        """Return the tokens of one answer to each prompt, the end of the turn included if the answer came to it."""
+        if self.vllm is None:
+            return continuations(self.model, prompts, self.settings)
+        self.vllm.sync_weights()
+        answers: list[list[int]] = self.vllm.generate([list(prompt) for prompt in prompts], None, 1)[1]
+        return answers
+
+    def is_finished(self, answer: Sequence[int]) -> bool:
+        """Tell whether an answer came to its end before the limit."""
+        return bool(answer) and answer[-1] in self.ends

@@ -1,0 +1,67 @@
+"""The trainer of rows that are tokenised while training."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from manus.data.preparation.quarantine import Quarantine
+from manus.data.preparation.while_training import Drawn, take
+from manus.files import write_jsonl
+from manus.guards import ranks
+from manus.training.batches.beside import Beside, told_plainly
+from manus.training.batches.live import BATCHES_AHEAD, LARGEST_QUARANTINE, QUARANTINE, ROWS
+from manus.training.batches.order import ShuffledBatches, loader
+from manus.training.loop import StageTrainer
+
+
+class LiveTrainer(StageTrainer):
+    """A trainer of rows that are not prepared; it stops when too many of them are bad."""
+
+    def __init__(self, *args: Any, budget: float, staging: Path, looked_at: Quarantine, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.budget, self.staging = budget, staging
+        self.quarantine = looked_at  # so that one bad row among the first is not a large share
+
+    def get_train_dataloader(self) -> Any:
+        """Return a loader whose batches are made in a process of its own."""
+        args = self.args
+        batches = ShuffledBatches(
+            len(self.train_dataset), args.per_device_train_batch_size, args.seed, ranks.rank(), ranks.world_size(),
+            counts_on=True,
+        )  # fmt: skip
+        return loader(
+            self.accelerator, self.train_dataset, args, self.data_collator, batches, Beside(1, BATCHES_AHEAD)
+        )  # fmt: skip
+
+    def compute_loss(self, model: Any, inputs: dict[str, Any], *args: Any, **kwargs: Any) -> Any:
+        """Count the rows that were read for a batch, and return its loss.
+
+        Raises:
+            DataError: more rows were bad than the failure budget allows.
+        """
+        told = json.loads(inputs.pop(ROWS))
+        take(self.quarantine, Drawn([], told["seen"], told["bad"], []))
+        self.quarantine.check(self.budget, Path(self.args.output_dir) / QUARANTINE)
+        return super().compute_loss(model, inputs, *args, **kwargs)
+
+    def method_state(self) -> dict[str, Any]:
+        """Return the rows seen so far, and the bad ones."""
+        return {"seen": self.quarantine.seen, "rows": json.dumps(self.quarantine.rows)}
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Go on counting where an earlier process stopped."""
+        self.quarantine = Quarantine(json.loads(state["rows"]), state["seen"])
+
+    def run(self) -> None:
+        """Train to the end, and leave the bad rows beside the weights.
+
+        Raises:
+            DataError: too many rows are bad, or a file was changed.
+            ManusError: the process that reads was killed.
+        """
+        with told_plainly(self.title, "reads the rows"):
+            super().run()
+        if ranks.is_first():
+            write_jsonl(self.staging / QUARANTINE, self.quarantine.rows[:LARGEST_QUARANTINE])

@@ -1,0 +1,131 @@
+"""Rows with two answers, and rows with a question alone, in the shapes that people publish."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from manus.capabilities import cot, thinking, tools
+from manus.data.forms.messages import as_messages
+from manus.data.forms.pairs import read_pair
+from manus.data.forms.prompts import read_prompt
+from manus.data.sample import RowError
+from tests.pico import tokenizer
+
+ASKED = [{"role": "user", "content": "2 + 2?"}]
+GOOD, BAD = "It is \\boxed{4}.", "It is \\boxed{5}."
+
+
+def said(text: str) -> dict[str, str]:
+    return {"role": "assistant", "content": text}
+
+
+PAIRS: dict[str, dict[str, Any]] = {
+    "TRL, standard": {"prompt": "2 + 2?", "chosen": GOOD, "rejected": BAD},
+    "TRL, conversational": {"prompt": ASKED, "chosen": [said(GOOD)], "rejected": [said(BAD)]},
+    "UltraFeedback": {"prompt": "2 + 2?", "chosen": [*ASKED, said(GOOD)], "rejected": [*ASKED, said(BAD)]},
+    "trl-lib": {"chosen": [*ASKED, said(GOOD)], "rejected": [*ASKED, said(BAD)]},
+    "distilabel": {"instruction": "2 + 2?", "chosen_response": GOOD, "rejected_response": BAD},
+    "LLaMA-Factory, ShareGPT": {
+        "conversations": [{"from": "human", "value": "2 + 2?"}],
+        "chosen": {"from": "gpt", "value": GOOD},
+        "rejected": {"from": "gpt", "value": BAD},
+    },
+    "LLaMA-Factory, Alpaca": {"instruction": "2 + 2?", "input": "", "chosen": GOOD, "rejected": BAD},
+    "HH-RLHF": {
+        "chosen": f"\n\nHuman: 2 + 2?\n\nAssistant: {GOOD}",
+        "rejected": f"\n\nHuman: 2 + 2?\n\nAssistant: {BAD}",
+    },
+    "a conversation that ends with an answer": {"messages": [*ASKED, said("?")], "chosen": GOOD, "rejected": BAD},
+    "text in CSV": {"prompt": str(ASKED), "chosen": str([said(GOOD)]), "rejected": str([said(BAD)])},
+}
+
+
+@pytest.mark.parametrize("shape", PAIRS)
+def test_every_shape_of_pairs_is_the_same_sample(shape: str) -> None:
+    sample = read_pair(PAIRS[shape], cot.read)
+    assert sample == {"messages": [*ASKED, said(GOOD)], "rejected": BAD, "answer": "4"}
+
+
+def test_a_system_turn_and_what_a_verifier_needs_are_kept() -> None:
+    row = {"prompt": "2 + 2?", "system": "Be brief.", "answer": "4", "level": "1", "chosen": GOOD, "rejected": BAD}
+    sample = read_pair(row, as_messages)
+    assert sample["messages"][0] == {"role": "system", "content": "Be brief."}
+    assert (sample["answer"], sample["level"]) == ("4", "1")
+
+
+@pytest.mark.parametrize(
+    ("row", "reason"),
+    [
+        ({"prompt": "2 + 2?", "completion": GOOD}, "no 'chosen' and 'rejected' answer"),
+        ({"prompt": "2 + 2?", "chosen": GOOD, "rejected": None}, "no 'chosen' and 'rejected' answer"),
+        ({"prompt": "2 + 2?", "chosen": GOOD, "rejected": f" {GOOD}"}, "are the same"),
+        ({"prompt": "2 + 2?", "chosen": GOOD, "rejected": ""}, "empty"),
+        ({"chosen": GOOD, "rejected": BAD}, "no question"),
+        ({"prompt": "2 + 2?", "chosen": 4, "rejected": 5}, "a list of turns, not"),
+        ({"prompt": "2 + 2?", "chosen": [], "rejected": [said(BAD)]}, "no turn"),
+        (
+            {"chosen": [*ASKED, said(GOOD)], "rejected": [{"role": "user", "content": "3 + 3?"}, said(BAD)]},
+            "part before their last turn",
+        ),
+    ],
+)
+def test_what_is_no_pair_says_why(row: dict[str, Any], reason: str) -> None:
+    with pytest.raises(RowError, match=reason):
+        read_pair(row, as_messages)
+
+
+def test_the_better_answer_must_be_what_the_capability_teaches() -> None:
+    with pytest.raises(RowError, match="<think>"):
+        read_pair(PAIRS["TRL, standard"], thinking.read)
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        {"prompt": "2 + 2?", "answer": "4"},
+        {"prompt": ASKED, "solution": "$4$"},
+        {"question": "2 + 2?", "ground_truth": 4},
+        {"messages": ASKED, "answer": "4"},
+        {"problem": "2 + 2?", "answer": 4},
+    ],
+)
+def test_a_question_with_its_final_answer_is_a_prompt(row: dict[str, Any]) -> None:
+    sample = read_prompt(row, cot.read, cot.can_score)
+    assert sample["messages"][:-1] == ASKED and sample["answer"] == "4"
+    assert cot.score(sample, GOOD).correct and not cot.score(sample, BAD).correct
+
+
+def test_a_worked_answer_is_read_as_the_capability_reads_it() -> None:
+    row = {"messages": [*ASKED, said("<think>\n2 and 2\n</think>\n\\boxed{4}")]}
+    assert read_prompt(row, thinking.read, thinking.can_score) == thinking.read(row)
+
+
+def test_without_an_answer_a_prompt_is_of_use_only_to_rewards_that_need_none() -> None:
+    row = {"prompt": "Tell me a joke."}
+    with pytest.raises(RowError, match=r"no answer that the verifier could compare with|known shape|without an answer"):
+        read_prompt(row, cot.read, cot.can_score)
+    sample = read_prompt(row, cot.read, lambda _: True)
+    assert sample["messages"] == [{"role": "user", "content": "Tell me a joke."}, said("")]
+
+
+def test_prompts_of_tools_keep_the_calls() -> None:
+    row = {
+        "query": "Weather in Oslo?",
+        "tools": '[{"name": "get_weather", "description": "", "parameters": {"city": {"type": "str"}}}]',
+        "answers": '[{"name": "get_weather", "arguments": {"city": "Oslo"}}]',
+    }
+    sample = read_prompt(row, tools.read, tools.can_score)
+    assert sample["calls"] == [{"name": "get_weather", "arguments": {"city": "Oslo"}}]
+
+
+def test_a_pair_is_tokenised_as_trl_does() -> None:
+    from manus.data.tokens.rendering import render_pair
+
+    words = tokenizer()
+    pair = render_pair(words, read_pair(PAIRS["TRL, conversational"], cot.read))
+    asked = words.apply_chat_template(ASKED, add_generation_prompt=True, return_dict=False)
+    for side, text in ((pair.chosen, GOOD), (pair.rejected, BAD)):
+        assert pair.prompt + side == words.apply_chat_template([*ASKED, said(text)], return_dict=False)
+    assert pair.prompt == asked
