@@ -49,6 +49,7 @@ format: setup
 
 docs: setup
 	$(BIN)/python -m manus.recipe.schema
+	$(BIN)/python -m tests.rooms
 
 clean:
 	rm -rf results .snakemake

@@ -5,15 +5,12 @@ Knows no details of any layer; imports them inside the commands, so that `manus 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import typer
 import typer.core
 
 from manus.errors import InputError
-
-if TYPE_CHECKING:
-    pass
 
 PLANNED = ("export", "serve", "podcast", "draw")
 

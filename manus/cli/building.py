@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated
 
-import typer.core
+import typer
 
 from manus.cli.app import app
 from manus.cli.options import Given, RecipeFile, StageName, planned
@@ -64,6 +64,7 @@ def build_artifact(
 
 
 def build_one(recipe: Path, given: list[str] | None, name: str, stamp: Path | None = None) -> None:
+    """Build an artifact of a recipe; with a stamp, as a job of Snakemake's."""
     from manus.errors import RecipeError, did_you_mean
     from manus.guards.neighbours import Neighbours
     from manus.guards.ranks import is_first, world_size

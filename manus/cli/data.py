@@ -7,7 +7,7 @@ import json
 import sys
 from typing import Annotated
 
-import typer.core
+import typer
 
 from manus.cli.app import app
 from manus.cli.building import build_one

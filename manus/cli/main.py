@@ -7,8 +7,11 @@ import sys
 import traceback
 from pathlib import Path
 
+from manus.cli import building, cleaning, data, models, recipes, running
 from manus.cli.app import app
 from manus.errors import EXIT_FAILED, Interrupted, ManusError
+
+COMMANDS = (recipes, models, building, data, running, cleaning)  # importing them is what gives `app` its commands
 
 
 def main() -> None:

@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-import typer.core
+import typer
 
 from manus.cli.app import app
 from manus.cli.options import AsJson, ModelName

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-import typer.core
+import typer
 
 if TYPE_CHECKING:
     from manus.plan.artifacts import Plan
@@ -25,6 +25,7 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print data for programs in
 
 
 def planned(recipe: Path, given: list[str] | None) -> Plan:
+    """Return the plan of a recipe with its overrides."""
     from manus.plan.planner import make_plan
     from manus.recipe.overrides import parse_override
     from manus.recipe.recipe import read_recipe

@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 from typing import Annotated
 
-import typer.core
+import typer
 
 from manus.cli.app import app
 from manus.cli.options import AsJson, Given, RecipeFile, StageName, planned

@@ -8,7 +8,7 @@ import time
 from pathlib import Path
 from typing import Annotated, Any
 
-import typer.core
+import typer
 
 from manus.cli.app import app
 from manus.cli.options import AsJson, Given, RunName, planned

@@ -48,7 +48,7 @@ def sense_choices() -> SenseSettings:
 
 
 def _nearest(file: Path) -> Path | None:
-    places = (file, Path(__file__).parents[1] / file)
+    places = (file, Path(__file__).parents[2] / file)
     return next((place for place in places if place.is_file()), None)
 
 

@@ -90,7 +90,7 @@ def render(plan: Plan, verdicts: Sequence[Verdict]) -> str:
 @functools.cache
 def _environment() -> Environment:
     environment = Environment(
-        loader=PackageLoader("manus"),
+        loader=PackageLoader("manus.report"),
         autoescape=True,
         undefined=StrictUndefined,
         finalize=printable,

@@ -14,11 +14,11 @@ from types import SimpleNamespace
 import pytest
 from typer.testing import CliRunner
 
-from manus.cli import app as cli
+from manus.cli import building
 from manus.cli.app import PLANNED, app
 from tests.unit.recipe.broken_recipes import BASE, BELOW, GOOD, OF_A_STAGE, STAGE, WHOLE
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 COMMANDS = [command.name or command.callback.__name__ for command in app.registered_commands]
 HEAVY = ("torch", "transformers", "peft", "datasets", "accelerate", "matplotlib", "reasoning_gym")
 BROKEN = f"{BASE}capabilities: [cott]\nseed: -1\n"
@@ -168,21 +168,21 @@ def test_debug_shows_where_an_error_arose(run):
 def test_a_job_decides_how_threads_wait_before_it_builds(tmp_path, monkeypatch):
     told = []
     planned = SimpleNamespace(artifacts={"train/cot": None}, folder=tmp_path)
-    monkeypatch.setattr("manus.cli.options.planned", lambda recipe, given: planned)
+    monkeypatch.setattr("manus.cli.building.planned", lambda recipe, given: planned)
     monkeypatch.setattr("manus.guards.requests.REQUESTS.listen", lambda **_: None)
     monkeypatch.setattr("manus.guards.neighbours.Neighbours.choose_waiting", lambda self: told.append("waiting"))
     monkeypatch.setattr("manus.jobs.runner.build", lambda *_, **__: told.append("built"))
-    cli._build(tmp_path / "recipe.yaml", None, "train/cot")
+    building.build_one(tmp_path / "recipe.yaml", None, "train/cot")
     assert told == ["waiting", "built"]
 
 
 def test_an_unexpected_error_is_one_message_too(run, monkeypatch):
-    code = "import manus.recipe.recipe; manus.recipe.recipe.read_recipe = None; from manus.cli.app import main; main()"
+    code = "import manus.recipe.recipe; manus.recipe.recipe.read_recipe = None; from manus.cli.main import main; main()"
     Path("breaks.py").write_text(code)
     monkeypatch.setenv("PYTHONPATH", ".")
     done = subprocess.run([sys.executable, "breaks.py", "validate", "r.yaml"], capture_output=True, text=True)
     assert done.returncode == 1
-    assert "unexpected TypeError: 'NoneType' object is not callable (cli.py:" in done.stderr
+    assert "unexpected TypeError: 'NoneType' object is not callable (options.py:" in done.stderr
     assert "Traceback" not in done.stderr
 
 
@@ -202,7 +202,7 @@ def test_an_unexpected_error_is_one_message_too(run, monkeypatch):
     ],
 )
 def test_an_override_is_refused(given, says, tmp_path, monkeypatch, capsys):
-    from manus.cli import app as cli
+    from manus.cli import main as cli
 
     (tmp_path / "r.yaml").write_text(GOOD)
     monkeypatch.setattr(sys, "argv", ["manus", "validate", str(tmp_path / "r.yaml"), "--set", given])

@@ -306,7 +306,7 @@ def test_a_base_that_is_not_there_is_one_clear_error(recipe: Path, spec: str, wo
 def test_only_large_data_are_prepared_by_all_cores(recipe: Path) -> None:
     recipe.write_text(recipe.read_text().replace("two.jsonl}]", "two.jsonl}]\n      index_above_bytes: 0"))
     command = [sys.executable, "-m", "snakemake", "-np", "--cores", "7", "--config", f"recipe={recipe}"]
-    command += ["--snakefile", str(Path(__file__).parents[2] / "Snakefile")]
+    command += ["--snakefile", str(Path(__file__).parents[3] / "Snakefile")]
     done = subprocess.run(command, capture_output=True, text=True, cwd=recipe.parent, check=True)
     threads = {name: count for count, name in re.findall(r"OMP_NUM_THREADS=(\d+) .* data/(\w+) ", done.stdout)}
     assert threads == {"cot": "1", "tools": "7", "thinking": "1"}, done.stdout

@@ -27,7 +27,7 @@ from tests.unit.recipe.broken_recipes import (
     WHOLE,
 )
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 
 
 @pytest.fixture(autouse=True)

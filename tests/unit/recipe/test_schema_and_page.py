@@ -18,7 +18,7 @@ from manus.recipe.schema import json_schema
 from manus.recipe.starter import STARTER
 from tests.unit.recipe.broken_recipes import BASE, BELOW, GOOD, OF_A_STAGE, STAGE
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 RECIPES = sorted((ROOT / "recipes").glob("*.yaml"))
 SCHEMA = json_schema()
 

@@ -16,7 +16,7 @@ import torch
 from PIL import Image
 from rich.console import Console
 
-from manus.cli import app as cli
+from manus.cli import main as cli
 from manus.errors import InputError
 from tests.unit.models.omni import small
 

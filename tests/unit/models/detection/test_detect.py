@@ -530,5 +530,5 @@ def test_detect_needs_neither_torch_nor_transformers(tmp_path: Path) -> None:
         "assert detect(pathlib.Path(sys.argv[1])).modalities['audio_out']\n"
         "assert not {'torch', 'transformers'} & set(sys.modules), 'a heavy import'\n"
     )
-    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[3])}
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[4])}
     subprocess.run([sys.executable, "-c", code, str(tmp_path)], check=True, env=environment)

@@ -1,0 +1,63 @@
+"""The rooms of `manus/` and who imports whom, as the code has it. `python -m tests.rooms` writes the picture of it.
+
+A room is a folder directly below `manus/`. What every room may use (errors, files, the hub) is the ground and not drawn.
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
+PAGE = ROOT / "docs" / "ARCHITECTURE.md"
+PICTURE = re.compile(r"(?<=^```mermaid\n)flowchart TB\n.*?(?=^```$)", re.MULTILINE | re.DOTALL)
+
+
+def rooms() -> list[str]:
+    """Return the names of all rooms."""
+    return sorted(path.parent.name for path in (ROOT / "manus").glob("*/__init__.py"))
+
+
+def imports() -> dict[str, set[str]]:
+    """Return, for each room, the rooms that its modules import, whether at their top or inside of a function."""
+    known = {room: set[str]() for room in rooms()}
+    for room, others in known.items():
+        for path in (ROOT / "manus" / room).rglob("*.py"):
+            for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+                if isinstance(node, ast.ImportFrom) and node.module and node.module.startswith("manus"):
+                    named = node.module.split(".")[1:2] or [alias.name for alias in node.names]
+                    others |= {name for name in named if name in known and name != room}
+    return known
+
+
+def drawn() -> list[tuple[str, str]]:
+    """Return the arrows to draw: those that do not follow from others. Rooms form no circle, so there is one answer."""
+    direct = imports()
+    behind: dict[str, set[str]] = {}
+
+    def reach(room: str) -> set[str]:
+        if room not in behind:
+            behind[room] = direct[room].union(*map(reach, direct[room]))
+        return behind[room]
+
+    return sorted(
+        (room, other)
+        for room, others in direct.items()
+        for other in others
+        if not any(other in reach(between) for between in others - {other})
+    )
+
+
+def picture() -> str:
+    """Return the drawing in mermaid's language, which GitHub and editors show."""
+    return "flowchart TB\n" + "".join(f"    {room} --> {other}\n" for room, other in drawn())
+
+
+def main() -> None:
+    """Write the drawing into the page."""
+    PAGE.write_text(PICTURE.sub(lambda _: picture(), PAGE.read_text(encoding="utf-8")), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,46 @@
+"""The house is as its pages say: each module has its tests, and the picture of the rooms is that of the imports."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from tests import rooms
+
+UNIT = rooms.ROOT / "tests" / "unit"
+UNTESTED = UNIT / "untested.txt"
+
+
+def modules() -> list[Path]:
+    """Return all modules with code of their own, from `manus/`."""
+    folder = rooms.ROOT / "manus"
+    found = [path.relative_to(folder) for path in sorted(folder.rglob("*.py"))]
+    return [path for path in found if path.stem not in ("__init__", "__main__")]
+
+
+def is_tested(module: Path) -> bool:
+    """Tell whether a file of tests beside the module's place names it: `test_b.py`, or `test_b_and_c.py` for both."""
+    names = [path.stem.removeprefix("test_") for path in (UNIT / module.parent).glob("test_*.py")]
+    return any(module.stem == name or module.stem in name.split("_and_") for name in names)
+
+
+def test_the_list_of_modules_without_tests_of_their_name_only_shrinks() -> None:
+    lacking = [str(module) for module in modules() if not is_tested(module)]
+    assert len(modules()) > 300
+    assert lacking == UNTESTED.read_text(encoding="utf-8").split(), (
+        "add tests for what is new, and take from tests/unit/untested.txt what has tests now"
+    )
+
+
+def test_the_picture_of_the_rooms_is_that_of_the_imports() -> None:
+    (drawn,) = rooms.PICTURE.findall(rooms.PAGE.read_text(encoding="utf-8"))
+    assert drawn == rooms.picture(), "run `make docs`"
+
+
+def test_every_room_is_described() -> None:
+    page = rooms.PAGE.read_text(encoding="utf-8")
+    folders = sorted(
+        path.parent.relative_to(rooms.ROOT / "manus") for path in (rooms.ROOT / "manus").rglob("__init__.py")
+    )
+    described = [folder for folder in folders if f"| `{folder}/` |" in page]
+    inside_others = [Path("."), Path("models/encoders/trained"), Path("rewards/verifiers"), Path("evaluation/scorers")]
+    assert sorted([*described, *inside_others]) == folders
