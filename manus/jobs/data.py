@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     pass
 
 
-def build_data(job: Job) -> dict[str, Any]:
-    """reading, splitting and tokenising the stage's data"""
+def build(job: Job) -> dict[str, Any]:
+    """Prepare the data of a stage or reward model. Return what its manifest says was measured."""
     from manus.charts.drawing import LENGTHS_SVG, length_histogram
     from manus.data.preparation.in_memory import prepare
     from manus.data.preparation.while_training import describe

@@ -6,12 +6,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from manus.data import generators
+from manus.data.generators import known_generators
 from manus.data.settings import Source
 from manus.data.sources import hub
 from manus.data.sources.files import data_files
 from manus.data.sources.formats import READERS, BadRow, Numbered, format_of
-from manus.discovery import discovered
 from manus.hub import unreachable
 
 DEFAULT_GENERATED_ROWS = 1000
@@ -36,7 +35,7 @@ def located_rows(source: Source, beside: Path, count: int, seed: int, held_out: 
         held_out: only a generator tells the two apart, and draws from other templates.
     """
     if source.generator is not None:
-        module = discovered("manus.data.generators", generators.REQUIRED)[source.generator]
+        module = known_generators()[source.generator]
         made = module.rows(count, seed, held_out, module.Settings(**source.options))
         located: Iterator[Located] = ((beside, f"{source.title} row {index}", row) for index, row in enumerate(made, 1))
     elif source.hub is not None:
