@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from manus.data.tokens.rendering import _fit_template
+from manus.data.tokens.rendering import fit_template
 from manus.errors import ModelError
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ def load_tokenizer(folder: Path) -> PreTrainedTokenizerBase:
         raise ModelError(f"{folder}: {type(tokenizer).__name__} gives no character offsets; a fast tokenizer is needed")
     if tokenizer.eos_token is None:
         raise ModelError(f"{folder}: the tokenizer has no end-of-text token (eos_token)")
-    _fit_template(tokenizer)
+    fit_template(tokenizer)
     if tokenizer.pad_token is None:
         tokenizer.pad_token = tokenizer.eos_token
     return tokenizer

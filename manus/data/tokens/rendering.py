@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 Spans = Sequence[Span]
 
 
-def _fit_template(tokenizer: PreTrainedTokenizerBase) -> None:
+def fit_template(tokenizer: PreTrainedTokenizerBase) -> None:
     """Give a tokenizer a plain template where it has none; make one fit that takes no plain text or ends no answer.
 
     A model that learns answers without an end does not learn to stop.
