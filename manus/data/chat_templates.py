@@ -122,9 +122,15 @@ def answering(tokenizer: PreTrainedTokenizerBase, template: str) -> Answering:
     return Answering(opening, tuple(_pieces(tokenizer, behind.removeprefix(MADE_UP[1]))))
 
 
+def own_tokens(tokenizer: PreTrainedTokenizerBase) -> dict[str, int]:
+    """Return the texts that are one token wherever they stand, as those that end turns are, with their numbers."""
+    special = zip(tokenizer.all_special_tokens, tokenizer.all_special_ids, strict=True)
+    return {**tokenizer.get_added_vocab(), **dict(special)}
+
+
 def _pieces(tokenizer: PreTrainedTokenizerBase, text: str) -> list[str]:
     """Cut a text into tokens of the vocabulary's own and what stands between them."""
-    own = sorted(tokenizer.get_added_vocab(), key=len, reverse=True)
+    own = sorted(own_tokens(tokenizer), key=len, reverse=True)
     pieces = re.split(f"({'|'.join(map(re.escape, own))})", text) if own else [text]
     return [piece for piece in pieces if piece]
 
@@ -138,7 +144,7 @@ def ends_of_answers(tokenizer: PreTrainedTokenizerBase) -> list[int]:
         end = answering(tokenizer, tokenizer.get_chat_template()).end
     except (RowError, ValueError):  # there is no template, or none for a plain question
         return []
-    own = tokenizer.get_added_vocab()
+    own = own_tokens(tokenizer)
     return [own[piece] for piece in end if piece in own and piece.strip()][:1]
 
 

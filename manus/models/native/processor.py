@@ -14,6 +14,7 @@ from transformers.models.auto.processing_auto import PROCESSOR_MAPPING_NAMES, pr
 from transformers.processing_utils import ProcessorMixin
 from transformers.utils import is_torchvision_available
 
+from manus.data.chat_templates import own_tokens
 from manus.errors import ModelError
 
 PROCESSOR_FILES = ("processor_config.json", "preprocessor_config.json", "tokenizer_config.json")
@@ -140,7 +141,7 @@ def ends_answers(tokenizer: PreTrainedTokenizerBase, template: str) -> bool | No
     text = _written(tokenizer, template, _WITH_ANSWER)
     if text is None or ANSWERED not in text:
         return None
-    return any(token in text.rpartition(ANSWERED)[2] for token in tokenizer.get_added_vocab())
+    return any(token.strip() and token in text.rpartition(ANSWERED)[2] for token in own_tokens(tokenizer))
 
 
 def plain_template(processor: Any) -> str:
