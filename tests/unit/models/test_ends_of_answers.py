@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 import torch
+from datasets import Dataset
 from tokenizers.processors import TemplateProcessing
 from transformers import AutoTokenizer, PreTrainedTokenizerFast
 
@@ -18,7 +19,7 @@ from manus.models.generation import at_random, ends_of_turn, greedily
 from manus.models.loading.composition import load_model
 from manus.models.loading.folders import copy_tokenizer, write_ends, write_template
 from manus.models.tokenizer import DEFAULT_TEMPLATE, load_tokenizer
-from manus.training.trainers.grpo import component
+from manus.training.trainers.grpo import as_shown, component
 from tests.pico import TEMPLATE, tokenizer
 
 CHAT: Any = [{"role": "user", "content": "q"}, {"role": "assistant", "content": "a"}]
@@ -56,6 +57,16 @@ def test_generation_ends_where_the_template_ends_an_answer(known: Any) -> None:
     expected = sorted({end, text_end, *told})
     assert ends_of_turn(model, made) == expected
     assert greedily(model, made, 4)["eos_token_id"] == at_random(model, made, 4, 1.0, 1.0)["eos_token_id"] == expected
+
+
+def test_an_answer_ends_there_though_texts_end_otherwise(pico_base: Path) -> None:
+    model, made = load_model(pico_base, torch.float32), load_tokenizer(pico_base)
+    sample: Any = {"messages": [{"role": "user", "content": "last of 3 8 5"}, CHAT[1]]}
+    (expected,) = answer(model, made, [sample], 40, "ask")
+    assert expected.endswith("\\boxed{5}.")
+    made.add_special_tokens({"eos_token": "<|endoftext|>"})
+    model.generation_config.eos_token_id = made.eos_token_id
+    assert answer(model, made, [sample], 40, "ask") == [expected]
 
 
 @pytest.mark.parametrize(
@@ -146,3 +157,15 @@ def test_a_thought_that_the_prompt_opens_is_the_answers(pico_base: Path) -> None
     score = component("one", lambda: 0, ledger, made)
     score(prompts=[CHAT[:1]], completions=[[{"role": "assistant", "content": "so"}]], sample=[json.dumps(sample)])
     assert seen == [["<think>\nso"]]
+
+
+def test_prompts_are_handed_to_trl_as_the_template_takes_them() -> None:
+    made, asked = tokenizer(), [{"role": "system", "content": "s"}, {"role": "user", "content": "q"}]
+    prompts = Dataset.from_list([{"prompt": asked[1:], "sample": "{}"}, {"prompt": asked, "sample": "{}"}])
+    assert as_shown(prompts, made) is prompts
+    made.chat_template = "{% if messages[0]['role'] == 'system' %}{{ raise_exception('no') }}{% endif %}" + TEMPLATE
+    shown = as_shown(prompts, made)
+    assert shown["prompt"][:] == [asked[1:], [{"role": "user", "content": "s\n\nq"}]]
+    assert made.apply_chat_template(shown["prompt"][1], tokenize=False) == render_prompt(made, asked).removesuffix(
+        "<|im_start|>assistant\n"
+    )
