@@ -13,6 +13,7 @@ import torch
 from transformers import AutoProcessor, AutoTokenizer, StoppingCriteria, StoppingCriteriaList, TextIteratorStreamer
 
 from manus.data.sample import MediumKind
+from manus.data.tokens.chat_templates import placed
 from manus.errors import DataError, InputError, ModelError
 from manus.models.detection.modalities import OMNI
 from manus.models.generation import at_random, greedily, on_device
@@ -193,7 +194,11 @@ class Conversation:
                 prepared = self.tokenizer(text, **settings)
             else:
                 prepared = self.preparer.apply_chat_template(
-                    messages, tokenize=True, return_dict=True, add_generation_prompt=True, **settings
+                    placed(self.tokenizer, messages),
+                    tokenize=True,
+                    return_dict=True,
+                    add_generation_prompt=True,
+                    **settings,
                 )
         except ValueError as error:
             raise InputError(f"this cannot be asked: {error}") from None

@@ -21,7 +21,7 @@ from manus.data.sample import Row, RowError, Sample, Tokens
 from manus.data.sample_digests import content_digest, halves, order_digest, prompt_digest
 from manus.data.sources.records import Record, Records, Segments
 from manus.data.sources.rows import renamed
-from manus.data.tokens.rendering import render
+from manus.data.tokens.rendering import renderings
 from manus.data.tokens.windows import segment_windows, text_windows
 from manus.files import fsync, write_json
 
@@ -106,13 +106,16 @@ class Reading:
             return segment_windows(self.tokenizer, sample["text"], *ends, self.max_length, self.overlap), FITS
         if "text" in sample:
             return text_windows(self.tokenizer, sample["text"], self.max_length, self.overlap), FITS
-        tokens = render(self.tokenizer, sample)
+        fitted = [self._fitted(tokens) for tokens in renderings(self.tokenizer, sample)]
+        return iter([tokens for tokens, _ in fitted if tokens is not None]), max(fate for _, fate in fitted)
+
+    def _fitted(self, tokens: Tokens) -> tuple[Tokens | None, int]:
+        """Return what of a chat is trained, and its fate."""
         if len(tokens.ids) <= self.max_length:
-            return iter([tokens]), FITS
+            return tokens, FITS
         if self.truncates and any(tokens.is_learned[: self.max_length]):
-            cut = Tokens(tokens.ids[: self.max_length], tokens.is_learned[: self.max_length])
-            return iter([cut]), TRUNCATED
-        return iter([]), TOO_LONG
+            return Tokens(tokens.ids[: self.max_length], tokens.is_learned[: self.max_length]), TRUNCATED
+        return None, TOO_LONG
 
 
 @dataclass

@@ -10,7 +10,7 @@ from manus.data.media.expansion import WholeLayout
 from manus.data.media.files import MediaFiles
 from manus.data.sample import Pair, Sample, Tokens, prompt_of
 from manus.data.settings import DataSettings
-from manus.data.tokens.rendering import render, render_pair, render_prompt
+from manus.data.tokens.rendering import render, render_pair, render_prompt, renderings
 from manus.data.tokens.windows import windows_of
 
 if TYPE_CHECKING:
@@ -38,7 +38,8 @@ def fit_chat(
     tokenizer: PreTrainedTokenizerBase, sample: Sample, settings: DataSettings, too_long: Counter[str]
 ) -> Iterator[Tokens]:
     """Yield a chat if it fits, or its beginning where that may be learned; half a picture is none."""
-    yield from fit_tokens(render(tokenizer, sample), sample, settings, too_long)
+    for tokens in list(renderings(tokenizer, sample)):  # all of them or none: a later one may be refused
+        yield from fit_tokens(tokens, sample, settings, too_long)
 
 
 def fit_whole(layout: WholeLayout, files: MediaFiles) -> Fit:
@@ -47,7 +48,10 @@ def fit_whole(layout: WholeLayout, files: MediaFiles) -> Fit:
     def fit(
         tokenizer: PreTrainedTokenizerBase, sample: Sample, settings: DataSettings, too_long: Counter[str]
     ) -> Iterator[Tokens]:
-        yield from fit_tokens(layout.rendered(sample, files), sample, settings, too_long)
+        if sample.get("media"):
+            yield from fit_tokens(layout.rendered(sample, files), sample, settings, too_long)
+        else:
+            yield from fit_chat(tokenizer, sample, settings, too_long)
 
     return fit
 

@@ -8,15 +8,19 @@ from collections import Counter
 from fnmatch import fnmatch
 from math import prod
 from pathlib import Path
+from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
-from transformers import GenerationConfig, PreTrainedModel
+from transformers import AutoTokenizer, GenerationConfig, PreTrainedModel, PreTrainedTokenizerBase
 
+from manus.data.tokens.chat_templates import ends_of_answers
 from manus.errors import ModelError
+from manus.models.native.recognising import has_own_senses
 
 FLOATS = {"F64": torch.float64, "F32": torch.float32, "F16": torch.float16, "BF16": torch.bfloat16}
 GENERATION = "generation_config.json"
+TEMPLATE = "chat_template.jinja"
 TOKENIZER_FILES = (
     "tokenizer*",
     "special_tokens_map.json",
@@ -112,6 +116,29 @@ def copy_tokenizer(base: Path, out: Path) -> list[str]:
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(file, target)
     return [str(file.relative_to(base)) for file in found]
+
+
+def write_template(folder: Path, tokenizer: PreTrainedTokenizerBase) -> None:
+    """Put the chat template that was trained with beside a copied tokenizer, where that has none or another one.
+
+    A model with senses keeps its processor's template: what it writes is the same.
+    """
+    if has_own_senses(folder):
+        return
+    own = AutoTokenizer.from_pretrained(folder, local_files_only=True).chat_template
+    if own != tokenizer.chat_template:
+        (folder / TEMPLATE).write_text(tokenizer.get_chat_template(), encoding="utf-8")
+
+
+def write_ends(folder: Path, tokenizer: PreTrainedTokenizerBase) -> None:
+    """Add what ends an answer, as the chat template writes it, to where a model's generation ends."""
+    path = folder / GENERATION
+    settings: dict[str, Any] = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+    known = settings.get("eos_token_id")
+    told = known if isinstance(known, list) else [token for token in [known] if token is not None]
+    ends = list(dict.fromkeys([*told, tokenizer.eos_token_id, *ends_of_answers(tokenizer)]))
+    if ends != told:
+        path.write_text(json.dumps({**settings, "eos_token_id": ends}, indent=2) + "\n", encoding="utf-8")
 
 
 def _is_copied(file: Path) -> bool:

@@ -14,6 +14,7 @@ from transformers.models.auto.processing_auto import PROCESSOR_MAPPING_NAMES, pr
 from transformers.processing_utils import ProcessorMixin
 from transformers.utils import is_torchvision_available
 
+from manus.data.tokens.chat_templates import own_tokens
 from manus.errors import ModelError
 
 PROCESSOR_FILES = ("processor_config.json", "preprocessor_config.json", "tokenizer_config.json")
@@ -98,14 +99,13 @@ def fitted_tokenizer(processor: Any, folder: Path) -> PreTrainedTokenizerBase:
     takes_parts_only = _written(tokenizer, template, _AS_TEXT) != text
     if takes_parts_only:
         template = rewriting(True, False) + template
-    if not _ends_answers(tokenizer, template):
+    if not ends_answers(tokenizer, template):
         template = rewriting(takes_parts_only, True) + template.removeprefix(rewriting(True, False))
-    begins = tokenizer.bos_token is not None and tokenizer("a")["input_ids"][0] == tokenizer.bos_token_id
-    if begins and not text.startswith(str(tokenizer.bos_token)):
+    if begins_texts(tokenizer) and not text.startswith(str(tokenizer.bos_token)):
         template, text = BEGINNING + template, f"{tokenizer.bos_token}{text}"
     if any(_written(tokenizer, template, turns) != text for turns in (_IN_PARTS, _AS_TEXT)):
         raise ModelError(f"{folder}: its chat template writes plain texts in another way than texts in parts")
-    if not _ends_answers(tokenizer, template):
+    if not ends_answers(tokenizer, template):
         raise ModelError(f"{folder}: its chat template leaves no answer with an end; a model would not learn to stop")
     tokenizer.chat_template = template
     return tokenizer
@@ -128,10 +128,20 @@ def rewriting(into_parts: bool, ends_answers: bool) -> str:
     )
 
 
-def _ends_answers(tokenizer: PreTrainedTokenizerBase, template: str) -> bool:
-    """Tell whether a template writes a token of its own, as those that end a turn are, behind an answer."""
-    text = _written(tokenizer, template, _WITH_ANSWER) or ""
-    return any(token in text.rpartition(ANSWERED)[2] for token in tokenizer.get_added_vocab())
+def begins_texts(tokenizer: PreTrainedTokenizerBase) -> bool:
+    """Tell whether a tokenizer puts a token of its own before a text."""
+    return tokenizer.bos_token is not None and tokenizer("a")["input_ids"][0] == tokenizer.bos_token_id
+
+
+def ends_answers(tokenizer: PreTrainedTokenizerBase, template: str) -> bool | None:
+    """Tell whether a template writes a token of its own, as those that end a turn are, behind an answer.
+
+    None where it writes no such answer.
+    """
+    text = _written(tokenizer, template, _WITH_ANSWER)
+    if text is None or ANSWERED not in text:
+        return None
+    return any(token.strip() and token in text.rpartition(ANSWERED)[2] for token in own_tokens(tokenizer))
 
 
 def plain_template(processor: Any) -> str:

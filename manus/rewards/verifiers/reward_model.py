@@ -13,6 +13,7 @@ from typing import Any
 from pydantic import Field
 
 from manus.data.sample import Message, Sample, prompt_of
+from manus.data.tokens.answer_places import written
 from manus.errors import ModelError
 from manus.models.base import Base, find_base, local_folder
 from manus.rewards.context import Context, Lookup
@@ -112,4 +113,4 @@ def _loaded(folder: Path, device: str) -> tuple[Any, Any]:
 
 def _rendered(tokenizer: Any, sample: Sample, completion: str) -> str:
     said: Message = {"role": "assistant", "content": completion}
-    return str(tokenizer.apply_chat_template([*prompt_of(sample), said], tokenize=False))
+    return written(tokenizer, [*prompt_of(sample), said]).text

@@ -24,7 +24,7 @@ from manus.errors import ModelError
 from manus.guards import ranks
 from manus.guards.progress import progress
 from manus.guards.run import RUN
-from manus.models.loading.folders import copy_tokenizer
+from manus.models.loading.folders import copy_tokenizer, write_template
 from manus.models.loading.precision import device, held_dtype, precision_of
 from manus.training.job import arguments, conduct
 from manus.training.loop import Guarded
@@ -100,8 +100,7 @@ def _finish(job: StageJob) -> Any:
         model.save_pretrained(folder)
         shutil.rmtree(job.staging / "adapter")
     copy_tokenizer(job.base, folder)
-    if not any(folder.glob("chat_template*")):
-        (folder / "chat_template.jinja").write_text(str(job.tokenizer.chat_template), encoding="utf-8")
+    write_template(folder, job.tokenizer)
     return AutoModelForSequenceClassification.from_pretrained(folder, local_files_only=True).to(device())
 
 
