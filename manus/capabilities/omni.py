@@ -13,6 +13,7 @@ from pydantic import Field
 
 from manus.data.forms.media import as_media_messages
 from manus.data.sample import Row, Sample
+from manus.data.shown_functions import with_functions
 from manus.evaluation.score import Score
 from manus.evaluation.scorers import short_answer
 from manus.models.senses.settings import SensesSettings
@@ -46,7 +47,7 @@ def read(row: Row) -> Sample:
     Raises:
         RowError: the row holds none.
     """
-    sample = as_media_messages(row)
+    sample = with_functions(as_media_messages(row))
     return {**sample, "answer": sample["messages"][-1]["content"]} if sample.get("media") else sample
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from manus.data.learned_parts import learned_parts
 from manus.data.sample import Message, Pair, RowError, Sample, Tokens
 
 if TYPE_CHECKING:
@@ -124,8 +125,8 @@ def _common(one: Sequence[int], other: Sequence[int]) -> int:
 
 
 def _answer_spans(tokenizer: PreTrainedTokenizerBase, messages: Sequence[Any], text: str) -> Spans:
-    """Return where in the rendered text the assistant speaks, end-of-turn mark included."""
-    spans = []
+    """Return where in the rendered text the assistant speaks and is learned, end-of-turn mark included."""
+    spans: list[tuple[Any, tuple[int, int]]] = []
     for index, message in enumerate(messages):
         if message["role"] != "assistant":
             continue
@@ -133,14 +134,14 @@ def _answer_spans(tokenizer: PreTrainedTokenizerBase, messages: Sequence[Any], t
         is_last = index == len(messages) - 1
         after = text if is_last else _render(tokenizer, messages[: index + 1], add_generation_prompt=False)
         if text.startswith(before) and text.startswith(after):
-            spans.append((len(before), len(after)))
-    if not spans or spans[-1][1] != len(text):
+            spans.append((message, (len(before), len(after))))
+    if not spans or spans[-1][1][1] != len(text):
         # The template adds something between the prompt and the last answer: take the answer itself.
         start = text.rfind(messages[-1]["content"].strip())
         if start < 0:
             raise RowError("the chat template does not show the answer as it stands in the data")
-        spans = [(start, len(text))]
-    return spans
+        spans = [(messages[-1], (start, len(text)))]
+    return [part for message, span in spans for part in learned_parts(message, text, span)]
 
 
 def _render(tokenizer: PreTrainedTokenizerBase, messages: Sequence[Any], add_generation_prompt: bool) -> str:
