@@ -91,6 +91,12 @@ OF_A_STAGE = [
         "on_policy",
         "makes pairs of answers, and sft learns from messages; remove this key",
     ),
+    (
+        "method: dpo, on_policy: {}, learn: last_turn",
+        "learn",
+        "chooses among the turns of chats",
+        "dpo learns from preference",
+    ),
     ("method: dpo, on_policy: {}, prepare: never", "prepare", "never works with cpt, dora, lora, qlora, sft"),
     ("packing: true, prepare: never", "prepare", "rows cannot be packed; add packing: false"),
     ("prepare: never", "prepare", "reads rows of local files; add data: [{path: ...}]"),
@@ -212,6 +218,7 @@ BELOW = [
     ("compose: parallel\nmerge: {weights: {}}", 4, "merge.weights", "no weight for stage 'cot'; add cot: 1.0"),
     ("compose: parallel\nmerge: {combine: sum}", 4, "merge.combine", "sum is for compose: sequential"),
     # reward models
+    ("reward_models: {judge: {learn: last_turn}}", 3, "reward_models.judge.learn", "learns from pairs"),
     ("reward_models: {judge: {on_policy: {}}}", 3, "reward_models.judge.on_policy", "learns from the pairs in data"),
     ("reward_models: {judge: {prepare: never}}", 3, "reward_models.judge.prepare", "are prepared ahead; remove"),
     # guards
