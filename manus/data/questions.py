@@ -76,6 +76,12 @@ def listed_turns(value: Any, column: str) -> Any:
     return listed(value, column)
 
 
+def are_turns(value: Any) -> bool:
+    """Return whether a value is a list of turns with their roles."""
+    is_list = isinstance(value, list | tuple) and len(value) > 0
+    return is_list and all(isinstance(turn, Mapping) and ("role" in turn or "from" in turn) for turn in value)
+
+
 def history(row: Columns) -> list[Message]:
     """Return the turns of earlier rounds, where a row has any.
 

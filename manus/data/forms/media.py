@@ -21,7 +21,7 @@ from manus.data.columns import Columns
 from manus.data.forms.messages import ANSWERS, PAIRS, as_messages
 from manus.data.media.expansion import check_placeholders, in_text
 from manus.data.media.references import media_columns, media_in_columns, part_columns, read_part, read_reference
-from manus.data.questions import answer_text, choices_of, listed, listed_turns
+from manus.data.questions import answer_text, are_turns, choices_of, listed, listed_turns
 from manus.data.sample import PLACEHOLDERS, Medium, MediumKind, Row, RowError, Sample
 
 _CONVERSATIONS = ("messages", "conversations", "conversation")
@@ -90,19 +90,14 @@ def _joined(row: Columns) -> Columns:
         sides = [(listed_turns(row.get(name), name), role) for name, role in ((asked, "user"), (answered, "assistant"))]
         if any(side is None for side, _ in sides):
             continue
-        if not any(_are_turns(side) for side, _ in sides):
+        if not any(are_turns(side) for side, _ in sides):
             return row
         row.take_all((asked, answered))
         turns = [
-            turn for side, role in sides for turn in (side if _are_turns(side) else [{"role": role, "content": side}])
+            turn for side, role in sides for turn in (side if are_turns(side) else [{"role": role, "content": side}])
         ]
         return row.replaced((asked, answered), messages=turns)
     return row
-
-
-def _are_turns(value: Any) -> bool:
-    is_list = isinstance(value, list | tuple) and len(value) > 0
-    return is_list and all(isinstance(turn, Mapping) and ("role" in turn or "from" in turn) for turn in value)
 
 
 def _conversation(row: Columns, column: str) -> Sample:

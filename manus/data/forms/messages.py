@@ -30,7 +30,16 @@ from manus.data.forms.tool_format import NO_FUNCTION_FITS, has_calls, render_cal
 from manus.data.forms.tool_schemas import fitted_call, read_tools, tools_within
 from manus.data.forms.turns import checked, read_text, read_turns, unread_keys
 from manus.data.grounding import with_boxes
-from manus.data.questions import answer_text, asked, choices_of, column_text, listed, listed_turns, with_system
+from manus.data.questions import (
+    answer_text,
+    are_turns,
+    asked,
+    choices_of,
+    column_text,
+    listed,
+    listed_turns,
+    with_system,
+)
 from manus.data.sample import Message, Row, RowError, Sample
 
 _CONVERSATIONS = ("messages", "conversations", "conversation")
@@ -205,10 +214,11 @@ def _from_xlam(row: Columns) -> list[Message] | None:
 
 def _answered(row: Columns, column: str) -> list[Message]:
     value = listed_turns(row.take(column), column)
-    if isinstance(value, list | tuple) and column not in ANSWERS:
+    if isinstance(value, list | tuple) and (column not in ANSWERS or are_turns(value)):
         return read_turns(value)
-    if column in ANSWERS and not isinstance(value, str) and (said := answer_text(value)) is not None:
-        return read_turns([{"role": "assistant", "content": said}])
     if column in ANSWERS and not isinstance(value, str):
-        raise RowError(f"{column!r} names no answer")
+        said = answer_text(value)
+        if said is None:
+            raise RowError(f"{column!r} names no answer")
+        return read_turns([{"role": "assistant", "content": said}])
     return read_turns([{"role": "assistant", "content": column_text(row, column)}])

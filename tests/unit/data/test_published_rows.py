@@ -131,6 +131,10 @@ PUBLISHED: dict[str, tuple[dict[str, Any], Turns, list[str]]] = {
         {"index": 1, "question": "Which is even?", "hint": "Count.", "A": "one", "B": "two", "answer": "B", "category": "c"},
         [("user", "Which is even?\nCount.\nA. one\nB. two"), ("assistant", "B. two")], ["category"],
     ),
+    "an answer as turns": (
+        {"question": "Hi", "answer": [{"role": "assistant", "content": "Hello!"}]},
+        [("user", "Hi"), ("assistant", "Hello!")], [],
+    ),
     "HH-RLHF as a prompt": (
         {"prompt": "\n\nHuman: Hi\n\nAssistant: Hello!\n\nHuman: How are you?\n\nAssistant:", "response": " Fine."},
         [("user", "Hi"), ("assistant", "Hello!"), ("user", "How are you?"), ("assistant", "Fine.")], [],
