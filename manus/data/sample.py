@@ -17,11 +17,19 @@ PLACEHOLDER = re.compile("|".join(map(re.escape, PLACEHOLDERS.values())))
 NEVER_WRITTEN = re.compile("|".join(map(re.escape, (*PLACEHOLDERS.values(), *RESERVED))))  # by a user, in a text
 
 
+Learned = bool | list[tuple[int, int]]
+
+
 class Message(TypedDict):
-    """One turn of a conversation, as chat templates of transformers take it."""
+    """One turn of a conversation, as chat templates of transformers take it.
+
+    `learn` is False where an assistant's turn is only read, or says which of its characters are learned, as first and
+    behind the last; the mark that ends the turn is learned with them.
+    """
 
     role: Literal["system", "user", "assistant", "tool"]
     content: str
+    learn: NotRequired[Learned]
 
 
 class Facts(TypedDict):
@@ -73,6 +81,10 @@ class Sample(TypedDict):
 
 class RowError(ValueError):
     """A row cannot become a sample; the message is the reason shown in the quarantine."""
+
+
+class NotLearned(RowError):
+    """A row that says of itself that it is not to be learned: it is left aside, and is not bad."""
 
 
 def numbers_of(sample: Sample) -> list[int]:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from manus.data.forms.columns import unread_words
 from manus.data.media.expansion import Layout, WholeLayout, expanded
 from manus.data.media.files import MediaFiles, has_media
 from manus.data.preparation.distribution import histogram
@@ -90,6 +91,8 @@ def prepare(
         quarantine.check(settings.failure_budget, quarantine_file)
         for medium, count in sorted(reader.unread.items()):
             say(f"{count:,} rows have {medium} columns, which this capability does not read: it takes their text alone")
+        for title, columns in reader.columns.items():
+            say(unread_words(title, columns))
         selection = select(pools, settings.held_out, settings.sample_size, seed)
         intake.finish(selection.train, selection.held_out)
     finally:
@@ -118,9 +121,11 @@ def prepare(
         "learned_share": round(tally.learned / int(lengths.sum()), 4),
         "tokens_per_sample": {str(q): int(np.quantile(lengths, q / 100)) for q in (0, 50, 90, 99, 100)},
         "length_histogram": histogram(np.bincount(lengths)),
-        "left_aside": {**selection.left_aside, **tally.aside},
-        "sources": [source.title if source.path is None else Path(source.path).name for source in sources],
+        "left_aside": {**selection.left_aside, **tally.aside, **reader.left_out},
+        "sources": [source.name for source in sources],
     }
+    if reader.columns:
+        statistics["columns_not_read"] = reader.columns
     if reader.unread:
         statistics["media_not_read"] = dict(sorted(reader.unread.items()))
     if media := media_statistics(folder):

@@ -15,12 +15,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from manus.data.forms.columns import unread_words
 from manus.data.order.mixing import times_seen
 from manus.data.preparation.shards import QUARANTINE, Reading, Shard, Task, Told, make_shard
 from manus.data.preparation.split_on_disk import split
 from manus.data.preparation.table import write_table
 from manus.data.prepared.samples import HELD_OUT
-from manus.data.sample import Row, RowError, Sample
+from manus.data.sample import NotLearned, Row, RowError, Sample
 from manus.data.settings import DataSettings, Source
 from manus.data.sources.cache import cache_folder, cached
 from manus.data.sources.files import EXPANSION, bytes_of_files, data_files
@@ -40,7 +41,7 @@ from manus.store.keys import key_of
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
-FORMAT = 2
+FORMAT = 3
 SHARD_BYTES = 16 << 20
 MOST_SHARDS = 4096  # more data make larger shards
 MEGABYTE = 1_000_000
@@ -79,7 +80,7 @@ def prepare_large(
     )
     opened = _Opened.of(sources, settings, beside, seed, work)
     reading = Reading(
-        opened.files, [source.columns for source in sources], read, tokenizer, settings.max_length,
+        opened.files, sources, read, tokenizer, settings.max_length,
         settings.window_overlap, settings.too_long == "truncate", seed,
     )  # fmt: skip
     tasks, drawn_share = _tasks(sources, settings, opened.files)
@@ -87,6 +88,8 @@ def prepare_large(
     shards, told = _make_shards(reading, tasks, place, settings, work / QUARANTINE, processes or processors())
     own = {index: _held_out_rows(source, settings, read, beside, seed, told) for index, source in opened.generated}
     _check(told, told.rows, settings.failure_budget, place, shards, work / QUARANTINE)
+    for source, columns in told.columns.items():
+        say(unread_words(source, columns))
     chosen = split(shards, len(sources), settings.held_out, own, reading.sample, seed, work)
     write_jsonl(folder / HELD_OUT, chosen.held_out)
     table = write_table(shards, chosen, sources, settings, drawn_share, seed, folder)
@@ -100,12 +103,14 @@ def prepare_large(
         "learned_share": table.learned_share,
         "tokens_per_sample": table.quantiles,
         "length_histogram": table.histogram,
-        "left_aside": table.left_aside,
-        "sources": [source.title if source.path is None else Path(source.path).name for source in sources],
+        "left_aside": {**table.left_aside, **told.left_out},
+        "sources": [source.name for source in sources],
         "shards": len(shards),
         "packed_rows": table.rows,
         "times_seen": [round(times, 6) for times in table.times],
     }
+    if told.columns:
+        statistics["columns_not_read"] = told.columns
     write_json(folder / "statistics.json", statistics)
     return statistics
 
@@ -209,7 +214,7 @@ def _shards_folder(
     """Return where shards are kept; those that were made of other data or settings are gone."""
     made_from = {
         "format": FORMAT, "settings": settings.model_dump(mode="json", exclude={"data"}), "digests": list(digests),
-        "columns": reading.columns, "seed": reading.seed, "tasks": len(tasks), "shard_bytes": SHARD_BYTES,
+        "columns": [[source.columns, sorted(source.ignore)] for source in reading.sources], "seed": reading.seed, "tasks": len(tasks), "shard_bytes": SHARD_BYTES,
         "template": str(reading.tokenizer.chat_template), "vocabulary": len(reading.tokenizer),
         "rows": [[len(records) for records in some] for some in reading.files],
     }  # fmt: skip
@@ -313,6 +318,8 @@ def _held_out_rows(
             if isinstance(row, str):
                 raise RowError(row)
             samples.append(read(row))
+        except NotLearned as error:
+            told.left_out[str(error)] += 1
         except RowError as error:
             told.quarantined += 1
             told.note(str(error), place)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -45,7 +46,7 @@ class Quarantine:
 
 def without_bytes(value: Any) -> Any:
     """Return a row as JSON can hold it."""
-    if isinstance(value, dict):
+    if isinstance(value, Mapping):
         return {name: without_bytes(one) for name, one in value.items()}
     if isinstance(value, list | tuple):
         return [without_bytes(one) for one in value]

@@ -9,12 +9,13 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, cast
 
+from manus.data.forms.columns import Columns, Unread, count_unread
 from manus.data.forms.unread_media import media_in
 from manus.data.media.store import Stored
 from manus.data.preparation.media_intake import Intake
 from manus.data.preparation.quarantine import Quarantine, without_bytes
 from manus.data.preparation.split import Pool
-from manus.data.sample import Row, RowError, Sample
+from manus.data.sample import NotLearned, Row, RowError, Sample
 from manus.data.settings import DataSettings, Source
 from manus.data.sources.hub import read_spool
 from manus.data.sources.hub_archives import with_archived_media
@@ -24,12 +25,16 @@ from manus.guards.run import RUN
 
 @dataclass(frozen=True, slots=True)
 class Read:
-    """A row, told as the quarantine tells it, and its sample with the media that are kept; or why there is none."""
+    """A row, told as the quarantine tells it, and its sample with the media that are kept; or why there is none.
+
+    `is_left_out` says that the row is not bad: it says of itself that it is not to be learned.
+    """
 
     place: str
     row: Any
     sample: Sample | str
     stored: list[Stored]
+    is_left_out: bool = False
 
 
 @dataclass(frozen=True)
@@ -40,15 +45,28 @@ class Reader:
     intake: Intake
     quarantine: Quarantine
     unread: Counter[str] = field(default_factory=Counter)  # samples of rows with media that were read as text
+    columns: Unread = field(default_factory=dict)  # that nothing reads, by source
+    left_out: Counter[str] = field(default_factory=Counter)  # rows that say that they are not to be learned
 
-    def samples(self, drawn: Iterator[Located], limit: int | None = None) -> list[Sample]:
-        """Return the samples in rows; no more than `limit`, where there is one."""
+    def samples(
+        self, drawn: Iterator[Located], limit: int | None = None, counted_as: str | None = None
+    ) -> list[Sample]:  # fmt: skip
+        """Return the samples in rows; no more than `limit`, where there is one.
+
+        Args:
+            drawn: the rows.
+            limit: how many samples are wanted.
+            counted_as: the source for which columns that nothing reads are counted; None: they are not.
+        """
         samples: list[Sample] = []
-        pending = self._rows(drawn)
+        pending = self._rows(drawn, counted_as)
         while some := list(islice(pending, self.intake.rows_at_once)):
             self.intake.check(one for read in some for one in read.stored)
             for read in some:
                 self.quarantine.seen += 1
+                if read.is_left_out:
+                    self.left_out[str(read.sample)] += 1
+                    continue
                 try:
                     if isinstance(read.sample, str):
                         raise RowError(read.sample)
@@ -59,7 +77,7 @@ class Reader:
                     return samples
         return samples
 
-    def _rows(self, drawn: Iterator[Located]) -> Iterator[Read]:
+    def _rows(self, drawn: Iterator[Located], counted_as: str | None) -> Iterator[Read]:
         for folder, place, row in drawn:
             try:
                 parts = [row] if isinstance(row, str) else self.intake.rows_in(row)
@@ -68,16 +86,19 @@ class Reader:
                 continue
             for part in parts:
                 RUN.cross("reading data")
-                yield self._one(folder, place, part)
+                yield self._one(folder, place, part, counted_as)
 
-    def _one(self, folder: Path, place: str, row: Row | str) -> Read:
+    def _one(self, folder: Path, place: str, row: Row | str, counted_as: str | None) -> Read:
         if isinstance(row, str):
             return Read(place, row, row, [])
+        row = Columns.of(row)
         try:
             sample = self.read(row)
             stored = self.intake.stored(sample, folder)
         except RowError as error:
-            return Read(place, without_bytes(row), str(error), [])
+            return Read(place, without_bytes(row), str(error), [], isinstance(error, NotLearned))
+        if counted_as is not None:
+            count_unread(self.columns, counted_as, row, sample)
         if not stored:
             self.unread.update(media_in(row).keys())
         else:  # the bytes are in the file now
@@ -104,14 +125,15 @@ def pool_of(
     """
     drawn: Iterator[Located]
     if from_hub is not None:
-        drawn = ((beside, place, renamed(row, source.columns)) for place, row in read_spool(from_hub))
-        return Pool(source.title, source.weight, reader.samples(with_archived_media(source, drawn)))
+        drawn = ((beside, place, renamed(row, source)) for place, row in read_spool(from_hub))
+        samples = reader.samples(with_archived_media(source, drawn), counted_as=source.name)
+        return Pool(source.title, source.weight, samples)
     if source.generator is None:
         needed = settings.sample_size + (settings.held_out or 0) if settings.sample_size else 0
         is_endless = source.hub is not None and needed > 0
         limit = needed + settings.sample_size // 10 + 200 if is_endless else None
         drawn = with_archived_media(source, located_rows(source, beside, needed, seed, False))
-        samples = reader.samples(drawn, limit)
+        samples = reader.samples(drawn, limit, source.name)
         return Pool(source.title, source.weight, samples)
     made = source.size or settings.sample_size or DEFAULT_GENERATED_ROWS
     tested = settings.held_out or DEFAULT_GENERATED_HELD_OUT

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import shutil
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,9 +16,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from manus.data.forms.columns import Columns, Unread, add_unread, count_unread
 from manus.data.order.shuffle import Permutation
-from manus.data.sample import Row, RowError, Sample, Tokens
+from manus.data.sample import NotLearned, Row, RowError, Sample, Tokens
 from manus.data.sample_digests import content_digest, halves, order_digest, prompt_digest
+from manus.data.settings import Source
 from manus.data.sources.records import Record, Records, Segments
 from manus.data.sources.rows import renamed
 from manus.data.tokens.rendering import renderings
@@ -66,7 +68,7 @@ class Reading:
     """How rows become samples and tokens: all that a process needs to make shards."""
 
     files: list[list[Records]]
-    columns: list[dict[str, str]]
+    sources: Sequence[Source]
     read: Callable[[Row], Sample]
     tokenizer: PreTrainedTokenizerBase
     max_length: int
@@ -80,9 +82,9 @@ class Reading:
         numbers = np.arange(task.first, task.last)
         if task.draws is not None:
             numbers = numbers[self.drawn(task.source, task.file).place_of(numbers) < task.draws]
-        columns = self.columns[task.source]
+        source = self.sources[task.source]
         for number, place, row in records.read(numbers):
-            yield Record(number, place, renamed(row, columns) if isinstance(row, dict) else row)
+            yield Record(number, place, renamed(row, source) if isinstance(row, dict) else row)
 
     def drawn(self, source: int, file: int) -> Permutation:
         """Return the order in which a file's rows are drawn where not all are taken."""
@@ -92,7 +94,7 @@ class Reading:
         """Return the sample in a row that is known to be good."""
         record = next(self.files[source][file].read(np.array([row])))
         assert isinstance(record.row, dict), f"{record.place} was a sample when it was read first"
-        return self.read(renamed(record.row, self.columns[source]))
+        return self.read(renamed(record.row, self.sources[source]))
 
     def pieces(self, task: Task, record: Record, sample: Sample) -> tuple[Iterator[Tokens], int]:
         """Return the training samples that a sample gives, and its fate.
@@ -120,7 +122,9 @@ class Reading:
 
 @dataclass
 class Told:
-    """What there is to say of a shard, or of several."""
+    """What there is to say of a shard, or of several. Of rows that were read, `left_out` says that they say of themselves
+    that they are not to be learned, and `columns` what of them nothing reads, by source.
+    """
 
     rows: int = 0
     quarantined: int = 0
@@ -130,6 +134,8 @@ class Told:
     source_bytes: int = 0
     reasons: Counter[str] = field(default_factory=Counter)
     first: dict[str, str] = field(default_factory=dict)
+    left_out: Counter[str] = field(default_factory=Counter)
+    columns: Unread = field(default_factory=dict)
 
     def add(self, other: Told) -> None:
         """Count what another has counted, too."""
@@ -137,6 +143,9 @@ class Told:
             setattr(self, name, getattr(self, name) + getattr(other, name))
         for reason, count in other.reasons.items():
             self.note(reason, other.first.get(reason, ""), count)
+        self.left_out += other.left_out
+        for source, columns in other.columns.items():
+            add_unread(self.columns, source, columns)
 
     def note(self, reason: str, place: str, count: int = 1) -> None:
         """Count a reason; those that come after many others are put together."""
@@ -195,14 +204,20 @@ def make_shard(reading: Reading, task: Task, folder: Path, cross: Callable[[int]
             try:
                 if isinstance(record.row, str):
                     raise RowError(record.row)
-                sample = reading.read(record.row)
+                row = Columns.of(record.row)
+                sample = reading.read(row)
                 made, fate = reading.pieces(task, record, sample)
+            except NotLearned as error:
+                told.left_out[str(error)] += 1
+                continue
             except RowError as error:
                 told.quarantined += 1
                 told.note(str(error), record.place)
                 if told.quarantined <= LARGEST_QUARANTINE:
                     quarantine.write(shown_row(record, str(error)) + "\n")
                 continue
+            if (source := reading.sources[task.source]).generator is None:
+                count_unread(told.columns, source.name, row, sample)
             for piece in made:
                 pieces.add((tokens.count, len(piece.ids), sum(piece.is_learned), samples.count))
                 tokens.add(_marked(piece), len(piece.ids))
@@ -254,7 +269,9 @@ class Shard:
         if not path.exists():
             return None
         facts = json.loads(path.read_text(encoding="utf-8"))
-        return cls(task, folder / task.name, Told(**{**facts, "reasons": Counter(facts["reasons"])}))
+        counted = {name: Counter(facts[name]) for name in ("reasons", "left_out")}
+        columns = {source: Counter(of_source) for source, of_source in facts["columns"].items()}
+        return cls(task, folder / task.name, Told(**{**facts, **counted, "columns": columns}))
 
     def samples(self) -> npt.NDArray[Any]:
         """Return the records of its samples."""

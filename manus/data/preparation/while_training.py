@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from manus.data.forms.columns import Columns, Unread, add_unread, unread_words
 from manus.data.media.expansion import Layout
 from manus.data.order.mixing import Mixture, times_seen
 from manus.data.order.shuffle import Permutation
@@ -30,7 +31,7 @@ from manus.data.preparation.shards import FATES, Reading, Task, shown_row
 from manus.data.preparation.split import LARGEST_DEFAULT_HELD_OUT
 from manus.data.preparation.split_on_disk import is_among, prompts_of
 from manus.data.prepared.samples import HELD_OUT, read_held_out, write_tokens
-from manus.data.sample import Row, RowError, Sample, Tokens
+from manus.data.sample import NotLearned, Row, RowError, Sample, Tokens
 from manus.data.sample_digests import content_digest, halves, prompt_digest
 from manus.data.settings import DataSettings, Source
 from manus.data.sources.cache import cache_folder
@@ -60,13 +61,18 @@ WORD = re.compile(r"\s\S")
 
 @dataclass(frozen=True, slots=True)
 class Drawn:
-    """What stands at a place of an epoch: the samples, the rows read for them, and those that are bad, as JSON lines."""
+    """What stands at a place of an epoch: the samples, the rows read for them, and those that are bad, as JSON lines.
+
+    `unread` has the columns of the row that nothing reads, `source` where it comes from.
+    """
 
     tokens: list[Tokens]
     rows: int
     bad: list[str]
     fates: list[str]
     asked: str = ""
+    unread: tuple[str, ...] = ()
+    source: str = ""
 
 
 class LiveRows:
@@ -105,19 +111,24 @@ class LiveRows:
             try:
                 if isinstance(record.row, str):
                     raise RowError(record.row)
-                sample = self.reading.read(record.row)
+                columns = Columns.of(record.row)
+                sample = self.reading.read(columns)
                 asked = prompt_digest(sample)
                 if self.is_held_out(asked):
                     fates.append("same prompt as a held-out sample")
                     continue
                 tokens, fate = self.tokens(task, record, sample, epoch)
+            except NotLearned as error:
+                fates.append(str(error))
+                continue
             except RowError as error:
                 bad.append(shown_row(record, str(error)))
                 continue
             if fate:
                 fates.append(fate)
             if tokens:
-                return Drawn(tokens, rows, bad, fates, asked)
+                name = self.reading.sources[task.source].name
+                return Drawn(tokens, rows, bad, fates, asked, tuple(columns.unread(sample)), name)
         why = bad[0] if bad else "; ".join(f"{count} x {fate}" for fate, count in Counter(fates).most_common(3))
         raise DataError(f"of {MOST_STAND_INS} rows drawn in turn none can train: {why or 'all are blank'}")
 
@@ -137,7 +148,7 @@ class LiveRows:
             )
         record = next(records.read(np.array([row])), None)
         if record is not None and isinstance(record.row, dict):
-            record = record._replace(row=renamed(record.row, self.reading.columns[source]))
+            record = record._replace(row=renamed(record.row, self.reading.sources[source]))
         return Task(0, source, file, row, row + 1), record
 
     def is_held_out(self, asked: str) -> bool:
@@ -206,7 +217,7 @@ def open_rows(
         titles = ", ".join(source.title for source in sources)
         raise DataError(f"data {titles}: the files are not those that were held out from; run `manus plan`, then again")
     reading = Reading(
-        files, [source.columns for source in sources], text_only(read, layout, WHY_NO_MEDIA), tokenizer, settings.max_length, settings.window_overlap,
+        files, sources, text_only(read, layout, WHY_NO_MEDIA), tokenizer, settings.max_length, settings.window_overlap,
         settings.too_long == "truncate", seed,
     )  # fmt: skip
     return LiveRows(reading, _times(sources, settings, files), read_held_out(folder) if folder else ())
@@ -258,6 +269,7 @@ def describe(
     write_jsonl(folder / HELD_OUT, held_out)
     live = LiveRows(everything.reading, _times(sources, settings, everything.reading.files), held_out)
     fates: Counter[str] = Counter()
+    unread: Unread = {}
     learned = 0
 
     def sampled() -> Iterator[Tokens]:
@@ -269,6 +281,7 @@ def describe(
                 drawn = live.at(0, place)
                 take(quarantine, drawn)
                 fates.update(drawn.fates)
+                add_unread(unread, drawn.source, Counter(drawn.unread))
                 asked_by([np.array(halves(drawn.asked), dtype=np.uint64)] * len(drawn.tokens), folder / ASKED)
                 for tokens in drawn.tokens:
                     learned += learned_in(tokens)
@@ -282,13 +295,17 @@ def describe(
     write_jsonl(folder / "quarantine.jsonl", quarantine.rows)
     counted = np.bincount(lengths)
     tokens = round(int(lengths.sum()) * len(live) / max(1, min(len(live), ROWS_SAMPLED)))
-    names = [source.title if source.path is None else Path(source.path).name for source in sources]
+    names = [source.name for source in sources]
+    for source_name, columns in unread.items():
+        say(unread_words(source_name, columns))
     statistics = {
         "rows": rows, "quarantined": len(quarantine.rows), "train_samples": len(live),
         "held_out_samples": len(held_out), "tokens": tokens, "learned_share": round(learned / int(lengths.sum()), 4),
         "tokens_per_sample": quantiles(counted), "length_histogram": histogram(counted), "left_aside": dict(fates),
         "sources": names, "rows_sampled": quarantine.seen,
     }  # fmt: skip
+    if unread:
+        statistics["columns_not_read"] = unread
     digests = Digests()
     files = [[digests.of_file(path) for path in data_files(source, beside)] for source in sources]
     write_json(folder / LAYOUT, {"version": 1, "sha256": files, "rows": rows, "places": len(live)})
@@ -300,6 +317,12 @@ def looked_at(folder: Path) -> Quarantine:
     """Return what `describe` found in the rows that it looked at."""
     told = json.loads((folder / "statistics.json").read_text(encoding="utf-8"))
     return Quarantine(list(read_jsonl(folder / "quarantine.jsonl")), told["rows_sampled"])
+
+
+def unread_columns(folder: Path) -> set[str]:
+    """Return the columns that nothing reads, each behind its source, of the rows that `describe` looked at."""
+    told = json.loads((folder / "statistics.json").read_text(encoding="utf-8"))
+    return {f"{source}: {name}" for source, columns in told.get("columns_not_read", {}).items() for name in columns}
 
 
 def take(quarantine: Quarantine, drawn: Drawn) -> None:
@@ -331,6 +354,8 @@ def _held_out(live: LiveRows, settings: DataSettings, rows: int, quarantine: Qua
                 raise RowError(record.row)
             sample = live.reading.read(record.row)
             found.setdefault(content_digest(sample), sample)
+        except NotLearned:
+            continue
         except RowError as error:
             quarantine.rows.append(json.loads(shown_row(record, str(error))))
         if len(found) == wanted:

@@ -47,15 +47,17 @@ def located_rows(source: Source, beside: Path, count: int, seed: int, held_out: 
             for place, row in READERS[format_of(file)](file)
         )
     for folder, place, row in located:
-        yield folder, place, renamed(row, source.columns) if isinstance(row, dict) else row
+        yield folder, place, renamed(row, source) if isinstance(row, dict) else row
 
 
-def renamed(row: dict[str, Any], columns: dict[str, str]) -> dict[str, Any]:
-    """Return a row with the columns that we know under our names."""
-    if not columns:
+def renamed(row: dict[str, Any], source: Source) -> dict[str, Any]:
+    """Return a row without the columns that its source ignores, and with those that we know under our names."""
+    if source.ignore:
+        row = {name: value for name, value in row.items() if name not in source.ignore}
+    if not source.columns:
         return row
-    kept = {name: value for name, value in row.items() if name not in columns.values()}
-    return kept | {ours: row[theirs] for ours, theirs in columns.items() if theirs in row}
+    kept = {name: value for name, value in row.items() if name not in source.columns.values()}
+    return kept | {ours: row[theirs] for ours, theirs in source.columns.items() if theirs in row}
 
 
 def _hub_rows(source: Source, count: int, seed: int) -> Iterator[Numbered]:

@@ -28,6 +28,7 @@ from manus.data.tokens.chat_templates import (
     rendered,
     shown,
 )
+from manus.data.tokens.learned_parts import learned_parts
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -42,18 +43,24 @@ _SHARES = (0.5, 0.0, 1.0)  # of a turn's words, that stand before its mark
 class Written:
     """A conversation as text, and where in it the assistant's turns stand, with the marks that end them.
 
-    `spans` are by the turn's place in the conversation. `apart` are the places of the turns that are not shown here as the
-    model is asked for them.
+    `spans` are by the turn's place in the conversation, `parts` what of each is learned. `apart` are the places of the
+    turns to learn that are not shown here as the model is asked for them.
     """
 
     text: str
     spans: dict[int, Span]
+    parts: dict[int, list[Span]]
     apart: tuple[int, ...]
 
     @property
     def learned(self) -> list[Span]:
-        """The spans in their order; the last one is the last answer's."""
-        return [self.spans[place] for place in sorted(self.spans)]
+        """What is learned, in its order."""
+        return [part for place in sorted(self.parts) for part in self.parts[place]]
+
+    @property
+    def last(self) -> list[Span]:
+        """What is learned of the last answer."""
+        return self.parts[max(self.parts)]
 
 
 def written(tokenizer: PreTrainedTokenizerBase, messages: Sequence[Turn]) -> Written:
@@ -76,8 +83,10 @@ def written(tokenizer: PreTrainedTokenizerBase, messages: Sequence[Turn]) -> Wri
     whole = _with_answer(prompt, text, _words_of(turns[-1], len(messages)), how)
     spans = {place: span for place in earlier if (span := _span(tokenizer, asked, place, places, prompt, how))}
     spans[len(asked)] = (len(prompt), len(whole))
-    apart = tuple(place + moved for place in earlier if place not in spans)
-    return Written(whole, {place + moved: span for place, span in spans.items()}, apart)
+    apart = tuple(place + moved for place in earlier if place not in spans and turns[place].get("learn", True))
+    spans = {place + moved: span for place, span in spans.items()}
+    parts = {place: learned_parts(messages[place], whole, span) for place, span in spans.items()}
+    return Written(whole, spans, parts, apart)
 
 
 def _accepted(tokenizer: PreTrainedTokenizerBase, turns: Sequence[Turn], moved: int) -> tuple[str, str]:

@@ -53,10 +53,11 @@ def renderings(tokenizer: PreTrainedTokenizerBase, sample: Sample) -> Iterator[T
     whole = written(tokenizer, messages)
     if whole.apart and sample.get("media"):
         raise RowError(refused_apart(whole.apart[0]))
-    yield tokens_of(tokenizer, whole.text, whole.learned)
+    if whole.learned or not whole.apart:
+        yield tokens_of(tokenizer, whole.text, whole.learned)
     for place in whole.apart:
         alone = written(tokenizer, messages[: place + 1])
-        yield tokens_of(tokenizer, alone.text, alone.learned[-1:])
+        yield tokens_of(tokenizer, alone.text, alone.last)
 
 
 def refused_apart(place: int) -> str:
@@ -164,7 +165,7 @@ def render_pair(tokenizer: PreTrainedTokenizerBase, sample: Sample) -> Pair:
     asked = encode(tokenizer, render_prompt(tokenizer, prompt)).ids
     answers: list[Message] = [sample["messages"][-1], {"role": "assistant", "content": sample["rejected"]}]
     texts = [written(tokenizer, [*prompt, answer]) for answer in answers]
-    chosen, rejected = (tokens_of(tokenizer, given.text, given.learned[-1:]).ids for given in texts)
+    chosen, rejected = (tokens_of(tokenizer, given.text, given.last).ids for given in texts)
     if chosen == rejected:
         raise RowError("the chosen and the rejected answer are the same")
     shared = min(_common(asked, chosen), _common(asked, rejected))

@@ -121,6 +121,14 @@ EDITS = {
         lambda path: path.write_text(path.read_text() + "  - reasoning: {data: [{path: one.jsonl}]}\n"),
         {"data/reasoning", "train/reasoning", "evaluate/reasoning"} | END,
     ),
+    "which turns the third stage learns": (
+        replaced("three.jsonl}]", "three.jsonl}]\n      learn: last_turn"),
+        {"data/thinking", "train/thinking", "evaluate/thinking"} | END,
+    ),
+    "a column that the third stage ignores": (
+        replaced("three.jsonl}]", "three.jsonl, ignore: [score]}]"),
+        {"data/thinking", "train/thinking", "evaluate/thinking"} | END,
+    ),
     "the merge": (replaced("seed: 1", "seed: 1\nmerge: {combine: ties}"), END),
     "the second stage's probe": (
         replaced("epochs: 2", "epochs: 2\n      probe: {max_new_tokens: 9}"),
