@@ -295,12 +295,12 @@ def records_of(path: Path, digest: str, cache: Path, segment_bytes: int | None =
         Interrupted: a signal came.
     """
     kind = format_of(path).split(".")[1]
-    plain = plain_copy(path, digest, cache) if is_compressed(path) else path
+    plain, own = (plain_copy(path, digest, cache), None) if is_compressed(path) else (path, digest)
     if kind == "jsonl":
-        return Lines(plain, index_of(plain, f"{digest}.lines", LineEnds, cache), path.name)
+        return Lines(plain, index_of(plain, f"{digest}.lines", LineEnds, cache, own), path.name)
     if kind in ("csv", "tsv"):
         delimiter = "\t" if kind == "tsv" else ","
-        index = index_of(plain, f"{digest}.{kind}", lambda: TableEnds(delimiter), cache)
+        index = index_of(plain, f"{digest}.{kind}", lambda: TableEnds(delimiter), cache, own)
         return Table(plain, index, delimiter, path.name)
     if kind == "parquet":
         return ParquetRows(path)

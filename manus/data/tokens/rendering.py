@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import contextlib
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from manus.data.sample import Message, Pair, RowError, Sample, Tokens
+from manus.errors import ManusError, ModelError, reason_of
+from manus.guards.patience import Patience
 
 if TYPE_CHECKING:
     from tokenizers import Encoding, Tokenizer
     from transformers import PreTrainedTokenizerBase
+
+PATIENCE = Patience(seconds=20.0, times=3)  # with chat templates: usual ones take a millisecond
 
 Spans = Sequence[tuple[int, int]]  # of characters: where each begins and ends
 
@@ -48,8 +53,9 @@ def written(tokenizer: PreTrainedTokenizerBase, messages: Sequence[Any]) -> tupl
     Raises:
         RowError: the template refuses the conversation, or does not show the answer.
     """
-    text = _render(tokenizer, messages, add_generation_prompt=False)
-    return text, _answer_spans(tokenizer, messages, text)
+    with template_at_work():
+        text = _render(tokenizer, messages, add_generation_prompt=False)
+        return text, _answer_spans(tokenizer, messages, text)
 
 
 def marked(encoding: Encoding, spans: Spans, end: int) -> Tokens:
@@ -144,12 +150,26 @@ def _answer_spans(tokenizer: PreTrainedTokenizerBase, messages: Sequence[Any], t
 
 
 def _render(tokenizer: PreTrainedTokenizerBase, messages: Sequence[Any], add_generation_prompt: bool) -> str:
-    from jinja2 import TemplateError
-
-    try:
+    with template_at_work():
         text: str = tokenizer.apply_chat_template(
             list(messages), tokenize=False, add_generation_prompt=add_generation_prompt
         )
-    except (TemplateError, ValueError, TypeError) as error:
-        raise RowError(f"the chat template refuses this conversation: {error}") from None
     return text
+
+
+@contextlib.contextmanager
+def template_at_work() -> Iterator[None]:
+    """Let a chat template write one conversation. It is the base's: it may raise anything, or loop for ever.
+
+    Raises:
+        RowError: it refuses the conversation, or takes too long for it.
+        ModelError: it took too long for several.
+        Interrupted: a signal asks to stop.
+    """
+    with PATIENCE.waiting("writing a conversation with the chat template", RowError, ModelError):
+        try:
+            yield
+        except (ManusError, RowError):
+            raise
+        except Exception as error:
+            raise RowError(f"the chat template refuses this conversation: {reason_of(error)}") from None

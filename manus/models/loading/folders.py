@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 from collections import Counter
 from fnmatch import fnmatch
@@ -10,10 +9,12 @@ from math import prod
 from pathlib import Path
 
 import torch
-from safetensors import SafetensorError, safe_open
+from safetensors import safe_open
 from transformers import GenerationConfig, PreTrainedModel
 
-from manus.errors import ModelError
+from manus.errors import ModelError, blamed_on
+from manus.models.detection.safetensors_header import shards_of
+from manus.models.json_files import read_object
 
 FLOATS = {"F64": torch.float64, "F32": torch.float32, "F16": torch.float16, "BF16": torch.bfloat16}
 GENERATION = "generation_config.json"
@@ -50,7 +51,7 @@ def weight_files(path: Path) -> list[Path]:
         return [path / "model.safetensors"]
     if not index.is_file():
         raise ModelError(f"{path} holds no safetensors weights")
-    return [path / name for name in sorted(set(json.loads(index.read_text())["weight_map"].values()))]
+    return [path / name for name in shards_of(index)]
 
 
 def stored_dtype(path: Path) -> torch.dtype:
@@ -60,14 +61,12 @@ def stored_dtype(path: Path) -> torch.dtype:
         ModelError: the weights are missing, broken, or of no plain floating type.
     """
     counts: Counter[str] = Counter()
-    try:
+    with blamed_on(f"cannot read the weights in {path}", ModelError):
         for name in weight_files(path):
             with safe_open(name, framework="pt") as file:
                 for key in file.keys():  # noqa: SIM118 (a file, not a dictionary)
                     part = file.get_slice(key)
                     counts[part.get_dtype()] += prod(part.get_shape())
-    except (OSError, ValueError, KeyError, SafetensorError) as error:
-        raise ModelError(f"cannot read the weights in {path}: {error}") from error
     floats = [name for name, _ in counts.most_common() if name in FLOATS]
     if not floats:
         raise ModelError(f"{path} stores its weights as {', '.join(counts) or 'nothing'}, not as floats")
@@ -87,7 +86,7 @@ def write_model(model: PreTrainedModel, base: Path, out: Path, dtype: torch.dtyp
     if hasattr(model.config, "quantization_config"):
         del model.config.quantization_config
     # Training switches the cache off, and that would slow down every later generation.
-    model.config.use_cache = json.loads((base / "config.json").read_text()).get("use_cache", True)
+    model.config.use_cache = read_object(base / "config.json").get("use_cache", True)
     # Copied as a file: transformers refuses to save settings that many published models have.
     model.generation_config = GenerationConfig.from_model_config(model.config)
     model.save_pretrained(out, max_shard_size="5GB")
