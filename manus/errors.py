@@ -84,6 +84,18 @@ def blamed_on(material: str, kind: type[InputError] = InputError) -> Iterator[No
         raise kind(f"{material}: {reason_of(error)}") from error
 
 
+def of_the_machine(error: BaseException) -> InputError | None:
+    """Return what to say of a file or folder that cannot be read or written here; None for any other error."""
+    if not isinstance(error, OSError) or error.errno in FULL_DISK:
+        return None
+    if isinstance(error, FileNotFoundError) and "temporary directory" in str(error):
+        return InputError(f"{error.strerror}: free some space there, or name another folder in TMPDIR")
+    if error.filename is None or error.strerror is None:
+        return None
+    name = error.filename.decode(errors="replace") if isinstance(error.filename, bytes) else error.filename
+    return InputError(f"{name}: {error.strerror.lower()}; is it where it should be, and may you write there?")
+
+
 def reason_of(error: BaseException) -> str:
     """Return the first line of what an error says, or its name where it says nothing or only names a key."""
     said = next((line.strip() for line in str(error).splitlines() if line.strip()), "")

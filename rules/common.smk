@@ -5,7 +5,7 @@ import signal
 import sys
 from pathlib import Path
 
-from manus.errors import ManusError
+from manus.errors import ManusError, of_the_machine
 from manus.launch.snakemake import forward_stops_to_jobs
 from manus.plan.planner import make_plan
 from manus.plan.next_run import next_run
@@ -22,9 +22,12 @@ try:
     RECIPE_FILE = find_recipe(RECIPE_NAME, Path(workflow.basedir))
     PLAN = make_plan(read_recipe(RECIPE_FILE, OVERRIDES))
     STATUS = next_run(PLAN)
-except ManusError as error:
-    print(error, file=sys.stderr)
-    sys.exit(error.exit_code)
+except (ManusError, OSError) as error:
+    told = error if isinstance(error, ManusError) else of_the_machine(error)
+    if told is None:
+        raise
+    print(told, file=sys.stderr)
+    sys.exit(told.exit_code)
 
 FOLDER = str(PLAN.folder)
 BUILT = f"{FOLDER}/.built"

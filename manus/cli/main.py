@@ -8,7 +8,7 @@ import traceback
 from pathlib import Path
 
 from manus.cli.app import app
-from manus.errors import EXIT_FAILED, Interrupted, ManusError
+from manus.errors import EXIT_FAILED, Interrupted, ManusError, of_the_machine
 
 
 def main() -> None:
@@ -32,6 +32,9 @@ def main() -> None:
         if told := _full_disk(error):
             print(told, file=sys.stderr)
             sys.exit(EXIT_FAILED)
+        if (refused := of_the_machine(error)) is not None:
+            print(refused, file=sys.stderr)
+            sys.exit(refused.exit_code)
         place = traceback.extract_tb(error.__traceback__)[-1]
         print(
             f"unexpected {type(error).__name__}: {error} ({Path(place.filename).name}:{place.lineno})", file=sys.stderr

@@ -18,11 +18,12 @@ def reader_of(learned: Stage | RewardModel) -> Callable[[Row], Sample]:
     from manus.data.forms.pairs import read_pair
     from manus.data.forms.prompts import read_prompt
     from manus.data.forms.unread_media import minding_media
+    from manus.data.sample import of_any_row
     from manus.rewards.context import Context
     from manus.rewards.settings import cannot_score
 
     if isinstance(learned, RewardModel):
-        return minding_media(lambda row: read_pair(row, as_messages), "preference")
+        return of_any_row(minding_media(lambda row: read_pair(row, as_messages), "preference"))
     capability = CAPABILITIES[learned.capability]
     context = Context(learned.capability, Path())
 
@@ -36,4 +37,4 @@ def reader_of(learned: Stage | RewardModel) -> Callable[[Row], Sample]:
         "preference": lambda row: read_pair(row, capability.read),
         "prompt": lambda row: read_prompt(row, capability.read, can_score),
     }
-    return minding_media(readers[learned.data_kind], learned.data_kind)
+    return of_any_row(minding_media(readers[learned.data_kind], learned.data_kind))

@@ -80,7 +80,8 @@ def _detect(path: Path, visited: tuple[Path, ...]) -> Detection:
     if (path / PIPELINE).is_file():
         return _detect_pipeline(path)
     if (path / CONFIG).is_file():
-        return _detect_transformers(path)
+        with blamed_on(f"{path / CONFIG} is not the configuration of a model", ModelError):
+            return _detect_transformers(path)
     if len(files := sorted(path.glob("*.gguf"))) == 1:
         return _detect_gguf(files[0])
     if files:
@@ -95,7 +96,7 @@ def _detect_transformers(path: Path) -> Detection:
     custom_code = "auto_map" in config
     if model_type == OMNI:
         findings = omni_modalities(config)
-    elif model_type in transformers_source.model_types():
+    elif isinstance(model_type, str) and model_type in transformers_source.model_types():
         findings = transformers_modalities(config)
     else:
         raise ModelError(_unknown_type(path / CONFIG, config))

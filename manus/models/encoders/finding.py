@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from manus.discovery import discovered
-from manus.errors import InputError, ModelError, blamed_on
+from manus.errors import InputError, ModelError
 from manus.hub import HUB_ID, commit_of
 from manus.models.encoders.ctranslate2 import read_name
 from manus.models.encoders.families import why_unfit
@@ -170,8 +170,10 @@ def _shapes_the_encoder(path: Path) -> bool:
 def _model_type(config: Path, where: str) -> object:
     if not config.exists():
         raise ModelError(f"{where}: {config.parent} has no {CONFIG}, so it is not a model folder")
-    with blamed_on(f"{where}: {config} cannot be read", ModelError):
+    try:
         model_type = read_object(config).get("model_type")
+    except ModelError as error:
+        raise ModelError(f"{where}: its configuration cannot be read: {error}") from None
     return model_type if isinstance(model_type, str) else None
 
 

@@ -123,7 +123,7 @@ def test_every_built_in_exception_of_a_template_is_the_rows_reason() -> None:
 
 
 FINISHED = """
-import atexit, os, signal, sys, time
+import os, signal, time
 from manus.guards.requests import REQUESTS
 class Slow:
     def __del__(self, os=os, signal=signal, time=time):  # while the interpreter shuts down
@@ -132,7 +132,7 @@ class Slow:
         time.sleep(0.1)
         os.write(1, b"down")
 REQUESTS.listen()
-sys.kept = Slow()
+kept = Slow()
 print("built", flush=True)
 """
 
