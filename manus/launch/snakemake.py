@@ -8,9 +8,11 @@ import os
 import select
 import signal
 import threading
+import time
 from typing import Any
 
 LOOK_EVERY_SECONDS = 0.2
+SECONDS_TO_END = 15.0  # for Snakemake to end by itself when all of its jobs have ended
 
 
 def forward_stops_to_jobs() -> None:
@@ -50,20 +52,31 @@ def _forward(reader: int) -> None:
 
     told: set[psutil.Process] = set()
     is_stopping = False
+    last_seen = 0.0
     while True:
         if select.select([reader], [], [], LOOK_EVERY_SECONDS if is_stopping else None)[0]:
             numbers = os.read(reader, 64)
             is_stopping = is_stopping or signal.SIGTERM in numbers or signal.SIGINT in numbers
         if is_stopping:  # and stays so: a job may be about to start, or to become ours
-            _terminate_jobs(told)
+            if _terminate_jobs(told) or not told:
+                last_seen = time.monotonic()
+            elif time.monotonic() - last_seen > SECONDS_TO_END:
+                # It misses the end of a job when it cannot write of it, its reader being gone; Ctrl-C ends it yet.
+                os.kill(os.getpid(), signal.SIGINT)
+                return
 
 
-def _terminate_jobs(told: set[Any]) -> None:
-    """Send SIGTERM to the jobs that have not been told yet."""
+def _terminate_jobs(told: set[Any]) -> int:
+    """Send SIGTERM to the jobs that have not been told yet; return how many jobs there are."""
     import psutil
 
+    count = 0
     for child in psutil.Process().children(recursive=True):
         with contextlib.suppress(psutil.NoSuchProcess, psutil.AccessDenied):
-            if child not in told and "manus" in child.cmdline():
+            if "manus" not in child.cmdline():
+                continue
+            count += 1
+            if child not in told:
                 child.terminate()
                 told.add(child)
+    return count

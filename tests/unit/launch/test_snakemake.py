@@ -46,6 +46,22 @@ print("ends", flush=True)
 """
 
 
+LOST = """
+import os, signal, subprocess, sys, threading
+from manus import forwarding
+forwarding.SECONDS_TO_END = 1.0
+forwarding.forward_stops_to_jobs()
+signal.signal(signal.SIGTERM, lambda *_: None)
+job = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(100)", "manus"])
+threading.Timer(0.5, os.kill, (os.getpid(), signal.SIGTERM)).start()
+threading.Thread(target=job.wait, daemon=True).start()
+try:
+    threading.Semaphore(0).acquire()
+except KeyboardInterrupt:
+    print("ends", flush=True)
+"""
+
+
 def run(code: str) -> str:
     ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120, check=False)
     assert ended.returncode == 0, ended.stderr
@@ -59,3 +75,7 @@ def test_a_stop_never_waits_for_what_the_main_thread_holds(held: str) -> None:
 
 def test_jobs_that_start_after_the_stop_are_stopped_too() -> None:
     assert "ends" in run(JOBS)
+
+
+def test_a_snakemake_that_misses_the_end_of_its_jobs_is_ended() -> None:
+    assert "ends" in run(LOST)
