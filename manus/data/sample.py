@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, NotRequired, TypedDict
+
+from manus.errors import ManusError, reason_of
 
 Row = Mapping[str, Any]
 SampleKind = Literal["messages", "preference", "prompt", "text"]
@@ -85,6 +87,20 @@ class RowError(ValueError):
 
 class NotLearned(RowError):
     """A row that says of itself that it is not to be learned: it is left aside, and is not bad."""
+
+
+def of_any_row(read: Callable[[Row], Sample]) -> Callable[[Row], Sample]:
+    """Return what reads rows of any shape: whatever is raised over one is the reason why it is none."""
+
+    def reading(row: Row) -> Sample:
+        try:
+            return read(row)
+        except (ManusError, RowError):
+            raise
+        except Exception as error:
+            raise RowError(f"no sample can be made of it: {reason_of(error)}") from error
+
+    return reading
 
 
 def numbers_of(sample: Sample) -> list[int]:

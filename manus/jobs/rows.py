@@ -23,13 +23,15 @@ def reader_of(learned: Stage | RewardModel) -> Callable[[Row], Sample]:
     from manus.data.forms.prompts import read_prompt
     from manus.data.forms.shown_functions import with_functions
     from manus.data.forms.unread_media import minding_media
+    from manus.data.sample import of_any_row
     from manus.rewards.context import Context
     from manus.rewards.settings import cannot_score
 
     if isinstance(learned, RewardModel):
-        return minding_media(
+        pair = minding_media(
             lambda row: without_flags(read_pair(row, lambda one: with_functions(as_messages(one)))), "preference"
         )
+        return of_any_row(pair)
     capability = CAPABILITIES[learned.capability]
     context = Context(learned.capability, Path())
 
@@ -43,4 +45,4 @@ def reader_of(learned: Stage | RewardModel) -> Callable[[Row], Sample]:
         "preference": lambda row: without_flags(read_pair(row, capability.read)),
         "prompt": lambda row: without_flags(read_prompt(row, capability.read, can_score)),
     }
-    return minding_media(readers[learned.data_kind], learned.data_kind)
+    return of_any_row(minding_media(readers[learned.data_kind], learned.data_kind))

@@ -33,10 +33,9 @@ def load_tokenizer(folder: Path) -> PreTrainedTokenizerBase:
         return fitted_tokenizer(load_processor(folder), folder)
     from transformers import AutoTokenizer
 
-    try:
-        tokenizer: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(folder, local_files_only=True)
-    except (OSError, ValueError, KeyError, ImportError) as error:
-        raise ModelError(f"{folder}: the tokenizer cannot be loaded: {str(error).splitlines()[0]}") from None
+    from manus.models.loaders import load_from
+
+    tokenizer: PreTrainedTokenizerBase = load_from(AutoTokenizer, folder, f"{folder}: the tokenizer cannot be loaded")
     if not tokenizer.is_fast:
         raise ModelError(f"{folder}: {type(tokenizer).__name__} gives no character offsets; a fast tokenizer is needed")
     if tokenizer.eos_token is None:

@@ -11,7 +11,9 @@ from pathlib import Path
 from typing import IO, Any, cast
 
 from manus.data.sources.cache import cached
+from manus.data.sources.indexing import changed_while_read
 from manus.errors import DataError
+from manus.files import sha256_of
 from manus.guards.progress import progress
 from manus.guards.run import RUN
 
@@ -38,7 +40,7 @@ def plain_copy(path: Path, digest: str, cache: Path) -> Path:
     """Return a plain copy of a compressed file, from the cache or made now; a kill leaves none.
 
     Raises:
-        DataError: the file is torn, or the disk has no room for the copy.
+        DataError: the file is torn or another one than was digested, or the disk has no room for the copy.
         Interrupted: a signal came.
     """
 
@@ -46,6 +48,8 @@ def plain_copy(path: Path, digest: str, cache: Path) -> Path:
         with target.open("wb") as stream:
             for block in _blocks(path, cache):
                 stream.write(block)
+        if sha256_of(path) != digest:
+            raise changed_while_read(path)
 
     return cached(cache / f"{digest}.plain", build)
 

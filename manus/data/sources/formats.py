@@ -11,8 +11,10 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import IO, Any
 
+from manus.data.bounded_text import DEEPEST, LARGEST_UNPACKED_BYTES, Records, is_too_deep, lines_of, too_long, whole
 from manus.data.media.rows import batch_rows, lean
 from manus.data.sources.compression import is_compressed, open_compressed
+from manus.data.sources.rows import TOO_DEEP
 from manus.errors import DataError
 
 BadRow = str
@@ -34,8 +36,10 @@ def _open(path: Path) -> IO[str]:
 
 def _read_jsonl(path: Path) -> Iterator[Numbered]:
     with _open(path) as stream:
-        for number, line in enumerate(stream, 1):
-            if line.strip():
+        for number, line in enumerate(lines_of(stream, f"reading {path.name}"), 1):
+            if isinstance(line, int):
+                yield f"line {number}", too_long(line)
+            elif line.strip():
                 yield f"line {number}", parsed(line)
 
 
@@ -45,28 +49,39 @@ def parsed(line: str) -> dict[str, Any] | BadRow:
         value = json.loads(line)
     except ValueError as error:
         return f"not valid JSON: {error}"
+    except RecursionError:
+        return TOO_DEEP
+    if line.count("[") + line.count("{") > DEEPEST and is_too_deep(value):
+        return TOO_DEEP
     return value if isinstance(value, dict) else f"a JSON {type(value).__name__}, not an object"
 
 
 def _read_json(path: Path) -> Iterator[Numbered]:
     with _open(path) as stream:
-        text = stream.read()
+        text = whole(stream, f"reading {path.name}", LARGEST_UNPACKED_BYTES if is_compressed(path) else None)
     try:
         value = json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         yield from _read_jsonl(path)
         return
+    may_be_deep = text.count("[") + text.count("{") > DEEPEST
+    del text
     if isinstance(value, dict):
         lists = [item for item in value.values() if isinstance(item, list)]
         value = lists[0] if len(lists) == 1 and len(value) <= 3 else [value]
-    for number, row in enumerate(value, 1):
-        yield f"item {number}", row if isinstance(row, dict) else f"a JSON {type(row).__name__}, not an object"
+    for number, row in enumerate(value if isinstance(value, list) else [value], 1):
+        if not isinstance(row, dict):
+            yield f"item {number}", f"a JSON {type(row).__name__}, not an object"
+        else:
+            yield f"item {number}", TOO_DEEP if may_be_deep and is_too_deep(row) else row
 
 
 def _read_table(path: Path) -> Iterator[Numbered]:
     csv.field_size_limit(sys.maxsize)
     with _open(path) as stream:
-        for number, row in enumerate(csv.DictReader(stream, delimiter="\t" if ".tsv" in path.suffixes else ","), 2):
+        lines = Records(stream, f"reading {path.name}")
+        for number, row in enumerate(csv.DictReader(lines, delimiter="\t" if ".tsv" in path.suffixes else ","), 2):
+            lines.begin()
             if None in row or None in row.values():
                 yield f"row {number}", "has another number of fields than the header"
             else:
@@ -91,7 +106,8 @@ def _read_parquet(path: Path) -> Iterator[Numbered]:
 
 def _read_text(path: Path) -> Iterator[Numbered]:
     with _open(path) as stream:
-        yield "whole file", {"text": stream.read()}
+        text = whole(stream, f"reading {path.name}", LARGEST_UNPACKED_BYTES if is_compressed(path) else None)
+    yield "whole file", {"text": text}
 
 
 READERS: dict[str, Callable[[Path], Iterator[Numbered]]] = {

@@ -17,6 +17,7 @@ from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
+from manus.data.bounded_text import LARGEST_ROW_BYTES, too_long
 from manus.data.sources.compression import is_compressed, plain_copy
 from manus.data.sources.formats import BadRow, format_of, parsed
 from manus.data.sources.indexing import Index, LineEnds, Positions, TableEnds, index_of
@@ -25,7 +26,6 @@ from manus.errors import DataError
 
 READ_BYTES = 1 << 20
 OFFSETS_AT_ONCE = 1 << 14
-LARGEST_ROW_BYTES = 64 << 20
 SEGMENT_BYTES = 1 << 16
 LARGEST_WHOLE_TEXT_BYTES = 4 << 20
 BOM = b"\xef\xbb\xbf"
@@ -105,10 +105,7 @@ class Lines:
             for some in _neighbours(chosen, offsets):
                 size = int(offsets[some[-1] + 1] - offsets[some[0]])
                 if len(some) == 1 and size > LARGEST_ROW_BYTES:
-                    yield (
-                        first + int(some[0]),
-                        f"{size:,} bytes long, a row may have {LARGEST_ROW_BYTES:,}; give a giant text as a .txt file",
-                    )
+                    yield first + int(some[0]), too_long(size)
                     continue
                 data = _pread(self.file, size, int(offsets[some[0]]))
                 for number in some.tolist():
@@ -295,12 +292,12 @@ def records_of(path: Path, digest: str, cache: Path, segment_bytes: int | None =
         Interrupted: a signal came.
     """
     kind = format_of(path).split(".")[1]
-    plain = plain_copy(path, digest, cache) if is_compressed(path) else path
+    plain, own = (plain_copy(path, digest, cache), None) if is_compressed(path) else (path, digest)
     if kind == "jsonl":
-        return Lines(plain, index_of(plain, f"{digest}.lines", LineEnds, cache), path.name)
+        return Lines(plain, index_of(plain, f"{digest}.lines", LineEnds, cache, own), path.name)
     if kind in ("csv", "tsv"):
         delimiter = "\t" if kind == "tsv" else ","
-        index = index_of(plain, f"{digest}.{kind}", lambda: TableEnds(delimiter), cache)
+        index = index_of(plain, f"{digest}.{kind}", lambda: TableEnds(delimiter), cache, own)
         return Table(plain, index, delimiter, path.name)
     if kind == "parquet":
         return ParquetRows(path)

@@ -6,15 +6,21 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from manus.data.bounded_text import (  # fmt: skip
+    DEEPEST,
+)
 from manus.data.generators import known_generators
 from manus.data.settings import Source
 from manus.data.sources import hub
 from manus.data.sources.files import data_files
 from manus.data.sources.formats import READERS, BadRow, Numbered, format_of
+from manus.errors import DataError, blamed_on
 from manus.hub import unreachable
 
 DEFAULT_GENERATED_ROWS = 1000
 DEFAULT_GENERATED_HELD_OUT = 100
+
+TOO_DEEP = f"lists and objects stand in each other deeper than {DEEPEST} levels"
 
 Located = tuple[Path, str, dict[str, Any] | BadRow]
 
@@ -44,10 +50,21 @@ def located_rows(source: Source, beside: Path, count: int, seed: int, held_out: 
         located = (
             (file.parent, f"{file.name} {place}", row)
             for file in data_files(source, beside)
-            for place, row in READERS[format_of(file)](file)
+            for place, row in rows_in(file)
         )
     for folder, place, row in located:
         yield folder, place, renamed(row, source) if isinstance(row, dict) else row
+
+
+def rows_in(file: Path) -> Iterator[Numbered]:
+    """Yield where each row of a file stands and the row, or the reason why it is none.
+
+    Raises:
+        DataError: the file cannot be read.
+        Interrupted: a signal came.
+    """
+    with blamed_on(f"data {file}: cannot be read", DataError):
+        yield from READERS[format_of(file)](file)
 
 
 def renamed(row: dict[str, Any], source: Source) -> dict[str, Any]:

@@ -6,19 +6,23 @@ are learned.
 
 from __future__ import annotations
 
+import contextlib
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from manus.data.forms.thought_format import CLOSE, OPEN
 from manus.data.sample import RowError
+from manus.errors import ManusError, ModelError, reason_of
+from manus.guards.patience import Patience
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
 Turn = Mapping[str, Any]
+PATIENCE = Patience(seconds=20.0, times=3)  # with chat templates: usual ones take a millisecond
 
 # Characters for private use: nobody's text holds one by chance, no template looks for one, none is white space.
 FIRST_MARK, LAST_MARK = 0xF0000, 0x10FFFD
@@ -52,15 +56,29 @@ def rendered(tokenizer: PreTrainedTokenizerBase, turns: Sequence[Turn], add_gene
     Raises:
         RowError: the template refuses it.
     """
-    from jinja2 import TemplateError
-
-    try:
+    with template_at_work():
         text: str = tokenizer.apply_chat_template(
             list(turns), tokenize=False, add_generation_prompt=add_generation_prompt
         )
-    except (TemplateError, ValueError, TypeError) as error:
-        raise RowError(f"the chat template refuses this conversation: {error}") from None
     return text
+
+
+@contextlib.contextmanager
+def template_at_work() -> Iterator[None]:
+    """Let a chat template write one conversation. It is the base's: it may raise anything, or loop for ever.
+
+    Raises:
+        RowError: it refuses the conversation, or takes too long for it.
+        ModelError: it took too long for several.
+        Interrupted: a signal asks to stop.
+    """
+    with PATIENCE.waiting("writing a conversation with the chat template", RowError, ModelError):
+        try:
+            yield
+        except (ManusError, RowError):
+            raise
+        except Exception as error:
+            raise RowError(f"the chat template refuses this conversation: {reason_of(error)}") from None
 
 
 def placed(tokenizer: PreTrainedTokenizerBase, turns: Sequence[Turn]) -> Sequence[Turn]:

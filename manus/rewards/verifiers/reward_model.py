@@ -89,19 +89,16 @@ def _found(model: str, context: Context, lookup: Lookup) -> Base:
 
 
 def _loaded(folder: Path, device: str) -> tuple[Any, Any]:
-    from safetensors import SafetensorError
     from transformers import AutoModelForSequenceClassification
 
+    from manus.models.loaders import load_from
     from manus.models.tokenizer import load_tokenizer
 
     tokenizer: Any = load_tokenizer(folder)
     tokenizer.padding_side, tokenizer.truncation_side = "right", "left"
-    try:
-        model, found = AutoModelForSequenceClassification.from_pretrained(
-            folder, local_files_only=True, trust_remote_code=False, use_safetensors=True, output_loading_info=True
-        )
-    except (OSError, ValueError, RuntimeError, SafetensorError) as error:
-        raise ModelError(f"cannot load a reward model from {folder}: {error}") from error
+    failed = f"cannot load a reward model from {folder}"
+    settings = {"use_safetensors": True, "output_loading_info": True}
+    model, found = load_from(AutoModelForSequenceClassification, folder, failed, **settings)
     if model.config.num_labels != 1:
         raise ModelError(f"{folder} is no reward model: it has {model.config.num_labels} labels, not one")
     if missing := sorted(found["missing_keys"]):

@@ -20,11 +20,11 @@ from manus.errors import ModelError
 from manus.files import write_json
 from manus.jobs.runner import show
 from manus.plan.artifacts import Artifact, Plan
+from manus.plan.garbage import remove_unreferenced
 from manus.plan.next_run import changes, status_of
 from manus.plan.planner import make_plan
 from manus.recipe.recipe import read_recipe
 from manus.runs.progress import progress_of
-from manus.store.garbage import remove_unreferenced
 from manus.store.store import Made
 
 RECIPE = """\

@@ -18,6 +18,7 @@ from manus.data.sources.formats import READERS, format_of
 from manus.data.sources.records import Records, Segments, cut_evenly, records_of
 from manus.data.tokens.windows import best_cut
 from manus.errors import DataError
+from manus.files import sha256_of
 
 KINDS = [".jsonl", ".jsonl.gz", ".jsonl.zst", ".csv", ".csv.gz", ".tsv", ".parquet", ".txt", ".txt.zst"]
 ROWS: list[dict[str, Any]] = [{"number": str(n), "text": f'{"ü" * (n % 7)} "{n}"\n{n}, {n}'} for n in range(300)]
@@ -49,7 +50,7 @@ def written(folder: Path, kind: str) -> Path:
 
 
 def opened(path: Path) -> Records:
-    found = records_of(path, "digest", path.parent / "cache")
+    found = records_of(path, sha256_of(path), path.parent / "cache")
     assert found is not None
     return found
 
@@ -124,4 +125,4 @@ def test_a_cut_never_parts_a_character() -> None:
 def test_a_large_json_list_has_no_random_access(tmp_path: Path) -> None:
     path = tmp_path / "data.json"
     path.write_text("[]")
-    assert records_of(path, "digest", tmp_path) is None
+    assert records_of(path, sha256_of(path), tmp_path) is None
