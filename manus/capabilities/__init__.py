@@ -5,11 +5,11 @@ A capability module has
     MODALITIES          what the base must be able to take in or give out
     SAMPLE_KINDS        the kinds of sample that its data can become
     DEFAULT_DATA        the source used when a recipe names none
-    GENERATOR           the named generator of its offline data
-    METRIC              what its probe measures, between 0 and 1, more is better
+    GENERATOR           the named generator of its offline data; None: the user's own rows
+    METRIC              what its probe measures: a share between 0 and 1, or one of `manus.evaluation.metrics`
     Settings            what a recipe may set under `probe:`
     read(row)           a row of data as a sample, in the format that is taught
-    can_score(sample)   whether the probe can use it
+    can_score(sample)   whether its answer can be told right or wrong; where none can, its answers' nats are measured
     score(sample, text) the verifier; where it has a third parameter `settings`, the probe's Settings
 A capability that is probed on media also has
     ABLATIONS           what cuts the sense off, by the name in reports: a kind of `manus.data.media.ablation`

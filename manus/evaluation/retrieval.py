@@ -11,6 +11,7 @@ import random
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from statistics import fmean
+from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -45,6 +46,16 @@ def candidates(samples: Sequence[Sample], count: int = DEFAULT_CANDIDATES, seed:
         draw = random.Random(f"retrieval:{seed}:{index}")
         chosen.append([index, *draw.sample(others, min(count - 1, len(others)))])
     return chosen
+
+
+def is_retrieval(capability: ModuleType) -> bool:
+    """Tell whether a capability's probe finds captions instead of answering."""
+    return getattr(capability, "PROBE", None) == "retrieval"
+
+
+def can_tell_apart(samples: Sequence[Sample]) -> bool:
+    """Tell whether some medium's caption can be found among others: two of a kind with different captions are needed."""
+    return any(len(found) > 1 for found in candidates(samples))
 
 
 def retrieve(

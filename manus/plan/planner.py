@@ -70,8 +70,11 @@ def _identities(
 
 def _offline_words(learned: Stage | RewardModel) -> str:
     generators = [name for name, module in GENERATORS.items() if learned.data_kind in module.SAMPLE_KINDS]
-    own = CAPABILITIES[learned.capability].GENERATOR if isinstance(learned, Stage) else None
-    name = own if own in generators else next(iter(generators), None)
+    first = next(iter(generators), None)
+    own = CAPABILITIES[learned.capability].GENERATOR if isinstance(learned, Stage) else first
+    if own is None:
+        return "; or name rows of your own with data: [{path: FILE}]"
+    name = own if own in generators else first
     return f"; or train on synthetic rows with data: [{{generator: {name}}}]" if name else ""
 
 

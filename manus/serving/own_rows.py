@@ -20,6 +20,7 @@ from manus.data.settings import Source
 from manus.data.sources.rows import located_rows
 from manus.errors import DataError
 from manus.evaluation.ablations import ablated
+from manus.evaluation.metrics import is_share
 from manus.evaluation.numbers import percent
 from manus.evaluation.probes import Probe, asked, is_measurable, measure
 from manus.models.loading.composition import load_model
@@ -99,10 +100,10 @@ def table_of(found: Mapping[str, Any]) -> Table:
 
 
 def _rows(found: Mapping[str, Any], cuts: Mapping[str, Any]) -> Iterator[list[str]]:
-    is_share = found["metric"] != "perplexity"
+    counts_right = is_share(found["metric"])
 
     def shown(value: float) -> str:
-        return percent(value, is_column=True) if is_share else f"{value:.2f}"
+        return percent(value, is_column=True) if counts_right else f"{value:.2f}"
 
     interval = f"{shown(found['low'])} … {shown(found['high'])}"
     yield [
