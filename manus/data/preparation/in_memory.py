@@ -91,6 +91,8 @@ def prepare(
         for medium, count in sorted(reader.unread.items()):
             say(f"{count:,} rows have {medium} columns, which this capability does not read: it takes their text alone")
         selection = select(pools, settings.held_out, settings.sample_size, seed)
+        if selection.shares_recordings:
+            say("all samples are parts of what is held out: parts of one recording stand on both sides of the split")
         intake.finish(selection.train, selection.held_out)
     finally:
         intake.close()
