@@ -10,7 +10,16 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, TextIO
 
+from manus.data.prepared.samples import json_line
+
 FOLDER_TRIES = 100
+
+
+def at_home(name: str | Path) -> Path:
+    """Return a path whose `~` is the user's home; as it stands where that home is nobody's."""
+    with contextlib.suppress(RuntimeError):
+        return Path(name).expanduser()
+    return Path(name)
 
 
 def sha256_of(path: Path) -> str:
@@ -61,8 +70,8 @@ def write_json(path: Path, value: Any, is_durable: bool = True) -> None:
 
 def write_jsonl(path: Path, rows: Iterable[Any]) -> None:
     """Write one JSON object a line."""
-    with path.open("w", encoding="utf-8") as stream:
-        stream.writelines(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
+    with path.open("wb") as stream:
+        stream.writelines(json_line(row) for row in rows)
 
 
 def read_jsonl(path: Path) -> Iterator[Any]:

@@ -5,6 +5,7 @@ import signal
 import sys
 from pathlib import Path
 
+from manus.store.environment import ensure_home
 from manus.errors import ManusError
 from manus.launch.snakemake import forward_stops_to_jobs
 from manus.plan.planner import make_plan
@@ -18,6 +19,7 @@ signal.signal(signal.SIGUSR2, signal.SIG_IGN)
 forward_stops_to_jobs()
 
 try:
+    ensure_home()
     RECIPE_NAME, OVERRIDES = split_config(config)
     RECIPE_FILE = find_recipe(RECIPE_NAME, Path(workflow.basedir))
     PLAN = make_plan(read_recipe(RECIPE_FILE, OVERRIDES))

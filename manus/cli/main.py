@@ -9,6 +9,7 @@ from pathlib import Path
 
 from manus.cli.app import app
 from manus.errors import EXIT_FAILED, Interrupted, ManusError
+from manus.store.environment import ensure_home
 
 
 def main() -> None:
@@ -16,6 +17,7 @@ def main() -> None:
     debug = "--debug" in sys.argv
     sys.argv = [argument for argument in sys.argv if argument != "--debug"]
     try:
+        ensure_home()
         app()
     except ManusError as error:
         if debug:

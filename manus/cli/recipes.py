@@ -10,7 +10,7 @@ import typer.core
 
 from manus.cli.app import app
 from manus.cli.options import AsJson, Given, RecipeFile, StageName, planned
-from manus.errors import InputError
+from manus.errors import Fault, InputError
 
 
 @app.command()
@@ -52,9 +52,18 @@ def new(
 def validate(recipe: RecipeFile, given: Given = None, as_json: AsJson = False) -> None:
     """Check a recipe, its base and its data; build nothing.
 
-    Every problem is named with its line. Exit code 0: it can be run, 2: it cannot.
+    Every problem is named with its line; --json gives file, line, key and message of each. Exit code 0: it can be run,
+    2: it cannot.
     """
-    plan = planned(recipe, given)
+    try:
+        plan = planned(recipe, given)
+    except InputError as error:
+        if not as_json:
+            raise
+        faults = error.faults or (Fault(str(recipe), None, None, str(error)),)
+        told = {"recipe": recipe.stem, "is_valid": False, "problems": [fault._asdict() for fault in faults]}
+        print(json.dumps(told, ensure_ascii=False))
+        raise typer.Exit(error.exit_code) from None
     stages = [f"{stage.name} ({stage.method})" for stage in plan.recipe.stages]
     if as_json:
         print(json.dumps({"recipe": plan.recipe.name, "is_valid": True, "stages": len(stages)}))

@@ -8,16 +8,18 @@ from pathlib import Path
 
 from manus.data.settings import Source
 from manus.data.sources.files import EXPANSION, data_files
-from manus.data.sources.formats import READERS, Numbered, format_of
-from manus.data.sources.rows import renamed
+from manus.data.sources.formats import Numbered, format_of
+from manus.data.sources.rows import beginning_of, read_jsonl, renamed, rows_of_file
 
 LARGEST_READ_WHOLE_BYTES = 50_000_000  # of a format that can only be read whole
+LONGEST_LINE_CHARACTERS = 1 << 24
 
 
 def first_rows(source: Source, beside: Path, count: int) -> Iterator[Numbered]:
     """Yield where each of the first rows of a local source stands and the row, or the reason why it is none.
 
-    Every file gives its part. Of a large file that can only be read whole, none is read.
+    Every file gives its part. Of a large text the beginning is given; a large list of JSON, which can only be read whole,
+    has no row.
 
     Args:
         source: a file or a folder.
@@ -37,7 +39,11 @@ def first_rows(source: Source, beside: Path, count: int) -> Iterator[Numbered]:
 
 def _rows(file: Path) -> Iterator[Numbered]:
     kind = format_of(file)
-    is_whole = not kind.startswith((".jsonl", ".csv", ".tsv", ".parquet"))
+    if kind.startswith(".jsonl"):
+        return read_jsonl(file, LONGEST_LINE_CHARACTERS)
+    is_whole = not kind.startswith((".csv", ".tsv", ".parquet"))
     if is_whole and file.stat().st_size * EXPANSION.get(file.suffix, 1) > LARGEST_READ_WHOLE_BYTES:
-        return iter(())
-    return READERS[kind](file)
+        if kind.startswith(".json"):
+            return iter([("whole file", "too large to be looked at; write one object a line, as .jsonl")])
+        return iter([("beginning", {"text": beginning_of(file, LONGEST_LINE_CHARACTERS)})])
+    return rows_of_file(file)

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Literal
 
 from manus.errors import ModelError
+from manus.files import at_home
 from manus.hub import HUB_ID, MODEL_FILES, commit_of, unreachable
 from manus.store.digests import Digests
 
@@ -50,7 +51,7 @@ def find_base(spec: str, beside: Path, digests: Digests, pins: Mapping[str, str]
     """
     if spec.startswith("package:"):
         return _gguf_or_directory(spec, _in_package(spec), digests)
-    for candidate in (Path(spec).expanduser(), beside / spec):
+    for candidate in (at_home(spec), beside / spec):
         if candidate.exists():
             return _gguf_or_directory(spec, candidate, digests)
     looks_like_path = spec.endswith(".gguf") or spec.startswith((".", "/", "~")) or spec.count("/") != 1

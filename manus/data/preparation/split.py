@@ -42,6 +42,12 @@ def recordings_of(sample: Sample) -> set[str]:
     return {recording for recording, *part in digests if part}
 
 
+def _is_in_pieces(sample: Sample) -> bool:
+    """Tell whether a sample begins with a sound that is too long to be heard at once, and so stands in it as several."""
+    digests = [medium["digest"] for medium in sample.get("media", [])]
+    return len(digests) > 1 and " 0-" in digests[0]
+
+
 def select(pools: Sequence[Pool], held_out: int | None, sample_size: int, seed: int) -> Selection:
     """Split pools into training and held-out samples.
 
@@ -110,7 +116,8 @@ def _drawn(samples: Sequence[Sample], share: int, seed: int) -> list[Sample]:
 
     def place(sample: Sample) -> tuple[str, str]:
         asked = prompt_digest(sample)
-        return order_digest(seed, min(recordings_of(sample), default=asked)), order_digest(seed, asked)
+        recordings = set() if _is_in_pieces(sample) else recordings_of(sample)
+        return order_digest(seed, min(recordings, default=asked)), order_digest(seed, asked)
 
     return sorted(samples, key=place)[:share]
 

@@ -119,6 +119,14 @@ def open_samples(folder: Path) -> PreparedSamples | ShardedSamples:
     return ShardedSamples(folder) if (folder / LAYOUT).exists() else PreparedSamples(folder)
 
 
+def json_line(value: Any) -> bytes:
+    """Return a value as a line of JSON; half a character, which UTF-8 cannot write, stays an escape."""
+    try:
+        return (json.dumps(value, ensure_ascii=False) + "\n").encode()
+    except UnicodeEncodeError:
+        return (json.dumps(value) + "\n").encode()
+
+
 def read_held_out(folder: Path) -> list[Sample]:
     """Return the held-out samples of prepared data."""
     return list(read_jsonl(folder / HELD_OUT))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import gzip
 import io
 import json
 import sys
@@ -12,7 +11,8 @@ from pathlib import Path
 from typing import IO, Any
 
 from manus.data.media.rows import batch_rows, lean
-from manus.data.sources.compression import is_compressed, open_compressed
+from manus.data.sources.compression import is_compressed
+from manus.data.sources.rows import KEEPING_BYTES, _open_bytes, read_jsonl, refuse_other_encodings, undecodable
 from manus.errors import DataError
 
 BadRow = str
@@ -25,18 +25,10 @@ def format_of(path: Path) -> str:
 
 
 def _open(path: Path) -> IO[str]:
-    if path.suffix == ".gz":
-        return gzip.open(path, "rt", encoding="utf-8-sig", errors="strict")
-    if path.suffix == ".zst":
-        return io.TextIOWrapper(open_compressed(path.open("rb"), path), encoding="utf-8-sig")
-    return path.open(encoding="utf-8-sig")
-
-
-def _read_jsonl(path: Path) -> Iterator[Numbered]:
-    with _open(path) as stream:
-        for number, line in enumerate(stream, 1):
-            if line.strip():
-                yield f"line {number}", parsed(line)
+    """Open a text; a byte in it that is not UTF-8 stays one (`undecodable`), so that only its row is bad."""
+    if is_compressed(path):
+        refuse_other_encodings(path)
+    return io.TextIOWrapper(_open_bytes(path), encoding="utf-8-sig", errors=KEEPING_BYTES)
 
 
 def parsed(line: str) -> dict[str, Any] | BadRow:
@@ -45,6 +37,8 @@ def parsed(line: str) -> dict[str, Any] | BadRow:
         value = json.loads(line)
     except ValueError as error:
         return f"not valid JSON: {error}"
+    except RecursionError:
+        return "not valid JSON: nested too deeply"
     return value if isinstance(value, dict) else f"a JSON {type(value).__name__}, not an object"
 
 
@@ -53,22 +47,34 @@ def _read_json(path: Path) -> Iterator[Numbered]:
         text = stream.read()
     try:
         value = json.loads(text)
-    except ValueError:
-        yield from _read_jsonl(path)
+    except (ValueError, RecursionError):
+        yield from read_jsonl(path)
         return
     if isinstance(value, dict):
         lists = [item for item in value.values() if isinstance(item, list)]
         value = lists[0] if len(lists) == 1 and len(value) <= 3 else [value]
+    if not isinstance(value, list):
+        raise DataError(f"data {path}: holds a JSON {type(value).__name__}, not a list of objects")
+    has_bytes = undecodable(text) is not None
     for number, row in enumerate(value, 1):
-        yield f"item {number}", row if isinstance(row, dict) else f"a JSON {type(row).__name__}, not an object"
+        wrong = undecodable(json.dumps(row, ensure_ascii=False)) if has_bytes else None
+        yield (
+            f"item {number}",
+            wrong or (row if isinstance(row, dict) else f"a JSON {type(row).__name__}, not an object"),
+        )
 
 
 def _read_table(path: Path) -> Iterator[Numbered]:
     csv.field_size_limit(sys.maxsize)
     with _open(path) as stream:
-        for number, row in enumerate(csv.DictReader(stream, delimiter="\t" if ".tsv" in path.suffixes else ","), 2):
+        table = csv.DictReader(stream, delimiter="\t" if ".tsv" in path.suffixes else ",")
+        if wrong := undecodable("".join(table.fieldnames or ())):
+            raise DataError(f"data {path}: the header is {wrong}; save the file as UTF-8")
+        for number, row in enumerate(table, 2):
             if None in row or None in row.values():
                 yield f"row {number}", "has another number of fields than the header"
+            elif wrong := undecodable("".join(row.values())):
+                yield f"row {number}", wrong
             else:
                 yield f"row {number}", {name: value for name, value in row.items() if value != ""}
 
@@ -91,11 +97,12 @@ def _read_parquet(path: Path) -> Iterator[Numbered]:
 
 def _read_text(path: Path) -> Iterator[Numbered]:
     with _open(path) as stream:
-        yield "whole file", {"text": stream.read()}
+        text = stream.read()
+    yield "whole file", undecodable(text) or {"text": text}
 
 
 READERS: dict[str, Callable[[Path], Iterator[Numbered]]] = {
-    ".jsonl": _read_jsonl, ".jsonl.gz": _read_jsonl, ".jsonl.zst": _read_jsonl,
+    ".jsonl": read_jsonl, ".jsonl.gz": read_jsonl, ".jsonl.zst": read_jsonl,
     ".json": _read_json, ".json.gz": _read_json, ".json.zst": _read_json,
     ".csv": _read_table, ".csv.gz": _read_table, ".csv.zst": _read_table, ".tsv": _read_table, ".tsv.gz": _read_table,
     ".parquet": _read_parquet,

@@ -10,7 +10,9 @@ from manus.data.media.references import kind_of_file
 from manus.data.media.rows import columns_without_media
 from manus.data.settings import Source
 from manus.data.sources.files import data_files
-from manus.data.sources.formats import READERS, format_of
+from manus.data.sources.formats import format_of
+from manus.data.sources.rows import rows_of_file
+from manus.files import at_home
 from manus.store.digests import Digests
 from manus.store.keys import key_of
 
@@ -28,7 +30,7 @@ def media_identity(source: Source, beside: Path, digests: Digests) -> dict[str, 
     found: dict[str, str] = {}
     for file in data_files(source, beside):
         for name in _named_in(file):
-            path = file.parent / Path(name.removeprefix("file://")).expanduser()
+            path = file.parent / at_home(name.removeprefix("file://"))
             if name not in found and path.is_file():
                 found[name] = digests.of_file(path)
     return {"media": key_of(found), "media_files": len(found)} if found else {}
@@ -43,7 +45,7 @@ def _named_in(file: Path) -> Iterator[str]:
             for batch in table.iter_batches(columns=columns_without_media(table.metadata)):
                 yield from (name for row in batch.to_pylist() for name in _texts(row))
         return
-    for _, row in READERS[format_of(file)](file):
+    for _, row in rows_of_file(file):
         yield from _texts(row)
 
 

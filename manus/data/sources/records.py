@@ -20,6 +20,7 @@ import numpy as np
 from manus.data.sources.compression import is_compressed, plain_copy
 from manus.data.sources.formats import BadRow, format_of, parsed
 from manus.data.sources.indexing import Index, LineEnds, Positions, TableEnds, index_of
+from manus.data.sources.rows import refuse_other_encodings
 from manus.data.tokens.windows import best_cut
 from manus.errors import DataError
 
@@ -145,7 +146,13 @@ class Table(Lines):
         csv.field_size_limit(sys.maxsize)
         self.delimiter = delimiter
         header = _pread(self.file, int(index.offsets(1, 1)[0]) if len(index) else 0, 0)
-        self.columns = self._fields(header.removeprefix(BOM).decode())
+        try:
+            self.columns = self._fields(header.removeprefix(BOM).decode())
+        except UnicodeDecodeError as error:
+            raise DataError(
+                f"data {self.title}: the header is not valid UTF-8: {error.reason} at byte {error.start:,}; "
+                "save the file as UTF-8"
+            ) from None
 
     def __len__(self) -> int:
         return max(0, len(self.index) - 1)
@@ -296,6 +303,7 @@ def records_of(path: Path, digest: str, cache: Path, segment_bytes: int | None =
     """
     kind = format_of(path).split(".")[1]
     plain = plain_copy(path, digest, cache) if is_compressed(path) else path
+    refuse_other_encodings(path)
     if kind == "jsonl":
         return Lines(plain, index_of(plain, f"{digest}.lines", LineEnds, cache), path.name)
     if kind in ("csv", "tsv"):
