@@ -13,6 +13,13 @@ from typing import Any, TextIO
 FOLDER_TRIES = 100
 
 
+def at_home(name: str | Path) -> Path:
+    """Return a path whose `~` is the user's home; as it stands where that home is nobody's."""
+    with contextlib.suppress(RuntimeError):
+        return Path(name).expanduser()
+    return Path(name)
+
+
 def sha256_of(path: Path) -> str:
     """Return the sha256 of a file's content, read in blocks."""
     with path.open("rb") as stream:
@@ -59,10 +66,18 @@ def write_json(path: Path, value: Any, is_durable: bool = True) -> None:
     write_atomically(path, json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n", is_durable)
 
 
+def json_line(value: Any) -> bytes:
+    """Return a value as a line of JSON; half a character, which UTF-8 cannot write, stays an escape."""
+    try:
+        return (json.dumps(value, ensure_ascii=False) + "\n").encode()
+    except UnicodeEncodeError:
+        return (json.dumps(value) + "\n").encode()
+
+
 def write_jsonl(path: Path, rows: Iterable[Any]) -> None:
     """Write one JSON object a line."""
-    with path.open("w", encoding="utf-8") as stream:
-        stream.writelines(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
+    with path.open("wb") as stream:
+        stream.writelines(json_line(row) for row in rows)
 
 
 def read_jsonl(path: Path) -> Iterator[Any]:

@@ -6,12 +6,14 @@ from typing import TYPE_CHECKING, Any
 
 from manus.errors import DataError
 from manus.files import write_atomically
+from manus.guards.ranks import say
+from manus.jobs.evaluate import probe_on
 from manus.jobs.job import Job
 from manus.jobs.rows import reader_of
-from manus.recipe.recipe import CAPABILITIES, Stage
+from manus.recipe.recipe import Stage
 
 if TYPE_CHECKING:
-    pass
+    from transformers import PreTrainedTokenizerBase
 
 
 def build(job: Job) -> dict[str, Any]:
@@ -19,8 +21,6 @@ def build(job: Job) -> dict[str, Any]:
     from manus.charts.drawing import LENGTHS_SVG, length_histogram
     from manus.data.preparation.in_memory import prepare
     from manus.data.preparation.while_training import describe
-    from manus.data.prepared.samples import read_held_out
-    from manus.evaluation.probes import is_measurable
     from manus.models.tokenizer import load_tokenizer
 
     learned, recipe = job.learned, job.plan.recipe
@@ -39,9 +39,33 @@ def build(job: Job) -> dict[str, Any]:
     write_atomically(
         job.staging / LENGTHS_SVG, length_histogram(lengths["edges"], lengths["samples"], learned.data.max_length)
     )
-    if isinstance(learned, Stage) and not is_measurable(CAPABILITIES[learned.capability], read_held_out(job.staging)):
-        raise DataError(
-            f"stage {learned.name}: none of the {metrics['held_out_samples']} held-out samples has an answer that the "
-            f"{learned.capability} probe can verify; its gain could not be measured"
-        )
+    if isinstance(learned, Stage):
+        check_measurable(job, learned, tokenizer)
     return metrics
+
+
+def check_measurable(job: Job, stage: Stage, tokenizer: PreTrainedTokenizerBase) -> None:
+    """See to it that what a stage learns can be measured on the samples that it holds out.
+
+    Raises:
+        DataError: it cannot.
+    """
+    from manus.evaluation.probes import has_answer_to_foresee, is_measurable
+    from manus.evaluation.retrieval import is_retrieval
+
+    probe = probe_on(job, stage, job.staging)
+    count, needed = len(probe.samples), "has an answer that"
+    if not is_measurable(probe.capability, probe.samples, has_answers=stage.data_kind == "messages"):
+        if is_retrieval(probe.capability):
+            needed = "has a medium and a caption among others of its kind and with other words, which"
+        raise DataError(
+            f"stage {stage.name}: none of the {count} held-out samples {needed} the {stage.capability} probe can "
+            "verify; its gain could not be measured"
+        )
+    if probe.is_of_answers and probe.metric != probe.capability.METRIC:
+        say(f"{stage.name}: no held-out answer can be verified; how well they are foreseen is measured instead")
+    if probe.is_of_answers and not has_answer_to_foresee(probe, tokenizer):
+        raise DataError(
+            f"stage {stage.name}: none of the {count} held-out answers stands within max_length "
+            f"{stage.data.max_length} tokens; its gain could not be measured: raise max_length"
+        )

@@ -13,20 +13,31 @@ from typing import Any
 
 from manus.data.sources.identity import identity
 from manus.data.sources.named_media import media_identity
-from manus.errors import DataError, ModelError, blamed_on
+from manus.errors import DataError, ModelError, RecipeError, blamed_on
 from manus.models.base import Base, find_base
 from manus.plan.artifacts import Artifact, Plan
 from manus.plan.keys import ArtifactBuilder
 from manus.plan.senses import encoders_of, keep_own_senses
+from manus.recipe.fields import Overrides
 from manus.recipe.known import has_senses
+from manus.recipe.problems import validated
 from manus.recipe.recipe import CAPABILITIES, GENERATORS, Recipe, RewardModel, Stage
 from manus.store.digests import Digests
 
 
 def output_folder(recipe: Recipe) -> Path:
-    """Return where results go: the recipe's setting, unless it is the default and the environment has one."""
-    chosen = str(recipe.output_dir)
-    return Path(os.environ.get("MANUS_OUTPUT_DIR", chosen) if chosen == "results" else chosen)
+    """Return where results go: the recipe's setting, unless it is the default and the environment has one.
+
+    Raises:
+        RecipeError: what the environment has cannot be one.
+    """
+    chosen, named = str(recipe.output_dir), os.environ.get("MANUS_OUTPUT_DIR", "")
+    if chosen != "results" or not named:
+        return Path(chosen)
+    _, problems = validated(Overrides, {"output_dir": named})
+    if problems:
+        raise RecipeError(f"MANUS_OUTPUT_DIR: {problems[0][1]}")
+    return Path(named)
 
 
 def make_plan(recipe: Recipe) -> Plan:
@@ -98,8 +109,11 @@ def _identities(
 
 def _offline_words(learned: Stage | RewardModel) -> str:
     generators = [name for name, module in GENERATORS.items() if learned.data_kind in module.SAMPLE_KINDS]
-    own = CAPABILITIES[learned.capability].GENERATOR if isinstance(learned, Stage) else None
-    name = own if own in generators else next(iter(generators), None)
+    first = next(iter(generators), None)
+    own = CAPABILITIES[learned.capability].GENERATOR if isinstance(learned, Stage) else first
+    if own is None:
+        return "; or name rows of your own with data: [{path: FILE}]"
+    name = own if own in generators else first
     return f"; or train on synthetic rows with data: [{{generator: {name}}}]" if name else ""
 
 

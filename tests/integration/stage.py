@@ -114,11 +114,11 @@ def stopped(order: StageJob, stops: Sequence[int], method: str = "lora") -> tupl
     return [json.loads(line)["loss"] for line in lines], hashlib.sha256(weights.read_bytes()).hexdigest()
 
 
-def measured(base: Path, chain: Sequence[Trained], data: Path) -> dict[str, Any]:
+def measured(base: Path, chain: Sequence[Trained], data: Path, capability: Any = cot) -> dict[str, Any]:
     """Measure the held-out samples of prepared data on base + chain."""
     import torch
 
-    probe = Probe("stage", cot, cot.Settings(max_new_tokens=12), read_held_out(data), 64)
+    probe = Probe("stage", capability, capability.Settings(max_new_tokens=12), read_held_out(data), 64)
     return measure(probe, compose(base, chain, torch.float32), load_tokenizer(base), "test")
 
 

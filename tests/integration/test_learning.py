@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from manus.capabilities import instruct
+from manus.evaluation.probes import gain
 from manus.methods import known_methods
 from tests.integration.stage import measured, prepared, rows, trained
 
@@ -50,6 +52,21 @@ def test_a_method_learns_and_shuffled_labels_do_not(
     assert after["value"] > 0.8, "the stage must learn"
     assert after["low"] > before["high"], "by more than chance"
     assert after["low"] > control["high"], "and from the labels, not from the format"
+
+
+def test_instruct_lowers_the_nats_of_held_out_answers_and_shuffled_answers_do_not(
+    undecided_base: Path, data: dict[str, Path], tmp_path: Path
+) -> None:
+    """The base knows how answers look and that they are one of three digits: only which one is left to learn."""
+    before = measured(undecided_base, [], data["right"], instruct)
+    after = {}
+    for name in ("right", "shuffled"):
+        stage = trained(undecided_base, data[name], tmp_path / name, "lora")
+        after[name] = measured(undecided_base, [stage], data["right"], instruct)
+    assert after["right"]["high"] < before["low"] / 4
+    assert gain(before, after["right"])["low"] > 0
+    assert after["shuffled"]["value"] > before["value"], "what is learned are the answers to these questions"
+    assert after["right"]["said"][0]["text"].startswith("The answer is")
 
 
 def test_cpt_lowers_held_out_perplexity_and_shuffled_texts_do_not(pico_base: Path, tmp_path: Path) -> None:

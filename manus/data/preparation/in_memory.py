@@ -94,6 +94,8 @@ def prepare(
         for title, columns in reader.columns.items():
             say(unread_words(title, columns))
         selection = select(pools, settings.held_out, settings.sample_size, seed)
+        if selection.shares_recordings:
+            say("all samples are parts of what is held out: parts of one recording stand on both sides of the split")
         intake.finish(selection.train, selection.held_out)
     finally:
         intake.close()

@@ -164,7 +164,7 @@ def _spooled(drawn: Iterator[tuple[str, object]], name: str, work: Path) -> Reco
     """Write rows down, once, so that they can be read again and from the middle."""
 
     def build(target: Path) -> None:
-        with target.open("w", encoding="utf-8") as stream:
+        with target.open("w", encoding="utf-8", errors="backslashreplace") as stream:  # half a character: its escape
             for place, row in drawn:
                 RUN.cross("reading data")
                 stream.write(json.dumps([place, row], ensure_ascii=False, default=str) + "\n")

@@ -6,6 +6,7 @@ A shard is a folder of flat arrays that gets its name when it is complete. Knows
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
@@ -43,6 +44,7 @@ TOKENS_AT_ONCE = 1 << 18
 SAMPLES_AT_ONCE = 1 << 14
 LARGEST_QUARANTINE = 1000  # rows that a shard shows; more are counted
 LARGEST_REASONS = 200
+HALF = re.compile("[\ud800-\udfff]")  # half a character, which UTF-8 cannot write: it stays an escape
 LONGEST_SHOWN = 2000  # characters of a bad row
 
 
@@ -249,9 +251,8 @@ def shown_row(record: Record, reason: str) -> str:
     """Return a bad row as a line of the quarantine."""
     text = json.dumps(record.row, ensure_ascii=False, default=str)
     row = record.row if len(text) <= LONGEST_SHOWN else f"{text[:LONGEST_SHOWN]} ..."
-    return json.dumps(
-        {"place": record.place, "reason": reason[:LONGEST_SHOWN], "row": row}, ensure_ascii=False, default=str
-    )
+    told = {"place": record.place, "reason": reason[:LONGEST_SHOWN], "row": row}
+    return json.dumps(told, ensure_ascii=HALF.search(text) is not None, default=str)
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from manus.data.preparation.shards import Shard
-from manus.data.preparation.split import LARGEST_DEFAULT_HELD_OUT
+from manus.data.preparation.split import LARGEST_DEFAULT_HELD_OUT, shares_of
 from manus.data.sample import Sample
 from manus.data.sample_digests import content_digest, halves, order_digest, prompt_digest
 from manus.errors import DataError
@@ -104,8 +104,8 @@ def _grouped(keys: npt.NDArray[Any], values: npt.NDArray[Any]) -> tuple[list[int
     return distinct.tolist(), np.split(values, first[1:]) if len(values) else []
 
 
-def shares(distinct: Sequence[int], own_held_out: Sequence[bool], held_out: int | None) -> tuple[int, list[int]]:
-    """Return how many samples to hold out, and how many of each source, as `selection.select` does.
+def shares(distinct: Sequence[int], own_held_out: Sequence[bool], held_out: int | None) -> list[int]:
+    """Return how many samples to hold out of each source, as `selection.select` does.
 
     Raises:
         DataError: there are too few for both sides.
@@ -114,7 +114,7 @@ def shares(distinct: Sequence[int], own_held_out: Sequence[bool], held_out: int 
     wanted = held_out or min(LARGEST_DEFAULT_HELD_OUT, max(1, total // 10))
     if total < 2 or ((held_out or 0) >= total and not all(own_held_out)):
         raise DataError(f"{total} distinct samples are too few to hold out {wanted} and train on the rest")
-    return wanted, [max(1, round(wanted * count / total)) if count else 0 for count in distinct]
+    return shares_of(wanted, distinct)
 
 
 def drawn(shards: Sequence[Shard], first: Sequence[int], repeated: Bits, source: int, share: int) -> list[Place]:
@@ -133,9 +133,9 @@ def drawn(shards: Sequence[Shard], first: Sequence[int], repeated: Bits, source:
     return [Place(int(one["shard"]), int(one["sample"]), int(one["row"])) for one in best]
 
 
-def without_repeats(samples: Sequence[Sample], limit: int) -> list[Sample]:
-    """Return the first samples that differ."""
-    return list({content_digest(sample): sample for sample in samples}.values())[:limit]
+def without_repeats(samples: Sequence[Sample]) -> list[Sample]:
+    """Return the samples that differ."""
+    return list({content_digest(sample): sample for sample in samples}.values())
 
 
 def prompts_of(samples: Sequence[Sample]) -> Digests:
@@ -201,7 +201,7 @@ def split(
     for begin, shard in zip(first, shards, strict=True):
         is_repeated = repeated.between(begin, begin + shard.told.samples)
         distinct[shard.task.source] += shard.told.samples - int(is_repeated.sum())
-    wanted, parts = shares(distinct, [index in own for index in range(sources)], held_out)
+    parts = shares(distinct, [index in own for index in range(sources)], held_out)
     tested: list[Sample] = []
     for source, share in enumerate(parts):
         if source in own:
@@ -209,6 +209,6 @@ def split(
             continue
         for place in drawn(shards, first, repeated, source, share):
             tested.append(sample(source, shards[place.shard].task.file, place.row))
-    tested = without_repeats(tested, wanted)
+    tested = without_repeats(tested)
     said = np.array([halves(content_digest(one)) for one in tested], dtype=np.uint64).reshape(-1, 2)
     return Split(tested, prompts_of(tested), said, repeated, first)

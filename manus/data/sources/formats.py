@@ -3,19 +3,28 @@
 from __future__ import annotations
 
 import csv
-import gzip
-import io
 import json
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
-from manus.data.bounded_text import DEEPEST, LARGEST_UNPACKED_BYTES, Records, is_too_deep, lines_of, too_long, whole
 from manus.data.media.rows import batch_rows, lean
-from manus.data.sources.compression import is_compressed, open_compressed
-from manus.data.sources.rows import TOO_DEEP
+from manus.data.sources.bounded_text import (
+    DEEPEST,
+    LARGEST_ROW_BYTES,
+    LARGEST_UNPACKED_BYTES,
+    Records,
+    is_too_deep,
+    lines_of,
+    too_long,
+    whole,
+)
+from manus.data.sources.compression import is_compressed
+from manus.data.sources.texts import open_text, undecodable
 from manus.errors import DataError
+
+TOO_DEEP = f"lists and objects stand in each other deeper than {DEEPEST} levels"
 
 BadRow = str
 Numbered = tuple[str, dict[str, Any] | BadRow]
@@ -26,21 +35,14 @@ def format_of(path: Path) -> str:
     return "".join(path.suffixes[-2:]) if is_compressed(path) else path.suffix
 
 
-def _open(path: Path) -> IO[str]:
-    if path.suffix == ".gz":
-        return gzip.open(path, "rt", encoding="utf-8-sig", errors="strict")
-    if path.suffix == ".zst":
-        return io.TextIOWrapper(open_compressed(path.open("rb"), path), encoding="utf-8-sig")
-    return path.open(encoding="utf-8-sig")
-
-
-def _read_jsonl(path: Path) -> Iterator[Numbered]:
-    with _open(path) as stream:
-        for number, line in enumerate(lines_of(stream, f"reading {path.name}"), 1):
+def read_jsonl(path: Path, largest_bytes: int = LARGEST_ROW_BYTES) -> Iterator[Numbered]:
+    """Yield the objects on the lines of a file; a line that is too long is none."""
+    with open_text(path) as stream:
+        for number, line in enumerate(lines_of(stream, f"reading {path.name}", largest_bytes), 1):
             if isinstance(line, int):
-                yield f"line {number}", too_long(line)
+                yield f"line {number}", too_long(line, largest_bytes)
             elif line.strip():
-                yield f"line {number}", parsed(line)
+                yield f"line {number}", undecodable(line) or parsed(line)
 
 
 def parsed(line: str) -> dict[str, Any] | BadRow:
@@ -57,33 +59,46 @@ def parsed(line: str) -> dict[str, Any] | BadRow:
 
 
 def _read_json(path: Path) -> Iterator[Numbered]:
-    with _open(path) as stream:
+    with open_text(path) as stream:
         text = whole(stream, f"reading {path.name}", LARGEST_UNPACKED_BYTES if is_compressed(path) else None)
     try:
         value = json.loads(text)
     except (ValueError, RecursionError):
-        yield from _read_jsonl(path)
+        yield from read_jsonl(path)
         return
-    may_be_deep = text.count("[") + text.count("{") > DEEPEST
+    may_be_deep, has_bytes = text.count("[") + text.count("{") > DEEPEST, undecodable(text) is not None
     del text
     if isinstance(value, dict):
         lists = [item for item in value.values() if isinstance(item, list)]
         value = lists[0] if len(lists) == 1 and len(value) <= 3 else [value]
-    for number, row in enumerate(value if isinstance(value, list) else [value], 1):
-        if not isinstance(row, dict):
-            yield f"item {number}", f"a JSON {type(row).__name__}, not an object"
-        else:
-            yield f"item {number}", TOO_DEEP if may_be_deep and is_too_deep(row) else row
+    if not isinstance(value, list):
+        raise DataError(f"data {path}: holds a JSON {type(value).__name__}, not a list of objects")
+    for number, row in enumerate(value, 1):
+        yield f"item {number}", _why_no_row(row, may_be_deep, has_bytes) or row
+
+
+def _why_no_row(row: Any, may_be_deep: bool, has_bytes: bool) -> BadRow | None:
+    """Return why an item of a list is no row; None where it is one."""
+    if not isinstance(row, dict):
+        return f"a JSON {type(row).__name__}, not an object"
+    if may_be_deep and is_too_deep(row):
+        return TOO_DEEP
+    return undecodable(json.dumps(row, ensure_ascii=False)) if has_bytes else None
 
 
 def _read_table(path: Path) -> Iterator[Numbered]:
     csv.field_size_limit(sys.maxsize)
-    with _open(path) as stream:
+    with open_text(path) as stream:
         lines = Records(stream, f"reading {path.name}")
-        for number, row in enumerate(csv.DictReader(lines, delimiter="\t" if ".tsv" in path.suffixes else ","), 2):
+        table = csv.DictReader(lines, delimiter="\t" if ".tsv" in path.suffixes else ",")
+        if wrong := undecodable("".join(table.fieldnames or ())):
+            raise DataError(f"data {path}: the header is {wrong}; save the file as UTF-8")
+        for number, row in enumerate(table, 2):
             lines.begin()
             if None in row or None in row.values():
                 yield f"row {number}", "has another number of fields than the header"
+            elif wrong := undecodable("".join(row.values())):
+                yield f"row {number}", wrong
             else:
                 yield f"row {number}", {name: value for name, value in row.items() if value != ""}
 
@@ -105,13 +120,13 @@ def _read_parquet(path: Path) -> Iterator[Numbered]:
 
 
 def _read_text(path: Path) -> Iterator[Numbered]:
-    with _open(path) as stream:
+    with open_text(path) as stream:
         text = whole(stream, f"reading {path.name}", LARGEST_UNPACKED_BYTES if is_compressed(path) else None)
-    yield "whole file", {"text": text}
+    yield "whole file", undecodable(text) or {"text": text}
 
 
 READERS: dict[str, Callable[[Path], Iterator[Numbered]]] = {
-    ".jsonl": _read_jsonl, ".jsonl.gz": _read_jsonl, ".jsonl.zst": _read_jsonl,
+    ".jsonl": read_jsonl, ".jsonl.gz": read_jsonl, ".jsonl.zst": read_jsonl,
     ".json": _read_json, ".json.gz": _read_json, ".json.zst": _read_json,
     ".csv": _read_table, ".csv.gz": _read_table, ".csv.zst": _read_table, ".tsv": _read_table, ".tsv.gz": _read_table,
     ".parquet": _read_parquet,

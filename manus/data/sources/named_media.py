@@ -12,6 +12,7 @@ from manus.data.settings import Source
 from manus.data.sources.files import data_files
 from manus.data.sources.formats import format_of
 from manus.data.sources.rows import rows_in
+from manus.files import at_home
 from manus.store.digests import Digests
 from manus.store.keys import key_of
 
@@ -29,7 +30,7 @@ def media_identity(source: Source, beside: Path, digests: Digests) -> dict[str, 
     found: dict[str, str] = {}
     for file in data_files(source, beside):
         for name in _named_in(file):
-            path = file.parent / Path(name.removeprefix("file://")).expanduser()
+            path = file.parent / at_home(name.removeprefix("file://"))
             if name not in found and path.is_file():
                 found[name] = digests.of_file(path)
     return {"media": key_of(found), "media_files": len(found)} if found else {}

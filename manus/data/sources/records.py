@@ -17,10 +17,11 @@ from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
-from manus.data.bounded_text import LARGEST_ROW_BYTES, too_long
+from manus.data.sources.bounded_text import LARGEST_ROW_BYTES, too_long
 from manus.data.sources.compression import is_compressed, plain_copy
 from manus.data.sources.formats import BadRow, format_of, parsed
 from manus.data.sources.indexing import Index, LineEnds, Positions, TableEnds, index_of
+from manus.data.sources.texts import refuse_other_encodings
 from manus.data.tokens.windows import best_cut
 from manus.errors import DataError
 
@@ -142,7 +143,13 @@ class Table(Lines):
         csv.field_size_limit(sys.maxsize)
         self.delimiter = delimiter
         header = _pread(self.file, int(index.offsets(1, 1)[0]) if len(index) else 0, 0)
-        self.columns = self._fields(header.removeprefix(BOM).decode())
+        try:
+            self.columns = self._fields(header.removeprefix(BOM).decode())
+        except UnicodeDecodeError as error:
+            raise DataError(
+                f"data {self.title}: the header is not valid UTF-8: {error.reason} at byte {error.start:,}; "
+                "save the file as UTF-8"
+            ) from None
 
     def __len__(self) -> int:
         return max(0, len(self.index) - 1)
@@ -293,6 +300,7 @@ def records_of(path: Path, digest: str, cache: Path, segment_bytes: int | None =
     """
     kind = format_of(path).split(".")[1]
     plain, own = (plain_copy(path, digest, cache), None) if is_compressed(path) else (path, digest)
+    refuse_other_encodings(path)
     if kind == "jsonl":
         return Lines(plain, index_of(plain, f"{digest}.lines", LineEnds, cache, own), path.name)
     if kind in ("csv", "tsv"):

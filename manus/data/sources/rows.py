@@ -6,9 +6,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from manus.data.bounded_text import (  # fmt: skip
-    DEEPEST,
-)
 from manus.data.generators import known_generators
 from manus.data.settings import Source
 from manus.data.sources import hub
@@ -20,7 +17,6 @@ from manus.hub import unreachable
 DEFAULT_GENERATED_ROWS = 1000
 DEFAULT_GENERATED_HELD_OUT = 100
 
-TOO_DEEP = f"lists and objects stand in each other deeper than {DEEPEST} levels"
 
 Located = tuple[Path, str, dict[str, Any] | BadRow]
 

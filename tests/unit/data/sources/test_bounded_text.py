@@ -16,10 +16,10 @@ import pyarrow
 import pytest
 
 from manus.data import bounded_text
-from manus.data.bounded_text import DEEPEST, LARGEST_ROW_BYTES, is_too_deep, lines_of
 from manus.data.media.errors import MediaError
 from manus.data.sources import rows as sources
 from manus.data.sources.archives import Archives
+from manus.data.sources.bounded_text import DEEPEST, LARGEST_ROW_BYTES, is_too_deep, lines_of
 from manus.data.sources.formats import parsed
 from manus.data.sources.records import records_of
 from manus.data.sources.rows import rows_in

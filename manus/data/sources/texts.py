@@ -1,0 +1,65 @@
+"""Opens texts, compressed or not, and tells what in them is no text. Knows nothing of formats."""
+
+from __future__ import annotations
+
+import codecs
+import gzip
+import io
+import re
+from pathlib import Path
+from typing import IO, cast
+
+from manus.data.sources.compression import is_compressed, open_compressed
+from manus.errors import DataError
+
+KEEPING_BYTES = "surrogateescape"
+NOT_UTF_8 = re.compile("[\udc80-\udcff]")
+
+
+def open_text(path: Path) -> IO[str]:
+    """Open a text; a byte in it that is not UTF-8 stays one (`undecodable`), so that only its row is bad.
+
+    Raises:
+        DataError: it is compressed, and UTF-16; where it is plain, `data_files` has looked already.
+    """
+    if is_compressed(path):
+        refuse_other_encodings(path)
+    return io.TextIOWrapper(_open_bytes(path), encoding="utf-8-sig", errors=KEEPING_BYTES)
+
+
+def refuse_other_encodings(path: Path) -> None:
+    """Refuse a text that says of itself that it is not UTF-8.
+
+    Raises:
+        DataError: it is UTF-16 or UTF-32.
+    """
+    if ".parquet" in path.suffixes:
+        return
+    with _open_bytes(path) as stream:
+        if stream.read(len(codecs.BOM_UTF16)) in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE):
+            raise DataError(f"data {path}: UTF-16 text; save it as UTF-8, such as with iconv -f UTF-16 -t UTF-8")
+
+
+def _open_bytes(path: Path) -> IO[bytes]:
+    if path.suffix == ".gz":
+        return cast("IO[bytes]", gzip.open(path, "rb"))
+    return open_compressed(path.open("rb"), path) if path.suffix == ".zst" else path.open("rb")
+
+
+def undecodable(text: str) -> str | None:
+    """Return why a text that `open_text` read is none, or None where it is."""
+    if NOT_UTF_8.search(text) is None:
+        return None
+    try:
+        text.encode("utf-8", KEEPING_BYTES).decode()
+    except UnicodeDecodeError as error:
+        return f"not valid UTF-8: {error.reason} at byte {error.start:,}"
+    except UnicodeEncodeError:
+        return None  # half a character that JSON wrote as an escape: the reader of turns refuses it
+    return None
+
+
+def beginning_of(path: Path, characters: int) -> str:
+    """Return the beginning of a text."""
+    with open_text(path) as stream:
+        return stream.read(characters)
