@@ -30,6 +30,7 @@ from manus.recipe.stage import Stage
 from manus.rewards.settings import RewardSettings
 from manus.training.stage_job import StageJob
 from tests.pico import rows, write_rows
+from tests.seeds import SEED
 
 LEARNS = {"epochs": 10, "batch_size": 16, "learning_rate": 5e-3, "precision": "fp32"}
 RIGHT = (RewardSettings(verifier="capability"),)
@@ -46,7 +47,15 @@ def prepared(
     method = METHOD_OF[kind]
     stage = Stage("stage", "cot", method, settings, METHODS[method].Settings(), cot.Settings())
     prepare(
-        settings.data, settings, reader_of(stage), kind, load_tokenizer(base), folder, 0, folder, folder / "bad.jsonl"
+        settings.data,
+        settings,
+        reader_of(stage),
+        kind,
+        load_tokenizer(base),
+        folder,
+        SEED,
+        folder,
+        folder / "bad.jsonl",
     )
     return folder
 
@@ -58,7 +67,7 @@ def prepared_with_media(base: Path, folder: Path) -> Path:
     made = [Source(generator=name, size=12) for name in ("scenes", "moving-scenes", "spoken")]
     settings = DataSettings(held_out=8, max_length=512, data=(Source(path=str(path)), *made))
     prepare(
-        settings.data, settings, vision_qa.read, "messages", load_tokenizer(base), folder, 0, folder,
+        settings.data, settings, vision_qa.read, "messages", load_tokenizer(base), folder, SEED, folder,
         folder / "bad.jsonl", MediaLayout.of(base),
     )  # fmt: skip
     return folder
@@ -66,7 +75,7 @@ def prepared_with_media(base: Path, folder: Path) -> Path:
 
 def job(
     base: Path, data: Path, folder: Path, method: str, start: Sequence[Trained] = (), rewards: Any = RIGHT,
-    teacher: tuple[Path, Sequence[Trained]] | None = None, seed: int = 0, **settings: Any,
+    teacher: tuple[Path, Sequence[Trained]] | None = None, seed: int = SEED, **settings: Any,
 ) -> StageJob:  # fmt: skip
     """Return what a method needs to train one stage into `folder`."""
     work, staging = folder / "work", folder / "staging"

@@ -19,11 +19,12 @@ from tests.integration.test_senses_learn import LEARNS, compared, prepared
 from tests.native_data import prepared as prepared_rows
 from tests.native_data import row
 from tests.pico_native import llava, qwen2_audio
+from tests.seeds import SEED
 
 
 @pytest.fixture(scope="module")
 def base(pico_base: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    torch.manual_seed(0)
+    torch.manual_seed(SEED)
     return llava(tmp_path_factory.mktemp("llava") / "base", pico_base)
 
 
@@ -45,8 +46,8 @@ def test_a_method_teaches_a_base_with_eyes_of_its_own(base: Path, data: Path, tm
 
 
 def test_a_base_with_ears_of_its_own_learns_to_hear(pico_base: Path, tmp_path: Path) -> None:
-    torch.manual_seed(0)
-    base, draw = qwen2_audio(tmp_path / "base", pico_base), random.Random(0)
+    torch.manual_seed(SEED)
+    base, draw = qwen2_audio(tmp_path / "base", pico_base), random.Random(SEED)
     data = prepared_rows(base, tmp_path / "data", [row("audio", draw) for _ in range(160)], 40, read=hearing.read)
     stage = trained(base, data, tmp_path / "lora", "lora", **{**LEARNS, "learning_rate": 4e-3, "rank": 16, "epochs": 8})
     probe = Probe(

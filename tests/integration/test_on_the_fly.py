@@ -22,6 +22,7 @@ from manus.recipe.recipe import METHODS
 from manus.training.stage_job import StageJob
 from tests.integration.stage import job, measured, stopped
 from tests.pico import rows, write_rows
+from tests.seeds import SEED
 
 BAD: dict[str, Any] = {"messages": [{"role": "user", "content": "no answer"}]}
 HARD: dict[str, Any] = {"epochs": 2.5, "batch_size": 4, "gradient_accumulation": 3, "dropout": 0.1, "rank": 4}
@@ -38,7 +39,7 @@ def described(base: Path, folder: Path, data: list[dict[str, Any]], **settings: 
     folder.mkdir()
     source = Source(path=str(write_rows(folder / "source.jsonl", data)))
     chosen = DataSettings(**({"held_out": 40, "max_length": 64, "prepare": "never", "data": (source,)} | settings))
-    reading = ([source], chosen, cot.read, load_tokenizer(base), folder, 0, folder)
+    reading = ([source], chosen, cot.read, load_tokenizer(base), folder, SEED, folder)
     describe(*reading, folder / "bad.jsonl")
     return lambda: open_rows(*reading)
 
@@ -70,7 +71,10 @@ def test_it_learns_what_the_rows_teach(pico_base: Path, tmp_path: Path, shuffled
     order = job(pico_base, tmp_path / "data", tmp_path / "run", "sft", epochs=8)
     METHODS["sft"].train(replace(order, live=live, failure_budget=0.01))
     value = measured(pico_base, [Trained("run", "model", order.staging / "model")], tmp_path / "data")["value"]
-    assert value <= 0.4 if shuffled else value >= 0.9
+    if shuffled:
+        assert value <= 0.4
+    else:
+        assert value >= 0.9
 
 
 def test_the_order_is_shuffled_over_all_rows(pico_base: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

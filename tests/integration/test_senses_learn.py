@@ -26,6 +26,7 @@ from manus.models.senses.omni_inputs import MediaInputs
 from manus.models.tokenizer import load_tokenizer
 from tests.integration.stage import trained
 from tests.pico_omni import with_senses
+from tests.seeds import SEED
 
 COLOURS = ("red", "lime", "blue")
 SIDE = 32
@@ -54,12 +55,12 @@ def prepared(
 ) -> Path:
     """Prepare questions about pictures, all of them different."""
     folder.mkdir()
-    draw = random.Random(0)
+    draw = random.Random(SEED)
     rows = [row(draw, answers) for _ in range(400)]
     (folder / "rows.jsonl").write_text("".join(json.dumps(one) + "\n" for one in rows))
     settings = DataSettings(held_out=60, max_length=256)
     prepare(
-        [Source(path=str(folder / "rows.jsonl"))], settings, capability.read, "messages", load_tokenizer(base), folder, 0,
+        [Source(path=str(folder / "rows.jsonl"))], settings, capability.read, "messages", load_tokenizer(base), folder, SEED,
         folder, folder / "bad.jsonl", layout or MediaLayout.of(base),
     )  # fmt: skip
     return folder
@@ -114,7 +115,7 @@ def test_alignment_teaches_a_frozen_model_what_pictures_show(base: Path, tmp_pat
 
 
 def test_answers_dealt_out_to_wrong_pictures_teach_no_seeing(base: Path, data: Path, tmp_path: Path) -> None:
-    draw = random.Random(1)
+    draw = random.Random(SEED + 1)
     wrong = prepared(base, tmp_path / "wrong", [draw.choice(COLOURS) for _ in range(400)])
     stage = trained(base, wrong, tmp_path / "sft", "sft", **LEARNS)
     told = measure(probe_of(base, data), compose(base, (stage,), torch.float32), load_tokenizer(base), "after")
