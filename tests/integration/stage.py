@@ -17,7 +17,7 @@ from manus.data.prepared.samples import read_held_out
 from manus.data.sample import SampleKind
 from manus.data.settings import DataSettings, Source
 from manus.errors import Interrupted
-from manus.evaluation.probes import Probe, measure
+from manus.evaluation.probes import Probe, gain, measure
 from manus.guards.requests import REQUESTS
 from manus.guards.run import RUN
 from manus.guards.settings import GuardSettings
@@ -131,4 +131,21 @@ def measured(base: Path, chain: Sequence[Trained], data: Path) -> dict[str, Any]
     return measure(probe, compose(base, chain, torch.float32), load_tokenizer(base), "test")
 
 
-__all__ = ["job", "measured", "prepared", "rows", "stopped", "trained"]
+# The least gain that counts: how far the lower end of its paired interval (95 %) must lie above nothing. Who learns the
+# toy task gains about 0.6, and 0.4 at the lower end.
+LEAST_GAIN = 0.15
+
+
+def assert_learned(before: dict[str, Any], ablated: dict[str, Any], after: dict[str, Any]) -> None:
+    """A held-out accuracy is better than before the stage, and better than after the same stage on labels that teach nothing.
+
+    Differences are compared, not a number with a fixed one: how much is learned in a few steps depends on the seed, and on
+    the rounding of the processor.
+    """
+    assert gain(before, after)["low"] > LEAST_GAIN, f"learned too little: {before['value']} -> {after['value']}"
+    assert gain(ablated, after)["low"] > LEAST_GAIN, (
+        f"not from the labels: {ablated['value']} without, {after['value']} with"
+    )
+
+
+__all__ = ["assert_learned", "job", "measured", "prepared", "rows", "stopped", "trained"]
