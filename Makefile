@@ -11,7 +11,7 @@ PATHS := manus tests benchmarks
 help:
 	@echo "make quickstart   run recipes/quickstart.yaml on a real small model (under 10 minutes on two cores)"
 	@echo "make test         run the test suite (under 20 minutes on two cores)"
-	@echo "make test-fast    the same without whole runs of the product, for daily work"
+	@echo "make test-fast    single modules only, for daily work"
 	@echo "make test-exhaustive  the combinations that make test leaves out"
 	@echo "make check        lint, types, layers, workflow"
 	@echo "make setup        only make .venv"
@@ -37,7 +37,7 @@ test: setup
 	$(BIN)/python -m pytest -n 2 --dist loadfile
 
 test-fast: setup
-	$(BIN)/python -m pytest -n 2 --dist loadfile -m "not e2e and not slow and not exhaustive"
+	$(BIN)/python -m pytest -n 2 --dist loadfile tests/unit
 
 test-exhaustive: setup
 	$(BIN)/python -m pytest -n 2 --dist loadfile -m exhaustive

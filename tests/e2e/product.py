@@ -22,6 +22,7 @@ BIN = Path(sys.executable).parent
 
 # How long a run may show nothing new: a busy machine makes it slow by the clock, not by the processor time it needs.
 IDLE_SECONDS = 120
+LEAST_WORK_SECONDS = 1.0  # what uses less processor time in IDLE_SECONDS stands still: a pause looks up now and then
 PROCESSOR_SECONDS = 120
 AFTER_ITS_END_SECONDS = 30
 
@@ -110,7 +111,7 @@ class Run:
             now, spent = time.monotonic(), self._used()
             if (new := self._shown()) != shown:
                 shown, worked_at, used, worked = new, now, spent, spent
-            elif spent - worked >= 1:
+            elif spent - worked >= LEAST_WORK_SECONDS:
                 worked_at, worked = now, spent
             grace = f"in vain for {what}; the last output:\n{self.output[-3000:]}"
             assert not has_ended or now - worked_at < AFTER_ITS_END_SECONDS, (

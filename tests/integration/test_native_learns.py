@@ -15,7 +15,7 @@ from manus.evaluation.probes import Probe
 from manus.models.native.inputs import OwnInputs
 from manus.models.native.layout import OwnLayout
 from tests.integration.stage import trained
-from tests.integration.test_senses_learn import LEARNS, compared, prepared
+from tests.integration.test_senses_learn import LEARNS, assert_senses, compared, prepared
 from tests.native_data import prepared as prepared_rows
 from tests.native_data import row
 from tests.pico_native import llava, qwen2_audio
@@ -39,10 +39,7 @@ def test_a_method_teaches_a_base_with_eyes_of_its_own(base: Path, data: Path, tm
     stage = trained(base, data, tmp_path / method, method, **{**LEARNS, **own})
     media = OwnInputs.of(base, data)
     probe = Probe("seeing", vision_qa, vision_qa.Settings(max_new_tokens=8), read_held_out(data), 256, media)
-    before, after, cut = compared(base, probe, stage)
-    assert after["low"] > before["high"] and after["value"] > 0.8
-    for name in ("picture blanked", "picture swapped", "question alone"):
-        assert cut[name]["value"] < 0.6 and cut[name]["drop"]["low"] > 0.1, f"{name} should make it fail"
+    assert_senses(*compared(base, probe, stage), ("picture blanked", "picture swapped", "question alone"))
 
 
 def test_a_base_with_ears_of_its_own_learns_to_hear(pico_base: Path, tmp_path: Path) -> None:
@@ -53,7 +50,4 @@ def test_a_base_with_ears_of_its_own_learns_to_hear(pico_base: Path, tmp_path: P
     probe = Probe(
         "hearing", hearing, hearing.Settings(max_new_tokens=8), read_held_out(data), 400, OwnInputs.of(base, data)
     )
-    before, after, cut = compared(base, probe, stage)
-    assert after["low"] > before["high"] and after["value"] > 0.8
-    for name in ("sound silenced", "sound swapped"):
-        assert cut[name]["value"] < 0.75 and cut[name]["drop"]["low"] > 0.1, f"{name} should make it fail"
+    assert_senses(*compared(base, probe, stage), ("sound silenced", "sound swapped"))
