@@ -59,5 +59,5 @@ def test_what_stands_still_or_turns_in_circles_or_ends_is_not_waited_for(
     run = python(tmp_path, program)
     with pytest.raises(AssertionError) as caught:
         run.until(lambda: False, "a sign")
-    assert words in str(caught.value)
     run.process.kill()
+    assert words in str(caught.value)
