@@ -27,7 +27,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
     `--dist loadfile` gives a file to one process: a long one at the end would keep the others waiting.
     """
-    if not config.option.markexpr and not any("::" in argument for argument in config.args):
+    if "exhaustive" not in config.option.markexpr and not any("::" in argument for argument in config.args):
         added = [item for item in items if item.get_closest_marker("exhaustive")]
         config.hook.pytest_deselected(items=added)
         items[:] = [item for item in items if not item.get_closest_marker("exhaustive")]
