@@ -21,11 +21,11 @@ try:
     RECIPE_NAME, OVERRIDES = split_config(config)
     RECIPE_FILE = find_recipe(RECIPE_NAME, Path(workflow.basedir))
     PLAN = make_plan(read_recipe(RECIPE_FILE, OVERRIDES))
+    STATUS = next_run(PLAN)
 except ManusError as error:
     print(error, file=sys.stderr)
     sys.exit(error.exit_code)
 
-STATUS = next_run(PLAN)
 FOLDER = str(PLAN.folder)
 BUILT = f"{FOLDER}/.built"
 ALL_CORES = 1024  # Snakemake lowers it to --cores: one such job at a time
