@@ -22,6 +22,7 @@ class LiveTrainer(StageTrainer):
     def __init__(self, *args: Any, budget: float, staging: Path, looked_at: Quarantine, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.budget, self.staging = budget, staging
+        self.looked_at = (len(looked_at.rows), looked_at.seen)
         self.quarantine = looked_at  # so that one bad row among the first is not a large share
 
     def get_train_dataloader(self) -> Any:
@@ -39,12 +40,30 @@ class LiveTrainer(StageTrainer):
         """Count the rows that were read for a batch, and return its loss.
 
         Raises:
-            DataError: more rows were bad than the failure budget allows.
+            DataError: on every rank, where more of the rows of all were bad than the failure budget allows.
         """
         told = json.loads(inputs.pop(ROWS))
         take(self.quarantine, Drawn([], told["seen"], told["bad"], []))
-        self.quarantine.check(self.budget, Path(self.args.output_dir) / QUARANTINE)
+        looked_at_rows, looked_at_seen = self.looked_at
+        bad, seen = ranks.summed([len(self.quarantine.rows) - looked_at_rows, self.quarantine.seen - looked_at_seen])
+        if bad + looked_at_rows > self.budget * (seen + looked_at_seen):
+            with ranks.failing_together():
+                self._of_all_ranks().check(self.budget, self._quarantine_file())
         return super().compute_loss(model, inputs, *args, **kwargs)
+
+    def _of_all_ranks(self) -> Quarantine:
+        """Return the bad rows that all ranks met, and how many rows they saw; what was looked at counts once."""
+        rows, seen = self.looked_at
+        everyone = ranks.gathered((self.quarantine.rows[rows:], self.quarantine.seen - seen))
+        found = {
+            row["place"]: row for those, _ in everyone for row in those
+        }  # a row's next epoch may be another rank's
+        return Quarantine([*self.quarantine.rows[:rows], *found.values()], seen + sum(count for _, count in everyone))
+
+    def _quarantine_file(self) -> Path:
+        """Return where a rank leaves the bad rows of all when they are too many; only that of the first is spoken of."""
+        name = QUARANTINE if ranks.is_first() else f"{ranks.rank()}.{QUARANTINE}"
+        return Path(self.args.output_dir) / name
 
     def method_state(self) -> dict[str, Any]:
         """Return the rows seen so far, and the bad ones."""
@@ -63,5 +82,6 @@ class LiveTrainer(StageTrainer):
         """
         with told_plainly(self.title, "reads the rows"):
             super().run()
+        bad = self._of_all_ranks().rows
         if ranks.is_first():
-            write_jsonl(self.staging / QUARANTINE, self.quarantine.rows[:LARGEST_QUARANTINE])
+            write_jsonl(self.staging / QUARANTINE, bad[:LARGEST_QUARANTINE])
