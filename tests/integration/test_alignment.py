@@ -87,15 +87,18 @@ def test_dpo_starts_where_the_stage_starts(base: Path, tmp_path: Path, start: st
 
 
 @pytest.mark.parametrize("method", ["grpo", "ppo"])
-@pytest.mark.parametrize("adapter", ["lora", "none"])
+@pytest.mark.parametrize(
+    ("adapter", "precision"), [("lora", "fp32"), ("none", "fp32"), ("lora", "bf16"), ("none", "bf16")]
+)
 def test_the_reference_is_the_model_that_the_stage_started_from(
-    base: Path, prompts: Path, tmp_path: Path, method: str, adapter: str
+    base: Path, prompts: Path, tmp_path: Path, method: str, adapter: str, precision: str
 ) -> None:
     chats = prepared(base, tmp_path / "chats", rows("middle", 100))
     chain = [trained(base, chats, tmp_path / "sft", "sft", epochs=1, learning_rate=1e-3)]
     chain.append(trained(base, chats, tmp_path / "lora", "lora", chain, epochs=2))
     settings = {"grpo": {**GRPO, "epochs": 0.1}, "ppo": {**PPO, "epochs": 0.2}}[method]
-    trained(base, prompts, tmp_path / "rl", method, chain, adapter=adapter, **settings, kl_coefficient=0.1)
+    settings |= {"adapter": adapter, "precision": precision, "kl_coefficient": 0.1}
+    trained(base, prompts, tmp_path / "rl", method, chain, **settings)
     assert abs(logged(tmp_path / "rl")[0]["kl"]) < 1e-5
 
 
