@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import psutil
@@ -25,7 +26,7 @@ from manus.plan.planner import make_plan
 from manus.recipe.recipe import read_recipe
 from manus.runs.progress import progress_of
 from manus.store.garbage import remove_unreferenced
-from manus.store.store import Made
+from manus.store.store import Made, Store
 
 RECIPE = """\
 base_model: base
@@ -287,6 +288,32 @@ def test_gc_removes_only_what_no_recipe_refers_to(recipe: Path) -> None:
     assert remove_unreferenced(plan.output_dir, is_dry=False) == shown
     assert remove_unreferenced(plan.output_dir, is_dry=True) == []
     assert all(plan.store.holds(a.key) for a in plan.artifacts.values())
+
+
+def test_gc_leaves_what_is_being_built_and_waits_for_nobody(recipe: Path) -> None:
+    plan = planned(recipe)
+    plan.store.staging("0" * 20)
+    with plan.store.lock("0" * 20):
+        assert remove_unreferenced(plan.output_dir, is_dry=True) == []
+        assert remove_unreferenced(plan.output_dir, is_dry=False) == []
+    assert len(remove_unreferenced(plan.output_dir, is_dry=False)) == 1
+
+
+def test_gc_leaves_what_was_built_and_referred_to_since_it_began(recipe: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    plan = planned(recipe)
+    built(plan)
+    plans = plan.folder / "plan.json"
+    told = plans.read_text()
+    plans.write_text('{"artifacts": {}}')
+    lock_if_free = Store.lock_if_free
+
+    def locked_after_another_has_planned(store: Store, key: str) -> AbstractContextManager[bool]:
+        plans.write_text(told)
+        return lock_if_free(store, key)
+
+    monkeypatch.setattr(Store, "lock_if_free", locked_after_another_has_planned)
+    assert remove_unreferenced(plan.output_dir, is_dry=False) == []
+    assert all(plan.store.holds(artifact.key) for artifact in plan.artifacts.values())
 
 
 def test_gc_takes_checkpoints_that_lie_elsewhere(recipe: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
