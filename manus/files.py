@@ -6,6 +6,7 @@ import contextlib
 import hashlib
 import json
 import os
+import shutil
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, TextIO
@@ -33,6 +34,25 @@ def fsync(path: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def sealed(folder: Path) -> dict[str, tuple[int, str]]:
+    """Bring every file below a folder to the disk, and return their sizes in bytes and sha256 by relative path."""
+    files = {}
+    for path in sorted(entry for entry in folder.rglob("*") if entry.is_file()):
+        files[path.relative_to(folder).as_posix()] = (path.stat().st_size, sha256_of(path))
+        fsync(path)
+    return files
+
+
+def put_in_place(staged: Path, final: Path) -> None:
+    """Give a finished file or folder its name once all of it is on the disk; a folder of that name is replaced."""
+    for path in staged.rglob("*") if staged.is_dir() else ():
+        fsync(path)
+    fsync(staged)
+    shutil.rmtree(final, ignore_errors=True)
+    staged.rename(final)
+    fsync(final.parent)
 
 
 def write_atomically(path: Path, text: str, is_durable: bool = True) -> None:

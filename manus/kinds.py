@@ -61,7 +61,7 @@ KINDS: dict[Kind, Facts] = {
         column=1, cores="by data", gpus=0, names=("data",),
     ),
     "reward": Facts(
-        format=1, state="starting", doing="training a reward model, and trying it on held-out pairs",
+        format=2, state="starting", doing="training a reward model, and trying it on held-out pairs",
         column=1, cores="all", gpus=1, names=("reward",),
     ),
     "pairs": Facts(
@@ -69,7 +69,7 @@ KINDS: dict[Kind, Facts] = {
         column=2, cores="all", gpus=1, names=("pairs",),
     ),
     "train": Facts(
-        format=1, state="starting", doing="training the stage",
+        format=2, state="starting", doing="training the stage",
         column=2, cores="all", gpus=1, names=("train",),
     ),
     "evaluate": Facts(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, PositiveFloat, SerializerFunctionWrapHandler, model_serializer
+from pydantic import Field, PositiveFloat
 
 from manus.settings.frozen import Frozen
 
@@ -42,18 +42,6 @@ class TrainingSettings(Frozen):
     gradient_checkpointing: bool | Literal["auto"] = Field(
         "auto", description="Trade about 30 % of the speed for memory; auto does so only where memory is short."
     )
-
-    @model_serializer(mode="wrap")
-    def _as_keys_know_it(self, serialize: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        """Leave out what is younger than stored results and changes none of them: their keys stay valid."""
-        told: dict[str, Any] = serialize(self)
-        if told.get("gradient_checkpointing") == "auto":  # recomputing gives the same bits (tested on the CPU)
-            told["gradient_checkpointing"] = False
-        if told.get("upper_layers") == 1.0:
-            del told["upper_layers"]
-        if told.get("cache_features") == "auto":
-            del told["cache_features"]
-        return told
 
 
 class PackingSettings(Frozen):

@@ -98,12 +98,15 @@ def earlier(base: Path, tmp_path_factory: pytest.TempPathFactory) -> list[Traine
 
 
 @pytest.mark.parametrize("method", ["grpo", "ppo"])
-@pytest.mark.parametrize("adapter", ["lora", "none"])
+@pytest.mark.parametrize(
+    ("adapter", "precision"), [("lora", "fp32"), ("none", "fp32"), ("lora", "bf16"), ("none", "bf16")]
+)
 def test_the_reference_is_the_model_that_the_stage_started_from(
-    base: Path, prompts: Path, earlier: list[Trained], tmp_path: Path, method: str, adapter: str
+    base: Path, prompts: Path, earlier: list[Trained], tmp_path: Path, method: str, adapter: str, precision: str
 ) -> None:
     settings = {"grpo": {**GRPO, "epochs": 0.1}, "ppo": {**PPO, "epochs": 0.2}}[method]
-    trained(base, prompts, tmp_path / "rl", method, earlier, adapter=adapter, **settings, kl_coefficient=0.1)
+    settings |= {"adapter": adapter, "precision": precision, "kl_coefficient": 0.1}
+    trained(base, prompts, tmp_path / "rl", method, earlier, **settings)
     assert abs(logged(tmp_path / "rl")[0]["kl"]) < 1e-5
 
 

@@ -26,7 +26,7 @@ from manus.data.sources.records import Record, Records, Segments
 from manus.data.sources.rows import renamed
 from manus.data.tokens.rendering import renderings
 from manus.data.tokens.windows import segment_windows, text_windows
-from manus.files import fsync, write_json
+from manus.files import put_in_place, write_json
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -229,10 +229,7 @@ def make_shard(reading: Reading, task: Task, folder: Path, cross: Callable[[int]
     told.samples, told.pieces, told.tokens = samples.count, pieces.count, tokens.count
     told.source_bytes = reading.files[task.source][task.file].bytes_of(task.first, task.last)
     write_json(staging / TOLD, {**vars(told)})
-    for path in staging.iterdir():
-        fsync(path)
-    fsync(staging)
-    staging.rename(folder / task.name)
+    put_in_place(staging, folder / task.name)
     return told
 
 
