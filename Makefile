@@ -6,11 +6,12 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 PATHS := manus tests benchmarks
 
-.PHONY: help setup quickstart test check format docs clean
+.PHONY: help setup quickstart test test-exhaustive check format docs clean
 
 help:
 	@echo "make quickstart   run recipes/quickstart.yaml on a real small model (under 10 minutes on two cores)"
 	@echo "make test         run the test suite"
+	@echo "make test-exhaustive  run the tests that go over all there are of a kind, such as model families"
 	@echo "make check        lint, types, layers, workflow"
 	@echo "make setup        only make .venv"
 	@echo "make docs         write the generated pages of docs/"
@@ -34,6 +35,9 @@ quickstart: setup
 test: setup
 	$(BIN)/python -m pytest -n 2 --dist loadfile
 
+test-exhaustive: setup
+	$(BIN)/python -m pytest -n 2 --dist loadfile -m exhaustive
+
 check: setup
 	$(BIN)/ruff check $(PATHS)
 	$(BIN)/ruff format --check $(PATHS)
@@ -49,6 +53,7 @@ format: setup
 
 docs: setup
 	$(BIN)/python -m manus.recipe.schema
+	$(BIN)/python -m tests.families
 
 clean:
 	rm -rf results .snakemake

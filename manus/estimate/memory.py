@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from manus.training.activations import _largest
+
 SHARE_TO_FILL = 0.8  # of the free memory; the rest is for the allocator's gaps and for other programs
 KEPT_HIDDEN = 12  # numbers of the hidden size that a layer keeps for one token
 KEPT_HEADS = 2  # the same of queries, keys and values: before and after rotation
@@ -24,15 +26,15 @@ def kept_bytes(config: Mapping[str, Any], tokens: int, bytes_per_number: int, by
         by_parts: whether the logits are never there all at once.
     """
     text: Mapping[str, Any] = config.get("text_config") or config
-    hidden = int(text.get("hidden_size") or text.get("n_embd") or 4096)
-    layers = int(text.get("num_hidden_layers") or text.get("n_layer") or 32)
-    inner = int(text.get("intermediate_size") or text.get("n_inner") or 4 * hidden)
-    active = int(text.get("num_experts_per_tok") or 1)  # of a mixture of experts
-    heads = int(text.get("num_attention_heads") or text.get("n_head") or 1)
-    size = int(text.get("head_dim") or hidden // heads)
-    values = int(text.get("num_key_value_heads") or heads)
+    hidden = _largest(text, "hidden_size", "n_embd") or 4096
+    layers = _largest(text, "num_hidden_layers", "n_layer") or 32
+    inner = _largest(text, "intermediate_size", "n_inner") or 4 * hidden
+    active = _largest(text, "num_experts_per_tok") or 1  # of a mixture of experts
+    heads = _largest(text, "num_attention_heads", "n_head") or 1
+    size = _largest(text, "head_dim") or hidden // heads
+    values = _largest(text, "num_key_value_heads") or heads
     numbers = KEPT_HIDDEN * hidden + KEPT_HEADS * (heads + 2 * values) * size + KEPT_INNER * inner * active
-    logits = tokens * int(text.get("vocab_size") or 32_000)
+    logits = tokens * (_largest(text, "vocab_size") or 32_000)
     at_once = min(logits, LOGITS_BY_PARTS) if by_parts else logits
     return layers * tokens * numbers * bytes_per_number + KEPT_LOGITS * 4 * at_once
 

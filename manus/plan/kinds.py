@@ -8,7 +8,7 @@ from manus.guards.status_file import State
 
 # Raised when the code of a kind changes in a way that gives other results from the same settings.
 FORMAT_VERSIONS = {
-    "detect": 1, "base": 1, "encoder": 1, "assemble": 1, "data": 1, "reward": 1, "pairs": 1, "train": 1,
+    "detect": 1, "base": 1, "encoder": 1, "assemble": 1, "data": 1, "reward": 1, "pairs": 1, "train": 2,
     "evaluate": 1, "merge": 1, "report": 1,
 }  # fmt: skip
 Kind = Literal[

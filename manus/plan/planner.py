@@ -12,14 +12,17 @@ from typing import Any
 
 from manus.data.sources.identity import identity
 from manus.data.sources.named_media import media_identity
-from manus.errors import DataError, ModelError
+from manus.errors import DataError, ModelError, RecipeError
 from manus.models.base import Base, find_base
+from manus.models.fitness import why_no_base, why_not_adapted
+from manus.models.senses.settings import config_of
 from manus.plan.artifacts import Plan, read_object
 from manus.plan.keys import ArtifactBuilder
 from manus.plan.senses import encoders_of, keep_own_senses
 from manus.recipe.known import has_senses
 from manus.recipe.recipe import CAPABILITIES, GENERATORS, Recipe, RewardModel, Stage
 from manus.store.digests import Digests
+from manus.training.settings import ALL_LINEAR
 
 
 def output_folder(recipe: Recipe) -> Path:
@@ -39,6 +42,7 @@ def make_plan(recipe: Recipe) -> Plan:
     pins = read_object(output_dir / recipe.name / "plan.json").get("revisions", {})
     with recipe.blamed(("base_model",)):
         base = find_base(recipe.base_model, beside, digests, pins)
+    _refuse_unfit(recipe, base)
     keep_own_senses(recipe, base)
     sources = {one.name: _identities(recipe, one, digests, pins) for one in recipe.learned}
     encoders = encoders_of(recipe, base, digests, pins)
@@ -51,6 +55,27 @@ def make_plan(recipe: Recipe) -> Plan:
     artifacts = {artifact.id: artifact for artifact in builder.artifacts()}
     digests.save()
     return Plan(recipe, base, output_dir, artifacts, teachers, encoders)
+
+
+def _refuse_unfit(recipe: Recipe, base: Base) -> None:
+    """Refuse a base that is no language model of one decoder, and adapters that cannot be put onto it.
+
+    Raises:
+        ModelError: the base cannot be trained.
+        RecipeError: a stage or reward model cannot adapt it as the recipe says.
+    """
+    config = config_of(base)
+    if config is None:
+        return
+    with recipe.blamed(("base_model",)):
+        if reason := why_no_base(config):
+            raise ModelError(f"base_model {base.spec!r} {reason}")
+    for learned in recipe.learned:
+        keys = learned.keys if isinstance(learned, Stage) else ("reward_models", learned.name)
+        settings: Any = learned.training  # whose `adapter` is a constant of the method, or a field
+        with recipe.blamed(keys):
+            if reason := why_not_adapted(config, settings.adapter, getattr(settings, "targets", ALL_LINEAR)):
+                raise RecipeError(f"{learned.name}: {reason}")
 
 
 def _identities(

@@ -7,7 +7,8 @@ the norms and of the activation function. It is an estimate, for families like L
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
 from manus.estimate.memory import ADAM_BYTES, free_bytes, kept_bytes, must_checkpoint
 from manus.guards import ranks
@@ -16,6 +17,12 @@ from manus.training.settings import result
 if TYPE_CHECKING:
     from manus.models.loading.precision import Precision
     from manus.training.stage_job import StageJob
+
+
+def _largest(text: Mapping[str, Any], *names: str) -> int:
+    """Return a size under the first name that says one, the largest where each layer has its own; 0 where none does."""
+    given = next((value for name in names if (value := text.get(name))), 0)
+    return int(max(given, default=0) if isinstance(given, list) else given)
 
 
 def tokens_at_once(job: StageJob) -> int:

@@ -58,7 +58,7 @@ def load_model(path: Path, dtype: torch.dtype, device: str = "cpu", **kw: Any) -
             output_loading_info=True,
             **kw,
         )
-    except (OSError, ValueError, RuntimeError, SafetensorError) as error:
+    except (OSError, ValueError, RuntimeError, ImportError, SafetensorError) as error:
         raise ModelError(f"cannot load a model from {path}: {error}") from error
     if missing := sorted(found["missing_keys"]):
         raise ModelError(f"{path} lacks {len(missing)} weights, among them {missing[0]}")

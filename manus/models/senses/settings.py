@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from pydantic import Field, model_validator
 
@@ -58,6 +58,15 @@ def senses_of(base: Base) -> set[str] | None:
     if folder is None:
         return None if base.kind == "hub" else set()
     return senses_in(folder)
+
+
+def config_of(base: Base) -> dict[str, Any] | None:
+    """Return what a base's `config.json` holds, where it is on this machine."""
+    folder = _folder_of(base)
+    if folder is None:
+        return None
+    config: dict[str, Any] = json.loads((folder / CONFIG).read_text(encoding="utf-8"))
+    return config
 
 
 def senses_in(folder: Path) -> set[str]:
