@@ -109,4 +109,6 @@ def _teacher(recipe: Recipe, stage: Stage, spec: str, digests: Digests, pins: Ma
             raise ModelError(f"teacher: {str(error).removeprefix('base_model ')}") from None
         if teacher.needs_conversion:
             raise ModelError(f"teacher {spec!r}: a .gguf file is no teacher; give a folder of safetensors or a hub id")
+        if (config := config_of(teacher)) and (reason := why_no_base(config)):
+            raise ModelError(f"teacher {spec!r} {reason}")
         return teacher
