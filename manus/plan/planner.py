@@ -64,10 +64,10 @@ def _refuse_unfit(recipe: Recipe, base: Base) -> None:
         ModelError: the base cannot be trained.
         RecipeError: a stage or reward model cannot adapt it as the recipe says.
     """
-    config = config_of(base)
-    if config is None:
-        return
     with recipe.blamed(("base_model",)):
+        config = config_of(base)
+        if config is None:
+            return
         if reason := why_no_base(config):
             raise ModelError(f"base_model {base.spec!r} {reason}")
     for learned in recipe.learned:

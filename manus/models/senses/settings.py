@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from pydantic import Field, model_validator
 
+from manus.errors import ModelError
 from manus.models.base import snapshot
 from manus.models.detection.modalities import OMNI, omni_modalities
 from manus.models.native.recognising import has_own_senses, own_senses
@@ -61,11 +62,20 @@ def senses_of(base: Base) -> set[str] | None:
 
 
 def config_of(base: Base) -> dict[str, Any] | None:
-    """Return what a base's `config.json` holds, where it is on this machine."""
+    """Return what a base's `config.json` holds, where it is on this machine.
+
+    Raises:
+        ModelError: that is no JSON object.
+    """
     folder = _folder_of(base)
     if folder is None:
         return None
-    config: dict[str, Any] = json.loads((folder / CONFIG).read_text(encoding="utf-8"))
+    try:
+        config = json.loads((folder / CONFIG).read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise ModelError(f"{folder / CONFIG} is not valid JSON: {error}") from None
+    if not isinstance(config, dict):
+        raise ModelError(f"{folder / CONFIG} holds no JSON object; expected the configuration of a model")
     return config
 
 

@@ -91,6 +91,16 @@ def test_the_plan_refuses_them_with_their_lines(tmp_path: Path) -> None:
             make_plan(read_recipe(file))
 
 
+def test_a_broken_configuration_is_told_by_its_file(tmp_path: Path) -> None:
+    base = folder(tmp_path / "base", {})
+    file = tmp_path / "mine.yaml"
+    file.write_text(RECIPE.format(base=base, method="lora"), encoding="utf-8")
+    for content in ("{", "[]"):
+        (base / "config.json").write_text(content, encoding="utf-8")
+        with pytest.raises(ModelError, match=r"mine\.yaml:1: .*config\.json (is not valid JSON|holds no JSON object)"):
+            make_plan(read_recipe(file))
+
+
 def test_no_torch_is_needed() -> None:
     code = (
         "import sys; from manus.models.fitness import why_no_base, why_not_adapted\n"
