@@ -58,6 +58,7 @@ format: setup
 docs: setup
 	$(BIN)/python -m manus.recipe.schema
 	$(BIN)/python -m tests.rooms
+	$(BIN)/python -m tests.families
 
 clean:
 	rm -rf results .snakemake

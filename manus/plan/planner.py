@@ -15,6 +15,8 @@ from manus.data.sources.identity import identity
 from manus.data.sources.named_media import media_identity
 from manus.errors import DataError, ModelError, RecipeError, blamed_on
 from manus.models.base import Base, find_base
+from manus.models.detection.fitness import why_no_base, why_not_adapted
+from manus.models.senses.settings import config_of
 from manus.plan.artifacts import Artifact, Plan
 from manus.plan.keys import ArtifactBuilder
 from manus.plan.senses import encoders_of, keep_own_senses
@@ -23,6 +25,7 @@ from manus.recipe.known import has_senses
 from manus.recipe.problems import validated
 from manus.recipe.recipe import CAPABILITIES, GENERATORS, Recipe, RewardModel, Stage
 from manus.store.digests import Digests
+from manus.training.settings import ALL_LINEAR
 
 
 def output_folder(recipe: Recipe) -> Path:
@@ -78,6 +81,7 @@ def _resolved(recipe: Recipe, pins: Mapping[str, str], sources: Mapping[str, lis
     digests, beside, output_dir = Digests(), recipe.path.parent, output_folder(recipe)
     with recipe.blamed(("base_model",)):
         base = find_base(recipe.base_model, beside, digests, pins)
+    _refuse_unfit(recipe, base)
     keep_own_senses(recipe, base)
     sources = {one.name: sources.get(one.name) or _identities(recipe, one, digests, pins) for one in recipe.learned}
     encoders = encoders_of(recipe, base, digests, pins)
@@ -90,6 +94,27 @@ def _resolved(recipe: Recipe, pins: Mapping[str, str], sources: Mapping[str, lis
     artifacts = {artifact.id: artifact for artifact in builder.artifacts()}
     digests.save()
     return Plan(recipe, base, output_dir, artifacts, teachers, encoders)
+
+
+def _refuse_unfit(recipe: Recipe, base: Base) -> None:
+    """Refuse a base that is no language model of one decoder, and adapters that cannot be put onto it.
+
+    Raises:
+        ModelError: the base cannot be trained.
+        RecipeError: a stage or reward model cannot adapt it as the recipe says.
+    """
+    with recipe.blamed(("base_model",)):
+        config = config_of(base)
+        if config is None:
+            return
+        if reason := why_no_base(config):
+            raise ModelError(f"base_model {base.spec!r} {reason}")
+    for learned in recipe.learned:
+        keys = learned.keys if isinstance(learned, Stage) else ("reward_models", learned.name)
+        settings: Any = learned.training  # whose `adapter` is a constant of the method, or a field
+        with recipe.blamed(keys):
+            if reason := why_not_adapted(config, settings.adapter, getattr(settings, "targets", ALL_LINEAR)):
+                raise RecipeError(f"{learned.name}: {reason}")
 
 
 def _identities(
@@ -126,6 +151,8 @@ def _teacher(recipe: Recipe, stage: Stage, spec: str, digests: Digests, pins: Ma
             raise ModelError(f"teacher: {str(error).removeprefix('base_model ')}") from None
         if teacher.needs_conversion:
             raise ModelError(f"teacher {spec!r}: a .gguf file is no teacher; give a folder of safetensors or a hub id")
+        if (config := config_of(teacher)) and (reason := why_no_base(config)):
+            raise ModelError(f"teacher {spec!r} {reason}")
         return teacher
 
 

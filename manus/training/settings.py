@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Final, Literal
 
 from pydantic import Field, PositiveFloat
 
@@ -15,6 +15,7 @@ LearningRate = Annotated[float, Field(gt=0, le=10)]
 Fraction = Annotated[float, Field(ge=0, lt=1)]
 AdapterKind = Literal["none", "lora", "qlora", "dora"]
 Result = Literal["adapter", "model", "projectors"]
+ALL_LINEAR: Final = "all-linear"
 
 
 class TrainingSettings(Frozen):
@@ -70,7 +71,7 @@ class AdapterSettings(TrainingSettings):
     alpha: PositiveFloat = Field(32.0, description="The adapter's output is scaled by alpha / rank.")
     dropout: Fraction = Field(0.0, description="Dropout on the adapter's input.")
     targets: Literal["all-linear"] | Annotated[tuple[str, ...], Field(min_length=1, strict=False)] = Field(
-        "all-linear", description="Names of the linear layers to adapt, or all-linear."
+        ALL_LINEAR, description="Names of the linear layers to adapt, or all-linear."
     )
     upper_layers: Annotated[float, Field(gt=0, le=1)] = Field(
         1.0,
