@@ -82,8 +82,8 @@ def run_manus(base: Path, folder: Path, is_full: bool, meter: Meter, packing: bo
     method: Any = sft if is_full else lora
     own = {"learning_rate": RATE_OF_ALL_WEIGHTS} if is_full else SETTINGS
     settings = method.Settings(
-        **own, epochs=1, batch_size=rows_in_step(folder) if packing else SAMPLES_IN_STEP, scheduler="constant", warmup=0.0,
-        precision="fp32", packing=packing,
+        **own, epochs=1, batch_size=1 if packing else SAMPLES_IN_STEP, scheduler="constant", warmup=0.0,
+        gradient_accumulation=rows_in_step(folder) if packing else 1, precision="fp32", packing=packing,
     )  # fmt: skip
     with tempfile.TemporaryDirectory() as place:
         work, staging = Path(place) / "work", Path(place) / "staging"

@@ -4,7 +4,7 @@
         [--llamafactory-python PATH]
 
 Same model, tokens, seed, 32-bit arithmetic, learning rate, LoRA settings and one epoch, in about as many steps: those who
-pack take as many full rows a step as hold the eight samples of the others' batches. The samples are conversations of
+pack take as many full rows a step as hold the eight samples of the others' batches, one after another. The samples are conversations of
 one to four worked problems. Each run is a process of its own; the repeats are interleaved, so that a noisy machine harms
 all alike. All get the same number of threads, and none of them spins while it waits (GOMP_SPINCOUNT=0): spinning is
 counted as CPU time and would only measure what else the machine does. Padding is not counted as tokens. The held-out
