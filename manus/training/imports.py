@@ -31,7 +31,7 @@ def import_libraries() -> None:
         sys.modules[COMPILER] = Compiler()
     try:
         with _indexing_later():
-            import transformers.masking_utils
+            import_module("transformers.masking_utils")
         _import_trainer()
         import peft  # noqa: F401
     finally:

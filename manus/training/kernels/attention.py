@@ -10,7 +10,6 @@ causal model computes there does not depend on what follows. Each sample then se
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -131,9 +130,11 @@ def can_share_beginnings(
     """
     if model.config._attn_implementation != SEGMENTS:
         return False
-    shared = len(os.path.commonprefix(samples))
-    assert 0 < shared < min(map(len, samples)), "samples begin alike, and each has tokens of its own"
-    expected = alone or _logits_of_row(model, samples).split([len(sample) for sample in samples])
+    differs = (len(set(column)) > 1 for column in zip(*samples, strict=False))
+    shared = next((place for place, is_different in enumerate(differs) if is_different), min(map(len, samples)))
+    shared = min(shared, min(map(len, samples)) - 1)
+    assert shared > 0, "samples begin alike, and each has tokens of its own"
+    expected = alone or torch.split(_logits_of_row(model, samples), [len(sample) for sample in samples])
     once = _logits_of_row(model, samples, shared)
     return _is_equal(once, torch.cat([expected[0][:shared], *(logits_TV[shared:] for logits_TV in expected)]))
 

@@ -206,5 +206,5 @@ def proof(samples: PreparedSamples | ShardedSamples, vocabulary: int = 2**31) ->
     model does not know, are left out.
     """
     taken = (samples[index]["ids"] for index in range(min(3, len(samples))))
-    texts = [ids[ids < vocabulary] for ids in taken]
+    texts = [text for text in (ids[ids < vocabulary] for ids in taken) if len(text)]
     return [[*texts[0][:TOKENS_ALIKE].tolist(), *ids[-TOKENS_OF_THEIR_OWN:].tolist()] for ids in texts]

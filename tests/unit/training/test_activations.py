@@ -9,12 +9,17 @@ from typing import Any
 
 import pytest
 import torch
+from peft import get_peft_model
+from torch.multiprocessing.reductions import StorageWeakRef
 from transformers import LlamaConfig, LlamaForCausalLM
 
 from manus.estimate.memory import kept_bytes, must_checkpoint
 from manus.methods import grpo, lora, sft
 from manus.training import activations
 from manus.training.activations import checkpointing, tokens_at_once
+from manus.training.kernels.attention import boundaries, keep_samples_apart
+from manus.training.kernels.head import learn_by_parts
+from manus.training.weights import lora_config
 
 GB = 10**9
 
@@ -26,25 +31,52 @@ def test_what_does_not_fit_is_computed_twice(needed: int, free: int, expected: b
     assert must_checkpoint(needed, free) is expected
 
 
+def bytes_kept(model: Any, **inputs: Any) -> int:
+    """Return how many bytes autograd keeps of a forward pass beside the weights."""
+    weights = {p.untyped_storage().data_ptr() for p in model.parameters()}
+    kept: dict[int, tuple[StorageWeakRef, int]] = {}
+
+    def note(tensor: torch.Tensor) -> torch.Tensor:
+        storage = tensor.untyped_storage()
+        if storage.data_ptr() not in weights:
+            kept[storage.data_ptr()] = StorageWeakRef(storage), storage.nbytes()
+        return tensor
+
+    with torch.autograd.graph.saved_tensors_hooks(note, lambda tensor: tensor):
+        outputs = model(**inputs, use_cache=False)
+    assert outputs is not None, "alive until all is counted"
+    return sum(size for storage, size in kept.values() if not storage.expired())
+
+
 def test_the_estimate_is_near_what_autograd_keeps() -> None:
     config = LlamaConfig(
         vocab_size=64, hidden_size=64, intermediate_size=176, num_hidden_layers=6, num_attention_heads=4,
         num_key_value_heads=2,
     )  # fmt: skip
     model, tokens = LlamaForCausalLM(config), 200
-    weights = {p.untyped_storage().data_ptr() for p in model.parameters()}
-    kept: dict[int, int] = {}
-
-    def note(tensor: torch.Tensor) -> torch.Tensor:
-        storage = tensor.untyped_storage()
-        if storage.data_ptr() not in weights:
-            kept[storage.data_ptr()] = storage.nbytes()
-        return tensor
-
-    with torch.autograd.graph.saved_tensors_hooks(note, lambda tensor: tensor):
-        model(input_ids=torch.zeros(1, tokens, dtype=torch.long), use_cache=False)
+    kept = bytes_kept(model, input_ids=torch.zeros(1, tokens, dtype=torch.long))
     estimate = kept_bytes({**config.to_dict(), "vocab_size": 1}, tokens, 4, by_parts=True)
-    assert 0.7 < estimate / sum(kept.values()) < 1.4
+    assert 0.7 < estimate / kept < 1.4
+
+
+def test_a_packed_row_with_an_adapter_keeps_no_tensor_twice_and_no_logits() -> None:
+    hidden, inner, heads, values, layers, tokens, vocabulary = 64, 176, 4, 2, 6, 200, 4096
+    config = LlamaConfig(
+        vocab_size=vocabulary, hidden_size=hidden, intermediate_size=inner, num_hidden_layers=layers,
+        num_attention_heads=heads, num_key_value_heads=values,
+    )  # fmt: skip
+    model = LlamaForCausalLM(config)
+    model = get_peft_model(model, lora_config("lora", lora.Settings(rank=2), model))
+    samples = [[5, 6, 7, 8], [5, 6, 9, 10, 11]]
+    plain = model.get_base_model()
+    assert learn_by_parts(plain, samples[0], logits_at_once=vocabulary * 10) and keep_samples_apart(plain, samples)
+    row = {"input_ids": torch.arange(tokens)[None], "next_tokens": torch.arange(tokens)[None] + 1}
+    kept = bytes_kept(model.train(), **row, **boundaries([50, 60, 90]))
+    # Inputs of both norms and of the maps behind them, queries, what attention says by sample and in a row; keys and values;
+    # gate, its activation, up, and their product.
+    numbers = 7 * hidden + 2 * hidden * values // heads + 4 * inner
+    assert kept < 1.1 * layers * tokens * numbers * 4
+    assert kept < layers * tokens * numbers * 4 + tokens * vocabulary * 4, "logits are kept"
 
 
 def test_a_composed_model_is_judged_by_its_part_for_text() -> None:
