@@ -96,7 +96,7 @@ def prepare_and_read(
     from manus.data.forms.messages import as_text
     from manus.data.order.shuffle import Permutation
     from manus.data.preparation import in_shards as large_preparation
-    from manus.data.preparation.in_memory import prepare
+    from manus.data.preparation.choosing import prepare
     from manus.data.prepared.samples import open_samples
     from manus.data.settings import DataSettings, Source
     from manus.models.tokenizer import load_tokenizer

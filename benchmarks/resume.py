@@ -82,7 +82,7 @@ def prepare_stage(base: Path, folder: Path, rows: int) -> None:
     import json
 
     from manus.capabilities import cot
-    from manus.data.preparation.in_memory import prepare
+    from manus.data.preparation.choosing import prepare
     from manus.data.settings import DataSettings, Source
     from manus.models.tokenizer import load_tokenizer
 

@@ -13,7 +13,7 @@ import numpy as np
 from PIL import Image, ImageDraw
 
 from manus.capabilities import vision_qa
-from manus.data.preparation.in_memory import prepare
+from manus.data.preparation.choosing import prepare
 from manus.data.settings import DataSettings, Source
 from manus.models.native.layout import OwnLayout
 from tests.unit.data.media.corpus import wav

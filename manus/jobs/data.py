@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from manus.errors import DataError
 from manus.files import write_atomically
@@ -10,15 +10,11 @@ from manus.jobs.job import Job
 from manus.jobs.rows import reader_of
 from manus.recipe.recipe import CAPABILITIES, Stage
 
-if TYPE_CHECKING:
-    pass
-
 
 def build_data(job: Job) -> dict[str, Any]:
     """reading, splitting and tokenising the stage's data"""
     from manus.charts.drawing import LENGTHS_SVG, length_histogram
-    from manus.data.preparation.in_memory import prepare
-    from manus.data.preparation.while_training import describe
+    from manus.data.preparation.choosing import prepare
     from manus.data.prepared.samples import read_held_out
     from manus.evaluation.probes import is_measurable
     from manus.models.tokenizer import load_tokenizer
@@ -26,15 +22,11 @@ def build_data(job: Job) -> dict[str, Any]:
     learned, recipe = job.learned, job.plan.recipe
     commits = [made_from.get("commit") for made_from in job.artifact.made_from["data"]]
     sources = [s.model_copy(update={"revision": c}) if c else s for s, c in zip(learned.sources, commits, strict=True)]
-    read, tokenizer, beside = reader_of(learned), load_tokenizer(job.base), recipe.path.parent
-    where = (job.staging, job.work / "quarantine.jsonl")
-    layout = job.layout  # for stages of text alone as well: no text of theirs may hold what stands for media
-    if learned.data.prepare == "never":
-        metrics = describe(sources, learned.data, read, tokenizer, beside, recipe.seed, *where, layout)
-    else:
-        metrics = prepare(
-            sources, learned.data, read, learned.data_kind, tokenizer, beside, recipe.seed, *where, layout
-        )  # fmt: skip
+    # The layout for stages of text alone as well: no text of theirs may hold what stands for media.
+    metrics = prepare(
+        sources, learned.data, reader_of(learned), learned.data_kind, load_tokenizer(job.base), recipe.path.parent,
+        recipe.seed, job.staging, job.work, job.layout,
+    )  # fmt: skip
     lengths = metrics["length_histogram"]
     write_atomically(
         job.staging / LENGTHS_SVG, length_histogram(lengths["edges"], lengths["samples"], learned.data.max_length)

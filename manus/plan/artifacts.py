@@ -89,7 +89,7 @@ class Plan:
     def is_large(self, name: str) -> bool:
         """Tell whether the data of a stage or reward model are prepared by many processes, as far as files can tell."""
         learned = next(one for one in self.recipe.learned if one.name == name)
-        if learned.data_kind not in ("messages", "text") or learned.data.prepare == "never":
+        if learned.data.prepare == "never":
             return False
         return may_be_large(learned.sources, learned.data, self.recipe.path.parent)
 

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from manus.capabilities import cot, vision_qa
-from manus.data.preparation.in_memory import prepare
+from manus.data.preparation.choosing import prepare
 from manus.data.prepared.samples import read_held_out
 from manus.data.sample import SampleKind
 from manus.data.settings import DataSettings, Source

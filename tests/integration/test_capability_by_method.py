@@ -12,7 +12,7 @@ import pytest
 from ruamel.yaml import YAML
 
 from manus import capabilities
-from manus.data.preparation.in_memory import prepare
+from manus.data.preparation.choosing import prepare
 from manus.data.sample import SampleKind
 from manus.errors import RecipeError
 from manus.files import read_jsonl

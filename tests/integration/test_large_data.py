@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from manus.capabilities import cot
-from manus.data.preparation.in_memory import prepare
+from manus.data.preparation.choosing import prepare
 from manus.data.settings import DataSettings, Source
 from manus.models.tokenizer import load_tokenizer
 from tests.integration.stage import job, stopped

@@ -15,7 +15,7 @@ import torch
 from PIL import Image, ImageDraw
 
 from manus.capabilities import omni, vision_qa
-from manus.data.preparation.in_memory import prepare
+from manus.data.preparation.choosing import prepare
 from manus.data.prepared.samples import read_held_out
 from manus.data.settings import DataSettings, Source
 from manus.evaluation.ablations import measure_ablated

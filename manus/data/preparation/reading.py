@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import Any, cast
@@ -12,6 +13,7 @@ from typing import Any, cast
 from manus.data.forms.unread_media import media_in
 from manus.data.media.store import Stored
 from manus.data.preparation.media_intake import Intake
+from manus.data.preparation.preparation import Preparation
 from manus.data.preparation.quarantine import Quarantine, without_bytes
 from manus.data.preparation.split import Pool
 from manus.data.sample import Row, RowError, Sample
@@ -19,17 +21,34 @@ from manus.data.settings import DataSettings, Source
 from manus.data.sources.hub import read_spool
 from manus.data.sources.hub_archives import with_archived_media
 from manus.data.sources.rows import DEFAULT_GENERATED_HELD_OUT, DEFAULT_GENERATED_ROWS, Located, located_rows, renamed
+from manus.guards.ranks import say
 from manus.guards.run import RUN
 
 
 @dataclass(frozen=True, slots=True)
 class Read:
-    """A row, told as the quarantine tells it, and its sample with the media that are kept; or why there is none."""
+    """A row, told as the quarantine tells it, and its sample with the media that are kept; or why there is none.
+
+    `number` is that of the row; `part` which of the samples of its row it is.
+    """
 
     place: str
     row: Any
     sample: Sample | str
     stored: list[Stored]
+    number: int = 0
+    part: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """A row that became a sample, whose media are kept."""
+
+    place: str
+    row: Any
+    sample: Sample
+    number: int
+    part: int
 
 
 @dataclass(frozen=True)
@@ -40,10 +59,14 @@ class Reader:
     intake: Intake
     quarantine: Quarantine
     unread: Counter[str] = field(default_factory=Counter)  # samples of rows with media that were read as text
+    cross: Callable[[], None] = partial(RUN.cross, "reading data")  # called before each row; may raise to give up
 
     def samples(self, drawn: Iterator[Located], limit: int | None = None) -> list[Sample]:
         """Return the samples in rows; no more than `limit`, where there is one."""
-        samples: list[Sample] = []
+        return [taken.sample for taken in islice(self.taken(drawn), limit)]
+
+    def taken(self, drawn: Iterator[Located]) -> Iterator[Taken]:
+        """Yield the rows that became samples."""
         pending = self._rows(drawn)
         while some := list(islice(pending, self.intake.rows_at_once)):
             self.intake.check(one for read in some for one in read.stored)
@@ -52,69 +75,77 @@ class Reader:
                 try:
                     if isinstance(read.sample, str):
                         raise RowError(read.sample)
-                    samples.append(self.intake.taken(read.sample, read.stored))
+                    sample = self.intake.taken(read.sample, read.stored)
                 except RowError as error:
                     self.quarantine.add(read.place, str(error), read.row)
-                if limit is not None and len(samples) >= limit:
-                    return samples
-        return samples
+                    continue
+                yield Taken(read.place, read.row, sample, read.number, read.part)
 
     def _rows(self, drawn: Iterator[Located]) -> Iterator[Read]:
-        for folder, place, row in drawn:
+        for one in drawn:
             try:
-                parts = [row] if isinstance(row, str) else self.intake.rows_in(row)
+                parts = [one.row] if isinstance(one.row, str) else self.intake.rows_in(one.row)
             except RowError as error:
-                yield Read(place, without_bytes(row), str(error), [])
+                yield Read(one.place, without_bytes(one.row), str(error), [])
                 continue
-            for part in parts:
-                RUN.cross("reading data")
-                yield self._one(folder, place, part)
+            for part, row in enumerate(parts):
+                self.cross()
+                yield self._one(one, row, part)
 
-    def _one(self, folder: Path, place: str, row: Row | str) -> Read:
+    def _one(self, one: Located, row: Row | str, part: int) -> Read:
         if isinstance(row, str):
-            return Read(place, row, row, [])
+            return Read(one.place, row, row, [])
         try:
             sample = self.read(row)
-            stored = self.intake.stored(sample, folder)
+            stored = self.intake.stored(sample, one.folder)
         except RowError as error:
-            return Read(place, without_bytes(row), str(error), [])
+            return Read(one.place, without_bytes(row), str(error), [])
         if not stored:
             self.unread.update(media_in(row).keys())
         else:  # the bytes are in the file now
             sample = cast(Sample, {name: value for name, value in sample.items() if name != "media"})
-        return Read(place, without_bytes(row) if stored else row, sample, stored)
+        return Read(one.place, without_bytes(row) if stored else row, sample, stored, one.number, part)
 
 
-def pool_of(
-    source: Source, settings: DataSettings, reader: Reader, beside: Path, seed: int, from_hub: Path | None
-) -> Pool:  # fmt: skip
+def pool_of(source: Source, asked: Preparation, reader: Reader, from_hub: Path | None) -> Pool:
     """Return the samples of a source; a generator makes its held-out ones apart.
 
     Args:
         source: where the rows come from.
-        settings: how many are wanted.
+        asked: how many are wanted, and what the source is read with.
         reader: makes samples of rows.
-        beside: the folder of the recipe, for relative paths.
-        seed: where generators and draws start.
         from_hub: the file with a hub data set's rows, where they were brought to the disk.
 
     Raises:
         DataError: the source cannot be read.
         Interrupted: a signal came.
     """
+    settings, beside, seed = asked.settings, asked.beside, asked.seed
     drawn: Iterator[Located]
     if from_hub is not None:
-        drawn = ((beside, place, renamed(row, source.columns)) for place, row in read_spool(from_hub))
+        drawn = (Located(beside, place, renamed(row, source.columns)) for place, row in read_spool(from_hub))
         return Pool(source.title, source.weight, reader.samples(with_archived_media(source, drawn)))
     if source.generator is None:
         needed = settings.sample_size + (settings.held_out or 0) if settings.sample_size else 0
         is_endless = source.hub is not None and needed > 0
         limit = needed + settings.sample_size // 10 + 200 if is_endless else None
         drawn = with_archived_media(source, located_rows(source, beside, needed, seed, False))
-        samples = reader.samples(drawn, limit)
-        return Pool(source.title, source.weight, samples)
-    made = source.size or settings.sample_size or DEFAULT_GENERATED_ROWS
-    tested = settings.held_out or DEFAULT_GENERATED_HELD_OUT
-    train, held_out = (located_rows(source, beside, n, seed, side) for n, side in ((made, False), (tested, True)))
+        return Pool(source.title, source.weight, reader.samples(drawn, limit))
+    train, held_out = (
+        located_rows(source, beside, made, seed, side)
+        for made, side in zip(rows_to_generate(source, settings), (False, True), strict=True)
+    )
     samples = reader.samples(train)
     return Pool(source.title, source.weight, samples, reader.samples(held_out))
+
+
+def rows_to_generate(source: Source, settings: DataSettings) -> tuple[int, int]:
+    """Return how many rows a generator makes to train on, and how many to hold out."""
+    train = source.size or settings.sample_size or DEFAULT_GENERATED_ROWS
+    return train, settings.held_out or DEFAULT_GENERATED_HELD_OUT
+
+
+def tell_unread(unread: Mapping[str, int]) -> None:
+    """Say how many rows have media that are not read."""
+    for medium, count in sorted(unread.items()):
+        say(f"{count:,} rows have {medium} columns, which this capability does not read: it takes their text alone")

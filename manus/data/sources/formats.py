@@ -1,103 +1,97 @@
-"""Reads the rows of one file from the beginning: one reader a format. Knows nothing of samples or tokens."""
+"""The formats of files with rows: which there are, and which a file has. Each has a file of its own.
+
+A format is added in its file and in FORMATS; a compression, in which all of them may come, in `compression.CODECS`.
+"""
 
 from __future__ import annotations
 
-import csv
-import gzip
-import io
-import json
-import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import IO, Any
+from typing import Protocol
 
-from manus.data.media.rows import batch_rows, lean
-from manus.data.sources.compression import is_compressed, open_compressed
-from manus.errors import DataError
+from manus.data.sources.compression import is_compressed
+from manus.data.sources.json_list import Json
+from manus.data.sources.jsonl import Jsonl
+from manus.data.sources.parquet import Parquet
+from manus.data.sources.records import Numbered, Records
+from manus.data.sources.tables import Table
+from manus.data.sources.texts import Text
 
-BadRow = str
-Numbered = tuple[str, dict[str, Any] | BadRow]
+
+class Format(Protocol):
+    """A format of files with rows, read from the beginning or, where it allows that, by number."""
+
+    @property
+    def endings(self) -> Sequence[str]:
+        """What names of such files end in."""
+
+    @property
+    def is_compressible(self) -> bool:
+        """Whether such files come compressed."""
+
+    @property
+    def expansion(self) -> int:
+        """How much larger rows usually are than their file."""
+
+    def rows(self, path: Path) -> Iterator[Numbered]:
+        """Yield where each row stands and the row, or why it is none, from the beginning.
+
+        Raises:
+            DataError: the file cannot be read.
+        """
+
+    def by_number(self, path: Path, digest: str, cache: Path, segment_bytes: int | None = None) -> Records | None:
+        """Return random access to the rows; None where the format has none.
+
+        Args:
+            path: the file.
+            digest: of its content, under which its index and, if it is compressed, its plain copy are kept.
+            cache: the folder that keeps them.
+            segment_bytes: how long segments of a text are; none: SEGMENT_BYTES, and a few megabytes stay whole.
+
+        Raises:
+            DataError: the file cannot be read.
+            Interrupted: a signal came.
+        """
 
 
-def format_of(path: Path) -> str:
+LOG = Text(".log")
+FORMATS: tuple[Format, ...] = (
+    Jsonl(), Json(), Table(".csv", ","), Table(".tsv", "\t"), Parquet(), Text(".txt", ".md"), LOG,
+)  # fmt: skip
+BY_ENDING: dict[str, Format] = {ending: format for format in FORMATS for ending in format.endings}
+COMPRESSED_EXPANSION = 4
+
+
+def ending_of(path: Path) -> str:
     """Return the ending that tells a file's format, with the ending of a compression."""
     return "".join(path.suffixes[-2:]) if is_compressed(path) else path.suffix
 
 
-def _open(path: Path) -> IO[str]:
-    if path.suffix == ".gz":
-        return gzip.open(path, "rt", encoding="utf-8-sig", errors="strict")
-    if path.suffix == ".zst":
-        return io.TextIOWrapper(open_compressed(path.open("rb"), path), encoding="utf-8-sig")
-    return path.open(encoding="utf-8-sig")
+def format_of(path: Path) -> Format | None:
+    """Return a file's format; None where it has none that is known."""
+    if not is_compressed(path):
+        return BY_ENDING.get(path.suffix)
+    found = BY_ENDING.get(path.with_suffix("").suffix)
+    return found if found is not None and found.is_compressible else None
 
 
-def _read_jsonl(path: Path) -> Iterator[Numbered]:
-    with _open(path) as stream:
-        for number, line in enumerate(stream, 1):
-            if line.strip():
-                yield f"line {number}", parsed(line)
+def rows_of(path: Path) -> Iterator[Numbered]:
+    """Yield a file's rows from the beginning; it has a format."""
+    found = format_of(path)
+    assert found is not None, f"{path} was found among files with rows"
+    return found.rows(path)
 
 
-def parsed(line: str) -> dict[str, Any] | BadRow:
-    """Return the object on a line of JSON, or why there is none."""
-    try:
-        value = json.loads(line)
-    except ValueError as error:
-        return f"not valid JSON: {error}"
-    return value if isinstance(value, dict) else f"a JSON {type(value).__name__}, not an object"
+def records_of(path: Path, digest: str, cache: Path, segment_bytes: int | None = None) -> Records | None:
+    """Return random access to a file's rows as `Format.by_number` does; it has a format."""
+    found = format_of(path)
+    assert found is not None, f"{path} was found among files with rows"
+    return found.by_number(path, digest, cache, segment_bytes)
 
 
-def _read_json(path: Path) -> Iterator[Numbered]:
-    with _open(path) as stream:
-        text = stream.read()
-    try:
-        value = json.loads(text)
-    except ValueError:
-        yield from _read_jsonl(path)
-        return
-    if isinstance(value, dict):
-        lists = [item for item in value.values() if isinstance(item, list)]
-        value = lists[0] if len(lists) == 1 and len(value) <= 3 else [value]
-    for number, row in enumerate(value, 1):
-        yield f"item {number}", row if isinstance(row, dict) else f"a JSON {type(row).__name__}, not an object"
-
-
-def _read_table(path: Path) -> Iterator[Numbered]:
-    csv.field_size_limit(sys.maxsize)
-    with _open(path) as stream:
-        for number, row in enumerate(csv.DictReader(stream, delimiter="\t" if ".tsv" in path.suffixes else ","), 2):
-            if None in row or None in row.values():
-                yield f"row {number}", "has another number of fields than the header"
-            else:
-                yield f"row {number}", {name: value for name, value in row.items() if value != ""}
-
-
-def _read_parquet(path: Path) -> Iterator[Numbered]:
-    import pyarrow
-    from pyarrow import parquet
-
-    try:
-        number = 0
-        with parquet.ParquetFile(path, **lean(parquet.read_metadata(path))) as file:
-            for group in range(file.num_row_groups):
-                for batch in file.iter_batches(batch_rows(file.metadata), row_groups=[group]):
-                    for row in batch.to_pylist():
-                        number += 1
-                        yield f"row {number}", row
-    except pyarrow.ArrowException as error:
-        raise DataError(f"data {path}: not a readable Parquet file: {error}") from None
-
-
-def _read_text(path: Path) -> Iterator[Numbered]:
-    with _open(path) as stream:
-        yield "whole file", {"text": stream.read()}
-
-
-READERS: dict[str, Callable[[Path], Iterator[Numbered]]] = {
-    ".jsonl": _read_jsonl, ".jsonl.gz": _read_jsonl, ".jsonl.zst": _read_jsonl,
-    ".json": _read_json, ".json.gz": _read_json, ".json.zst": _read_json,
-    ".csv": _read_table, ".csv.gz": _read_table, ".csv.zst": _read_table, ".tsv": _read_table, ".tsv.gz": _read_table,
-    ".parquet": _read_parquet,
-    ".txt": _read_text, ".txt.gz": _read_text, ".txt.zst": _read_text, ".log": _read_text, ".md": _read_text,
-}  # fmt: skip
+def bytes_of_rows(path: Path) -> int:
+    """Return about how many bytes of rows a file holds."""
+    found = format_of(path)
+    expansion = found.expansion if found is not None else 1
+    return path.stat().st_size * (COMPRESSED_EXPANSION if is_compressed(path) else expansion)

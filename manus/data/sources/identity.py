@@ -9,7 +9,7 @@ from typing import Any
 from manus.data import generators
 from manus.data.settings import Source
 from manus.data.sources.files import data_files
-from manus.data.sources.formats import format_of
+from manus.data.sources.formats import ending_of
 from manus.discovery import discovered
 from manus.hub import commit_of
 from manus.store.digests import Digests
@@ -34,7 +34,7 @@ def identity(source: Source, beside: Path, digests: Digests, pins: Mapping[str, 
         return {**where, **archives, **common}
     files = data_files(source, beside)
     return {
-        "formats": [format_of(path) for path in files],
+        "formats": [ending_of(path) for path in files],
         "sha256": [digests.of_file(path) for path in files],
         **common,
     }

@@ -10,7 +10,7 @@ from manus.data.media.references import kind_of_file
 from manus.data.media.rows import columns_without_media
 from manus.data.settings import Source
 from manus.data.sources.files import data_files
-from manus.data.sources.formats import READERS, format_of
+from manus.data.sources.formats import ending_of, rows_of
 from manus.store.digests import Digests
 from manus.store.keys import key_of
 
@@ -36,14 +36,14 @@ def media_identity(source: Source, beside: Path, digests: Digests) -> dict[str, 
 
 def _named_in(file: Path) -> Iterator[str]:
     """Yield every text in a file's rows that ends as a media file does."""
-    if format_of(file) == ".parquet":
+    if ending_of(file) == ".parquet":
         from pyarrow import parquet
 
         with parquet.ParquetFile(file) as table:
             for batch in table.iter_batches(columns=columns_without_media(table.metadata)):
                 yield from (name for row in batch.to_pylist() for name in _texts(row))
         return
-    for _, row in READERS[format_of(file)](file):
+    for _, row in rows_of(file):
         yield from _texts(row)
 
 

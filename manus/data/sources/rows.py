@@ -4,26 +4,34 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from manus.data import generators
 from manus.data.settings import Source
 from manus.data.sources import hub
 from manus.data.sources.files import data_files
-from manus.data.sources.formats import READERS, BadRow, Numbered, format_of
+from manus.data.sources.formats import rows_of
+from manus.data.sources.records import BadRow, Numbered
 from manus.discovery import discovered
 from manus.hub import unreachable
 
 DEFAULT_GENERATED_ROWS = 1000
 DEFAULT_GENERATED_HELD_OUT = 100
 
-Located = tuple[Path, str, dict[str, Any] | BadRow]
+
+class Located(NamedTuple):
+    """A row, or why it is none, with the folder that its relative paths start from, where it stands, and its number."""
+
+    folder: Path
+    place: str
+    row: dict[str, Any] | BadRow
+    number: int = 0
 
 
 def rows(source: Source, beside: Path, count: int, seed: int, held_out: bool) -> Iterator[Numbered]:
     """Yield where each row stands and the row, or the reason why it is none; as `located_rows`, without folders."""
-    for _, place, row in located_rows(source, beside, count, seed, held_out):
-        yield place, row
+    for one in located_rows(source, beside, count, seed, held_out):
+        yield one.place, one.row
 
 
 def located_rows(source: Source, beside: Path, count: int, seed: int, held_out: bool) -> Iterator[Located]:
@@ -35,20 +43,21 @@ def located_rows(source: Source, beside: Path, count: int, seed: int, held_out: 
         seed: where generators and the shuffle start.
         held_out: only a generator tells the two apart, and draws from other templates.
     """
+    located: Iterator[tuple[Path, str, dict[str, Any] | BadRow]]
     if source.generator is not None:
         module = discovered("manus.data.generators", generators.REQUIRED)[source.generator]
         made = module.rows(count, seed, held_out, module.Settings(**source.options))
-        located: Iterator[Located] = ((beside, f"{source.title} row {index}", row) for index, row in enumerate(made, 1))
+        located = ((beside, f"{source.title} row {index}", row) for index, row in enumerate(made, 1))
     elif source.hub is not None:
         located = ((beside, place, row) for place, row in _hub_rows(source, count, seed))
     else:
         located = (
             (file.parent, f"{file.name} {place}", row)
             for file in data_files(source, beside)
-            for place, row in READERS[format_of(file)](file)
+            for place, row in rows_of(file)
         )
     for folder, place, row in located:
-        yield folder, place, renamed(row, source.columns) if isinstance(row, dict) else row
+        yield Located(folder, place, renamed(row, source.columns) if isinstance(row, dict) else row)
 
 
 def renamed(row: dict[str, Any], columns: dict[str, str]) -> dict[str, Any]:

@@ -52,7 +52,7 @@ class LiveTrainer(StageTrainer):
 
     def restore(self, state: dict[str, Any]) -> None:
         """Go on counting where an earlier process stopped."""
-        self.quarantine = Quarantine(json.loads(state["rows"]), state["seen"])
+        self.quarantine = Quarantine.of(json.loads(state["rows"]), state["seen"])
 
     def run(self) -> None:
         """Train to the end, and leave the bad rows beside the weights.

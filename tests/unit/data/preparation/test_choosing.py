@@ -18,7 +18,7 @@ from manus.data.forms.media import as_media_messages
 from manus.data.forms.messages import as_messages, as_text
 from manus.data.forms.pairs import read_pair
 from manus.data.forms.prompts import read_prompt
-from manus.data.preparation.in_memory import prepare
+from manus.data.preparation.choosing import prepare
 from manus.data.prepared.samples import read_arrow
 from manus.data.sample import PLACEHOLDERS, Row, Sample, SampleKind
 from manus.data.settings import DataSettings, Source
@@ -93,7 +93,7 @@ def preparing(folder: Path, kind: str, **settings: Any) -> tuple[dict[str, Any],
     out.mkdir()
     chosen = DataSettings(**({"held_out": 10, "max_length": 64, "failure_budget": 0.1} | settings))
     layout = FakeLayout() if kind == "media" else None
-    place = folder / "work" / "quarantine.jsonl"
+    place = folder / "work"
     told = prepare(sources, chosen, read, sample_kind, words, folder, 0, out, place, layout)
     return dict(told), out
 

@@ -19,7 +19,7 @@ from manus.data.preparation import in_shards as large_preparation
 from manus.data.preparation import shards
 from manus.data.preparation import split_on_disk as large_selection
 from manus.data.preparation import table as large_table
-from manus.data.preparation.in_memory import prepare
+from manus.data.preparation.choosing import prepare
 from manus.data.preparation.in_shards import prepare_large
 from manus.data.preparation.split_on_disk import Split, duplicates
 from manus.data.prepared.samples import PreparedSamples, open_samples, read_held_out

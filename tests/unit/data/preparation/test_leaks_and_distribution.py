@@ -13,7 +13,7 @@ from manus.data.forms.pairs import read_pair
 from manus.data.preparation import in_memory as preparation
 from manus.data.preparation import leaks
 from manus.data.preparation.distribution import histogram, quantiles
-from manus.data.preparation.in_memory import prepare
+from manus.data.preparation.choosing import prepare
 from manus.data.preparation.split import Pool, Selection, select
 from manus.data.prepared.samples import HELD_OUT
 from manus.data.sample import SampleKind

@@ -23,7 +23,7 @@ from manus.data.examination import examine
 from manus.data.forms.media import as_media_messages
 from manus.data.media.files import MediaFiles
 from manus.data.media.store import MediaWriter
-from manus.data.preparation.in_memory import prepare
+from manus.data.preparation.choosing import prepare
 from manus.data.preparation.leaks import leaks
 from manus.data.prepared.samples import PROMPTS, PreparedSamples, read_arrow, read_held_out
 from manus.data.sample import PLACEHOLDERS, RowError

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from manus.capabilities import cot
-from manus.data.preparation.in_memory import prepare
+from manus.data.preparation.choosing import prepare
 from manus.data.prepared.samples import PreparedSamples, open_samples
 from manus.data.prepared.sharded import ShardedSamples
 from manus.data.settings import DataSettings, Source

@@ -1,0 +1,82 @@
+"""CSV and TSV: the first record names the columns. Knows nothing of samples or tokens."""
+
+from __future__ import annotations
+
+import csv
+import io
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from manus.data.sources.compression import open_text, plain
+from manus.data.sources.indexing import Index, Positions, TableEnds, index_of
+from manus.data.sources.records import BOM, BadRow, Lines, Numbered, Record, read_at
+
+OTHER_NUMBER = "has another number of fields than the header"
+
+
+class Table:
+    """Records of fields, with a delimiter."""
+
+    is_compressible = True
+    expansion = 1
+
+    def __init__(self, ending: str, delimiter: str) -> None:
+        self.endings, self.delimiter = (ending,), delimiter
+
+    def rows(self, path: Path) -> Iterator[Numbered]:
+        """Yield the records by column, or why one is none; empty fields count as missing."""
+        csv.field_size_limit(sys.maxsize)
+        with open_text(path) as stream:
+            for number, row in enumerate(csv.DictReader(stream, delimiter=self.delimiter), 2):
+                if None in row or None in row.values():
+                    yield f"row {number}", OTHER_NUMBER
+                else:
+                    yield f"row {number}", {name: value for name, value in row.items() if value != ""}
+
+    def by_number(self, path: Path, digest: str, cache: Path, segment_bytes: int | None = None) -> TableRows:
+        """Return the records by number."""
+        table = plain(path, digest, cache)
+        index = index_of(table, f"{digest}{self.endings[0]}", lambda: TableEnds(self.delimiter), cache)
+        return TableRows(table, index, self.delimiter, path.name)
+
+
+class TableRows(Lines):
+    """Rows of CSV or TSV by number; the first record names the columns."""
+
+    records_before = 1
+
+    def __init__(self, path: Path, index: Index, delimiter: str, title: str | None = None) -> None:
+        super().__init__(path, index, title)
+        csv.field_size_limit(sys.maxsize)
+        self.delimiter = delimiter
+        header = read_at(self.file, int(index.offsets(1, 1)[0]) if len(index) else 0, 0)
+        self.columns = self._fields(header.removeprefix(BOM).decode())
+
+    def __len__(self) -> int:
+        return max(0, len(self.index) - 1)
+
+    def bytes_of(self, first: int, last: int) -> int:
+        """Return how much of the file the rows from `first` up to `last` take."""
+        return super().bytes_of(first + 1, last + 1)
+
+    def read(self, numbers: Positions) -> Iterator[Record]:
+        """Yield the rows with ascending numbers."""
+        for number, place, row in super().read(numbers + 1):
+            yield Record(number - 1, place, row)
+
+    def place(self, number: int) -> str:
+        """Return what to call a row in messages."""
+        return f"{self.title} row {number + 1}"
+
+    def parse(self, text: str) -> dict[str, Any] | BadRow:
+        """Return the row in a record; empty fields count as missing."""
+        fields = self._fields(text)
+        if len(fields) != len(self.columns):
+            return OTHER_NUMBER
+        return {name: value for name, value in zip(self.columns, fields, strict=True) if value != ""}
+
+    def _fields(self, text: str) -> list[str]:
+        unified = text.replace("\r\n", "\n")
+        return next(csv.reader(io.StringIO(unified, newline=""), delimiter=self.delimiter), [])
