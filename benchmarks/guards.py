@@ -30,7 +30,7 @@ def prepared(base: Path, folder: Path, samples: int) -> None:
     settings = DataSettings(sample_size=samples, held_out=10)
     prepare(
         [Source(generator="cot")], settings, cot.read, "messages", load_tokenizer(base), folder, 1, folder,
-        folder / "bad.jsonl",
+        folder / "work",
     )  # fmt: skip
 
 

@@ -65,9 +65,7 @@ def prepare_rows(base: Path, folder: Path, samples: int) -> None:
     file = folder / "conversations.jsonl"
     write_jsonl(file, joined)
     settings = DataSettings(held_out=HELD_OUT_SAMPLES, max_length=sides.CAPACITY)
-    prepare(
-        [Source(path=str(file))], settings, as_messages, "messages", tokenizer, folder, 1, folder, folder / "bad.jsonl"
-    )
+    prepare([Source(path=str(file))], settings, as_messages, "messages", tokenizer, folder, 1, folder, folder / "work")
     prepared = PreparedSamples(folder)
     trained = (
         (sample["ids"].tolist(), sample["is_learned"].tolist())

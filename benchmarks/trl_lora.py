@@ -31,7 +31,7 @@ def prepare_rows(base: Path, folder: Path, samples: int) -> None:
 
     source = Source(generator="cot")
     settings = DataSettings(sample_size=samples, held_out=10)
-    prepare([source], settings, cot.read, "messages", load_tokenizer(base), folder, 1, folder, folder / "bad.jsonl")
+    prepare([source], settings, cot.read, "messages", load_tokenizer(base), folder, 1, folder, folder / "work")
     made = [cot.read(row)["messages"] for _, row in rows(source, folder, samples, 1, False) if isinstance(row, dict)]
     write_jsonl(folder / "trl.jsonl", [{"prompt": turns[:-1], "completion": turns[-1:]} for turns in made])
 

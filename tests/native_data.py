@@ -69,6 +69,6 @@ def prepared(
     layout = OwnLayout.of(base)
     prepare(
         [Source(path=str(file))], DataSettings(held_out=held_out, max_length=400), read, "messages",
-        layout.tokenizer, folder, 0, folder, folder / "bad.jsonl", layout,
+        layout.tokenizer, folder, 0, folder, folder / "work", layout,
     )  # fmt: skip
     return folder

@@ -12,7 +12,7 @@ from rich.text import Text
 
 from manus.data.examination import LONGEST_SHOWN, Examination, Part, Span, examine
 from manus.data.preparation.split import REPEATED
-from manus.data.tokens.fitting import FATES, TOO_LONG, TRUNCATED
+from manus.data.tokens.fitting import FATES
 from manus.errors import DataError
 from manus.jobs.job import Job
 from manus.plan.artifacts import Plan

@@ -177,14 +177,18 @@ class _Marked:
     def unfilled_share(self, statistics: Mapping[str, Any], max_length: int) -> float | None:
         """Return what the rows that training makes of the samples leave empty; those with other media share none."""
         if not has_media(self.folder) and (rows := statistics.get("packed_rows")) is not None:
-            return round(1 - statistics["tokens"] / (rows * max_length), 4)
+            return _unfilled(statistics["tokens"], rows, max_length)
         groups = by_senses(self.samples, self.folder).values() if has_media(self.folder) else [np.arange(len(self))]
         rows = sum(len(PackedRows.of(group, self.samples.lengths_at(group), max_length)) for group in groups)
-        return round(1 - statistics["tokens"] / (rows * max_length), 4)
+        return _unfilled(statistics["tokens"], rows, max_length)
 
     def shown(self, place: int) -> Shown:
         sample = self.samples[place]
         return [_part("", self.tokenizer, sample["ids"].tolist(), sample["is_learned"].tolist())]
+
+
+def _unfilled(tokens: int, rows: int, max_length: int) -> float:
+    return round(1 - tokens / (rows * max_length), 4)
 
 
 class _Live(_Marked):

@@ -45,9 +45,7 @@ def prepared(
     settings = DataSettings(held_out=held_out, max_length=64, data=(Source(path=str(path)),))
     method = METHOD_OF[kind]
     stage = Stage("stage", "cot", method, settings, METHODS[method].Settings(), cot.Settings())
-    prepare(
-        settings.data, settings, reader_of(stage), kind, load_tokenizer(base), folder, 0, folder, folder / "bad.jsonl"
-    )
+    prepare(settings.data, settings, reader_of(stage), kind, load_tokenizer(base), folder, 0, folder, folder / "work")
     return folder
 
 
@@ -59,7 +57,7 @@ def prepared_with_media(base: Path, folder: Path) -> Path:
     settings = DataSettings(held_out=8, max_length=512, data=(Source(path=str(path)), *made))
     prepare(
         settings.data, settings, vision_qa.read, "messages", load_tokenizer(base), folder, 0, folder,
-        folder / "bad.jsonl", MediaLayout.of(base),
+        folder / "work", MediaLayout.of(base),
     )  # fmt: skip
     return folder
 

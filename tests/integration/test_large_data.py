@@ -32,7 +32,7 @@ def large(pico_base: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
         (folder / "out").mkdir()
         prepare(
             source, settings, cot.read, "messages", load_tokenizer(pico_base), folder, 0, folder / "out",
-            folder / "bad.jsonl",
+            folder / "work",
         )  # fmt: skip
     return folder / "out"
 

@@ -60,7 +60,7 @@ def prepared(
     settings = DataSettings(held_out=60, max_length=256)
     prepare(
         [Source(path=str(folder / "rows.jsonl"))], settings, capability.read, "messages", load_tokenizer(base), folder, 0,
-        folder, folder / "bad.jsonl", layout or MediaLayout.of(base),
+        folder, folder / "work", layout or MediaLayout.of(base),
     )  # fmt: skip
     return folder
 

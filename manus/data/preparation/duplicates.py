@@ -58,9 +58,9 @@ def duplicates(digests: Iterable[Digests], total: int, work: Path) -> Bits:
     """
     found, parts = Bits(total), -(-total // SAMPLES_IN_PART)
     if parts <= 1:
-        records = list(_numbered(digests))
-        if records:
-            found.mark(_repeated(np.concatenate(records)))
+        every = list(_numbered(digests))
+        if every:
+            found.mark(_repeated(np.concatenate(every)))
         return found
     work.mkdir(parents=True, exist_ok=True)
     paths = [work / f"digests-{part:05d}.bin" for part in range(parts)]

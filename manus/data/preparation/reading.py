@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import Any, cast
@@ -51,6 +50,10 @@ class Taken:
     part: int
 
 
+def _cross() -> None:
+    RUN.cross("reading data")
+
+
 @dataclass(frozen=True)
 class Reader:
     """Makes samples of rows, one after the other; puts aside what cannot be one."""
@@ -59,7 +62,7 @@ class Reader:
     intake: Intake
     quarantine: Quarantine
     unread: Counter[str] = field(default_factory=Counter)  # samples of rows with media that were read as text
-    cross: Callable[[], None] = partial(RUN.cross, "reading data")  # called before each row; may raise to give up
+    cross: Callable[[], None] = _cross  # called before each row; may raise to give up
 
     def samples(self, drawn: Iterator[Located], limit: int | None = None) -> list[Sample]:
         """Return the samples in rows; no more than `limit`, where there is one."""
@@ -84,7 +87,7 @@ class Reader:
     def _rows(self, drawn: Iterator[Located]) -> Iterator[Read]:
         for one in drawn:
             try:
-                parts = [one.row] if isinstance(one.row, str) else self.intake.rows_in(one.row)
+                parts: Sequence[Row | str] = [one.row] if isinstance(one.row, str) else self.intake.rows_in(one.row)
             except RowError as error:
                 yield Read(one.place, without_bytes(one.row), str(error), [])
                 continue

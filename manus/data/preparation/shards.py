@@ -10,7 +10,7 @@ import json
 import shutil
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from itertools import accumulate
 from pathlib import Path
 from typing import Any, Protocol
@@ -141,7 +141,7 @@ class Told:
 
     def write(self, path: Path) -> None:
         """Write it down."""
-        write_json(path, asdict(self))
+        write_json(path, {**vars(self), "failures": vars(self.failures), "missing": vars(self.missing)})
 
     @classmethod
     def read(cls, path: Path) -> Told:

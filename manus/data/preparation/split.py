@@ -95,7 +95,12 @@ class Split:
 
 
 def split(
-    blocks: Sequence[Block], sources: int, held_out: int | None, sample: Callable[[Place], Sample], seed: int, work: Path
+    blocks: Sequence[Block],
+    sources: int,
+    held_out: int | None,
+    sample: Callable[[Place], Sample],
+    seed: int,
+    work: Path,
 ) -> Split:
     """Split samples into those that train and those that are held out.
 

@@ -24,7 +24,13 @@ from manus.data.preparation.preparation import Preparation
 from manus.data.preparation.shard_media import ShardMedia
 from manus.data.preparation.shards import TOKENS, Shard
 from manus.data.preparation.split import (
-    BEYOND, REPEATED, SAME_PROMPT, Split, check_some_train, is_among, prompts_of,
+    BEYOND,
+    REPEATED,
+    SAME_PROMPT,
+    Split,
+    check_some_train,
+    is_among,
+    prompts_of,
 )  # fmt: skip
 from manus.data.preparation.statistics import Lengths, check_some_fit
 from manus.data.prepared.samples import TABLES, read_held_out, schema_of

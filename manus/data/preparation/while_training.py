@@ -94,9 +94,7 @@ class LiveRows:
         """
         rows, bad, fates = 0, list[str](), list[str]()
         for attempt in range(MOST_STAND_INS):
-            index = (
-                place if not attempt else Permutation(len(self), self.seed, "instead", epoch, attempt)[place]
-            )
+            index = place if not attempt else Permutation(len(self), self.seed, "instead", epoch, attempt)[place]
             row = self.row(int(self.mixture.at([index])[0]))
             if row is None:
                 continue

@@ -31,7 +31,7 @@ def _by_arrow(codec: str) -> Callable[[IO[bytes]], IO[bytes]]:
 CODECS: dict[str, Callable[[IO[bytes]], IO[bytes]]] = {
     ".gz": _by_arrow("gzip"),
     ".zst": _by_arrow("zstd"),
-    ".xz": lambda raw: cast("IO[bytes]", lzma.LZMAFile(raw)),
+    ".xz": lambda raw: cast("IO[bytes]", lzma.LZMAFile(raw)),  # noqa: SIM115, it is closed with `raw`
 }
 TORN = (OSError, EOFError, lzma.LZMAError)
 BLOCK_BYTES = 4 << 20

@@ -12,7 +12,6 @@ from manus.data.sources.formats import BY_ENDING, LOG, bytes_of_rows, format_of
 from manus.errors import DataError, did_you_mean
 
 
-
 def data_files(source: Source, beside: Path) -> list[Path]:
     """Return the files of a local source, sorted by name.
 

@@ -173,8 +173,6 @@ class Spooled(Lines):
             yield Record(number, place, row)
 
 
-
-
 def spool(drawn: Iterable[tuple[str, object]], path: Path) -> Spooled:
     """Write rows down, once, so that they can be read again and from the middle.
 

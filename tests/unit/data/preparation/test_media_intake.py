@@ -79,7 +79,7 @@ def prepared(
     out = folder / "out"
     out.mkdir(parents=True)
     chosen = DataSettings(**({"held_out": 5, "max_length": 128} | settings))
-    return prepare([source], chosen, read, kind, marked(), folder, 0, out, folder / "work" / "bad.jsonl", layout)
+    return prepare([source], chosen, read, kind, marked(), folder, 0, out, folder / "work", layout)
 
 
 def pictures(folder: Path, count: int, side: int = 20) -> list[dict[str, Any]]:

@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
-from manus.data.preparation.split import Pool, select
+from manus.data.preparation import split
+from manus.data.preparation.split import Pool, Selection
 from manus.data.sample import Sample
 from manus.data.sample_digests import content_digest, prompt_digest
 from manus.errors import DataError
+
+
+def select(pools: list[Pool], held_out: int | None, sample_size: int, seed: int) -> Selection:
+    return split.select(pools, held_out, sample_size, seed, Path("nothing is written for so few"))
 
 
 def sample(prompt: str, answer: str = "a") -> Sample:

@@ -203,9 +203,7 @@ def test_they_become_samples_in_memory_or_by_the_large_way(
     settings = DataSettings(held_out=10, max_length=64, index_above_bytes=index_above_bytes)
     out = tmp_path / "out"
     out.mkdir()
-    told = prepare(
-        [SOURCE], settings, cot.read, "messages", tokenizer(), tmp_path, 0, out, tmp_path / "work" / "bad.jsonl"
-    )
+    told = prepare([SOURCE], settings, cot.read, "messages", tokenizer(), tmp_path, 0, out, tmp_path / "work")
     samples = open_samples(out)
     assert isinstance(samples, form) and len(samples) == told["train_samples"] == SHARDS * ROWS - 10
 
