@@ -8,7 +8,7 @@ from manus.guards.status_file import State
 
 # Raised when the code of a kind changes in a way that gives other results from the same settings.
 FORMAT_VERSIONS = {
-    "detect": 1, "base": 1, "encoder": 1, "assemble": 1, "data": 1, "reward": 1, "pairs": 1, "train": 1,
+    "detect": 1, "base": 1, "encoder": 1, "assemble": 1, "data": 2, "reward": 1, "pairs": 1, "train": 2,
     "evaluate": 1, "merge": 1, "report": 1,
 }  # fmt: skip
 Kind = Literal[
@@ -20,7 +20,7 @@ COLUMNS = {
     "base": 0,
     "encoder": 0,
     "assemble": 0,
-    "data": 1,
+    "data": 2,
     "reward": 1,
     "pairs": 2,
     "train": 2,
