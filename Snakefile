@@ -21,3 +21,7 @@ rule all:
     default_target: True
     input:
         [stamp(artifact.id) for artifact in PLAN.artifacts.values()],
+
+
+lacking = [kind for kind in KINDS if not hasattr(rules, kind)]
+assert not lacking, f"no rule builds {', '.join(lacking)}; add one in rules/"

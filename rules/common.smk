@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 from manus.errors import ManusError
+from manus.kinds import KINDS
 from manus.launch.snakemake import forward_stops_to_jobs
 from manus.plan.planner import make_plan
 from manus.plan.next_run import next_run
@@ -54,9 +55,22 @@ def why(kind):
     return lambda wildcards: STATUS[f"{kind}/{wildcards.name}"].why or "it is there"
 
 
-def data_threads(wildcards):
-    """A threads function: large data are tokenised by all cores, small ones by one."""
-    return ALL_CORES if PLAN.is_large(wildcards.name) else 1
+def cores(kind):
+    """A threads function: how many cores a job of this kind takes."""
+
+    def threads(wildcards):
+        wanted = KINDS[kind].cores
+        takes_all = (
+            PLAN.is_large(wildcards.name) if wanted == "by data" else wanted == "all"
+        )
+        return ALL_CORES if takes_all else 1
+
+    return threads
+
+
+def gpus(kind):
+    """How many GPUs a job of this kind takes."""
+    return KINDS[kind].gpus
 
 
 def command(kind):

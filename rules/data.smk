@@ -6,7 +6,9 @@ rule data:
         needs("data"),
     output:
         f"{BUILT}/data/{{name}}@{{token}}",
-    threads: data_threads
+    threads: cores("data")
+    resources:
+        gpu=gpus("data"),
     params:
         why=why("data"),
     message:

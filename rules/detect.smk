@@ -6,7 +6,9 @@ rule detect:
         needs("detect"),
     output:
         f"{BUILT}/detect/{{name}}@{{token}}",
-    threads: 1
+    threads: cores("detect")
+    resources:
+        gpu=gpus("detect"),
     params:
         why=why("detect"),
     message:
@@ -20,7 +22,9 @@ rule base:
         needs("base"),
     output:
         f"{BUILT}/base/{{name}}@{{token}}",
-    threads: ALL_CORES
+    threads: cores("base")
+    resources:
+        gpu=gpus("base"),
     params:
         why=why("base"),
     message:

@@ -6,9 +6,9 @@ rule evaluate:
         needs("evaluate"),
     output:
         f"{BUILT}/evaluate/{{name}}@{{token}}",
-    threads: ALL_CORES
+    threads: cores("evaluate")
     resources:
-        gpu=1,
+        gpu=gpus("evaluate"),
     params:
         why=why("evaluate"),
     message:

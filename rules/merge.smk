@@ -6,9 +6,9 @@ rule merge:
         needs("merge"),
     output:
         f"{BUILT}/merge/{{name}}@{{token}}",
-    threads: ALL_CORES
+    threads: cores("merge")
     resources:
-        gpu=1,
+        gpu=gpus("merge"),
     params:
         why=why("merge"),
     message:

@@ -6,9 +6,9 @@ rule encoder:
         needs("encoder"),
     output:
         f"{BUILT}/encoder/{{name}}@{{token}}",
-    threads: ALL_CORES
+    threads: cores("encoder")
     resources:
-        gpu=1,
+        gpu=gpus("encoder"),
     params:
         why=why("encoder"),
     message:
@@ -22,7 +22,9 @@ rule assemble:
         needs("assemble"),
     output:
         f"{BUILT}/assemble/{{name}}@{{token}}",
-    threads: ALL_CORES
+    threads: cores("assemble")
+    resources:
+        gpu=gpus("assemble"),
     params:
         why=why("assemble"),
     message:

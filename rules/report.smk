@@ -6,7 +6,9 @@ rule report:
         needs("report"),
     output:
         f"{BUILT}/report/{{name}}@{{token}}",
-    threads: 1
+    threads: cores("report")
+    resources:
+        gpu=gpus("report"),
     params:
         why=why("report"),
     message:

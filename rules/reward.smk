@@ -6,9 +6,9 @@ rule reward:
         needs("reward"),
     output:
         f"{BUILT}/reward/{{name}}@{{token}}",
-    threads: ALL_CORES
+    threads: cores("reward")
     resources:
-        gpu=1,
+        gpu=gpus("reward"),
     params:
         why=why("reward"),
     message:
@@ -22,9 +22,9 @@ rule pairs:
         needs("pairs"),
     output:
         f"{BUILT}/pairs/{{name}}@{{token}}",
-    threads: ALL_CORES
+    threads: cores("pairs")
     resources:
-        gpu=1,
+        gpu=gpus("pairs"),
     params:
         why=why("pairs"),
     message:

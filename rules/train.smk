@@ -6,9 +6,9 @@ rule train:
         needs("train"),
     output:
         f"{BUILT}/train/{{name}}@{{token}}",
-    threads: ALL_CORES
+    threads: cores("train")
     resources:
-        gpu=1,
+        gpu=gpus("train"),
     params:
         why=why("train"),
     message:

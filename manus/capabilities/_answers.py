@@ -6,7 +6,7 @@ from manus.data.forms.messages import as_messages
 from manus.data.forms.thought_format import from_markers, spoken_part
 from manus.data.forms.turns import read_text
 from manus.data.sample import Message, RowError, Sample
-from manus.evaluation.scorers import math_answer
+from manus.scorers import math_answer
 
 
 def conversation(question: str, said: str) -> Sample:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from manus.data.sample import MediumKind, Sample
-from manus.evaluation.scorers.plain_words import words
+from manus.scorers.plain_words import words
 
 LONGEST_ANSWER_WORDS = 6
 

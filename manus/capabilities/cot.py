@@ -15,8 +15,8 @@ from manus.data.forms.messages import as_messages
 from manus.data.forms.thought_format import spoken_part
 from manus.data.forms.worked_solutions import split_worked
 from manus.data.sample import Row, Sample
-from manus.evaluation.score import Score
-from manus.evaluation.scorers import math_answer
+from manus.scorers import math_answer
+from manus.scorers.score import Score
 from manus.settings.frozen import Frozen
 
 VERSION = 1

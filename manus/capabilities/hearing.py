@@ -15,9 +15,9 @@ from manus.capabilities._senses import has
 from manus.data.forms.media import as_media_messages
 from manus.data.forms.thought_format import spoken_part
 from manus.data.sample import Row, Sample
-from manus.evaluation.score import Score
-from manus.evaluation.scorers import short_answer, word_errors
-from manus.evaluation.scorers.plain_words import words
+from manus.scorers import short_answer, word_errors
+from manus.scorers.plain_words import words
+from manus.scorers.score import Score
 from manus.settings.frozen import Frozen
 
 VERSION = 1

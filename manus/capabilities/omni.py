@@ -13,9 +13,9 @@ from pydantic import Field
 
 from manus.data.forms.media import as_media_messages
 from manus.data.sample import Row, Sample
-from manus.evaluation.score import Score
-from manus.evaluation.scorers import short_answer
 from manus.models.senses.settings import SensesSettings
+from manus.scorers import short_answer
+from manus.scorers.score import Score
 from manus.settings.frozen import Frozen
 
 VERSION = 1

@@ -22,8 +22,8 @@ from manus.data.forms.thought_format import spoken_part
 from manus.data.forms.tool_format import NO_FUNCTION_FITS, parse_calls, read_calls, render_calls, render_tools
 from manus.data.forms.tool_schemas import tools_within
 from manus.data.sample import Message, Row, RowError, Sample
-from manus.evaluation.score import Score
-from manus.evaluation.scorers import tool_calls
+from manus.scorers import tool_calls
+from manus.scorers.score import Score
 from manus.settings.frozen import Frozen
 
 VERSION = 1

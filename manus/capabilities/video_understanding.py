@@ -16,8 +16,8 @@ from manus.capabilities._senses import has, with_short_answer
 from manus.data.forms.media import as_media_messages
 from manus.data.forms.thought_format import spoken_part
 from manus.data.sample import Row, Sample
-from manus.evaluation.score import Score
-from manus.evaluation.scorers import short_answer
+from manus.scorers import short_answer
+from manus.scorers.score import Score
 from manus.settings.frozen import Frozen
 
 VERSION = 1

@@ -50,7 +50,7 @@ def measure_ablated(
     """
     usable = probe.usable
     results: dict[str, dict[str, Any]] = {}
-    for name, kind in getattr(probe.capability, "ABLATIONS", {}).items():
+    for name, kind in probe.capability.ABLATIONS.items():
         concerned = [index for index, sample in enumerate(usable) if _concerns(kind, sample)]
         chosen = [concerned[place] for place in drawn(len(concerned), most_samples, seed)]
         samples, values = [usable[index] for index in chosen], [whole["values"][index] for index in chosen]
@@ -58,7 +58,7 @@ def measure_ablated(
             continue
         changed, reader = ABLATIONS[kind](samples, media, seed)
         left = measured(replace(probe, samples=list(changed), is_chosen=True), reader, f"{probe.stage}: {name}")
-        hurts = getattr(probe.capability, "HURT_LEVELS", {}).get(name, "")
+        hurts = probe.capability.HURT_LEVELS.get(name, "")
         results[name] = _compared(samples, values, left, hurts)
     return results
 

@@ -9,15 +9,15 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from statistics import fmean
-from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
+from manus.capabilities import Capability
 from manus.data.sample import Sample
 from manus.evaluation.answers import answer, foresee, inputs_of, prefer, prompt_of
 from manus.evaluation.intervals import paired_bootstrap, wilson
 from manus.evaluation.retrieval import retrieve
-from manus.evaluation.score import Score
 from manus.guards.clock import CLOCK
+from manus.scorers.score import Score
 
 if TYPE_CHECKING:
     import torch
@@ -29,7 +29,7 @@ PERPLEXITY = "perplexity"
 PREFERENCE = "preference_accuracy"
 
 
-def is_measurable(capability: ModuleType, samples: Sequence[Sample]) -> bool:
+def is_measurable(capability: Capability, samples: Sequence[Sample]) -> bool:
     """Tell whether there is something to measure: an answer to verify, a text, or a pair of answers."""
     return any("text" in sample or "rejected" in sample or capability.can_score(sample) for sample in samples)
 
@@ -42,7 +42,7 @@ class Probe:
     """
 
     stage: str
-    capability: ModuleType
+    capability: Capability
     settings: Any
     samples: list[Sample]
     max_length: int
@@ -98,7 +98,7 @@ def _measurement_of(probe: Probe) -> Callable[..., dict[str, Any]]:
         return _perplexity
     if probe.is_of_pairs:
         return _preferences
-    return _retrieval if getattr(probe.capability, "PROBE", None) == "retrieval" else _scores
+    return _retrieval if probe.capability.PROBE == "retrieval" else _scores
 
 
 def _retrieval(probe: Probe, model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, title: str) -> dict[str, Any]:

@@ -11,8 +11,8 @@ from manus.models.omni.names import IN_CHECKPOINT
 from manus.models.senses.settings import SENSES
 
 
-def build_assembled(job: Job) -> dict[str, Any]:
-    """putting encoders and untrained projectors around the base model"""
+def build(job: Job) -> dict[str, Any]:
+    """Assemble base, encoders and projectors. Return what its manifest says was measured."""
     from manus.models.detection.detect import detect
     from manus.models.omni.conversion import assemble
 

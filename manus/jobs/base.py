@@ -8,8 +8,8 @@ from manus.jobs.job import Job
 from manus.models.base import local_folder
 
 
-def build_base(job: Job) -> dict[str, Any]:
-    """converting the base model to safetensors, once"""
+def build(job: Job) -> dict[str, Any]:
+    """Convert the base model. Return what its manifest says was measured."""
     from manus.models.loading.gguf import convert_gguf
 
     return convert_gguf(local_folder(job.plan.base), job.staging)

@@ -11,8 +11,8 @@ from manus.jobs.rows import reader_of
 from manus.recipe.recipe import CAPABILITIES, Stage
 
 
-def build_data(job: Job) -> dict[str, Any]:
-    """reading, splitting and tokenising the stage's data"""
+def build(job: Job) -> dict[str, Any]:
+    """Prepare the data of a stage or reward model. Return what its manifest says was measured."""
     from manus.charts.drawing import LENGTHS_SVG, length_histogram
     from manus.data.preparation.choosing import prepare
     from manus.data.prepared.samples import read_held_out

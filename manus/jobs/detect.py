@@ -12,8 +12,8 @@ from manus.models.senses.settings import MODALITIES_OF, kept, senses_of
 from manus.recipe.recipe import CAPABILITIES
 
 
-def build_detect(job: Job) -> dict[str, Any]:
-    """finding out what the base model can take in and give out"""
+def build(job: Job) -> dict[str, Any]:
+    """Find what the base can take in and give out, and refuse stages that need more. Return what its manifest says was measured."""
     from manus.models.detection.detect import detect, modalities_missing
 
     found = detect(local_folder(job.plan.base))

@@ -8,8 +8,8 @@ from manus.jobs.job import Job
 from manus.models.senses.settings import SENSES
 
 
-def build_encoder(job: Job) -> dict[str, Any]:
-    """making an encoder that nothing can load as it is"""
+def build(job: Job) -> dict[str, Any]:
+    """Make the encoder. Return what its manifest says was measured."""
     from manus.models.encoders.materialising import materialise
 
     sense = next(sense for sense in SENSES if sense == job.artifact.name)

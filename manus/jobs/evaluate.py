@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 EVALUATION = "evaluation.json"
 
 
-def build_evaluation(job: Job) -> dict[str, Any]:
-    """asking the held-out questions"""
+def build(job: Job) -> dict[str, Any]:
+    """Measure a stage before and after, or the merged model. Return what its manifest says was measured."""
     return evaluate_merged(job) if job.artifact.name == "merged" else evaluate_stage(job)
 
 

@@ -22,8 +22,8 @@ PARITY_PROMPTS = 8
 PARITY_PROMPT_TOKENS = 64
 
 
-def build_merge(job: Job) -> dict[str, Any]:
-    """merging the stages into one model, and checking that it computes the same"""
+def build(job: Job) -> dict[str, Any]:
+    """Merge the stages. Return what its manifest says was measured."""
     from manus.models.loading.folders import copy_tokenizer
     from manus.models.merging.merge import merge
     from manus.models.tokenizer import load_tokenizer

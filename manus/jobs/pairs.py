@@ -9,8 +9,8 @@ from manus.jobs.stage_job import order_of
 from manus.recipe.recipe import CAPABILITIES
 
 
-def build_pairs(job: Job) -> dict[str, Any]:
-    """making pairs of the model's own answers"""
+def build(job: Job) -> dict[str, Any]:
+    """Make pairs of the model's own answers. Return what its manifest says was measured."""
     from manus.training.rollouts.on_policy import make_pairs
 
     stage = job.stage

@@ -9,8 +9,8 @@ from manus.jobs.gates import verdicts
 from manus.jobs.job import Job
 
 
-def build_report(job: Job) -> dict[str, Any]:
-    """writing the report"""
+def build(job: Job) -> dict[str, Any]:
+    """Write the report. Return what its manifest says was measured."""
     from manus.report.page import render
 
     write_atomically(job.staging / "report.html", render(job.plan, verdicts(job.plan)))

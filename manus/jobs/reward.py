@@ -11,8 +11,8 @@ from manus.jobs.stage_job import draw, order_of
 from manus.training.imports import import_peft
 
 
-def build_reward(job: Job) -> dict[str, Any]:
-    """training a reward model, and trying it on held-out pairs"""
+def build(job: Job) -> dict[str, Any]:
+    """Train a reward model. Return what its manifest says was measured."""
     import_peft()
     from manus.training.trainers.reward_model import train_reward_model
 

@@ -6,6 +6,8 @@ Knows nothing of Snakemake, nor of how a kind is made.
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
+from importlib import import_module
 from typing import Any
 
 from manus.errors import GateError, InputError, ManusError
@@ -13,15 +15,16 @@ from manus.files import write_atomically
 from manus.guards import ranks
 from manus.guards.clock import CLOCK
 from manus.guards.run import RUN
-from manus.jobs import BUILDERS
 from manus.jobs.gates import verdicts
 from manus.jobs.job import Job
 from manus.jobs.libraries import prepare_process
+from manus.kinds import KINDS, Kind
 from manus.plan.artifacts import Artifact, Plan
-from manus.plan.kinds import STATES
 from manus.plan.next_run import status_of
 from manus.store.publishing import publish_file, publish_folder
 from manus.store.store import STAGING, Made
+
+Builder = Callable[[Job], dict[str, Any]]
 
 
 def build(plan: Plan, name: str, with_parents: bool = False) -> None:
@@ -72,15 +75,21 @@ def ensure_stored(plan: Plan, artifact: Artifact) -> bool:
         if store.holds(artifact.key):
             return False
         store.discard(artifact.key)
-        print(f"○ {artifact.id}  {BUILDERS[artifact.kind].__doc__}", flush=True)
+        print(f"○ {artifact.id}  {KINDS[artifact.kind].doing}", flush=True)
         started, began_at = time.time(), CLOCK.now()
         job = Job(plan, artifact, store.work(artifact.key), store.staging(artifact.key))
         prepare_process()
-        with RUN.of(job.work, plan.recipe.guards, STATES[artifact.kind], **facts(plan, artifact)):
-            metrics = BUILDERS[artifact.kind](job)
+        with RUN.of(job.work, plan.recipe.guards, KINDS[artifact.kind].state, **facts(plan, artifact)):
+            metrics = builder_of(artifact.kind)(job)
         made = Made(plan.recipe.seed, metrics, CLOCK.now() - began_at)
         store.seal(artifact.kind, artifact.name, artifact.key, artifact.made_from, started, made)
     return True
+
+
+def builder_of(kind: Kind) -> Builder:
+    """Return what builds artifacts of a kind: `build` of the file in `jobs/` that is named as the kind."""
+    builder: Builder = import_module(f"manus.jobs.{kind}").build
+    return builder
 
 
 def wait_for(artifact: Artifact) -> None:
@@ -101,8 +110,8 @@ def assist(plan: Plan, artifact: Artifact) -> None:
         return
     job = Job(plan, artifact, store.work_folder(artifact.key), store.folder(artifact.key) / STAGING)
     prepare_process()
-    with RUN.of(job.work, plan.recipe.guards, STATES[artifact.kind]):
-        BUILDERS[artifact.kind](job)
+    with RUN.of(job.work, plan.recipe.guards, KINDS[artifact.kind].state):
+        builder_of(artifact.kind)(job)
 
 
 def facts(plan: Plan, artifact: Artifact) -> dict[str, Any]:

@@ -12,8 +12,8 @@ from manus.recipe.recipe import METHODS
 from manus.training.imports import import_peft
 
 
-def build_train(job: Job) -> dict[str, Any]:
-    """training the stage"""
+def build(job: Job) -> dict[str, Any]:
+    """Train a stage. Return what its manifest says was measured."""
     import_peft()
     stage = job.stage
     data = job.folder(f"{'pairs' if stage.on_policy else 'data'}/{stage.name}")

@@ -12,10 +12,10 @@ from manus.data.sources.files import may_be_large
 from manus.data.sources.identity import hub_name
 from manus.errors import RecipeError, did_you_mean
 from manus.files import write_json
+from manus.kinds import Kind
 from manus.models.base import Base
 from manus.models.encoders.finding import Encoder
 from manus.models.senses.settings import Sense
-from manus.plan.kinds import Kind
 from manus.recipe.recipe import Recipe, Stage
 from manus.store.keys import canonical
 from manus.store.store import Store

@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import Any
 
 from manus.data.settings import DataSettings
+from manus.kinds import KINDS, Kind
 from manus.models.base import Base
 from manus.models.encoders.finding import Encoder
 from manus.models.senses.settings import Sense
 from manus.plan.artifacts import Artifact
-from manus.plan.kinds import FORMAT_VERSIONS, Kind
 from manus.recipe.known import has_senses
 from manus.recipe.recipe import CAPABILITIES, METHODS, Recipe, RewardModel, Stage
 from manus.rewards.context import Context, Lookup
@@ -78,7 +78,7 @@ class ArtifactBuilder:
         names_base = is_of_base and not self.base.needs_conversion and "base" not in settings
         made_from = {
             "kind": kind,
-            "format": FORMAT_VERSIONS[kind],
+            "format": KINDS[kind].format,
             **({"base": self.base.digest} if names_base else {}),
             **settings,
             "parents": {parent.id: parent.key for parent in parents},

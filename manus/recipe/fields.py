@@ -22,28 +22,6 @@ from manus.settings.frozen import Frozen
 from manus.settings.words import SampleSize, Text
 from manus.training.settings import AlignmentSettings, Count, Epochs, LearningRate
 
-# A stage is a target for Snakemake and a folder beside others: it cannot have the name of a rule or of a kind.
-RESERVED_NAMES = frozenset(
-    [
-        "all",
-        "shown",
-        "detect",
-        "detected",
-        "base",
-        "encoder",
-        "assemble",
-        "data",
-        "train",
-        "evaluate",
-        "merge",
-        "merged",
-        "pairs",
-        "reward",
-        "export",
-        "report",
-        "plan",
-    ]
-)
 SAFE_NAME = re.compile(r"(?!.*\.\.)[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
 NAME_RULE = "use at most 64 letters, digits, - and _"
 

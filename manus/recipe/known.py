@@ -6,16 +6,16 @@ from typing import Literal
 
 from pydantic import BaseModel
 
-from manus import capabilities, methods
-from manus.data import generators
+from manus.capabilities import known_capabilities
+from manus.data.generators import known_generators
 from manus.data.sample import SampleKind
 from manus.data.settings import DataSettings
-from manus.discovery import discovered
+from manus.methods import known_methods
 from manus.models.senses.settings import SensesSettings
 
-CAPABILITIES = discovered("manus.capabilities", capabilities.REQUIRED)
-METHODS = discovered("manus.methods", methods.REQUIRED)
-GENERATORS = discovered("manus.data.generators", generators.REQUIRED)
+CAPABILITIES = known_capabilities()
+METHODS = known_methods()
+GENERATORS = known_generators()
 DEFAULT_METHOD = "lora"
 Mismatch = Literal["projectors only", "text alone", "no senses"]
 
@@ -30,29 +30,29 @@ def shared_kind(capability: str, method: str) -> SampleKind | None:
 
 def has_senses(capability: str) -> bool:
     """Return whether a capability's samples hold images, video or sound."""
-    return tuple(CAPABILITIES[capability].MODALITIES) != ("text",) or senses_model(capability) is not None
+    return CAPABILITIES[capability].MODALITIES != ("text",) or senses_model(capability) is not None
 
 
 def mismatch(capability: str, method: str) -> Mismatch | None:
     """Return what of a method does not fit a capability, whatever the samples are."""
-    only = getattr(CAPABILITIES[capability], "ONLY_METHODS", None)
+    only = CAPABILITIES[capability].ONLY_METHODS
     if only is not None and method not in only:
         return "projectors only"
-    if has_senses(capability) and not getattr(METHODS[method], "TAKES_MEDIA", False):
+    if has_senses(capability) and not METHODS[method].TAKES_MEDIA:
         return "text alone"
-    if not has_senses(capability) and getattr(METHODS[method], "NEEDS_SENSES", False):
+    if not has_senses(capability) and METHODS[method].NEEDS_SENSES:
         return "no senses"
     return None
 
 
 def default_method(capability: str) -> str | None:
     """Return the method that a capability asks for by itself, whatever the recipe's defaults are."""
-    return getattr(CAPABILITIES[capability], "DEFAULT_METHOD", None)
+    return CAPABILITIES[capability].DEFAULT_METHOD
 
 
 def senses_model(capability: str) -> type[SensesSettings] | None:
     """Return what a stage may say of encoders, where it is the one that adds senses."""
-    return getattr(CAPABILITIES[capability], "Senses", None)
+    return CAPABILITIES[capability].Senses
 
 
 def models_with(key: str) -> list[type[BaseModel]]:

@@ -15,7 +15,8 @@ from manus.recipe.fields import Header, StageHeader
 from manus.recipe.known import CAPABILITIES, GENERATORS, METHODS, senses_model, shared_kind
 from manus.recipe.problems import model_in
 from manus.recipe.suitability import refusal
-from manus.rewards.settings import RewardSettings, known_verifiers
+from manus.rewards.settings import RewardSettings
+from manus.rewards.verifiers import known_verifiers
 
 NO_LIMIT = 2**31 - 1
 HEAD = ["| key | type | default | meaning |", "|---|---|---|---|"]
@@ -55,13 +56,13 @@ def markdown() -> str:
         *["## Capabilities", ""],
     ]
     for name, capability in CAPABILITIES.items():
-        lines += [f"### {name}", "", *_prose(capability.__doc__), ""]
+        lines += [f"### {name}", "", *_prose(capability.doc), ""]
         if (senses := senses_model(name)) is not None:
             lines += [f"Beside `data`, `method` and its settings. {senses.__doc__}", "", *HEAD, *_rows(senses), ""]
         lines += [f"Probe: `{capability.METRIC}`. Under `probe:`", "", *HEAD, *_rows(capability.Settings), ""]
     lines += ["## Generators", "", "Synthetic data, made off line by rule. Below: what `options` takes.", ""]
     for name, generator in GENERATORS.items():
-        lines += [f"### generator: {name}", "", *_prose(generator.__doc__), "", *HEAD, *_rows(generator.Settings), ""]
+        lines += [f"### generator: {name}", "", *_prose(generator.doc), "", *HEAD, *_rows(generator.Settings), ""]
     lines += ["## Verifiers", "", VERIFIERS, "", *_verifiers()]
     for title, key in (
         ("A reward model", "reward_models"),
@@ -75,7 +76,7 @@ def markdown() -> str:
 
 
 def _methods() -> list[str]:
-    return [f"- **{name}**: {' '.join(filter(None, _prose(method.__doc__)))}" for name, method in METHODS.items()]
+    return [f"- **{name}**: {' '.join(filter(None, _prose(method.doc)))}" for name, method in METHODS.items()]
 
 
 def _training() -> list[str]:
@@ -130,7 +131,7 @@ def _verifiers() -> list[str]:
     for name, module in known_verifiers().items():
         trust = ["", "The recipe must say `trust: local-code`."] if module.NEEDS_TRUST else []
         options = [*HEAD, *_rows(module.Settings)] if module.Settings.model_fields else ["It takes no options."]
-        lines += [f"### verifier: {name}", "", *_prose(module.__doc__), *trust, "", *options, ""]
+        lines += [f"### verifier: {name}", "", *_prose(module.doc), *trust, "", *options, ""]
     return lines
 
 

@@ -15,8 +15,9 @@ from manus import capabilities
 from manus.errors import InputError, RecipeError, did_you_mean
 from manus.evaluation.gate_settings import GateSettings
 from manus.guards.settings import GuardSettings
+from manus.kinds import RESERVED_NAMES
 from manus.models.merging.settings import MergeSettings, chosen
-from manus.recipe.fields import NAME_RULE, RESERVED_NAMES, SAFE_NAME, Header, Overrides, StageHeader, nearest_word
+from manus.recipe.fields import NAME_RULE, SAFE_NAME, Header, Overrides, StageHeader, nearest_word
 from manus.recipe.known import CAPABILITIES, GENERATORS, METHODS, shared_kind, stage_keys
 from manus.recipe.located_yaml import Located, read_located
 from manus.recipe.machine import machine_limits

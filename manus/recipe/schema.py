@@ -10,10 +10,11 @@ from pydantic.json_schema import models_json_schema
 
 from manus import capabilities
 from manus.data.settings import DataSettings
+from manus.kinds import RESERVED_NAMES
 from manus.models.senses.settings import SensesSettings
-from manus.recipe.fields import RESERVED_NAMES, SAFE_NAME, Header, StageHeader
+from manus.recipe.fields import SAFE_NAME, Header, StageHeader
 from manus.recipe.known import CAPABILITIES, GENERATORS, METHODS, senses_model, shared_kind
-from manus.rewards.settings import known_verifiers
+from manus.rewards.verifiers import known_verifiers
 
 Schema = dict[str, Any]
 REFERENCE = "#/$defs/"
@@ -50,8 +51,11 @@ class _Models:
     """The schemas of all settings models, whose parts refer to each other under `$defs`."""
 
     def __init__(self) -> None:
-        modules = (*CAPABILITIES.values(), *METHODS.values(), *GENERATORS.values(), *known_verifiers().values())
-        models = [Header, StageHeader, DataSettings, SensesSettings, *(module.Settings for module in modules)]
+        models: list[type[BaseModel]] = [Header, StageHeader, DataSettings, SensesSettings]
+        models += [capability.Settings for capability in CAPABILITIES.values()]
+        models += [method.Settings for method in METHODS.values()]
+        models += [generator.Settings for generator in GENERATORS.values()]
+        models += [verifier.Settings for verifier in known_verifiers().values()]
         self.names, schema = models_json_schema([(model, "validation") for model in models])
         self.definitions: dict[str, Schema] = schema["$defs"]
 

@@ -100,4 +100,4 @@ class Stage:
         if self.data.data:
             return self.data.data
         method, capability = METHODS[self.method], CAPABILITIES[self.capability]
-        return (Source(**getattr(method, "DEFAULT_DATA", capability.DEFAULT_DATA)),)
+        return (Source(**(method.DEFAULT_DATA or capability.DEFAULT_DATA)),)

@@ -13,8 +13,9 @@ from manus import capabilities
 from manus.data.sample import SampleKind
 from manus.data.settings import DataSettings, Source
 from manus.errors import nearest
+from manus.kinds import RESERVED_NAMES
 from manus.models.senses.settings import SensesSettings
-from manus.recipe.fields import NAME_RULE, RESERVED_NAMES, SAFE_NAME, Header, Overrides, StageHeader, nearest_word
+from manus.recipe.fields import NAME_RULE, SAFE_NAME, Header, Overrides, StageHeader, nearest_word
 from manus.recipe.known import (
     CAPABILITIES,
     DEFAULT_METHOD,
@@ -147,7 +148,7 @@ class StageReader:
             self.problems.refuse(keys, f"never reads text alone, and {capability} has media; set prepare: ahead")
         elif not isinstance(training, PackingSettings):
             packing = [name for name, method in METHODS.items() if issubclass(method.Settings, PackingSettings)]
-            able = ", ".join(name for name in packing if not getattr(METHODS[name], "NEEDS_SENSES", False))
+            able = ", ".join(name for name in packing if not METHODS[name].NEEDS_SENSES)
             self.problems.refuse(keys, f"never works with {able}; other methods learn from what is prepared ahead")
         elif training.packing:
             self.problems.refuse(keys, "never knows no lengths ahead, so rows cannot be packed; add packing: false")

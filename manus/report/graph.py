@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
+from manus.kinds import COLUMNS, KINDS
 from manus.plan.artifacts import Artifact, Plan
-from manus.plan.kinds import COLUMNS, LAST_COLUMN
 
 NODE_WIDTH, NODE_HEIGHT = 168, 50
 GAP_X, GAP_Y = 46, 28
@@ -55,7 +55,8 @@ class Graph:
 
 def layout(plan: Plan) -> Graph:
     """Return the drawing of a plan. An arrow that follows from others is left out."""
-    columns: list[list[tuple[str, str, str, str]]] = [[("model", "base model", plan.base.title, "")], [], [], [], []]
+    columns: list[list[tuple[str, str, str, str]]] = [[] for _ in range(COLUMNS)]
+    columns[0].append(("model", "base model", plan.base.title, ""))
     for artifact in sorted(plan.artifacts.values(), key=_place_of(plan)):
         columns[_column(artifact)].append((artifact.id, artifact.kind, artifact.name, artifact.key))
     rows = max(map(len, columns))
@@ -67,7 +68,7 @@ def layout(plan: Plan) -> Graph:
             nodes[node] = Node(node, kind, name, key, number, x, y)
     needs = {a.id: _needs(a) or {"model"} for a in plan.artifacts.values()}
     arrows = [_arrow(nodes[source], nodes[target]) for source, target in reduced(needs)]
-    width = 2 * MARGIN + len(columns) * NODE_WIDTH + LAST_COLUMN * GAP_X
+    width = 2 * MARGIN + len(columns) * NODE_WIDTH + (len(columns) - 1) * GAP_X
     return Graph(list(nodes.values()), arrows, width, 2 * MARGIN + rows * (NODE_HEIGHT + GAP_Y))
 
 
@@ -84,7 +85,7 @@ def _place_of(plan: Plan) -> Callable[[Artifact], int]:
 
 
 def _column(artifact: Artifact) -> int:
-    return LAST_COLUMN if artifact.id == "evaluate/merged" else COLUMNS[artifact.kind]
+    return COLUMNS - 1 if artifact.id == "evaluate/merged" else KINDS[artifact.kind].column
 
 
 def reduced(needs: Mapping[str, Iterable[str]]) -> list[tuple[str, str]]:

@@ -60,8 +60,8 @@ class Judge:
         while_waiting: Callable[[], None] = lambda: None,
     ) -> None:
         self.rewards = tuple(rewards)
-        self._single = [reward for reward in self.rewards if hasattr(reward.module, "scorer")]
-        self._batched = [reward for reward in self.rewards if not hasattr(reward.module, "scorer")]
+        self._single = [reward for reward in self.rewards if reward.module.scorer]
+        self._batched = [reward for reward in self.rewards if reward.module.batch_scorer]
         self._context, self._timeout_seconds, self._budget = context, timeout_seconds, failure_budget
         self._say, self._while_waiting = say, while_waiting
         self._tally = Tally(reward.component for reward in self.rewards)
@@ -141,8 +141,9 @@ class Judge:
     def _ready(self) -> None:
         """Load what is not loaded, start the worker where there is none that lives."""
         for reward in self._batched:
-            if reward.component not in self._batch_scorers:
-                self._batch_scorers[reward.component] = reward.module.batch_scorer(reward.resolved, self._context)
+            make = reward.module.batch_scorer
+            if make is not None and reward.component not in self._batch_scorers:
+                self._batch_scorers[reward.component] = make(reward.resolved, self._context)
         if self._worker and not self._worker.is_alive():
             self._end_worker()
         if self._single and not self._worker:

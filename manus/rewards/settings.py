@@ -3,25 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from types import ModuleType
 from typing import Annotated, Any
 
 from pydantic import AfterValidator, Field, ValidationError, model_validator
 
-from manus.discovery import discovered
 from manus.errors import InputError, did_you_mean
-from manus.rewards import verifiers
 from manus.rewards.context import Context, Lookup
+from manus.rewards.verifiers import Verifier, known_verifiers
 from manus.settings.frozen import Frozen
 
 LARGEST_WEIGHT = 1e6
 DEFAULT_FAILURE_BUDGET = 0.05
 DEFAULT_TIMEOUT_SECONDS = 10.0
-
-
-def known_verifiers() -> dict[str, ModuleType]:
-    """Return the verifiers by public name."""
-    return discovered("manus.rewards.verifiers", verifiers.REQUIRED)
 
 
 class RewardSettings(Frozen):
@@ -55,8 +48,8 @@ class RewardSettings(Frozen):
         return self.name or self.verifier
 
     @property
-    def module(self) -> ModuleType:
-        """The verifier's module."""
+    def module(self) -> Verifier:
+        """The verifier."""
         return known_verifiers()[self.verifier]
 
     @property
@@ -118,7 +111,7 @@ def identity(rewards: Sequence[RewardSettings], context: Context, lookup: Lookup
 
 
 def _identity_of(reward: RewardSettings, context: Context, lookup: Lookup) -> dict[str, Any]:
-    own = getattr(reward.module, "identity", None)
+    own = reward.module.identity
     try:
         options = own(reward.resolved, context, lookup) if own else reward.resolved.model_dump(mode="json")
     except InputError as error:

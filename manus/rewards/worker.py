@@ -70,6 +70,7 @@ def _load(order: Any, answers: TextIO) -> list[Scorer]:
     scorers: list[Scorer] = []
     for index, reward in enumerate(RewardSettings(**given) for given in order["rewards"]):
         try:
+            assert reward.module.scorer is not None, "others score in the trainer's process"
             scorers.append(reward.module.scorer(reward.resolved, context))
         except BaseException as error:  # also sys.exit in the user's file
             _say(answers, {"broken": index, "reason": str(error) if isinstance(error, InputError) else raised(error)})

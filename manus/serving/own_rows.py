@@ -6,11 +6,11 @@ import tempfile
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 from rich.table import Table
 
+from manus.capabilities import Capability
 from manus.data.media.files import has_media
 from manus.data.preparation.media_intake import Intake
 from manus.data.preparation.quarantine import Quarantine
@@ -31,7 +31,7 @@ LONGEST_TEXT = 4096  # tokens; only texts without an answer are cut there
 
 
 def measured_on(
-    folder: Path, name: str, capability: ModuleType, data: Path, most_rows: int, limits: Mapping[str, Any]
+    folder: Path, name: str, capability: Capability, data: Path, most_rows: int, limits: Mapping[str, Any]
 ) -> dict[str, Any]:
     """Ask a model the questions of a file, as a capability's probe asks held-out ones.
 
@@ -70,7 +70,7 @@ def measured_on(
 
 
 def _samples(
-    folder: Path, capability: ModuleType, data: Path, most_rows: int, place: Path
+    folder: Path, capability: Capability, data: Path, most_rows: int, place: Path
 ) -> tuple[list[Sample], Quarantine]:
     """Return the samples of a file; their media are kept in `place`."""
     quarantine = Quarantine()

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from manus.discovery import discovered
+from manus.methods import known_methods
 from tests.integration.stage import measured, prepared, rows, trained
 
-METHODS = discovered("manus.methods")
+METHODS = known_methods()
 ALIGNMENT = ("distillation", "dpo", "grpo", "orpo", "ppo")  # test_alignment.py
 OF_SENSES = ("alignment",)  # test_senses_learn.py
 ELSEWHERE = (*ALIGNMENT, *OF_SENSES)

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 from ruamel.yaml import YAML
 
-from manus import capabilities, methods
+from manus.capabilities import Capability
 from manus.data.forms.media import as_media_messages
 from manus.data.forms.messages import as_text
 from manus.data.forms.pairs import read_pair
@@ -22,11 +22,12 @@ from manus.data.forms.prompts import read_prompt
 from manus.data.media.references import media_columns
 from manus.data.sample import RowError
 from manus.discovery import discovered
+from manus.methods import Method
 from manus.recipe.fields import Header
 from manus.recipe.recipe import CAPABILITIES, GENERATORS, METHODS, read_recipe
-from manus.rewards import verifiers
 from manus.rewards.context import Context
-from manus.rewards.settings import RewardSettings, known_verifiers
+from manus.rewards.settings import RewardSettings
+from manus.rewards.verifiers import Verifier, known_verifiers
 from tests.integration.stage import job, prepared, rows
 
 ROOT = Path(__file__).parents[2]
@@ -98,21 +99,21 @@ def test_python_can_be_compiled(text: str, before: str) -> None:
 
 # The folder that a file of the guide goes into, by its heading.
 FOLDERS = {
-    "Adding a capability": ("manus.capabilities", capabilities.REQUIRED),
-    "Adding a method": ("manus.methods", methods.REQUIRED),
-    "Adding a verifier": ("manus.rewards.verifiers", verifiers.REQUIRED),
+    "Adding a capability": ("manus.capabilities", Capability),
+    "Adding a method": ("manus.methods", Method),
+    "Adding a verifier": ("manus.rewards.verifiers", Verifier),
 }
 
 
 def added(heading: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[str, Any]:
     """Put the file that the guide shows into its folder, as one is told to; return the public name and the module."""
-    package, required = FOLDERS[heading]
+    package, contract = FOLDERS[heading]
     shown = section("docs/GUIDE.md", heading)
     (name,) = re.findall(r"`(\w+)\.py`,\s+gives", shown)
     (text,) = (block[2] for block in BLOCK.finditer(shown) if block[1] == "python")
     (folder / f"{name}.py").write_text(text, encoding="utf-8")
     monkeypatch.setattr(importlib.import_module(package), "__path__", [str(folder)])
-    found = discovered.__wrapped__(package, required)
+    found = discovered.__wrapped__(package, contract)
     monkeypatch.delitem(sys.modules, f"{package}.{name}")
     ((public, module),) = found.items()
     assert f"`{public}`" in shown or f": {public}`" in shown

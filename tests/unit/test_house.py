@@ -42,5 +42,5 @@ def test_every_room_is_described() -> None:
         path.parent.relative_to(rooms.ROOT / "manus") for path in (rooms.ROOT / "manus").rglob("__init__.py")
     )
     described = [folder for folder in folders if f"| `{folder}/` |" in page]
-    inside_others = [Path(), Path("models/encoders/trained"), Path("rewards/verifiers"), Path("evaluation/scorers")]
+    inside_others = [Path(), Path("models/encoders/trained"), Path("rewards/verifiers")]
     assert sorted([*described, *inside_others]) == folders

@@ -6,11 +6,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from manus.data import generators
+from manus.data.generators import known_generators
 from manus.data.settings import Source
 from manus.data.sources.files import data_files
 from manus.data.sources.formats import ending_of
-from manus.discovery import discovered
 from manus.hub import commit_of
 from manus.store.digests import Digests
 
@@ -23,7 +22,7 @@ def identity(source: Source, beside: Path, digests: Digests, pins: Mapping[str, 
     """
     common = {"columns": source.columns, "weight": source.weight}
     if source.generator is not None:
-        module = discovered("manus.data.generators", generators.REQUIRED)[source.generator]
+        module = known_generators()[source.generator]
         options = module.Settings(**source.options).model_dump(mode="json")
         made = {"generator": source.generator, "version": module.VERSION, "options": options, "size": source.size}
         return {**made, **common}

@@ -6,13 +6,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from manus.data import generators
+from manus.data.generators import known_generators
 from manus.data.settings import Source
 from manus.data.sources import hub
 from manus.data.sources.files import data_files
 from manus.data.sources.formats import rows_of
 from manus.data.sources.records import BadRow, Numbered
-from manus.discovery import discovered
 from manus.hub import unreachable
 
 DEFAULT_GENERATED_ROWS = 1000
@@ -45,7 +44,7 @@ def located_rows(source: Source, beside: Path, count: int, seed: int, held_out: 
     """
     located: Iterator[tuple[Path, str, dict[str, Any] | BadRow]]
     if source.generator is not None:
-        module = discovered("manus.data.generators", generators.REQUIRED)[source.generator]
+        module = known_generators()[source.generator]
         made = module.rows(count, seed, held_out, module.Settings(**source.options))
         located = ((beside, f"{source.title} row {index}", row) for index, row in enumerate(made, 1))
     elif source.hub is not None:

@@ -9,12 +9,12 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any, Literal
 
-from manus.discovery import discovered
 from manus.errors import InputError, ModelError
 from manus.hub import HUB_ID, commit_of
 from manus.models.encoders.ctranslate2 import read_name
 from manus.models.encoders.families import why_unfit
-from manus.models.encoders.settings import PACKAGE, TRAINED, TRAINED_PACKAGE, TRAINED_REQUIRED, Sense
+from manus.models.encoders.settings import PACKAGE, TRAINED, Sense
+from manus.models.encoders.trained import known_trained
 from manus.store.digests import Digests
 from manus.store.keys import key_of
 
@@ -118,7 +118,7 @@ def is_embedded(encoder: Encoder, wanted: bool | None) -> bool:
 
 
 def _trained(sense: Sense, spec: str, where: str) -> Encoder:
-    known = discovered(TRAINED_PACKAGE, TRAINED_REQUIRED)
+    known = known_trained()
     name = spec.removeprefix(TRAINED)
     fit = [each for each, module in known.items() if sense == module.SENSE]
     if name not in fit:

@@ -6,14 +6,12 @@ Whispers; `load_encoder` loads every kind.
 
 from __future__ import annotations
 
-from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 import transformers
 from transformers import PreTrainedModel, WhisperFeatureExtractor
 
-from manus.discovery import discovered
 from manus.errors import ModelError
 from manus.guards.run import RUN
 from manus.hub import unreachable
@@ -21,7 +19,7 @@ from manus.models.encoders.families import FAMILIES, why_unfit
 from manus.models.encoders.finding import CONFIG, CTRANSLATE2, PREPARERS, Encoder
 from manus.models.encoders.loading import load_encoder, model_type_of, weights_digest
 from manus.models.encoders.packaged_whisper import read_whisper
-from manus.models.encoders.settings import TRAINED_PACKAGE, TRAINED_REQUIRED
+from manus.models.encoders.trained import known_trained
 
 HUB_FILES = (CONFIG, *PREPARERS, "*.safetensors", "*.safetensors.index.json")
 
@@ -44,8 +42,8 @@ def materialise(encoder: Encoder, folder: Path, seed: int, work: Path) -> dict[s
     """
     measured: dict[str, Any] = {}
     if encoder.kind == "trained":
-        module = discovered(TRAINED_PACKAGE, TRAINED_REQUIRED)[encoder.trained_name]
-        model, preparer, measured = import_module(module.__name__).train(seed, work)
+        module = known_trained()[encoder.trained_name]
+        model, preparer, measured = module.train(seed, work)
     else:
         print(f"  reading {encoder.spec}", flush=True)
         model, preparer = _read(encoder)

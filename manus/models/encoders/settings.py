@@ -8,22 +8,20 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field
 
-from manus.discovery import discovered
 from manus.errors import ModelError, did_you_mean, nearest
 from manus.hub import HUB_ID
+from manus.models.encoders.trained import known_trained
 from manus.settings.frozen import Frozen
 
 Sense = Literal["vision", "audio_input", "audio_output", "vision_output", "video_output"]
 DEFAULT = "default"
 PACKAGE, TRAINED = "package:", "trained:"
 NAME = re.compile(r"[A-Za-z0-9][\w.-]*")
-TRAINED_PACKAGE = "manus.models.encoders.trained"
-TRAINED_REQUIRED = ("VERSION", "SENSE", "MODEL_TYPE", "identity", "train")
 
 
 def trained_encoders() -> list[str]:
     """Return the names of the encoders that a recipe can train by itself, as written after `trained:`."""
-    return list(discovered(TRAINED_PACKAGE, TRAINED_REQUIRED))
+    return list(known_trained())
 
 
 def _of_known_shape(spec: str) -> str:

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, cast
+from typing import Any
 
-from manus import capabilities
+from manus.capabilities import Capability, known_capabilities
 from manus.data.sample import Sample
-from manus.discovery import discovered
 from manus.rewards.context import Context, Lookup
 from manus.settings.frozen import Frozen
 
@@ -43,5 +42,5 @@ def identity(settings: Settings, context: Context, lookup: Lookup) -> dict[str, 
     return {"capability": context.capability, "version": _capability(context).VERSION}
 
 
-def _capability(context: Context) -> Any:
-    return cast(Any, discovered("manus.capabilities", capabilities.REQUIRED)[context.capability])
+def _capability(context: Context) -> Capability:
+    return known_capabilities()[context.capability]

@@ -13,8 +13,8 @@ from typing import Any
 
 from manus.data.forms.thought_format import spoken_part
 from manus.data.sample import Sample
-from manus.evaluation.scorers import math_answer
 from manus.rewards.context import Context
+from manus.scorers import math_answer
 from manus.settings.frozen import Frozen
 
 VERSION = 1

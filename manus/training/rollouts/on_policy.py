@@ -10,12 +10,12 @@ import random
 from collections.abc import Iterator
 from itertools import product
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import torch
 from transformers import set_seed
 
+from manus.capabilities import Capability
 from manus.data.prepared.samples import PROMPTS, read_arrow, write_pairs
 from manus.data.sample import Message, Pair, RowError
 from manus.data.settings import OnPolicySettings
@@ -35,7 +35,7 @@ ANSWERS_AT_ONCE = 64
 ANSWERED = "answers.jsonl"
 
 
-def make_pairs(job: StageJob, settings: OnPolicySettings, capability: ModuleType) -> dict[str, Any]:
+def make_pairs(job: StageJob, settings: OnPolicySettings, capability: Capability) -> dict[str, Any]:
     """Leave `pairs.arrow`, the pairs as text, and how many prompts gave none; return the counts.
 
     Raises:
@@ -90,7 +90,7 @@ def _matched(right: list[str], wrong: list[str], most: int, seed: str) -> list[t
 
 
 def _answered(
-    job: StageJob, prompts: Any, settings: OnPolicySettings, capability: ModuleType
+    job: StageJob, prompts: Any, settings: OnPolicySettings, capability: Capability
 ) -> Iterator[list[dict[str, Any]]]:
     """Yield the judged answers to each prompt, in order: those of an earlier process, then new ones."""
     job.work.mkdir(parents=True, exist_ok=True)
@@ -116,7 +116,7 @@ def _answered(
             advance(start + len(rows))
 
 
-def _draw(sampler: Sampler, tokenizer: Any, rows: Any, count: int, capability: ModuleType) -> Iterator[Any]:
+def _draw(sampler: Sampler, tokenizer: Any, rows: Any, count: int, capability: Capability) -> Iterator[Any]:
     texts = [render_prompt(tokenizer, row["prompt"]) for row in rows]
     ids = [tokenizer(text, add_special_tokens=False)["input_ids"] for text in texts]
     drawn = sampler.draw([prompt for prompt in ids for _ in range(count)])

@@ -8,11 +8,10 @@ import sys
 
 import pytest
 
-from manus import capabilities
+from manus.capabilities import known_capabilities
 from manus.data.settings import Source
-from manus.discovery import discovered
 
-CAPABILITIES = discovered("manus.capabilities", capabilities.REQUIRED)
+CAPABILITIES = known_capabilities()
 
 
 def test_the_text_capabilities_are_there():
@@ -25,7 +24,7 @@ def test_defaults_are_valid(name):
     assert Source(**capability.DEFAULT_DATA).hub
     assert "messages" in capability.SAMPLE_KINDS
     assert capability.Settings().max_new_tokens > 0
-    assert len(capability.__doc__ or "") > 200
+    assert len(capability.doc or "") > 200
     for wrong in (0, -1, "64", 1.5):
         with pytest.raises(ValueError, match="max_new_tokens"):
             capability.Settings(max_new_tokens=wrong)
@@ -35,11 +34,7 @@ HEAVY = ("torch", "transformers", "datasets", "reasoning_gym", "math_verify", "s
 
 
 def test_importing_them_loads_nothing_heavy():
-    code = (
-        "import sys; from manus import capabilities; from manus.data import generators; from manus.discovery import discovered;"
-        "discovered('manus.capabilities', capabilities.REQUIRED); discovered('manus.data.generators', generators.REQUIRED);"
-        f"print([name for name in {HEAVY} if name in sys.modules])"
-    )
+    code = f"import sys; from manus.recipe import known;print([name for name in {HEAVY} if name in sys.modules])"
     environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
     done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"

@@ -15,6 +15,7 @@ import pytest
 from typer.testing import CliRunner
 
 from manus.cli import building
+from manus.cli import main as cli
 from manus.cli.app import PLANNED, app
 from tests.unit.recipe.broken_recipes import BASE, BELOW, GOOD, OF_A_STAGE, STAGE, WHOLE
 
@@ -149,12 +150,14 @@ def test_the_costliest_broken_recipes_are_refused_quickly(run):
     ]
     largest = f"{BASE}capabilities:\n" + "  - {cott: {a: 1, b: [2, 3]}}\n" * 2000
     assert 50_000 < len(largest) < 64_000
+    Path("r.yaml").write_text(BROKEN)
+    small = run("manus", "validate", "r.yaml").cpu_seconds
     for text in (*sorted(texts, key=len)[-2:], largest):
         Path("r.yaml").write_text(text)
         done = run("manus", "validate", "r.yaml")
         assert (done.code, done.out) == (2, "")
         assert "Traceback" not in done.err
-        assert done.cpu_seconds < 2.5
+        assert done.cpu_seconds < 4 * small  # a ratio, since machines and their load differ
 
 
 def test_debug_shows_where_an_error_arose(run):
@@ -202,8 +205,6 @@ def test_an_unexpected_error_is_one_message_too(run, monkeypatch):
     ],
 )
 def test_an_override_is_refused(given, says, tmp_path, monkeypatch, capsys):
-    from manus.cli import main as cli
-
     (tmp_path / "r.yaml").write_text(GOOD)
     monkeypatch.setattr(sys, "argv", ["manus", "validate", str(tmp_path / "r.yaml"), "--set", given])
     with pytest.raises(SystemExit) as ended:

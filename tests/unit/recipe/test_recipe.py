@@ -11,10 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from manus.discovery import discovered
 from manus.errors import ModelError, RecipeError
-from manus.recipe.fields import RESERVED_NAMES
-from manus.recipe.recipe import CAPABILITIES, METHODS, Recipe, read_recipe, shared_kind
+from manus.kinds import RESERVED_NAMES
+from manus.recipe.recipe import CAPABILITIES, GENERATORS, METHODS, Recipe, read_recipe, shared_kind
 from tests.unit.recipe.broken_recipes import (
     BASE,
     BELOW,
@@ -347,12 +346,11 @@ def test_settings_are_frozen_and_strict():
         read.seed = 1  # type: ignore[misc]
     with pytest.raises(ValidationError, match="frozen"):
         read.stages[0].training.epochs = 1.0
-    for package in ("manus.capabilities", "manus.methods", "manus.data.generators"):
-        for module in discovered(package).values():
-            config = module.Settings.model_config
-            assert (config["extra"], config["frozen"], config["strict"], config["allow_inf_nan"]) == (
-                "forbid", True, True, False,
-            )  # fmt: skip
+    for found in (*CAPABILITIES.values(), *METHODS.values(), *GENERATORS.values()):
+        config = found.Settings.model_config
+        assert (config["extra"], config["frozen"], config["strict"], config["allow_inf_nan"]) == (
+            "forbid", True, True, False,
+        )  # fmt: skip
 
 
 def test_what_the_recipe_names_is_blamed_on_its_line():

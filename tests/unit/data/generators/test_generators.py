@@ -15,16 +15,16 @@ from functools import cache
 import pytest
 
 from manus.capabilities import cot as capability_cot
+from manus.capabilities import known_capabilities
 from manus.data.forms.messages import as_messages
 from manus.data.forms.pairs import read_pair
 from manus.data.forms.thought_format import split_thought
-from manus.data.generators import REQUIRED, _functions, cot, reasoning, thinking
-from manus.discovery import discovered
+from manus.data.generators import _functions, cot, known_generators, reasoning, thinking
 from manus.errors import DataError
 
 CAPABILITY = {"preferences": "cot"}  # the others bear their capability's name
 OF_MEDIA = {"emoji", "moving-scenes", "scenes", "spoken"}  # tests/unit/data/generators/test_worlds.py
-GENERATORS = discovered("manus.data.generators", REQUIRED)
+GENERATORS = known_generators()
 NAMES = sorted(set(GENERATORS) - OF_MEDIA)
 COUNT = 1000
 # Measured with SmolLM2's tokenizer, whose loading takes too long for a test.
@@ -44,7 +44,7 @@ def asked(row: dict) -> str:
 
 def test_there_is_a_generator_for_every_capability():
     assert NAMES == ["cot", "preferences", "reasoning", "thinking", "tools"] and set(GENERATORS) > OF_MEDIA
-    capabilities = discovered("manus.capabilities")
+    capabilities = known_capabilities()
     assert {capability.GENERATOR for capability in capabilities.values()} >= set(GENERATORS) - {"preferences", "emoji"}
 
 

@@ -29,7 +29,7 @@ from manus.data.generators._things import Thing
 from manus.data.media.files import MediaFiles
 from manus.data.media.store import MediaWriter
 from manus.errors import DataError
-from manus.evaluation.scorers.plain_words import words
+from manus.scorers.plain_words import words
 
 CAPABILITY = {"scenes": "vision_qa", "emoji": "vision_qa", "moving_scenes": "video_understanding", "spoken": "hearing"}
 KIND = {"scenes": "image", "emoji": "image", "moving_scenes": "video", "spoken": "audio"}
@@ -429,7 +429,7 @@ def test_answers_of_emoji_rows_are_what_is_shown(monkeypatch):
 def test_a_missing_package_says_how_to_install_it(monkeypatch):
     monkeypatch.setattr(emoji_package, "FOLDER", "no_such_package")
     emoji_package.emoji.cache_clear()
-    with pytest.raises(DataError, match=r"emoji-datasource-google.*python -m manus\.data\.emoji_package"):
+    with pytest.raises(DataError, match=r"emoji-datasource-google.*python -m manus\.data\.generators\._emoji_package"):
         next(emoji.rows(1, 0, False, emoji.Settings()))
     emoji_package.emoji.cache_clear()
 

@@ -4,13 +4,13 @@ import sys
 from pathlib import Path
 
 import pytest
-from encoder_folders import PACKAGED, write_model
 
 from manus.errors import InputError, ModelError
 from manus.models.encoders.families import FAMILIES
 from manus.models.encoders.finding import Encoder, find_encoder, is_embedded
 from manus.recipe.machine import sense_choices
 from manus.store.digests import Digests
+from tests.unit.models.encoders.encoder_folders import PACKAGED, write_model
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 

@@ -4,7 +4,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from encoder_folders import write_model
 from PIL import Image
 from safetensors.torch import load_file, save_file
 from transformers import AutoConfig, AutoFeatureExtractor, AutoImageProcessor, AutoModel
@@ -15,6 +14,7 @@ from manus.models.encoders.finding import find_encoder
 from manus.models.encoders.loading import load_encoder, weights_digest
 from manus.models.encoders.materialising import materialise
 from manus.store.digests import Digests
+from tests.unit.models.encoders.encoder_folders import write_model
 
 
 def made(source: Path, sense: str, out: Path) -> dict:

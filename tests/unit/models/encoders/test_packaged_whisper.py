@@ -5,7 +5,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from encoder_folders import PACKAGED, write_model
 from tokenizers import Tokenizer
 from transformers import AutoFeatureExtractor, WhisperForConditionalGeneration
 
@@ -16,6 +15,7 @@ from manus.models.encoders.loading import load_encoder
 from manus.models.encoders.materialising import materialise
 from manus.models.encoders.packaged_whisper import read_whisper
 from manus.store.digests import Digests
+from tests.unit.models.encoders.encoder_folders import PACKAGED, write_model
 
 CODES = {"float32": 0, "int8": 1, "int16": 2, "int32": 3, "float16": 4}
 

@@ -5,11 +5,22 @@ from pathlib import Path
 import pytest
 import torch
 from peft import PromptTuningConfig, get_peft_model
-from pico_stages import adapter, full, llama, loaded, logits, merged_alone, parameters, qwen2, saved, with_adapters
 from safetensors.torch import load_file, save_file
 
 from manus.errors import ModelError
 from manus.models.loading.composition import Trained, compose, load_model
+from tests.unit.models.pico_stages import (
+    adapter,
+    full,
+    llama,
+    loaded,
+    logits,
+    merged_alone,
+    parameters,
+    qwen2,
+    saved,
+    with_adapters,
+)
 
 
 @pytest.fixture(scope="module")

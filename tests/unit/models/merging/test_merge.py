@@ -6,7 +6,19 @@ from typing import Any
 
 import pytest
 import torch
-from pico_stages import (
+from safetensors import safe_open
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+from manus.errors import InputError, ModelError
+from manus.models.loading.composition import Trained
+from manus.models.loading.folders import stored_dtype
+from manus.models.merging import merge as merging
+from manus.models.merging import parity
+from manus.models.merging.merge import MergeResult, merge
+from manus.models.merging.parity import ParityError
+from manus.models.merging.settings import MergeSettings
+from tests.unit.models.pico_stages import (
     PROMPTS,
     adapter,
     full,
@@ -20,18 +32,6 @@ from pico_stages import (
     saved,
     with_adapters,
 )
-from safetensors import safe_open
-from safetensors.torch import load_file, save_file
-from torch import Tensor
-
-from manus.errors import InputError, ModelError
-from manus.models.loading.composition import Trained
-from manus.models.loading.folders import stored_dtype
-from manus.models.merging import merge as merging
-from manus.models.merging import parity
-from manus.models.merging.merge import MergeResult, merge
-from manus.models.merging.parity import ParityError
-from manus.models.merging.settings import MergeSettings
 
 FAMILIES = {"llama": llama, "qwen2": qwen2, "gpt_neox": gpt_neox}
 FORMS = ("lora", "dora", "full", "mixed")

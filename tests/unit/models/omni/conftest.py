@@ -6,8 +6,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from small import film, omni, picture, sound, text_model, vision_encoder, whisper
 from transformers import AutoProcessor
+
+from tests.unit.models.omni.small import film, omni, picture, sound, text_model, vision_encoder, whisper
 
 QUESTION = "<|im_start|>user\n<|image|>and<|video|>and<|audio|>what<|im_end|>\n"
 

@@ -8,7 +8,6 @@ from typing import Any
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
-from small import SEEN, omni, sound, text_model, vision_encoder
 from transformers import (
     AutoConfig,
     AutoModelForCausalLM,
@@ -27,6 +26,7 @@ from manus.models.detection.detect import detect
 from manus.models.loading.composition import load_model
 from manus.models.omni.conversion import assemble
 from manus.models.omni.settings import OmniSettings
+from tests.unit.models.omni.small import SEEN, omni, sound, text_model, vision_encoder
 
 
 def weights(folder: Path) -> dict[str, torch.Tensor]:

@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 import torch
 from safetensors.torch import load_file
-from small import TEXT, VISION, film, omni, picture, sound, text_model, vision_encoder, whisper
 from transformers import AutoModel, AutoModelForCausalLM, AutoProcessor
 
 from manus.models.loading.composition import load_model
+from tests.unit.models.omni.small import TEXT, VISION, film, omni, picture, sound, text_model, vision_encoder, whisper
 
 TEXT_ONLY = "what do you see"
 QUESTION = "<|im_start|>user\n<|image|>and<|video|>and<|audio|>what<|im_end|>\n"

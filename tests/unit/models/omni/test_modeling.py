@@ -7,7 +7,6 @@ import pytest
 import torch
 from conftest import QUESTION
 from peft import LoraConfig, PeftModel, get_peft_model, prepare_model_for_kbit_training
-from small import film, omni, picture, sound
 from transformers import AutoModelForCausalLM, AutoProcessor, QuantoConfig
 from trl.trainer.utils import add_fused_lm_head
 
@@ -19,6 +18,7 @@ from manus.models.omni.quantisation import SPARED, sparing_senses
 from manus.training.kernels.attention import boundaries, keep_samples_apart
 from manus.training.kernels.head import learn_by_parts
 from manus.training.weights import in_4_bits
+from tests.unit.models.omni.small import film, omni, picture, sound
 
 LINEAR = r"language_model\..*(q|k|v|o|gate|up|down)_proj"
 PROJECTORS = r"(vision|audio)_projector\.linear_(in|out)"
@@ -157,7 +157,7 @@ def test_placeholders_are_neither_learned_nor_written(model: Any, batch: Any) ->
 
 
 def test_placeholders_may_lie_beyond_the_vocabulary(parts: dict[str, Path], tmp_path: Path, batch: Any) -> None:
-    from small import text_model
+    from tests.unit.models.omni.small import text_model
 
     base = text_model("llama", tmp_path / "base", vocab_size=280)
     model = load_model(omni(base, tmp_path / "omni", parts["vision"], parts["audio"]), torch.float32).eval()

@@ -9,11 +9,11 @@ import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image
-from small import film, omni, picture, sound
 from transformers import AutoProcessor
 
 from manus.data.sample import PLACEHOLDERS
 from manus.models.omni.layout import MediaLayout
+from tests.unit.models.omni.small import film, omni, picture, sound
 
 COMMON = {"deadline": None, "suppress_health_check": [HealthCheck.function_scoped_fixture]}
 

@@ -60,6 +60,6 @@ def test_its_key_sees_which_emoji_are_held_out_and_a_missing_package_is_named(mo
     monkeypatch.undo()
     monkeypatch.setattr(emoji_package, "FOLDER", "no_such_package")
     emoji_package.emoji.cache_clear()
-    with pytest.raises(DataError, match=r"python -m manus\.data\.emoji_package"):
+    with pytest.raises(DataError, match=r"python -m manus\.data\.generators\._emoji_package"):
         pictures.identity()
     emoji_package.emoji.cache_clear()

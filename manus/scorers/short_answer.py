@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from manus.data.forms.literals import shortened
-from manus.evaluation.score import Score
-from manus.evaluation.scorers.plain_words import words
+from manus.scorers.plain_words import words
+from manus.scorers.score import Score
 
 _ARTICLES = {"a", "an", "the"}
 _YES_OR_NO = {"yes", "no"}

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from manus.evaluation.scorers import short_answer, word_errors
-from manus.evaluation.scorers.plain_words import words
+from manus.scorers import short_answer, word_errors
+from manus.scorers.plain_words import words
 
 
 @pytest.mark.parametrize(

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from manus.evaluation.score import Score
-from manus.evaluation.scorers.plain_words import words
+from manus.scorers.plain_words import words
+from manus.scorers.score import Score
 
 
 def score(reference: str, completion: str, most: float) -> Score:

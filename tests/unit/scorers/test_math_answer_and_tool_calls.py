@@ -7,8 +7,8 @@ import time
 
 import pytest
 
-from manus.evaluation.scorers.math_answer import boxed, extract, same_answer, score
-from manus.evaluation.scorers.tool_calls import compare, same_names
+from manus.scorers.math_answer import boxed, extract, same_answer, score
+from manus.scorers.tool_calls import compare, same_names
 
 
 @pytest.mark.parametrize(

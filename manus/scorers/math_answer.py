@@ -10,7 +10,7 @@ import re
 from fractions import Fraction
 
 from manus.data.forms.literals import shortened
-from manus.evaluation.score import Score
+from manus.scorers.score import Score
 
 # Longer answers, and those below, are compared as text only: sympy has no bound on what they cost, and
 # math-verify's time limit rests on signals, which work on the main thread alone.

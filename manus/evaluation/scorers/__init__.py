@@ -1,1 +1,0 @@
-"""One check of a completion per file."""

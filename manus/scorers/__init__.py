@@ -1,0 +1,1 @@
+"""Compare an answer with what was wanted: one sort of answer a file. `score.py` is what they return."""
