@@ -31,7 +31,7 @@ from manus.data.sources.archives import Archives
 from manus.data.sources.cache import cache_folder
 from manus.data.sources.files import bytes_of_files, data_files
 from manus.data.sources.formats import bytes_of_rows, records_of
-from manus.data.sources.hub_archives import archives_of
+from manus.data.sources.hub_archives import Missing, archives_of
 from manus.data.sources.records import Records, spool, spooled_at
 from manus.data.sources.rows import rows
 from manus.errors import DataError
@@ -79,10 +79,13 @@ def prepare_in_shards(
     shards, told = _make_shards(reading, tasks, place, processes or processors())
     _check(reading, told, shards)
     tell_unread(told.unread)
-    for index, source in enumerate(asked.sources):
-        if index in opened.archives:
-            told.missing.tell(source)
-            told.missing.check(source)
+    for index in opened.archives:
+        missing = Missing()
+        for shard in shards:
+            if shard.source == index:
+                missing.add_all(shard.told.missing)
+        missing.tell(asked.sources[index])
+        missing.check(asked.sources[index])
     media = ShardMedia(shards)
 
     def sample_at(where: Place) -> Sample:
@@ -239,7 +242,7 @@ def _make_shards(
         say(f"continuing: {len(shards)} of {len(tasks)} shards are there")
     sizes = {task.number: reading.records(task.source, task.file).bytes_of(task.first, task.last) for task in missing}
     rows_in_all = sum(len(one.records) for some in reading.files for one in some)
-    is_partial = any(task.draws is not None for task in tasks)
+    is_counted = reading.asked.layout is None and all(task.draws is None for task in tasks)  # a row may give several
     under_way: dict[int, int] = {}
     total = -(-(told.source_bytes + sum(sizes.values())) // MEGABYTE)
     with progress("tokenise", total, "MB") as advance:
@@ -257,7 +260,7 @@ def _make_shards(
             told.add(made)
             done = total if len(shards) == len(tasks) else told.source_bytes // MEGABYTE
             advance(done, f"{told.tokens / 1e6:.0f} M tokens")
-            if not is_partial:
+            if is_counted:
                 _check(reading, told, list(shards.values()), rows_in_all)
     return [shards[task.number] for task in tasks], told
 

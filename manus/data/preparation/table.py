@@ -18,7 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from manus.data.order.mixing import Mixture, times_seen
-from manus.data.order.packing import write_rows
+from manus.data.order.packing import blocks, write_rows
 from manus.data.preparation.leaks import ASKED, asked_by, check_no_leak
 from manus.data.preparation.preparation import Preparation
 from manus.data.preparation.shard_media import ShardMedia
@@ -93,7 +93,7 @@ def write_table(
     check_places(shards, folder)
     check_no_leak(folder)
     seen, learned = (sum(t * n for t, n in zip(times, c, strict=True)) for c in (counts.tokens, counts.learned))
-    lengths, rows = _pack(folder, settings.max_length)
+    lengths, rows = _pack(folder, settings.max_length, not media.is_used.any())
     lengths.learned = learned / seen * lengths.tokens
     return Table(lengths, left_aside, times, rows)
 
@@ -252,8 +252,8 @@ def _first_at(samples: ShardedSamples, token: int, low: int) -> int:
     return low
 
 
-def _pack(folder: Path, capacity: int) -> tuple[Lengths, int]:
-    """Write the packed rows; return the lengths of all samples, and how many rows there are."""
+def _pack(folder: Path, capacity: int, is_written: bool) -> tuple[Lengths, int | None]:
+    """Write the packed rows, or none where samples with other media share no row; return all lengths, and how many rows."""
     samples, lengths = ShardedSamples(folder), Lengths()
 
     def lengths_at(places: npt.NDArray[np.int64]) -> npt.NDArray[np.int32]:
@@ -267,4 +267,10 @@ def _pack(folder: Path, capacity: int) -> tuple[Lengths, int]:
             RUN.cross("packing")
             advance(done)
 
-        return lengths, write_rows(folder, len(samples), lengths_at, capacity, cross)
+        if is_written:
+            return lengths, write_rows(folder, len(samples), lengths_at, capacity, cross)
+        done = 0
+        for places in blocks(len(samples)):
+            lengths_at(places)
+            cross(done := done + len(places))
+        return lengths, None

@@ -27,7 +27,7 @@ from manus.data.preparation.choosing import prepare
 from manus.data.preparation.leaks import leaks
 from manus.data.prepared import samples as samples_module
 from manus.data.prepared.samples import PAIRS, PROMPTS, open_samples, read_arrow, read_held_out
-from manus.data.sample import PLACEHOLDERS, Row, Sample, SampleKind
+from manus.data.sample import PLACEHOLDERS, Row, Sample, SampleKind, numbers_of
 from manus.data.settings import DataSettings, Source
 from manus.files import read_jsonl
 from tests.pico import pairs, rows, tokenizer, write_rows
@@ -249,8 +249,10 @@ def test_what_was_killed_goes_on_and_gives_the_same_bytes(
 def test_media_of_several_shards_are_kept_once(tmp_path: Path) -> None:
     told, out = preparing(tmp_path, "media", index_above_bytes=0)
     files = MediaFiles(out)
-    assert told["media"]["image"]["files"] == len(files) == 43
-    assert (out / "media.bin").stat().st_size == sum(len(picture(number)) for number in range(43))
+    used = {number for place in range(told["train_samples"]) for number in open_samples(out).media_of(place)}
+    used |= {number for one in read_held_out(out) for number in numbers_of(one)}
+    assert used == set(range(len(files))) and told["media"]["image"]["files"] == len(files) == 42  # one is never used
+    assert (out / "media.bin").stat().st_size == 42 * len(picture(0))
 
 
 def test_generated_media_go_through_shards(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
