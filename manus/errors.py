@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import difflib
-from collections.abc import Iterable
+import errno
+from collections.abc import Iterable, Iterator
 
 EXIT_FAILED = 1
 EXIT_BAD_INPUT = 2
@@ -46,6 +48,59 @@ class Interrupted(ManusError):
     """A signal stopped the work at a safe point; the next run continues from there."""
 
     exit_code = EXIT_INTERRUPTED
+
+
+FULL_DISK = (errno.ENOSPC, errno.EDQUOT)
+PANIC = "PanicException"  # what libraries written in Rust raise past every `except Exception`
+LONGEST_REASON = 300
+
+
+@contextlib.contextmanager
+def blamed_on(material: str, kind: type[InputError] = InputError) -> Iterator[None]:
+    """Say that the user's material is to blame for whatever is raised while it is read: one message, exit code 2.
+
+    A library that meets a torn or a forged file raises anything, from a ZeroDivisionError to a panic.
+
+    Args:
+        material: the file, and what cannot be done with it.
+        kind: the error that says so.
+
+    Raises:
+        ManusError: as it came, when one of our own was raised.
+        OSError: as it came, when a disk is full.
+        InputError: of this kind, for everything else.
+    """
+    try:
+        yield
+    except ManusError:
+        raise
+    except Exception as error:
+        if isinstance(error, OSError) and error.errno in FULL_DISK:
+            raise
+        raise kind(f"{material}: {reason_of(error)}") from error
+    except BaseException as error:
+        if type(error).__name__ != PANIC:
+            raise
+        raise kind(f"{material}: {reason_of(error)}") from error
+
+
+def of_the_machine(error: BaseException) -> InputError | None:
+    """Return what to say of a file or folder that cannot be read or written here; None for any other error."""
+    if not isinstance(error, OSError) or error.errno in FULL_DISK:
+        return None
+    if isinstance(error, FileNotFoundError) and "temporary directory" in str(error):
+        return InputError(f"{error.strerror}: free some space there, or name another folder in TMPDIR")
+    if error.filename is None or error.strerror is None:
+        return None
+    name = error.filename.decode(errors="replace") if isinstance(error.filename, bytes) else error.filename
+    return InputError(f"{name}: {error.strerror.lower()}; is it where it should be, and may you write there?")
+
+
+def reason_of(error: BaseException) -> str:
+    """Return the first line of what an error says, or its name where it says nothing or only names a key."""
+    said = next((line.strip() for line in str(error).splitlines() if line.strip()), "")
+    tells = said and not isinstance(error, LookupError)
+    return said[:LONGEST_REASON] if tells else f"{type(error).__name__} {said}"[:LONGEST_REASON].strip()
 
 
 def nearest(word: str, known: Iterable[str]) -> str | None:

@@ -57,7 +57,7 @@ KINDS: dict[Kind, Facts] = {
         column=0, cores="all", gpus=0, names=("assemble",),
     ),
     "data": Facts(
-        format=2, state="preparing", doing="reading, splitting and tokenising the stage's data",
+        format=3, state="preparing", doing="reading, splitting and tokenising the stage's data",
         column=1, cores="by data", gpus=0, names=("data",),
     ),
     "reward": Facts(
@@ -73,11 +73,11 @@ KINDS: dict[Kind, Facts] = {
         column=2, cores="all", gpus=1, names=("train",),
     ),
     "evaluate": Facts(
-        format=1, state="evaluating", doing="asking the held-out questions",
+        format=2, state="evaluating", doing="asking the held-out questions",
         column=3, cores="all", gpus=1, names=("evaluate",),
     ),
     "merge": Facts(
-        format=1, state="merging", doing="merging the stages into one model, and checking that it computes the same",
+        format=2, state="merging", doing="merging the stages into one model, and checking that it computes the same",
         column=4, cores="all", gpus=1, names=("merge", "merged"),
     ),
     "report": Facts(

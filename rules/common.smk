@@ -5,7 +5,7 @@ import signal
 import sys
 from pathlib import Path
 
-from manus.errors import ManusError
+from manus.errors import ManusError, of_the_machine
 from manus.kinds import KINDS
 from manus.launch.snakemake import forward_stops_to_jobs
 from manus.plan.planner import make_plan
@@ -22,11 +22,14 @@ try:
     RECIPE_NAME, OVERRIDES = split_config(config)
     RECIPE_FILE = find_recipe(RECIPE_NAME, Path(workflow.basedir))
     PLAN = make_plan(read_recipe(RECIPE_FILE, OVERRIDES))
-except ManusError as error:
-    print(error, file=sys.stderr)
-    sys.exit(error.exit_code)
+    STATUS = next_run(PLAN)
+except (ManusError, OSError) as error:
+    told = error if isinstance(error, ManusError) else of_the_machine(error)
+    if told is None:
+        raise
+    print(told, file=sys.stderr)
+    sys.exit(told.exit_code)
 
-STATUS = next_run(PLAN)
 FOLDER = str(PLAN.folder)
 BUILT = f"{FOLDER}/.built"
 ALL_CORES = 1024  # Snakemake lowers it to --cores: one such job at a time

@@ -2,20 +2,30 @@
 
 from __future__ import annotations
 
+from manus.data.forms.columns import Columns
 from manus.data.forms.messages import as_messages
+from manus.data.forms.shown_functions import with_functions
 from manus.data.forms.thought_format import from_markers, spoken_part
 from manus.data.forms.turns import read_text
 from manus.data.sample import Message, RowError, Sample
 from manus.scorers import math_answer
 
+_CONVERSATIONS = ("messages", "conversations", "conversation")  # which would be read instead
 
-def conversation(question: str, said: str) -> Sample:
-    """Return the sample of one question and what the assistant says.
+
+def conversation(row: Columns, question: str, said: str) -> Sample:
+    """Return the sample of a question and what the assistant says, with all that belongs to them in the row.
+
+    Args:
+        row: without its answer.
+        question: the column of the question.
+        said: the assistant's turn.
 
     Raises:
-        RowError: one of them is no text.
+        RowError: something of it cannot be read.
     """
-    return as_messages({"prompt": question, "completion": said})
+    asked = {"prompt": row[question], "completion": said}
+    return with_functions(as_messages(row.replaced((question, *_CONVERSATIONS), **asked)))
 
 
 def without_markers(sample: Sample) -> Sample:
@@ -31,7 +41,7 @@ def without_markers(sample: Sample) -> Sample:
             content = from_markers(message["content"]) if message["role"] == "assistant" else message["content"]
         except ValueError as error:
             raise RowError(str(error)) from None
-        messages.append({"role": message["role"], "content": content})
+        messages.append({**message, "content": content})
     return {**sample, "messages": messages}
 
 

@@ -11,7 +11,9 @@ from __future__ import annotations
 from pydantic import Field
 
 from manus.capabilities._answers import conversation, final_answer, with_answer, without_markers
+from manus.data.forms.columns import Columns
 from manus.data.forms.messages import as_messages
+from manus.data.forms.shown_functions import with_functions
 from manus.data.forms.thought_format import spoken_part
 from manus.data.forms.worked_solutions import split_worked
 from manus.data.sample import Row, Sample
@@ -39,10 +41,11 @@ def read(row: Row) -> Sample:
     Raises:
         RowError: the row holds none.
     """
+    row = Columns.of(row)
     if worked := split_worked(row):
-        question, steps, answer = worked
-        return with_answer(conversation(question, f"{steps}\nThe answer is \\boxed{{{answer}}}."), answer)
-    sample = without_markers(as_messages(row))
+        asked, steps, answer = worked
+        return with_answer(conversation(asked, "question", f"{steps}\nThe answer is \\boxed{{{answer}}}."), answer)
+    sample = without_markers(with_functions(as_messages(row)))
     return with_answer(sample, final_answer(sample))
 
 

@@ -13,6 +13,7 @@ from pydantic import Field
 
 from manus.capabilities._senses import has
 from manus.data.forms.media import as_media_messages
+from manus.data.forms.shown_functions import with_functions
 from manus.data.forms.thought_format import spoken_part
 from manus.data.sample import Row, Sample
 from manus.scorers import short_answer, word_errors
@@ -45,7 +46,7 @@ def read(row: Row) -> Sample:
     Raises:
         RowError: the row holds none.
     """
-    sample = as_media_messages(row)
+    sample = with_functions(as_media_messages(row))
     answer = sample.get("answer") or sample["messages"][-1]["content"]
     return {**sample, "answer": answer} if has(sample, "audio") and words(answer) else sample
 

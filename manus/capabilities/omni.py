@@ -12,6 +12,7 @@ from __future__ import annotations
 from pydantic import Field
 
 from manus.data.forms.media import as_media_messages
+from manus.data.forms.shown_functions import with_functions
 from manus.data.sample import Row, Sample
 from manus.models.senses.settings import SensesSettings
 from manus.scorers import short_answer
@@ -46,7 +47,7 @@ def read(row: Row) -> Sample:
     Raises:
         RowError: the row holds none.
     """
-    sample = as_media_messages(row)
+    sample = with_functions(as_media_messages(row))
     return {**sample, "answer": sample["messages"][-1]["content"]} if sample.get("media") else sample
 
 

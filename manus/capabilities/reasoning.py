@@ -12,7 +12,9 @@ from __future__ import annotations
 from pydantic import Field
 
 from manus.capabilities._answers import final_answer, with_answer, without_markers
+from manus.data.forms.columns import Columns
 from manus.data.forms.messages import as_messages
+from manus.data.forms.shown_functions import with_functions
 from manus.data.forms.thought_format import spoken_part
 from manus.data.sample import Row, Sample
 from manus.scorers import math_answer
@@ -39,11 +41,15 @@ def read(row: Row) -> Sample:
     Raises:
         RowError: the row holds none.
     """
-    levelled = {**row, "level": row.get("source")} if row.get("level") is None and "source" in row else row
-    sample = without_markers(as_messages(levelled))
+    row = Columns.of(row)
+    levelled = row
+    if row.get("level") is None and "source" in row:
+        levelled = row.replaced(level=row.take("source"))
+    sample = without_markers(with_functions(as_messages(levelled)))
     if isinstance(row.get("entry"), str):
-        sample["entry"] = row["entry"]
+        sample["entry"] = row.take("entry")
     if isinstance(solution := row.get("solution"), str):
+        row.take("solution")
         return with_answer(sample, sample.get("answer") or math_answer.boxed(solution))
     return with_answer(sample, final_answer(sample))
 

@@ -17,7 +17,9 @@ from __future__ import annotations
 from pydantic import Field
 
 from manus.capabilities._answers import conversation, final_answer, with_answer, without_markers
+from manus.data.forms.columns import Columns
 from manus.data.forms.messages import as_messages
+from manus.data.forms.shown_functions import with_functions
 from manus.data.forms.thought_format import render_thought, split_thought
 from manus.data.forms.worked_solutions import split_worked
 from manus.data.sample import Row, RowError, Sample
@@ -48,30 +50,33 @@ def read(row: Row) -> Sample:
     Raises:
         RowError: the row holds no thought, or no answer after it.
     """
+    row = Columns.of(row)
     if worked := split_worked(row):
-        question, steps, answer = worked
+        asked, steps, answer = worked
         said = render_thought(steps, f"The answer is \\boxed{{{answer}}}.")
-        return with_answer(conversation(question, said), answer)
+        return with_answer(conversation(asked, "question", said), answer)
     if "deepseek_thinking_trajectory" in row:
         return _read_s1k(row)
-    sample = without_markers(as_messages(row))
+    sample = without_markers(with_functions(as_messages(row)))
     if split_thought(sample["messages"][-1]["content"]) is None:
         raise RowError("the answer is not one <think>...</think> block with text, followed by an answer")
     return with_answer(sample, final_answer(sample))
 
 
-def _read_s1k(row: Row) -> Sample:
+def _read_s1k(row: Columns) -> Sample:
     columns = ("question", "deepseek_thinking_trajectory", "deepseek_attempt")
     for column in columns:
         if not isinstance(row.get(column), str) or not row[column].strip():
             raise RowError(f"{column!r} is missing, empty or not text")
-    question, thought, attempt = (row[column].strip() for column in columns)
+    _, thought, attempt = (row.take(column).strip() for column in columns)
     said = render_thought(thought, attempt)
     if split_thought(said) is None:
         raise RowError("the thought or the attempt contains a <think> tag of its own")
-    solution = row["solution"].strip() if isinstance(row.get("solution"), str) else ""
+    solution = row.take("solution").strip() if isinstance(row.get("solution"), str) else ""
     bare = solution if len(solution) <= LONGEST_BARE_ANSWER_CHARACTERS and "\n" not in solution else None
-    return with_answer(conversation(question, said), math_answer.boxed(solution) or bare or math_answer.boxed(attempt))
+    return with_answer(
+        conversation(row, "question", said), math_answer.boxed(solution) or bare or math_answer.boxed(attempt)
+    )
 
 
 def can_score(sample: Sample) -> bool:

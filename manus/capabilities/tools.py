@@ -7,8 +7,8 @@ Format taught (`manus.data.forms.tool_format`): the system turn lists the offere
     {"name":"get_weather","arguments":{"city":"Oslo"}}
     </tool_call>
 
-or in words. Rows of xlam, OpenAI chats with `tool_calls`, Hermes and Glaive become this form; turns after a
-function's result are kept. The last turn decides what the probe expects: the calls parsed from it, compared
+or in words. Rows of xlam, OpenAI chats with `tool_calls`, Hermes, Glaive and calls as other models write them become
+this form, and an answer in one of theirs is read as the calls that it makes; turns after a function's result are kept. The last turn decides what the probe expects: the calls parsed from it, compared
 by name, arguments and types in any order, or no call. A last turn that speaks of a function's result is not
 probed: what is right there is no question of calls.
 """
@@ -18,15 +18,15 @@ from __future__ import annotations
 from pydantic import Field
 
 from manus.data.forms.messages import as_messages
+from manus.data.forms.shown_functions import with_functions
 from manus.data.forms.thought_format import spoken_part
-from manus.data.forms.tool_format import NO_FUNCTION_FITS, parse_calls, read_calls, render_calls, render_tools
-from manus.data.forms.tool_schemas import tools_within
-from manus.data.sample import Message, Row, RowError, Sample
+from manus.data.forms.tool_format import parse_calls
+from manus.data.sample import Row, RowError, Sample
 from manus.scorers import tool_calls
 from manus.scorers.score import Score
 from manus.settings.frozen import Frozen
 
-VERSION = 1
+VERSION = 2
 MODALITIES = ("text",)
 SAMPLE_KINDS = ("messages", "preference", "prompt")
 # Gated: needs an account that accepted its terms. Open instead, and read as well:
@@ -48,38 +48,14 @@ def read(row: Row) -> Sample:
     Raises:
         RowError: the row is no conversation, or its functions or calls cannot be read.
     """
-    sample = as_messages(_from_xlam(row) if "query" in row and "answers" in row else row)
+    sample = with_functions(as_messages(row))
     try:
         sample["calls"] = parse_calls(spoken_part(sample["messages"][-1]["content"]))
-        sample["messages"] = _with_tools(sample)
     except ValueError as error:
         raise RowError(str(error)) from None
     if sample.get("tools"):
         sample.setdefault("level", {0: "no call", 1: "one call"}.get(len(sample["calls"]), "several calls"))
     return sample
-
-
-def _from_xlam(row: Row) -> Row:
-    try:
-        calls = read_calls(row["answers"])
-        said = render_calls(calls)
-    except ValueError as error:
-        raise RowError(f"'answers': {error}") from None
-    turns = [{"role": "user", "content": row["query"]}, {"role": "assistant", "content": said or NO_FUNCTION_FITS}]
-    return {"messages": turns, "tools": row.get("tools")}
-
-
-def _with_tools(sample: Sample) -> list[Message]:
-    messages = sample["messages"]
-    if not sample.get("tools"):
-        return messages
-    shown = render_tools(sample["tools"])
-    if messages[0]["role"] != "system":
-        return [{"role": "system", "content": shown}, *messages]
-    own = messages[0]["content"]
-    # A system turn that lists functions teaches a form of its own; any other says something of the user's.
-    content = shown if tools_within(own) else f"{own}\n\n{shown}"
-    return [{"role": "system", "content": content}, *messages[1:]]
 
 
 def can_score(sample: Sample) -> bool:
@@ -99,7 +75,7 @@ def score(sample: Sample, completion: str) -> Score:
     if not said:
         return Score(False, "nothing was said", {"parsed": 0.0, "name": 0.0})
     try:
-        got = parse_calls(said)
+        got = parse_calls(said, may_be_bare=True)
     except ValueError as error:
         return Score(False, str(error), {"parsed": 0.0, "name": 0.0})
     correct, note = tool_calls.compare(expected, got, sample["tools"])

@@ -14,6 +14,7 @@ from pydantic import Field
 
 from manus.capabilities._senses import has, with_short_answer
 from manus.data.forms.media import as_media_messages
+from manus.data.forms.shown_functions import with_functions
 from manus.data.forms.thought_format import spoken_part
 from manus.data.sample import Row, Sample
 from manus.scorers import short_answer
@@ -53,7 +54,7 @@ def read(row: Row) -> Sample:
     Raises:
         RowError: the row holds none.
     """
-    return with_short_answer(as_media_messages(row))
+    return with_short_answer(with_functions(as_media_messages(row)))
 
 
 def can_score(sample: Sample) -> bool:

@@ -26,7 +26,7 @@ def gc(
     Also tells how large the data cache is, which all recipes of this user share.
     """
     from manus.data.sources.cache import cache_folder, clear, sizes
-    from manus.store.garbage import remove_unreferenced
+    from manus.plan.garbage import remove_unreferenced
 
     cache = sizes(cache_folder())
     found = cache if is_cache else remove_unreferenced(output_dir, is_dry=not yes)

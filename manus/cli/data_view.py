@@ -11,6 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from manus.data.examination import LONGEST_SHOWN, Examination, Part, Span, examine
+from manus.data.forms.columns import unread_words
 from manus.data.preparation.split import REPEATED
 from manus.data.tokens.fitting import FATES
 from manus.errors import DataError
@@ -106,6 +107,8 @@ def facts(found: Examination) -> Iterator[tuple[str, RenderableType]]:
     if unread := told.get("media_not_read"):
         counted = ", ".join(f"{count:,} with {kind}" for kind, count in unread.items())
         yield "media not read", f"rows {counted} columns: this capability takes their text alone"
+    if columns := told.get("columns_not_read"):
+        yield "columns not read", "\n".join(unread_words(*one) for one in columns.items())
     for kind, media in told.get("media", {}).items():
         yield MEDIA[kind], media_words(media)
     learned = told.get("learned_share")

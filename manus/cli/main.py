@@ -9,7 +9,7 @@ from pathlib import Path
 
 from manus.cli import building, cleaning, data, models, recipes, running
 from manus.cli.app import app
-from manus.errors import EXIT_FAILED, Interrupted, ManusError
+from manus.errors import EXIT_FAILED, Interrupted, ManusError, of_the_machine
 
 COMMANDS = (recipes, models, building, data, running, cleaning)  # importing them is what gives `app` its commands
 
@@ -35,6 +35,9 @@ def main() -> None:
         if told := _full_disk(error):
             print(told, file=sys.stderr)
             sys.exit(EXIT_FAILED)
+        if (refused := of_the_machine(error)) is not None:
+            print(refused, file=sys.stderr)
+            sys.exit(refused.exit_code)
         place = traceback.extract_tb(error.__traceback__)[-1]
         print(
             f"unexpected {type(error).__name__}: {error} ({Path(place.filename).name}:{place.lineno})", file=sys.stderr

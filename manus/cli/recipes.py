@@ -40,7 +40,10 @@ def validate(recipe: RecipeFile, given: Given = None, as_json: AsJson = False) -
 
     Every problem is named with its line. Exit code 0: it can be run, 2: it cannot.
     """
+    from manus.plan.next_run import check_ways
+
     plan = planned(recipe, given)
+    check_ways(plan)
     stages = [f"{stage.name} ({stage.method})" for stage in plan.recipe.stages]
     if as_json:
         print(json.dumps({"recipe": plan.recipe.name, "is_valid": True, "stages": len(stages)}))

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, NotRequired, TypedDict
+
+from manus.errors import ManusError, reason_of
 
 Row = Mapping[str, Any]
 SampleKind = Literal["messages", "preference", "prompt", "text"]
@@ -17,11 +19,19 @@ PLACEHOLDER = re.compile("|".join(map(re.escape, PLACEHOLDERS.values())))
 NEVER_WRITTEN = re.compile("|".join(map(re.escape, (*PLACEHOLDERS.values(), *RESERVED))))  # by a user, in a text
 
 
+Learned = bool | list[tuple[int, int]]
+
+
 class Message(TypedDict):
-    """One turn of a conversation, as chat templates of transformers take it."""
+    """One turn of a conversation, as chat templates of transformers take it.
+
+    `learn` is False where an assistant's turn is only read, or says which of its characters are learned, as first and
+    behind the last; the mark that ends the turn is learned with them.
+    """
 
     role: Literal["system", "user", "assistant", "tool"]
     content: str
+    learn: NotRequired[Learned]
 
 
 class Facts(TypedDict):
@@ -73,6 +83,24 @@ class Sample(TypedDict):
 
 class RowError(ValueError):
     """A row cannot become a sample; the message is the reason shown in the quarantine."""
+
+
+class NotLearned(RowError):
+    """A row that says of itself that it is not to be learned: it is left aside, and is not bad."""
+
+
+def of_any_row(read: Callable[[Row], Sample]) -> Callable[[Row], Sample]:
+    """Return what reads rows of any shape: whatever is raised over one is the reason why it is none."""
+
+    def reading(row: Row) -> Sample:
+        try:
+            return read(row)
+        except (ManusError, RowError):
+            raise
+        except Exception as error:
+            raise RowError(f"no sample can be made of it: {reason_of(error)}") from error
+
+    return reading
 
 
 def numbers_of(sample: Sample) -> list[int]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from pathlib import PurePath
 from typing import Annotated, Any, Literal
 
 from pydantic import Field, field_validator, model_validator
@@ -30,6 +31,9 @@ class Source(Frozen):
         "stands for any name. Rows whose media are in none of them are left out.",
     )
     columns: dict[str, str] = Field({}, description="Rename columns first: {name Manus knows: name in the data}.")
+    ignore: Annotated[tuple[Text, ...], Field(strict=False)] = Field(
+        (), description="Columns, by their names in the data, that are left out: not read, and not named as unread."
+    )
     weight: Annotated[float, Field(gt=0, le=1000)] = Field(
         1.0, description="How often each of its samples is seen per epoch."
     )
@@ -56,6 +60,8 @@ class Source(Frozen):
         for archive in self.archives:
             if not archive.endswith(ARCHIVE_ENDINGS):
                 raise ValueError(f"{archive}: an archive's name ends in {', '.join(ARCHIVE_ENDINGS)}")
+        if wanted := sorted(set(self.ignore) & set(self.columns.values())):
+            raise ValueError(f"{wanted[0]} stands under columns and under ignore; remove it from one of the two")
         if self.options and given[0] != "generator":
             raise ValueError(f"options belong to a generator source, not to a {given[0]}")
         return self
@@ -64,6 +70,11 @@ class Source(Frozen):
     def title(self) -> str:
         """What to call the source in messages."""
         return self.path or self.hub or f"generator {self.generator}"
+
+    @property
+    def name(self) -> str:
+        """What to call it in what is kept: its title without folders."""
+        return self.title if self.path is None else PurePath(self.path).name
 
 
 class OnPolicySettings(SamplingSettings):
@@ -88,6 +99,10 @@ class DataSettings(Frozen):
         None, description="Samples kept for the probe; none: a tenth of the data, at most 200."
     )
     max_length: Annotated[int, Field(ge=16, le=LARGEST_COUNT)] = Field(1024, description="Longest sample in tokens.")
+    learn: Literal["all_turns", "last_turn"] = Field(
+        "all_turns",
+        description="Which turns of the assistant are learned; flags in the data, such as `train`, beat it.",
+    )
     too_long: Literal["drop", "truncate"] = Field("drop", description="What happens to longer samples.")
     window_overlap: Annotated[int, Field(ge=0, le=LARGEST_COUNT)] = Field(
         0, description="Tokens that each window of a long text repeats of the one before it."

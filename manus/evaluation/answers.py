@@ -9,6 +9,7 @@ import torch
 import torch.nn.functional as F
 
 from manus.data.sample import Sample
+from manus.data.tokens.chat_templates import opened_thought
 from manus.data.tokens.rendering import render, render_pair, render_prompt
 from manus.guards.memory import Parked
 from manus.guards.progress import progress
@@ -32,6 +33,8 @@ def answer(
     media: Media | None = None,
 ) -> list[str]:
     """Return what the model answers to each sample's conversation without its last turn, decoded greedily.
+
+    A thought that the prompt opens is the answer's, which says how it ends.
 
     Args:
         model: a causal language model, an omni one where samples hold media.
@@ -59,7 +62,8 @@ def answer(
             with torch.inference_mode():
                 made = model.generate(**inputs, **greedily(model, tokenizer, max_new_tokens))
             new = made[:, inputs["input_ids"].shape[1] :]
-            answers |= zip(batch, tokenizer.batch_decode(new, skip_special_tokens=True), strict=True)
+            said = tokenizer.batch_decode(new, skip_special_tokens=True)
+            answers |= {index: opened_thought(prompts[index]) + text for index, text in zip(batch, said, strict=True)}
             advance(len(answers))
     return [answers[index].strip() for index in range(len(prompts))]
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from manus.capabilities import Capability
 from manus.data.sample import Sample
+from manus.data.tokens.chat_templates import ends_of_answers
 from manus.evaluation.answers import answer, foresee, inputs_of, prefer, prompt_of
 from manus.evaluation.intervals import paired_bootstrap, wilson
 from manus.evaluation.retrieval import retrieve
@@ -104,13 +105,14 @@ def _measurement_of(probe: Probe) -> Callable[..., dict[str, Any]]:
 def _retrieval(probe: Probe, model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, title: str) -> dict[str, Any]:
     """Measure how often a medium's own caption is the likeliest of several."""
     longest = probe.settings.max_new_tokens
+    end = (ends_of_answers(tokenizer) or [tokenizer.eos_token_id])[0]
 
     def prompted(sample: Sample) -> dict[str, torch.Tensor]:
         return inputs_of(model, tokenizer, [prompt_of(tokenizer, sample, probe.media)], [sample], probe.media)
 
     def tokenised(caption: str) -> list[int]:
         ids: list[int] = tokenizer(caption, add_special_tokens=False)["input_ids"]
-        return [*ids[:longest], tokenizer.eos_token_id]
+        return [*ids[:longest], end]
 
     return retrieve(model, prompted, tokenised, probe.usable, title, probe.settings.candidates)
 

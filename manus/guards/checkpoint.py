@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import errno
 import json
 import shutil
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from manus.errors import FULL_DISK
 from manus.files import fsync, sha256_of, write_json
 from manus.guards.ranks import say
 
 SEAL = "sealed.json"
 PREFIX = "checkpoint-"
 STAGING = ".staging"
-FULL_DISK_ERRNOS = (errno.ENOSPC, errno.EDQUOT)
 # What safetensors and torch.save say of it, the latter in three ways.
 FULL_DISK_WORDS = (
     "No space left", "os error 28", "os error 122", "file write failed", "failed writing file", "iostream error",
@@ -122,5 +121,5 @@ def is_disk_full(error: BaseException) -> bool:
     """Tell whether a library failed to write because the disk is full; each says it in its own way."""
     earlier = error.__cause__ or error.__context__
     if isinstance(error, OSError):
-        return error.errno in FULL_DISK_ERRNOS
+        return error.errno in FULL_DISK
     return any(word in str(error) for word in FULL_DISK_WORDS) or (earlier is not None and is_disk_full(earlier))

@@ -5,6 +5,7 @@ Handlers only note what came. Knows nothing of how it is answered.
 
 from __future__ import annotations
 
+import atexit
 import ctypes
 import json
 import os
@@ -56,12 +57,21 @@ class Requests:
             signal.signal(number, self._note_stop)
         for number in (signal.SIGUSR1, signal.SIGUSR2):
             signal.signal(number, self._note)
+        atexit.register(self.ignore)
         if not is_job:
             return
         parent = os.getppid()
         die_with_parent()
         if os.getppid() != parent:
             self.stop = signal.SIGTERM
+
+    def ignore(self) -> None:
+        """Ignore the signals that ask a run for something, from now to the end of the process.
+
+        Python gives signals back their deadly meaning while it shuts down, unless they are ignored.
+        """
+        for number in (signal.SIGUSR1, signal.SIGUSR2):
+            signal.signal(number, signal.SIG_IGN)
 
     def obey(self, work: Path | None) -> None:
         """Read orders from the control file in a run's folder; what earlier runs were told there is void."""

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from dataclasses import asdict
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from manus.files import write_atomically
@@ -24,7 +22,7 @@ PARITY_PROMPT_TOKENS = 64
 
 def build(job: Job) -> dict[str, Any]:
     """Merge the stages. Return what its manifest says was measured."""
-    from manus.models.loading.folders import copy_tokenizer
+    from manus.models.loading.folders import copy_tokenizer, write_ends, write_template
     from manus.models.merging.merge import merge
     from manus.models.tokenizer import load_tokenizer
     from manus.report.model_card import model_card
@@ -34,9 +32,8 @@ def build(job: Job) -> dict[str, Any]:
     trained = job.trained(recipe.stages)
     result = merge(job.base, trained, recipe.compose, recipe.merge, recipe.seed, prompts, job.staging)
     copy_tokenizer(job.base, job.staging)
-    has_template = any(job.staging.glob("chat_template*")) or "chat_template" in _tokenizer_config(job.staging)
-    if not has_template:
-        write_atomically(job.staging / "chat_template.jinja", str(tokenizer.chat_template))
+    write_template(job.staging, tokenizer)
+    write_ends(job.staging, tokenizer)
     metrics = asdict(result)
     write_atomically(job.staging / "README.md", model_card(job.plan, metrics))
     return metrics
@@ -52,9 +49,3 @@ def _parity_prompts(probe: Probe, tokenizer: PreTrainedTokenizerBase) -> Iterato
             yield tokenizer(text, add_special_tokens=False)["input_ids"][:PARITY_PROMPT_TOKENS]
         else:
             yield probe.media.batch(tokenizer, [text], [sample.get("media", [])])
-
-
-def _tokenizer_config(folder: Path) -> dict[str, Any]:
-    path = folder / "tokenizer_config.json"
-    config: dict[str, Any] = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
-    return config

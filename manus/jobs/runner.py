@@ -20,7 +20,8 @@ from manus.jobs.job import Job
 from manus.jobs.libraries import prepare_process
 from manus.kinds import KINDS, Kind
 from manus.plan.artifacts import Artifact, Plan
-from manus.plan.next_run import status_of
+from manus.plan.next_run import check_ways, own_changes, status_of
+from manus.plan.planner import planned_again
 from manus.store.publishing import publish_file, publish_folder
 from manus.store.store import STAGING, Made
 
@@ -39,6 +40,7 @@ def build(plan: Plan, name: str, with_parents: bool = False) -> None:
         ManusError: it cannot be built; whatever was there before stays.
     """
     if with_parents:
+        check_ways(plan, plan.needed_for([name]))
         missing = [i for i in plan.needed_for([name]) if status_of(plan, plan.artifacts[i]).action != "current"]
         if ranks.world_size() > 1 and missing not in ([], [name]):
             raise InputError(
@@ -51,6 +53,7 @@ def build(plan: Plan, name: str, with_parents: bool = False) -> None:
     if not ranks.is_first():
         assist(plan, artifact)
         return
+    check_ways(plan, [name])
     plan.save()
     made_now = ensure_stored(plan, artifact)
     if artifact.kind == "merge":
@@ -81,6 +84,7 @@ def ensure_stored(plan: Plan, artifact: Artifact) -> bool:
         prepare_process()
         with RUN.of(job.work, plan.recipe.guards, KINDS[artifact.kind].state, **facts(plan, artifact)):
             metrics = builder_of(artifact.kind)(job)
+            check_unchanged(plan, artifact)
         made = Made(plan.recipe.seed, metrics, CLOCK.now() - began_at)
         store.seal(artifact.kind, artifact.name, artifact.key, artifact.made_from, started, made)
     return True
@@ -90,6 +94,20 @@ def builder_of(kind: Kind) -> Builder:
     """Return what builds artifacts of a kind: `build` of the file in `jobs/` that is named as the kind."""
     builder: Builder = import_module(f"manus.jobs.{kind}").build
     return builder
+
+
+def check_unchanged(plan: Plan, artifact: Artifact) -> None:
+    """See to it that what an artifact was made from is still what its key says, now that all of it was read.
+
+    Raises:
+        InputError: a file was changed meanwhile; names it. Nothing is stored; checkpoints stay.
+    """
+    changed = own_changes(plan, artifact, planned_again(plan, artifact))
+    if changed:
+        raise InputError(
+            f"{artifact.id} is not stored: {'; '.join(changed)} while it was built; run the same again (with the old "
+            "content it goes on from its checkpoint, with the new one it starts anew)"
+        )
 
 
 def wait_for(artifact: Artifact) -> None:
@@ -124,6 +142,7 @@ def show(plan: Plan, artifact: Artifact) -> None:
     """Publish a stored artifact into the recipe's folder and stamp it as shown."""
     stamp, stored = plan.stamp_path(artifact), plan.store.folder(artifact.key)
     with plan.store.lock(f"{plan.recipe.name}.{artifact.kind}.{artifact.name}"):
+        check_ways(plan, [artifact.id])  # what came there while we built
         for old in stamp.parent.glob(f"{artifact.name}@*"):
             old.unlink()
         if artifact.file is not None:

@@ -10,8 +10,11 @@ from typing import Literal
 
 from manus.errors import ModelError
 from manus.hub import HUB_ID, MODEL_FILES, commit_of, unreachable
+from manus.models.detection.safetensors_header import INDEX, shards_of
+from manus.models.json_files import read_object
 from manus.store.digests import Digests
 
+TEMPLATES = "additional_chat_templates"
 NOT_IN_DIGEST = ("README.md", "manifest.json")
 
 
@@ -85,6 +88,13 @@ def _gguf_or_directory(spec: str, path: Path, digests: Digests) -> Base:
     files = {entry.name: entry for entry in sorted(path.iterdir()) if _shapes_the_model(entry)}
     if not any(name.endswith(".safetensors") for name in files):
         raise ModelError(f"base_model {spec!r}: {path} has no .safetensors weights; other formats are not loaded")
+    try:
+        read_object(path / "config.json")
+        if INDEX in files:
+            shards_of(files[INDEX])
+    except ModelError as error:
+        raise ModelError(f"base_model {spec!r}: {error}") from None
+    files |= {f"{TEMPLATES}/{entry.name}": entry for entry in sorted((path / TEMPLATES).glob("*.jinja"))}
     return Base(spec, "directory", path, digests.of_files(files))
 
 

@@ -8,11 +8,14 @@ from typing import Any
 import torch
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
+from manus.data.tokens.chat_templates import ends_of_answers
+
 
 def ends_of_turn(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> list[int]:
-    """Return the tokens with which the model, or its tokenizer, ends a turn."""
+    """Return the tokens with which the model, its tokenizer, or the chat template that it learned, ends a turn."""
     known = model.generation_config.eos_token_id
-    return sorted({tokenizer.eos_token_id, *(known if isinstance(known, list) else [known])} - {None})
+    told = known if isinstance(known, list) else [known]
+    return sorted({tokenizer.eos_token_id, *told, *ends_of_answers(tokenizer)} - {None})
 
 
 def greedily(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, max_new_tokens: int) -> dict[str, Any]:

@@ -33,16 +33,34 @@ def load_tokenizer(folder: Path) -> PreTrainedTokenizerBase:
         return fitted_tokenizer(load_processor(folder), folder)
     from transformers import AutoTokenizer
 
-    try:
-        tokenizer: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(folder, local_files_only=True)
-    except (OSError, ValueError, KeyError, ImportError) as error:
-        raise ModelError(f"{folder}: the tokenizer cannot be loaded: {str(error).splitlines()[0]}") from None
+    from manus.models.loaders import load_from
+
+    tokenizer: PreTrainedTokenizerBase = load_from(AutoTokenizer, folder, f"{folder}: the tokenizer cannot be loaded")
     if not tokenizer.is_fast:
         raise ModelError(f"{folder}: {type(tokenizer).__name__} gives no character offsets; a fast tokenizer is needed")
     if tokenizer.eos_token is None:
         raise ModelError(f"{folder}: the tokenizer has no end-of-text token (eos_token)")
-    if tokenizer.chat_template is None:
-        tokenizer.chat_template = DEFAULT_TEMPLATE
+    fit_template(tokenizer)
     if tokenizer.pad_token is None:
         tokenizer.pad_token = tokenizer.eos_token
     return tokenizer
+
+
+def fit_template(tokenizer: PreTrainedTokenizerBase) -> None:
+    """Give a tokenizer a plain template where it has none; make one fit that takes no plain text or ends no answer.
+
+    A model that learns answers without an end does not learn to stop.
+    """
+    from manus.models.native.processor import BEGINNING, begins_texts, ends_answers, rewriting
+
+    if tokenizer.chat_template is None:
+        tokenizer.chat_template = (BEGINNING if begins_texts(tokenizer) else "") + DEFAULT_TEMPLATE
+        return
+    template = tokenizer.get_chat_template()
+    takes_parts_only = ends_answers(tokenizer, template) is None
+    if takes_parts_only:
+        template = rewriting(into_parts=True, ends_answers=False) + template
+    if ends_answers(tokenizer, template) is False:
+        template = rewriting(takes_parts_only, ends_answers=True) + tokenizer.get_chat_template()
+    if ends_answers(tokenizer, template) and template != tokenizer.get_chat_template():
+        tokenizer.chat_template = template

@@ -16,6 +16,7 @@ from manus.kinds import Kind
 from manus.models.base import Base
 from manus.models.encoders.finding import Encoder
 from manus.models.senses.settings import Sense
+from manus.plan.planner import saved_plan
 from manus.recipe.recipe import Recipe, Stage
 from manus.store.keys import canonical
 from manus.store.store import Store
@@ -137,13 +138,5 @@ class Plan:
     def save(self) -> None:
         """Write `plan.json` when it is not there as it should be."""
         path = self.folder / "plan.json"
-        if read_object(path) != json.loads(canonical(self.to_json())):
+        if saved_plan(path) != json.loads(canonical(self.to_json())):
             write_json(path, self.to_json())
-
-
-def read_object(path: Path) -> dict[str, Any]:
-    try:
-        value = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return {}
-    return value if isinstance(value, dict) else {}

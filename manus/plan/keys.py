@@ -191,7 +191,7 @@ def _shaping(data: DataSettings) -> dict[str, Any]:
     """Return the settings that shape prepared data. Those that came later count only where they are set."""
     later = {
         name: getattr(data, name)
-        for name in ("mix", "until", "window_overlap", "fetch_urls", "clip_seconds", "prepare")
+        for name in ("mix", "until", "window_overlap", "fetch_urls", "clip_seconds", "prepare", "learn")
     }
     unset = {name for name, value in later.items() if value == DataSettings.model_fields[name].default}
     return data.model_dump(exclude={"data", "on_policy", "index_above_bytes", *unset})

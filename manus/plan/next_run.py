@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -10,8 +10,8 @@ from typing import Any, Literal
 from manus.data.sources.files import data_files
 from manus.plan.artifacts import Artifact, Plan
 from manus.store.keys import key_of
-from manus.store.manifest import Manifest, damage
-from manus.store.publishing import same_file
+from manus.store.manifest import Manifest
+from manus.store.publishing import check_way, same_file
 
 Action = Literal["current", "publish", "build"]
 
@@ -28,7 +28,7 @@ class Status:
 def status_of(plan: Plan, artifact: Artifact) -> Status:
     """Return what the next run does with an artifact, looking at files only."""
     stored = plan.store.folder(artifact.key)
-    wrong = damage(stored) if (stored / "manifest.json").exists() else "not built yet"
+    wrong = plan.store.damage(artifact.key) if (stored / "manifest.json").exists() else "not built yet"
     if plan.stamp_path(artifact).exists():
         if wrong is None and _is_shown(stored, artifact):
             return Status("current", "", artifact.stamp)
@@ -48,7 +48,11 @@ def next_run(plan: Plan) -> dict[str, Status]:
 
     Where a parent is repaired or shown anew, what stands directly on it is looked at again, as Snakemake does: its key
     is the same, so it is published, not rebuilt.
+
+    Raises:
+        InputError: something of the user's stands where an artifact is shown.
     """
+    check_ways(plan)
     own = {name: status_of(plan, artifact) for name, artifact in plan.artifacts.items()}
     found = dict(own)
     for artifact in plan.artifacts.values():
@@ -57,6 +61,22 @@ def next_run(plan: Plan) -> dict[str, Status]:
             why = f"stands on {moved[0]}; checked, not rebuilt"
             found[artifact.id] = Status("publish", why, own[artifact.id].token)
     return found
+
+
+def check_ways(plan: Plan, wanted: Iterable[str] | None = None) -> None:
+    """See to it that nothing of the user's stands where artifacts are shown: before hours of work, not after.
+
+    Args:
+        plan: whose results are shown.
+        wanted: the ids of artifacts; None: all of them.
+
+    Raises:
+        InputError: something does; names it.
+    """
+    for name in plan.artifacts if wanted is None else wanted:
+        artifact = plan.artifacts[name]
+        shown = any(plan.stamp_path(artifact).parent.glob(f"{artifact.name}@*"))
+        check_way(artifact.view, artifact.file, shown, plan.store.root)
 
 
 def _is_shown(stored: Path, artifact: Artifact) -> bool:
@@ -82,6 +102,12 @@ def changes(plan: Plan, artifact: Artifact) -> list[str]:
     return list(_differences(earlier[-1].made_from, artifact.made_from, plan, artifact))
 
 
+def own_changes(plan: Plan, artifact: Artifact, again: Artifact) -> list[str]:
+    """Return what differs in an artifact that is planned again, its parents left out, one text a difference."""
+    old, new = ({**one.made_from, "parents": {}} for one in (artifact, again))
+    return list(_differences(old, new, plan, artifact))
+
+
 def _differences(old: Mapping[str, Any], new: Mapping[str, Any], plan: Plan, artifact: Artifact) -> Iterator[str]:
     for name, value in _flat(new).items():
         before = _flat(old).get(name, "nothing")
@@ -91,7 +117,8 @@ def _differences(old: Mapping[str, Any], new: Mapping[str, Any], plan: Plan, art
             yield f"built on {name.removeprefix('parents.')}, which changed"
         elif name.startswith("data.") and ".sha256." in name:
             source_index, file_index = int(name.split(".")[1]), int(name.split(".")[3])
-            files = data_files(plan.stage(artifact.name).sources[source_index], plan.recipe.path.parent)
+            learned = next(one for one in plan.recipe.learned if one.name == artifact.name)
+            files = data_files(learned.sources[source_index], plan.recipe.path.parent)
             yield f"the content of {files[file_index].name} changed"
         elif name in ("base", "source"):
             yield f"the content of base_model {plan.base.spec} changed"

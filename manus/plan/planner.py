@@ -5,6 +5,7 @@ Knows nothing of how anything is built. Imports no torch: `snakemake -n` and `ma
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Mapping
 from pathlib import Path
@@ -12,9 +13,9 @@ from typing import Any
 
 from manus.data.sources.identity import identity
 from manus.data.sources.named_media import media_identity
-from manus.errors import DataError, ModelError
+from manus.errors import DataError, ModelError, blamed_on
 from manus.models.base import Base, find_base
-from manus.plan.artifacts import Plan, read_object
+from manus.plan.artifacts import Artifact, Plan
 from manus.plan.keys import ArtifactBuilder
 from manus.plan.senses import encoders_of, keep_own_senses
 from manus.recipe.known import has_senses
@@ -34,13 +35,40 @@ def make_plan(recipe: Recipe) -> Plan:
     Raises:
         ModelError: the base is missing or unusable.
         DataError: a data source is missing or unusable.
+        InputError: what stands where the last plan goes is none.
+    """
+    pins = saved_plan(output_folder(recipe) / recipe.name / "plan.json").get("revisions", {})
+    return _resolved(recipe, pins, {})
+
+
+def planned_again(plan: Plan, artifact: Artifact) -> Artifact:
+    """Return an artifact as it would be planned now, to find out whether what it was made from is as it was planned.
+
+    Raises:
+        ModelError: a model that it was made from is not there any more.
+        DataError: a data source is not there any more.
+    """
+    sources = {
+        one.name: plan.artifacts[f"data/{one.name}"].made_from["data"]
+        for one in plan.recipe.learned
+        if artifact.id != f"data/{one.name}"
+    }
+    return _resolved(plan.recipe, plan.revisions(), sources).artifacts[artifact.id]
+
+
+def _resolved(recipe: Recipe, pins: Mapping[str, str], sources: Mapping[str, list[dict[str, Any]]]) -> Plan:
+    """Return the plan of a recipe.
+
+    Args:
+        recipe: what is wanted.
+        pins: commits of hub names that an earlier plan settled on.
+        sources: identities of the data that need not be looked at, by stage or reward model.
     """
     digests, beside, output_dir = Digests(), recipe.path.parent, output_folder(recipe)
-    pins = read_object(output_dir / recipe.name / "plan.json").get("revisions", {})
     with recipe.blamed(("base_model",)):
         base = find_base(recipe.base_model, beside, digests, pins)
     keep_own_senses(recipe, base)
-    sources = {one.name: _identities(recipe, one, digests, pins) for one in recipe.learned}
+    sources = {one.name: sources.get(one.name) or _identities(recipe, one, digests, pins) for one in recipe.learned}
     encoders = encoders_of(recipe, base, digests, pins)
     teachers = {
         teacher: _teacher(recipe, stage, teacher, digests, pins)
@@ -85,3 +113,18 @@ def _teacher(recipe: Recipe, stage: Stage, spec: str, digests: Digests, pins: Ma
         if teacher.needs_conversion:
             raise ModelError(f"teacher {spec!r}: a .gguf file is no teacher; give a folder of safetensors or a hub id")
         return teacher
+
+
+def saved_plan(path: Path) -> dict[str, Any]:
+    """Return what a `plan.json` of ours holds; nothing where there is none.
+
+    Raises:
+        InputError: it is torn, or is not ours.
+    """
+    if not path.exists():
+        return {}
+    with blamed_on(f"{path} is torn or no plan of ours; move it away, and the next run writes it anew"):
+        value = json.loads(path.read_text(encoding="utf-8"))
+        revisions = {str(name): str(commit) for name, commit in value["revisions"].items()}
+        keys = {name: {**one, "key": str(one["key"])} for name, one in value["artifacts"].items()}
+        return {**value, "revisions": revisions, "artifacts": keys}

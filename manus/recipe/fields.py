@@ -51,6 +51,13 @@ class RewardModelSettings(AlignmentSettings, DataSettings):
         if on_policy is not None:
             raise ValueError("makes pairs for a stage of dpo or orpo; a reward model learns from the pairs in data")
 
+    @field_validator("learn")
+    @classmethod
+    def _learns_last_turns(cls, learn: str) -> str:
+        if learn != "all_turns":
+            raise ValueError("chooses among the turns of chats; a reward model learns from pairs; remove this key")
+        return learn
+
     @field_validator("prepare")
     @classmethod
     def _is_prepared_ahead(cls, prepare: str) -> str:

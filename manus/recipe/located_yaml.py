@@ -10,7 +10,7 @@ from typing import Any
 from ruamel.yaml import YAML
 from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
-from manus.errors import RecipeError, nearest
+from manus.errors import RecipeError, blamed_on, nearest
 from manus.recipe.wording import KeyPath, dotted, quoted, shown
 from manus.recipe.yaml_syntax import DEEPEST_NESTING, SyntaxProblem, composed
 
@@ -44,7 +44,11 @@ def read_located(path: Path) -> Located:
     Raises:
         RecipeError: the file cannot be read or is not one valid YAML mapping; names the line.
     """
-    text = _read_text(path)
+    with blamed_on(f"{path}: is no recipe that can be read", RecipeError):
+        return _located(path, _read_text(path))
+
+
+def _located(path: Path, text: str) -> Located:
     try:
         yaml, root = composed(text)
         if root is None or (isinstance(root, ScalarNode) and not root.value):

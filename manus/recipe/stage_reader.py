@@ -133,6 +133,13 @@ class StageReader:
                 at = (*origin["on_policy"], "on_policy")
                 self.problems.refuse(at, f"makes pairs of answers, and {method} learns from {kind}; remove this key")
             data = data.model_copy(update={"on_policy": None})
+        if data is not None and data.learn != "all_turns" and kind != "messages":
+            if origin["learn"] is not DEFAULTS:
+                at = (*origin["learn"], "learn")
+                self.problems.refuse(
+                    at, f"chooses among the turns of chats, and {method} learns from {kind}; remove this key"
+                )
+            data = data.model_copy(update={"learn": "all_turns"})
         if data is not None and training is not None and data.prepare == "never":
             self.check_unprepared(entry.capability, data, training, (*origin["prepare"], "prepare"))
         if data is not None:

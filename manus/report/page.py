@@ -16,6 +16,7 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
+from manus.data.forms.columns import counted_words
 from manus.evaluation.gates import Verdict
 from manus.evaluation.numbers import difference, percent
 from manus.guards.progress import duration
@@ -103,6 +104,7 @@ def _environment() -> Environment:
         "size": size,
         "shown": shown,
         "shortened": shortened,
+        "counted": counted_words,
         "pretty": lambda value: json.dumps(value, indent=2, ensure_ascii=False),
         "inline_svg": inline_svg,
         "told": pairs_told,

@@ -13,9 +13,11 @@ import torch
 from transformers import AutoProcessor, AutoTokenizer, StoppingCriteria, StoppingCriteriaList, TextIteratorStreamer
 
 from manus.data.sample import MediumKind
-from manus.errors import DataError, InputError, ModelError
+from manus.data.tokens.chat_templates import placed
+from manus.errors import DataError, InputError, blamed_on
 from manus.models.detection.modalities import OMNI
 from manus.models.generation import at_random, greedily, on_device
+from manus.models.loaders import load_from
 from manus.models.loading.composition import load_model
 from manus.models.loading.precision import device, held_dtype, precision_of
 from manus.models.native.layout import OwnLayout
@@ -82,10 +84,7 @@ class Conversation:
 
     def _load_preparer(self) -> None:
         loader = AutoProcessor if self.is_omni else AutoTokenizer
-        try:
-            self.preparer = loader.from_pretrained(self.folder, local_files_only=True, trust_remote_code=False)
-        except (OSError, ValueError) as error:
-            raise ModelError(f"{self.folder}: cannot load its tokenizer: {error}") from error
+        self.preparer = load_from(loader, self.folder, f"{self.folder}: cannot load its tokenizer")
         self.tokenizer = self.preparer.tokenizer if self.is_omni else self.preparer
 
     @property
@@ -185,7 +184,7 @@ class Conversation:
     def _inputs(self, messages: list[dict[str, Any]]) -> dict[str, Any]:
         """Return the model's inputs for a conversation; a model without a chat template goes on with the bare text."""
         settings = {"return_tensors": "pt"}
-        try:
+        with blamed_on("this cannot be asked", InputError):
             if isinstance(self.layout, OwnLayout):
                 prepared = self.layout.asked(messages)
             elif self.tokenizer.chat_template is None and not self.is_omni:
@@ -193,10 +192,12 @@ class Conversation:
                 prepared = self.tokenizer(text, **settings)
             else:
                 prepared = self.preparer.apply_chat_template(
-                    messages, tokenize=True, return_dict=True, add_generation_prompt=True, **settings
+                    placed(self.tokenizer, messages),
+                    tokenize=True,
+                    return_dict=True,
+                    add_generation_prompt=True,
+                    **settings,
                 )
-        except ValueError as error:
-            raise InputError(f"this cannot be asked: {error}") from None
         if not isinstance(self.layout, OwnLayout):
             prepared = {name: value for name, value in prepared.items() if name != "token_type_ids"}
         return on_device(prepared, self.model)

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import os
+import time
 from pathlib import Path
 
 from manus.files import sha256_of, write_atomically
 from manus.store.keys import canonical, key_of
 
 REMEMBER_FROM_BYTES = 4_000_000
+SECONDS_OF_ONE_TIME = 2.0  # file systems tell times apart that are so far from each other
 
 
 class Digests:
@@ -23,14 +25,17 @@ class Digests:
 
     def of_file(self, path: Path) -> str:
         """Return the sha256 of a file's content."""
-        found = path.stat()
-        if found.st_size < REMEMBER_FROM_BYTES:
+        identity = _identity(path)
+        if path.stat().st_size < REMEMBER_FROM_BYTES:
             return sha256_of(path)
-        identity = f"{found.st_dev}:{found.st_ino}:{found.st_size}:{found.st_mtime_ns}"
-        if identity not in self.known:
-            self.known[identity] = sha256_of(path)
+        if identity in self.known:
+            return self.known[identity]
+        digest = sha256_of(path)
+        # What was written a moment ago may be written once more without another time.
+        if identity == _identity(path) and time.time() - path.stat().st_ctime > SECONDS_OF_ONE_TIME:
+            self.known[identity] = digest
             self.is_changed = True
-        return self.known[identity]
+        return digest
 
     def of_files(self, paths: dict[str, Path]) -> str:
         """Return one digest over named files: their names and contents."""
@@ -44,6 +49,12 @@ class Digests:
             write_atomically(self.memory, canonical(_read(self.memory) | self.known))
         except OSError as error:
             print(f"digests are not remembered: {self.memory}: {error.strerror}")
+
+
+def _identity(path: Path) -> str:
+    """Return what changes with every change of a file's content; its `ctime` cannot be set back."""
+    found = path.stat()
+    return f"{found.st_dev}:{found.st_ino}:{found.st_size}:{found.st_mtime_ns}:{found.st_ctime_ns}"
 
 
 def _read(path: Path) -> dict[str, str]:

@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from manus.files import sha256_of
+from manus.store.store import seal_of
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 MANIFEST = "manifest.json"
 
 
@@ -39,15 +40,18 @@ class Manifest:
     seconds: float
     metrics: dict[str, Any]
     schema_version: int = SCHEMA_VERSION
+    seal: str = ""  # the sha256 of all that stands above
 
     @classmethod
     def read(cls, folder: Path) -> Manifest | None:
-        """Return the manifest of a folder, or None when there is none that can be read."""
+        """Return the manifest of a folder, or None when there is none that can be read, or it was changed."""
         try:
             raw = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
+            if raw["seal"] != seal_of(raw):
+                return None
             files = {name: StoredFile(**entry) for name, entry in raw.pop("files").items()}
             return cls(files=files, **raw)
-        except (OSError, ValueError, TypeError, KeyError, AttributeError):
+        except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError):
             return None
 
 
@@ -59,7 +63,7 @@ def damage(folder: Path, deep: bool = False) -> str | None:
     """
     manifest = Manifest.read(folder)
     if manifest is None:
-        return f"{MANIFEST} is missing or unreadable"
+        return f"{MANIFEST} is missing, unreadable or was changed"
     sealed_at = (folder / MANIFEST).stat().st_mtime_ns
     for name, stored in manifest.files.items():
         path = folder / name

@@ -1,30 +1,42 @@
 """The store: finished results by key, sealed by a manifest, published by hard link. Knows nothing of models.
 
-An artifact is whole when `manifest.json` exists, every file it names has the stated size, and no
-file was modified after sealing without keeping its sha256. The manifest is therefore written last.
+An artifact is whole when `manifest.json` exists and says of itself what it said when it was written, every file it names
+has the stated size, and no file was modified after sealing without keeping its sha256. The manifest is therefore written
+last.
 """
 
 from __future__ import annotations
 
 import contextlib
 import fcntl
+import hashlib
+import json
 import os
+import re
 import shutil
 import time
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import IO, Any
 
 from manus.errors import ManusError
 from manus.files import fsync, sha256_of, write_json
 from manus.store.environment import hardware, library_versions
+from manus.store.keys import KEY_LENGTH, canonical
 from manus.store.manifest import MANIFEST, Manifest, StoredFile, damage
 from manus.utc import timestamp
 
+KEY = re.compile(rf"[0-9a-f]{{{KEY_LENGTH}}}")
 LOCKS = "locks"
 STAGING = ".staging"
 SECONDS_BETWEEN_TRIES = 0.2
+
+
+def seal_of(manifest: Mapping[str, Any]) -> str:
+    """Return the digest over what a manifest says, but for the seal itself."""
+    said = {name: value for name, value in manifest.items() if name != "seal"}
+    return hashlib.sha256(canonical(said).encode()).hexdigest()
 
 
 def _is_locked_now(stream: IO[str]) -> bool:
@@ -48,7 +60,14 @@ class Store:
 
     def holds(self, key: str) -> bool:
         """Tell whether a whole artifact of this key is here."""
-        return (self.folder(key) / MANIFEST).exists() and damage(self.folder(key)) is None
+        return (self.folder(key) / MANIFEST).exists() and self.damage(key) is None
+
+    def damage(self, key: str) -> str | None:
+        """Return what is wrong with the artifact of a key; see `damage`."""
+        manifest = Manifest.read(self.folder(key))
+        if manifest is not None and manifest.key != key:
+            return f"{MANIFEST} is that of {manifest.key}"
+        return damage(self.folder(key))
 
     def manifest(self, key: str) -> Manifest:
         """Return the manifest of a whole artifact.
@@ -56,7 +75,7 @@ class Store:
         Raises:
             ManusError: the artifact is missing or damaged.
         """
-        wrong = damage(self.folder(key))
+        wrong = self.damage(key)
         manifest = Manifest.read(self.folder(key))
         if wrong is not None or manifest is None:
             raise ManusError(f"artifact {key} in {self.root} cannot be used: {wrong}; run snakemake to rebuild it")
@@ -131,11 +150,12 @@ class Store:
             started=timestamp(started), ended=timestamp(ended), seconds=round(made.seconds, 1),
             metrics=made.metrics,
         )  # fmt: skip
-        write_json(folder / MANIFEST, asdict(manifest))
+        said = json.loads(json.dumps(asdict(manifest), allow_nan=False))
+        write_json(folder / MANIFEST, {**said, "seal": seal_of(said)})
         fsync(folder)
         staging.rmdir()
         shutil.rmtree(self.work_folder(key), ignore_errors=True)
-        return manifest
+        return replace(manifest, seal=seal_of(said))
 
 
 @dataclass(frozen=True, slots=True)

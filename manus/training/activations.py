@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from manus.estimate.memory import ADAM_BYTES, free_bytes, kept_bytes, must_checkpoint
 from manus.guards import ranks
+from manus.models.json_files import read_object
 from manus.training.settings import result
 
 if TYPE_CHECKING:
@@ -39,7 +40,7 @@ def checkpointing(job: StageJob, precision: Precision, by_parts: bool) -> bool:
         return bool(wanted)
     from manus.models.detection.safetensors_header import count_parameters
 
-    config = json.loads((job.base / "config.json").read_text(encoding="utf-8"))
+    config = read_object(job.base / "config.json")
     needed = kept_bytes(config, tokens_at_once(job), 4 if precision == "fp32" else 2, by_parts)
     if result(job.settings) == "model":
         needed += ADAM_BYTES * (count_parameters(job.base) or 0)

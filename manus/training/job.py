@@ -90,7 +90,9 @@ def save(model: Any, job: StageJob) -> None:
     folder = job.staging / "adapter"
     model.save_pretrained(folder)
     config = json.loads((folder / "adapter_config.json").read_text(encoding="utf-8"))
-    write_json(folder / "adapter_config.json", {**config, "base_model_name_or_path": job.base_name})
+    sets = {name for one in model.peft_config.values() for name, value in vars(one).items() if isinstance(value, set)}
+    ordered = {name: sorted(value) if name in sets else value for name, value in config.items()}
+    write_json(folder / "adapter_config.json", {**ordered, "base_model_name_or_path": job.base_name})
     (folder / "README.md").unlink(missing_ok=True)  # PEFT's empty template
 
 

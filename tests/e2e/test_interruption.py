@@ -152,3 +152,19 @@ def test_two_snakemakes_share_one_recipe(product: Product) -> None:
     told = second.stdout + second.stderr
     assert "is building" in told and "waiting: process" in told
     assert "train/reasoning  built" in rest and "train/reasoning  published from the store" in told
+
+
+@pytest.mark.parametrize("moment", ["● detect", "Finished job", "● data"])
+def test_sigterm_just_as_a_job_ends_ends_snakemake(product: Product, moment: str) -> None:
+    process = subprocess.Popen(
+        [str(BIN / "snakemake"), "-s", str(ROOT / "Snakefile"), "--cores", "1", "--config", f"recipe={product.recipe.name}"],
+        cwd=product.folder, env=environment(product.folder), start_new_session=True,
+        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+    )  # fmt: skip
+    assert process.stdout is not None
+    assert any(moment in line for line in process.stdout)
+    process.terminate()
+    rest = process.communicate(timeout=120)[0]
+    assert process.returncode == 1, rest
+    assert "Traceback" not in rest
+    assert not trainers(product)

@@ -7,20 +7,21 @@
 | LLaVA | `conversations` with `<image>`, `<video>`, `<audio>` marks, and `image`, `video`, `audio` |
 | the Cauldron | `images`, `texts` of `user`, `assistant`: a row for each text |
 | questions | a medium, and `question`, `answer` or any pair of `manus.data.forms.messages` |
+| prompt and completion (TRL) | lists of such turns, and `images` |
 | captions, transcripts | a medium, and `caption`, `text`, `transcription`, ... |
 """
 
 from __future__ import annotations
 
 import re
-from collections import Counter
 from collections.abc import Mapping
 from typing import Any, cast
 
-from manus.data.forms.literals import read_literal
-from manus.data.forms.messages import PAIRS, as_messages
+from manus.data.forms.columns import Columns
+from manus.data.forms.messages import ANSWERS, PAIRS, as_messages
+from manus.data.forms.questions import answer_text, are_turns, choices_of, listed, listed_turns
 from manus.data.media.expansion import check_placeholders, in_text
-from manus.data.media.references import media_columns, media_in_columns, read_part, read_reference
+from manus.data.media.references import media_columns, media_in_columns, part_columns, read_part, read_reference
 from manus.data.sample import PLACEHOLDERS, Medium, MediumKind, Row, RowError, Sample
 
 _CONVERSATIONS = ("messages", "conversations", "conversation")
@@ -29,8 +30,9 @@ _CAPTIONS = (
     "caption", "captions", "text", "transcription", "transcript", "sentence", "text_normalized", "normalized_text",
     "description",
 )  # fmt: skip
-_ANSWERS = ("answer", "answers", "multiple_choice_answer")
+_ANSWERS = (*ANSWERS, "multiple_choice_answer")
 _QUESTION = "question"
+_TEXT_KEYS = {"user", "assistant", "source"}
 ASKED_OF: dict[MediumKind, str] = {
     "image": "Describe the image.",
     "video": "Describe the video.",
@@ -54,6 +56,7 @@ def as_media_messages(row: Row) -> Sample:
     """
     if not isinstance(row, Mapping):
         return as_messages(row)
+    row = _joined(Columns.of(row))
     column = next((key for key in _CONVERSATIONS if row.get(key) is not None), None)
     sample = _conversation(row, column) if column else _pair(row)
     # What follows the last answer was dropped, and its media with it.
@@ -72,26 +75,48 @@ def rows_within(row: Row) -> list[Row]:
         return [row]
     if not all(isinstance(text, Mapping) and {"user", "assistant"} <= text.keys() for text in texts) or not texts:
         return [row]
-    rest = {key: value for key, value in row.items() if key != "texts"}
-    return [{**rest, _QUESTION: text["user"], "answer": text["assistant"]} for text in texts]
+    row = Columns.of(row)
+    row.take("texts")
+    for key in {key for text in texts for key in text} - _TEXT_KEYS:
+        row.note(f"texts[].{key}")
+    return [row.replaced(("texts",), question=text["user"], answer=text["assistant"]) for text in texts]
 
 
-def _conversation(row: Row, column: str) -> Sample:
-    turns = row[column]
-    if isinstance(turns, str):
-        try:
-            turns = read_literal(turns)
-        except ValueError as error:
-            raise RowError(f"{column!r} is {error}") from None
+def _joined(row: Columns) -> Columns:
+    """Return a row whose prompt and completion are lists of turns as one conversation; any other as it is."""
+    if any(row.get(key) is not None for key in _CONVERSATIONS):
+        return row
+    for asked, answered in PAIRS:
+        sides = [(listed_turns(row.get(name), name), role) for name, role in ((asked, "user"), (answered, "assistant"))]
+        if any(side is None for side, _ in sides):
+            continue
+        if not any(are_turns(side) for side, _ in sides):
+            return row
+        row.take_all((asked, answered))
+        turns = [
+            turn for side, role in sides for turn in (side if are_turns(side) else [{"role": role, "content": side}])
+        ]
+        return row.replaced((asked, answered), messages=turns)
+    return row
+
+
+def _conversation(row: Columns, column: str) -> Sample:
+    turns = listed(row[column], column)
     if not isinstance(turns, list | tuple):
         return as_messages(row)
-    placed = _Placed(media_in_columns(row))
+    row.take(column)
+    placed = _Placed(_media_of(row))
     rewritten = [placed.turn(turn) if isinstance(turn, Mapping) else turn for turn in turns]
     if placed.pending:
         rewritten = _with_the_first_question(rewritten, placed)
-    rest = {key: value for key, value in row.items() if key not in media_columns(row)}
-    sample = as_messages({**rest, column: rewritten})
+    sample = as_messages(row.replaced(media_columns(row), **{column: rewritten}))
     return {**sample, "media": placed.media}
+
+
+def _media_of(row: Columns) -> list[Medium]:
+    """Return the media of a row's columns, which are read then."""
+    row.take_all(media_columns(row) | part_columns(row))
+    return media_in_columns(row)
 
 
 class _Placed:
@@ -163,17 +188,21 @@ def _refuse_placeholders(text: str) -> None:
         raise RowError(f"{found[0]!r} stands in a text and would be taken for a medium")
 
 
-def _pair(row: Row) -> Sample:
-    media = media_in_columns(row)
+def _pair(row: Columns) -> Sample:
+    media = _media_of(row)
     if not media:
         return as_messages(row)
     for value in row.values():
         if isinstance(value, str):
             _refuse_placeholders(value)
-    rest: Row = {key: value for key, value in row.items() if key not in media_columns(row)}
-    answer = _answer(rest)
-    if answer is not None and isinstance(rest.get(_QUESTION), str):
-        rest = {**{key: value for key, value in rest.items() if key not in _ANSWERS}, "answer": answer}
+    rest = row.replaced(media_columns(row))
+    answered = next((name for name in _ANSWERS if row.get(name) is not None), None)
+    answer = answer_text(row[answered]) if answered else None
+    if isinstance(rest.get(_QUESTION), str) and choices_of(rest, _QUESTION) is not None:
+        answer = ""  # as the choice is written
+    elif answered and answer is not None and isinstance(rest.get(_QUESTION), str):
+        row.take(answered)
+        rest = rest.replaced(_ANSWERS, answer=answer)
     else:
         rest, answer = _captioned(rest, media[0]["kind"])
     sample = as_messages(rest)
@@ -186,25 +215,17 @@ def _pair(row: Row) -> Sample:
     return sample
 
 
-def _answer(row: Row) -> str | None:
-    """Return the answer, of several the one that most people gave."""
-    given = next((row[key] for key in _ANSWERS if row.get(key) is not None), None)
-    if isinstance(given, list | tuple):
-        said = [one.get("answer") if isinstance(one, Mapping) else one for one in given]
-        texts = [one for one in said if isinstance(one, str) and one.strip()]
-        return Counter(texts).most_common(1)[0][0] if texts else None
-    if isinstance(given, bool):
-        return "yes" if given else "no"
-    return str(given) if isinstance(given, str | int | float) else None
-
-
-def _captioned(row: Row, kind: MediumKind) -> tuple[Row, str | None]:
+def _captioned(row: Columns, kind: MediumKind) -> tuple[Columns, str | None]:
     """Return a row with a request for its caption, or the row itself where it has none."""
-    found = (value[0] if isinstance(value, list) and value else value for value in map(row.get, _CAPTIONS))
-    caption = next((text for text in found if isinstance(text, str)), None)
+    columns = ((name, row.get(name)) for name in _CAPTIONS)
+    found = ((name, value[0] if isinstance(value, list) and value else value) for name, value in columns)
+    column, caption = next(((name, text) for name, text in found if isinstance(text, str)), ("", None))
     if caption is None or any(row.get(a) is not None and row.get(b) is not None for a, b in PAIRS):
         return row, None
+    row.take(column)
+    if isinstance(row[column], list) and len(row[column]) > 1:
+        row.note(f"{column}[1:]")
     if kind == "audio" and caption.isupper():
         caption = caption.lower()
     kept = {key: row[key] for key in ("level", "system") if row.get(key) is not None}
-    return {_QUESTION: ASKED_OF[kind], "answer": caption, **kept}, caption
+    return row.derived({_QUESTION: ASKED_OF[kind], "answer": caption, **kept}), caption

@@ -2,34 +2,61 @@
 
 | shape | columns |
 |---|---|
-| chat (OpenAI, TRL, ms-swift) | `messages`, with `tools` where functions are called |
+| chat (OpenAI, TRL, ms-swift) | `messages`, with `tools` or `functions` where functions are called |
 | ShareGPT (axolotl, LLaMA-Factory, Hermes) | `conversations` or `conversation`, `system`, `tools` |
+| dialogue (Glaive) | `chat`, a text with marks of who speaks, `system` |
 | Alpaca, Dolly | `instruction`, `input` or `context`, `output` or `response`, `system`, `history` |
 | pairs (TRL, ms-swift, GSM8K, MATH) | `prompt`/`completion`, `query`/`response`, `question`/`answer`, ... |
+| about a text (SQuAD, BoolQ, RACE) | `question`, `context` or `article` or `passage`, ..., `answer` or `answers` |
+| choices (MMLU, ARC, ScienceQA) | `question`, `choices` or `options`, `answer` or `answerKey`, ... |
+| calls (xlam) | `query`, `answers`, `tools` |
 | text | `text` or `content` |
+
+Columns that no shape reads are told apart from the others by `manus.data.forms.columns`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Literal
+from typing import Any
 
-from manus.data.forms.literals import read_literal
-from manus.data.forms.tool_schemas import read_tools, tools_within
-from manus.data.forms.turns import checked, read_text, read_turns
+from manus.data.forms.calls import Call, read_calls
+from manus.data.forms.choices import answer_among
+from manus.data.forms.columns import Columns, is_empty
+from manus.data.forms.dialogues import read_dialogue
+from manus.data.forms.flags import check_row, without_unlearned_end
+from manus.data.forms.grounding import with_boxes
+from manus.data.forms.questions import (
+    answer_text,
+    are_turns,
+    asked,
+    choices_of,
+    column_text,
+    listed,
+    listed_turns,
+    with_system,
+)
+from manus.data.forms.thought_format import CLOSE as END_OF_THOUGHT
+from manus.data.forms.tool_format import NO_FUNCTION_FITS, has_calls, render_calls, rewrite_calls
+from manus.data.forms.tool_schemas import fitted_call, read_tools, tools_within
+from manus.data.forms.turns import checked, read_text, read_turns, unread_keys
 from manus.data.sample import Message, Row, RowError, Sample
 
 _CONVERSATIONS = ("messages", "conversations", "conversation")
+_FUNCTIONS = ("tools", "functions")
 PAIRS = (
     ("prompt", "completion"),
     ("prompt", "response"),
     ("instruction", "output"),
     ("instruction", "response"),
     ("question", "answer"),
+    ("question", "answers"),
     ("query", "response"),
     ("problem", "solution"),
     ("input", "output"),
 )
+ANSWERS = ("answer", "answers")  # which may be numbers, yes or no, or what several people said
+_CHOOSING = ("question", "question_stem", "query", "prompt", "problem", "instruction")
 
 
 def as_messages(row: Row) -> Sample:
@@ -40,34 +67,82 @@ def as_messages(row: Row) -> Sample:
     the last assistant turn are dropped; empty answers, unknown roles and wrong types are not repaired.
 
     Raises:
+        NotLearned: the row says that it is not to be learned.
         RowError: no known shape, or nothing an assistant can learn from; the message is the exact reason.
     """
     _check_is_row(row)
     try:
-        return _read(row)
+        return _read(Columns.of(row))
     except RowError:
         raise
     except ValueError as error:
         raise RowError(str(error)) from None
 
 
-def _read(row: Row) -> Sample:
-    column = next((key for key in _CONVERSATIONS if row.get(key) is not None), None)
+def _read(row: Columns) -> Sample:
+    if not is_empty(row.get("chat_template_kwargs")):
+        raise RowError(
+            "'chat_template_kwargs' changes the chat template for one row, which is not built; say "
+            "ignore: [chat_template_kwargs] in the source to have all rows rendered alike"
+        )
     sample: Sample = {"messages": []}
-    if column:
-        messages = read_turns(_listed(row[column], column))
+    if (conversation := _conversation(row)) is not None:
+        check_row(row)
+        messages = conversation
         if answer := _label(row, "answer"):
             sample["answer"] = answer
     else:
         messages = _read_pair(row)
-    if not (messages and messages[0]["role"] == "system"):
-        messages = _system(row) + messages
-    sample["messages"] = checked(messages)
+    messages = with_system(row, messages)
+    tools = _tools_of(row, messages)
+    messages = [_with_calls(number, message, tools) for number, message in enumerate(messages, 1)]
+    sample["messages"] = without_unlearned_end(checked(with_boxes(row, messages)))
     if level := _label(row, "level"):
         sample["level"] = level
-    if tools := read_tools(row.get("tools")) or _tools_of_system(sample["messages"]):
+    if tools:
         sample["tools"] = tools
     return sample
+
+
+def _conversation(row: Columns) -> list[Message] | None:
+    column = next((key for key in _CONVERSATIONS if row.get(key) is not None), None)
+    if column is not None:
+        turns = listed(row.take(column), column)
+        for key in unread_keys(turns):
+            row.note(f"{column}[].{key}")
+        return read_turns(turns)
+    turns = read_dialogue(row["chat"]) if isinstance(row.get("chat"), str) else None
+    if turns is not None:
+        row.take("chat")
+        return read_turns(turns)
+    return None
+
+
+def _tools_of(row: Columns, messages: list[Message]) -> list[dict[str, Any]]:
+    column = next((key for key in _FUNCTIONS if not is_empty(row.get(key))), None)
+    if column is not None and (tools := read_tools(row.take(column))):
+        return tools
+    system = "\n".join(message["content"] for message in messages if message["role"] == "system")
+    return tools_within(system)
+
+
+def _with_calls(number: int, message: Message, tools: list[dict[str, Any]]) -> Message:
+    """Return a turn with its calls in our form, and with arguments that its functions have."""
+    if message["role"] != "assistant" or not tools:
+        return message
+    head, mark, spoken = message["content"].rpartition(END_OF_THOUGHT)
+    if not has_calls(spoken) and not spoken.lstrip().startswith(("[", "{")):
+        return message
+    try:
+        written = rewrite_calls(spoken, may_be_bare=True, mended=lambda call: fitted_call(call, tools))
+    except ValueError as error:
+        raise RowError(f"turn {number}: {error}") from None
+    if written == spoken:
+        return message
+    if isinstance(message.get("learn"), list):
+        raise RowError(f"turn {number}: it says which of its characters are learned, but it makes calls")
+    gap = "\n" if mark and spoken.startswith("\n") and not written.startswith("\n") else ""
+    return {**message, "content": f"{head}{mark}{gap}{written}"}
 
 
 def as_text(row: Row) -> Sample:
@@ -77,6 +152,7 @@ def as_text(row: Row) -> Sample:
         RowError: it has no `text` or `content`, or that is empty or not text.
     """
     _check_is_row(row)
+    row = Columns.of(row)
     column = next((key for key in ("text", "content") if row.get(key) is not None), None)
     if column is None:
         raise RowError(f"no text: neither 'text' nor 'content' among the columns {_columns(row)}")
@@ -88,7 +164,7 @@ def as_text(row: Row) -> Sample:
         raise RowError(f"{column!r}: {error}") from None
     if not row[column].strip():
         raise RowError(f"{column!r} is empty")
-    return {"text": row[column]}
+    return {"text": row.take(column)}
 
 
 def _check_is_row(row: Any) -> None:
@@ -100,67 +176,49 @@ def _columns(row: Row) -> str:
     return ", ".join(sorted(map(str, row))) or "(none)"
 
 
-def _listed(value: Any, column: str) -> Any:
-    # CSV files and some Parquet files hold conversations as text.
-    if not isinstance(value, str):
-        return value
-    try:
-        return read_literal(value)
-    except ValueError as error:
-        raise RowError(f"{column!r} is {error}") from None
-
-
-def _system(row: Row) -> list[Message]:
-    column = next((key for key in ("system", "system_prompt") if row.get(key) is not None), None)
-    text = _column_text(row, column) if column else ""
-    return [{"role": "system", "content": text}] if text else []
-
-
-def _label(row: Row, column: str) -> str | None:
-    value = row.get(column)
+def _label(row: Columns, column: str) -> str | None:
+    value = row.take(column)
     if isinstance(value, str):
         return read_text(value) or None
     return str(value) if isinstance(value, int | float) else None
 
 
-def _tools_of_system(messages: list[Message]) -> list[dict[str, Any]]:
-    first = messages[0]
-    return tools_within(first["content"]) if first["role"] == "system" else []
-
-
-def _read_pair(row: Row) -> list[Message]:
+def _read_pair(row: Columns) -> list[Message]:
+    if (called := _from_xlam(row)) is not None:
+        check_row(row)
+        return called
+    question = next((key for key in _CHOOSING if choices_of(row, key) is not None), None)
+    if question is not None and (choices := choices_of(row, question)) is not None:
+        check_row(row, has_choices=True)
+        return [*asked(row, question), {"role": "assistant", "content": answer_among(row, choices)}]
+    check_row(row)
     pair = next((pair for pair in PAIRS if all(row.get(key) is not None for key in pair)), None)
     if pair is None:
         half = next((pair for pair in PAIRS if row.get(pair[0]) is not None), None)
         missing = f"{half[0]!r} without an answer" if half else "no known shape"
         raise RowError(f"{missing}: the columns are {_columns(row)}")
-    question, answer = pair
-    messages = _history(row)
-    if question == "instruction":
-        parts = [_column_text(row, key) for key in ("instruction", "input", "context") if row.get(key)]
-        messages.append({"role": "user", "content": "\n".join(part for part in parts if part)})
-    else:
-        messages += _side(row, question, "user")
-    return messages + _side(row, answer, "assistant")
+    return asked(row, pair[0], is_prompt=True) + _answered(row, pair[1])
 
 
-def _side(row: Row, column: str, role: Literal["user", "assistant"]) -> list[Message]:
-    if isinstance(row[column], list | tuple):
-        return read_turns(row[column])
-    return read_turns([{"role": role, "content": _column_text(row, column)}])
-
-
-def _history(row: Row) -> list[Message]:
-    rounds = _listed(row.get("history") or [], "history")
-    if not isinstance(rounds, list | tuple) or not all(
-        isinstance(pair, list | tuple) and len(pair) == 2 for pair in rounds
-    ):
-        raise RowError("'history' is not a list of [question, answer] pairs")
-    return read_turns([{"human": question, "gpt": answer} for question, answer in rounds])
-
-
-def _column_text(row: Row, column: str) -> str:
+def _from_xlam(row: Columns) -> list[Message] | None:
+    """Return the turns of a row whose answers are calls; None for any other."""
+    if row.get("query") is None or row.get("answers") is None:
+        return None
     try:
-        return read_text(row[column])
+        calls: list[Call] = read_calls(row.take("answers"))
+        said = render_calls(calls)
     except ValueError as error:
-        raise RowError(f"{column!r}: {error}") from None
+        raise RowError(f"'answers': {error}") from None
+    return [*asked(row, "query"), {"role": "assistant", "content": said or NO_FUNCTION_FITS}]
+
+
+def _answered(row: Columns, column: str) -> list[Message]:
+    value = listed_turns(row.take(column), column)
+    if isinstance(value, list | tuple) and (column not in ANSWERS or are_turns(value)):
+        return read_turns(value)
+    if column in ANSWERS and not isinstance(value, str):
+        said = answer_text(value)
+        if said is None:
+            raise RowError(f"{column!r} names no answer")
+        return read_turns([{"role": "assistant", "content": said}])
+    return read_turns([{"role": "assistant", "content": column_text(row, column)}])

@@ -11,18 +11,20 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from manus.data.forms.literals import read_literal
+from manus.data.forms.columns import Columns
+from manus.data.forms.dialogues import read_dialogue
+from manus.data.forms.messages import as_messages
 from manus.data.forms.prompts import question_of
-from manus.data.forms.turns import checked, read_text, read_turns
+from manus.data.forms.questions import listed_turns, with_system
+from manus.data.forms.turns import read_text, read_turns
 from manus.data.sample import Message, Row, RowError, Sample
 
 _ANSWERS = (("chosen", "rejected"), ("chosen_response", "rejected_response"))
-_KEPT = ("answer", "level", "tools")
-_SPEAKER = re.compile(r"(?:^|\n+)(Human|Assistant):")
+_KEPT = ("answer", "level", "tools", "functions", "chat_template_kwargs")
+_REPEATS = ("messages", "conversations", "conversation")  # UltraFeedback's messages are its chosen conversation
 
 
 def read_pair(row: Row, read: Callable[[Row], Sample]) -> Sample:
@@ -31,39 +33,51 @@ def read_pair(row: Row, read: Callable[[Row], Sample]) -> Sample:
     Raises:
         RowError: the row holds no two answers to one prompt, or `read` refuses the better one.
     """
+    row = Columns.of(row)
     names = next((pair for pair in _ANSWERS if all(row.get(name) is not None for name in pair)), None)
     if names is None:
         columns = ", ".join(sorted(map(str, row))) or "(none)"
         raise RowError(f"no 'chosen' and 'rejected' answer: the columns are {columns}; on_policy: {{}} makes them")
     try:
-        chosen, rejected = (_turns(row[name]) for name in names)
-        asked = chosen[:-1] or question_of({name: value for name, value in row.items() if name not in names})
+        chosen, rejected = (_turns(row.take(name)) for name in names)
+        if chosen[:-1]:
+            asked = with_system(row, chosen[:-1])
+            row.take_all(name for name in _REPEATS if row.get(name) == row[names[0]])
+        else:
+            asked = question_of(row.replaced(names))
         if rejected[:-1] not in ([], chosen[:-1]):
             raise RowError("the chosen and the rejected conversation part before their last turn")
-        better, worse = (checked([*asked, answers[-1]])[-1]["content"] for answers in (chosen, rejected))
+        kept = {name: row[name] for name in _KEPT if name in row}
+        sides = [row.derived({**kept, "messages": [*asked, answers[-1]]}) for answers in (chosen, rejected)]
+        better, worse = (as_messages(side)["messages"][-1]["content"] for side in sides)
     except RowError:
         raise
     except ValueError as error:
         raise RowError(str(error)) from None
     if better == worse:
         raise RowError("the chosen and the rejected answer are the same")
-    kept = {name: row[name] for name in _KEPT if name in row}
-    return {**read({**kept, "messages": [*asked, chosen[-1]]}), "rejected": worse}
+    return {**read(sides[0]), "rejected": worse}
 
 
 def _turns(value: Any) -> list[Message]:
     """Return an answer as turns that end with the assistant's: a text, a turn, or a whole conversation."""
     if isinstance(value, Mapping):
-        return read_turns([value])
+        return _unflagged([value])
     if isinstance(value, list | tuple) and not value:
         raise RowError("an answer holds no turn")
-    if isinstance(value, str) and value.lstrip().startswith(("[{", "[ {")):
-        value = read_literal(value)
+    value = listed_turns(value, "an answer")
     if not isinstance(value, str):
-        return read_turns(value)
-    marked = _SPEAKER.split(value)
-    if len(marked) > 3 and not marked[0].strip():
-        roles = {"Human": "user", "Assistant": "assistant"}
-        pairs = zip(marked[1::2], marked[2::2], strict=True)
-        return read_turns([{"role": roles[speaker], "content": text.strip()} for speaker, text in pairs])
-    return [{"role": "assistant", "content": read_text(value)}]
+        return _unflagged(value)
+    return read_dialogue(value) or [{"role": "assistant", "content": read_text(value)}]
+
+
+def _unflagged(turns: Any) -> list[Message]:
+    """Return turns without flags: of a pair the last turns are learned, against each other, and no other.
+
+    Raises:
+        RowError: a last turn is flagged as one that is not learned.
+    """
+    messages = read_turns(turns)
+    if messages and messages[-1].get("learn", True) is not True:
+        raise RowError("the last turn of an answer is flagged as not to be learned")
+    return [{"role": message["role"], "content": message["content"]} for message in messages]

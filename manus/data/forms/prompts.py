@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import cast
 
-from manus.data.forms.literals import read_literal
-from manus.data.forms.turns import read_text, read_turns
-from manus.data.sample import Message, Row, RowError, Sample
+from manus.data.forms.choices import label_among
+from manus.data.forms.columns import Columns
+from manus.data.forms.flags import check_row
+from manus.data.forms.questions import asked, choices_of, listed_turns, with_system
+from manus.data.forms.shown_functions import with_functions
+from manus.data.forms.tool_schemas import read_tools
+from manus.data.forms.turns import read_turns
+from manus.data.sample import Message, NotLearned, Row, RowError, Sample
 
 _CONVERSATIONS = ("prompt", "messages", "conversations", "conversation")
-_QUESTIONS = ("prompt", "question", "query", "problem", "instruction")
-_ADDITIONS = ("input", "context")
+_QUESTIONS = ("prompt", "question", "question_stem", "query", "problem", "instruction")
 _ANSWERS = ("answer", "solution", "ground_truth", "target")
-_KEPT = ("level", "tools", "entry")
+_KEPT = ("level", "entry")
+_FUNCTIONS = ("tools", "functions")
 
 
 def read_prompt(row: Row, read: Callable[[Row], Sample], can_score: Callable[[Sample], bool]) -> Sample:
@@ -30,25 +35,43 @@ def read_prompt(row: Row, read: Callable[[Row], Sample], can_score: Callable[[Sa
     Raises:
         RowError: the row asks nothing, or has no answer where one is needed.
     """
-    refusal = None
+    row, refusal = Columns.of(row), None
+    attempt = row.apart()
     try:
-        sample = read(row)
+        sample = read(attempt)
+    except NotLearned:
+        raise
     except RowError as error:
         refusal = error
     else:
         if can_score(sample):
+            row.take_over(attempt)
             return sample
     try:
-        asked, answer = question_of(row), _answer_of(row)
+        bare = _bare(row)
     except RowError as error:
         raise refusal or error from None
-    kept = {name: row[name] for name in _KEPT if row.get(name) is not None}
-    bare: Sample = {"messages": [*asked, {"role": "assistant", "content": answer or ""}], **kept}  # type: ignore[typeddict-item]
-    if answer:
-        bare["answer"] = answer
     if not can_score(bare):
         raise refusal or RowError("no answer that the verifier could compare with")
     return bare
+
+
+def _bare(row: Columns) -> Sample:
+    """Return a row as a question and its final answer."""
+    choosing = next((name for name in _QUESTIONS if choices_of(row, name) is not None), None)
+    check_row(row, has_choices=choosing is not None)
+    turns, answer = question_of(row), _answer_of(row, choosing)
+    bare: Sample = {"messages": [*turns, {"role": "assistant", "content": answer or ""}]}
+    bare = cast(Sample, {**bare, **{name: row.take(name) for name in _KEPT if row.get(name) is not None}})
+    functions = next((name for name in _FUNCTIONS if row.get(name) is not None), None)
+    try:
+        if functions is not None and (tools := read_tools(row.take(functions))):
+            bare["tools"] = tools
+    except ValueError as error:
+        raise RowError(str(error)) from None
+    if answer:
+        bare["answer"] = answer
+    return with_functions(bare)
 
 
 def question_of(row: Row) -> list[Message]:
@@ -57,43 +80,29 @@ def question_of(row: Row) -> list[Message]:
     Raises:
         RowError: there are none.
     """
+    row = Columns.of(row)
     for name in _CONVERSATIONS:
-        value = row.get(name)
-        if isinstance(value, str) and value.lstrip().startswith(("[{", "[ {")):
-            value = _literal(value, name)
+        value = listed_turns(row.get(name), name)
         if isinstance(value, list | tuple) and value:
             turns = read_turns(value)
             while turns and turns[-1]["role"] == "assistant":
                 turns.pop()
             if turns:
-                return _with_system(row, turns)
+                row.take(name)
+                return with_system(row, turns)
     column = next((name for name in _QUESTIONS if isinstance(row.get(name), str) and row[name].strip()), None)
     if column is None:
         columns = ", ".join(sorted(map(str, row))) or "(none)"
         raise RowError(f"no question: the columns are {columns}")
-    texts = [row[column], *(row[key] for key in _ADDITIONS if isinstance(row.get(key), str) and row[key].strip())]
-    try:
-        return _with_system(row, [{"role": "user", "content": "\n".join(read_text(text) for text in texts)}])
-    except ValueError as error:
-        raise RowError(f"{column!r}: {error}") from None
+    return with_system(row, asked(row, column, is_prompt=True))
 
 
-def _literal(text: str, name: str) -> Any:
-    try:
-        return read_literal(text)
-    except ValueError as error:
-        raise RowError(f"{name!r} is {error}") from None
-
-
-def _with_system(row: Row, turns: list[Message]) -> list[Message]:
-    system = row.get("system")
-    if isinstance(system, str) and system.strip() and turns[0]["role"] != "system":
-        return [{"role": "system", "content": system.strip()}, *turns]
-    return turns
-
-
-def _answer_of(row: Row) -> str | None:
-    value = next((row[name] for name in _ANSWERS if row.get(name) is not None), None)
-    if isinstance(value, bool) or not isinstance(value, str | int | float):
+def _answer_of(row: Columns, choosing: str | None) -> str | None:
+    if choosing is not None and (choices := choices_of(row, choosing)) is not None:
+        return label_among(row, choices)
+    name = next((name for name in _ANSWERS if row.get(name) is not None), None)
+    value = row.get(name) if name else None
+    if name is None or isinstance(value, bool) or not isinstance(value, str | int | float):
         return None
+    row.take(name)
     return str(value).strip().strip("$") or None

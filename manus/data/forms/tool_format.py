@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
-from manus.data.forms.literals import read_first, read_literal, read_sequence, shortened
-
-Call = dict[str, Any]
+from manus.data.forms.call_forms import bare_calls, has_marks, marked_calls
+from manus.data.forms.calls import Call, read_calls
+from manus.data.forms.literals import read_first, read_sequence, shortened
 
 OPEN, CLOSE = "<tool_call>", "</tool_call>"
 
@@ -51,57 +51,47 @@ def render_calls(calls: Sequence[Mapping[str, Any]]) -> str:
     return "\n".join(f"{OPEN}\n{body}\n{CLOSE}" for body in bodies)
 
 
-def read_calls(value: Any) -> list[Call]:
-    """Return the calls in `value` as peers write them.
+def parse_calls(text: str, may_be_bare: bool = False) -> list[Call]:
+    """Return the calls that `text` makes, in our form or that of another model, in order; none is an empty list.
 
-    A call is a mapping or its text, bare or wrapped as OpenAI does (`{"type": "function", "function":
-    {...}}`), with `arguments` or `parameters` as a mapping or its text; several calls are a list.
-
-    Raises:
-        ValueError: something is not a call.
-    """
-    if isinstance(value, str):
-        value = read_literal(value)
-    if isinstance(value, list | tuple):
-        return [call for item in value for call in read_calls(item)]
-    if not isinstance(value, Mapping):
-        raise ValueError(f"a call is an object, not {shortened(value)}")
-    body = value["function"] if isinstance(value.get("function"), Mapping) else value
-    name = body.get("name")
-    if not isinstance(name, str) or not name.strip():
-        raise ValueError(f"a call without a name: {shortened(value)}")
-    return [{"name": name.strip(), "arguments": _arguments(name, body)}]
-
-
-def _arguments(name: str, body: Mapping[str, Any]) -> dict[str, Any]:
-    given: Any = next((body[key] for key in ("arguments", "parameters") if body.get(key) is not None), {})
-    if isinstance(given, str):
-        given = read_literal(given) if given.strip() else {}
-    if not isinstance(given, Mapping) or not all(isinstance(key, str) for key in given):
-        raise ValueError(f"the arguments of {name!r} are not an object: {shortened(given)}")
-    return dict(given)
-
-
-def parse_calls(text: str) -> list[Call]:
-    """Return the calls that `text` makes, in order; none is an empty list.
+    Args:
+        text: what an assistant says.
+        may_be_bare: whether a text that is a list of calls and nothing else makes them, as where functions are offered.
 
     Raises:
         ValueError: a block is not closed, not opened, or holds no call.
     """
-    return [call for _, _, calls in _blocks(text) for call in calls]
+    found = [call for _, _, calls in _found(text) for call in calls]
+    return found or (bare_calls(text) if may_be_bare else [])
 
 
-def rewrite_calls(text: str) -> str:
-    """Return `text` with every block in our form; what stands around the blocks is kept.
+def rewrite_calls(text: str, may_be_bare: bool = False, mended: Callable[[Call], Call] | None = None) -> str:
+    """Return `text` with every call in our form; what stands around the calls is kept.
+
+    Args:
+        text, may_be_bare: as `parse_calls` takes them.
+        mended: what is made of each call.
 
     Raises:
         ValueError: as `parse_calls`.
     """
+    found = list(_found(text))
+    if not found and may_be_bare and (calls := bare_calls(text)):
+        found = [(0, len(text), calls)]
     pieces, position = [], 0
-    for start, end, calls in _blocks(text):
-        pieces += [text[position:start], render_calls(calls)]
+    for start, end, calls in found:
+        pieces += [text[position:start], render_calls([mended(call) for call in calls] if mended else calls)]
         position = end
     return "".join([*pieces, text[position:]])
+
+
+def has_calls(text: str) -> bool:
+    """Return whether a text has a mark of a call, in our form or another."""
+    return OPEN in text or has_marks(text)
+
+
+def _found(text: str) -> Iterator[tuple[int, int, list[Call]]]:
+    return _blocks(text) if OPEN in text or CLOSE in text else marked_calls(text)
 
 
 def _blocks(text: str) -> Iterator[tuple[int, int, list[Call]]]:

@@ -6,10 +6,11 @@ Every function becomes `{"name", "description", "parameters"}`, its parameters a
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from manus.data.forms.literals import read_literal, read_sequence, shortened
+from manus.data.forms.calls import Call
+from manus.data.forms.literals import read_first, read_literal, read_sequence, shortened
 from manus.data.forms.tool_format import compact_json
 
 Tool = dict[str, Any]
@@ -34,6 +35,18 @@ _TYPES: dict[str, str | None] = {
     "any": None,
 }
 
+_PARAMETERS = ("parameters", "input_schema", "inputSchema", "inputs", "arguments")
+_RESULTS = (
+    "returns",
+    "return",
+    "response",
+    "responses",
+    "output",
+    "outputs",
+    "output_schema",
+    "outputSchema",
+    "results",
+)
 _GENERIC = re.compile(r"(?P<outer>\w+)\[(?P<inner>.*)\]", re.DOTALL)
 _LISTED = re.compile(r'[\[{]\s*(?:\{\s*)?"name"\s*:')
 _BLOCK = re.compile(r"<tools>(.*?)</tools>", re.DOTALL)
@@ -67,20 +80,36 @@ def tools_within(text: str) -> list[Tool]:
     if filled:
         return read_tools(filled[-1])
     # Glaive: "... access to the following functions. Use them if required -", then one object after another.
+    # ToolACE: a list among other words.
     found = _LISTED.search(text)
+    listed = _values_from(text, found.start()) if found else []
+    described = all(isinstance(item, Mapping) and _parameters_of(item) is not None for item in listed)
+    return read_tools(listed) if described else []
+
+
+def _values_from(text: str, start: int) -> list[Any]:
+    """Return the JSON values that follow each other from a place on, those of a list one by one; then other words may come."""
+    values: list[Any] = []
+    while start < len(text):
+        try:
+            value, start = read_first(text, start)
+        except ValueError:
+            break
+        values += value if isinstance(value, list) else [value]
+    if values:
+        return values
     try:
-        listed = read_sequence(text[found.start() :]) if found else []
+        return read_sequence(text[start:])
     except ValueError:
         return []
-    described = all(isinstance(item, Mapping) and "parameters" in item for item in listed)
-    return read_tools(listed) if described else []
 
 
 def as_tool(raw: Any) -> Tool:
     """Return one function with its parameters as an object schema.
 
-    Takes OpenAI's wrapper, a bare function with JSON Schema, and xlam's `{name: {description, type,
-    default}}`, where a parameter without a default that is not called optional is required.
+    Takes OpenAI's wrapper, a bare function with JSON Schema (also as Anthropic's `input_schema` and MCP's `inputSchema`),
+    and xlam's `{name: {description, type, default}}`, where a parameter without a default that is not called optional is
+    required.
 
     Raises:
         ValueError: it has no name, or its parameters are no object of JSON values.
@@ -89,7 +118,7 @@ def as_tool(raw: Any) -> Tool:
         raw = raw["function"]
     if not isinstance(raw, Mapping) or not isinstance(raw.get("name"), str) or not raw["name"].strip():
         raise ValueError(f"a function without a name: {shortened(raw)}")
-    parameters = raw.get("parameters") or {}
+    parameters = _parameters_of(raw) or {}
     if isinstance(parameters, str):
         parameters = read_literal(parameters)
     if not isinstance(parameters, Mapping):
@@ -100,6 +129,54 @@ def as_tool(raw: Any) -> Tool:
     tool = {"name": raw["name"].strip(), **described, "parameters": schema}
     compact_json(tool)  # refuses what Parquet can hold and JSON cannot
     return tool
+
+
+def _parameters_of(raw: Mapping[str, Any]) -> Any:
+    """Return how a function describes its parameters, None where it does not.
+
+    Raises:
+        ValueError: it describes them under a name that nobody knows.
+    """
+    body = raw["function"] if isinstance(raw.get("function"), Mapping) else raw
+    found = next((body[key] for key in _PARAMETERS if body.get(key) is not None), None)
+    if found is None:
+        unknown = (key for key, value in body.items() if isinstance(value, Mapping) and key not in _RESULTS)
+        other = next((key for key in unknown if isinstance(body[key].get("properties"), Mapping)), None)
+        if other is not None:
+            raise ValueError(f"the parameters of {body.get('name')!r} stand under {other!r}; call that 'parameters'")
+    return found
+
+
+def fitted_call(call: Call, tools: Sequence[Tool]) -> Call:
+    """Return a call without the nulls that Arrow gives it for arguments of other functions, or for those left out.
+
+    A null stays where the function has that argument and needs it, or takes null; a call of an unknown function stays.
+    """
+    schema = next((tool["parameters"] for tool in tools if tool["name"] == call["name"]), None)
+    return call if schema is None else {**call, "arguments": _without_foreign_nulls(call["arguments"], schema)}
+
+
+def _without_foreign_nulls(value: Mapping[str, Any], schema: Mapping[str, Any]) -> dict[str, Any]:
+    properties, required = schema.get("properties") or {}, schema.get("required") or []
+    kept: dict[str, Any] = {}
+    for name, given in value.items():
+        described = properties.get(name)
+        if given is None and (described is None or not (name in required or _takes_null(described))):
+            continue
+        if isinstance(given, Mapping) and isinstance(described, Mapping) and described.get("properties"):
+            given = _without_foreign_nulls(given, described)
+        kept[name] = given
+    return kept
+
+
+def _takes_null(schema: Mapping[str, Any]) -> bool:
+    kinds = schema.get("type")
+    return (
+        kinds is None
+        or "null" in ([kinds] if isinstance(kinds, str) else kinds)
+        or schema.get("nullable") is True
+        or ("default" in schema and schema["default"] is None)
+    )
 
 
 def _is_schema(parameters: Mapping[str, Any]) -> bool:

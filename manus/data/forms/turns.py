@@ -6,10 +6,13 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal, cast
 
+from manus.data.forms.calls import read_calls
+from manus.data.forms.columns import is_empty
+from manus.data.forms.flags import OF_TURNS, asks_to_be_learned, learned_of
 from manus.data.forms.literals import shortened
 from manus.data.forms.thought_format import render_thought
-from manus.data.forms.tool_format import OPEN, compact_json, read_calls, render_calls, rewrite_calls
-from manus.data.sample import Message, RowError
+from manus.data.forms.tool_format import compact_json, has_calls, render_calls, rewrite_calls
+from manus.data.sample import Learned, Message, RowError
 
 Role = Literal["system", "user", "assistant", "tool"]
 
@@ -33,6 +36,12 @@ _ROLES: dict[str, Role] = {
     "ipython": "tool",
 }
 _CALL_ROLES = {"function_call", "tool_call"}
+_TEXT_KEYS, _CALL_KEYS, _THOUGHT_KEYS = (
+    ("content", "value"), ("tool_calls", "function_call"), ("reasoning_content", "reasoning", "thinking"),
+)  # fmt: skip
+# What a turn is read from, and what only says which call or function a result belongs to, which its place says too.
+_READ_KEYS = frozenset(["role", "from", *_TEXT_KEYS, *_CALL_KEYS, *_THOUGHT_KEYS, *OF_TURNS])
+_IDENTIFYING_KEYS = frozenset(["id", "tool_call_id", "tool_use_id", "call_id", "index"])
 _RESPONSE = re.compile(r"<tool_response>(.*?)</tool_response>", re.DOTALL)
 
 
@@ -55,6 +64,18 @@ def read_turns(turns: Any) -> list[Message]:
         except ValueError as error:
             raise RowError(f"turn {number}: {error}") from None
     return messages
+
+
+def unread_keys(turns: Any) -> set[str]:
+    """Return which keys of turns hold something that nothing reads."""
+    known = _READ_KEYS | _IDENTIFYING_KEYS
+    found: set[str] = set()
+    for turn in turns if isinstance(turns, list | tuple) else ():
+        if isinstance(turn, Mapping) and ("role" in turn or "from" in turn):
+            role = str(_first(turn, "role", "from")).lower()
+            known_here = known | {"name"} if _ROLES.get(role) == "tool" else known
+            found |= {str(key) for key, value in turn.items() if key not in known_here and not is_empty(value)}
+    return found
 
 
 def checked(messages: Sequence[Message]) -> list[Message]:
@@ -96,21 +117,53 @@ def _joined(messages: Sequence[Message]) -> list[Message]:
         if message["role"] == "system" and not message["content"]:
             continue
         if joined and joined[-1]["role"] == message["role"] != "tool":
-            parts = [joined[-1]["content"], message["content"]]
-            joined[-1] = {"role": message["role"], "content": "\n".join(part for part in parts if part)}
+            joined[-1] = _as_one(joined[-1], message)
         else:
             joined.append(message)
     return joined
 
 
+def _as_one(first: Message, second: Message) -> Message:
+    """Return two neighbouring turns of one side as one."""
+    if not (first["content"] and second["content"]):
+        return first if first["content"] else second
+    if first.get("learn", True) != second.get("learn", True) or isinstance(first.get("learn"), list):
+        raise RowError("two turns of the assistant follow each other, and they are not learned alike")
+    return cast(Message, {**first, **second, "content": f"{first['content']}\n{second['content']}"})
+
+
 def _read_turn(turn: Mapping[str, Any]) -> list[Message]:
+    messages = _read_content(turn)
+    if any(message["role"] == "assistant" for message in messages):
+        learn = learned_of(turn)
+        return [_flagged(one, learn, turn) if one["role"] == "assistant" else one for one in messages]
+    if (flag := asks_to_be_learned(turn)) is not None:
+        raise ValueError(
+            f"{flag!r} asks for learning what the {messages[0]['role']} says; only the assistant's turns are learned"
+        )
+    return messages
+
+
+def _flagged(message: Message, learn: Learned | None, turn: Mapping[str, Any]) -> Message:
+    if not isinstance(learn, list):
+        return message if learn is None else {**message, "learn": learn}
+    written = _first(turn, *_TEXT_KEYS)
+    if not isinstance(written, str) or written.strip() != message["content"]:
+        raise ValueError("it says which of its characters are learned, but it is no plain text")
+    before = len(written) - len(written.lstrip())
+    ranges = [(max(0, begin - before), min(end - before, len(message["content"]))) for begin, end in learn]
+    kept = [(begin, end) for begin, end in ranges if begin < end]
+    return {**message, "learn": kept or False}
+
+
+def _read_content(turn: Mapping[str, Any]) -> list[Message]:
     role_name = _first(turn, "role", "from")
     if role_name is None:
         return _read_pair(turn)
     if not isinstance(role_name, str):
         raise ValueError(f"the role is {_kind(role_name)}, not text")
     word = role_name.strip().lower().replace("-", "_")
-    content = _first(turn, "content", "value")
+    content = _first(turn, *_TEXT_KEYS)
     if word in _CALL_ROLES:
         return [{"role": "assistant", "content": render_calls(_some_calls(content))}]
     if word not in _ROLES:
@@ -118,8 +171,22 @@ def _read_turn(turn: Mapping[str, Any]) -> list[Message]:
     role = _ROLES[word]
     if role == "tool":
         return [{"role": "tool", "content": result} for result in _tool_results(content)]
+    if role == "user" and isinstance(content, list) and any(_is_result(part) for part in content):
+        return _answered_results(content)
     text = read_text(content)
     return [{"role": role, "content": _assistant_text(text, turn) if role == "assistant" else text}]
+
+
+def _is_result(part: Any) -> bool:
+    return isinstance(part, Mapping) and part.get("type") == "tool_result"
+
+
+def _answered_results(content: list[Any]) -> list[Message]:
+    """Return Anthropic's user turn, which holds results of functions, as these and what the user says after them."""
+    results = [part.get("content") for part in content if _is_result(part)]
+    messages: list[Message] = [{"role": "tool", "content": one} for part in results for one in _tool_results(part)]
+    text = read_text([part for part in content if not _is_result(part)])
+    return [*messages, {"role": "user", "content": text}] if text else messages
 
 
 def _read_pair(turn: Mapping[str, Any]) -> list[Message]:
@@ -135,12 +202,12 @@ def _read_pair(turn: Mapping[str, Any]) -> list[Message]:
 
 def _assistant_text(text: str, turn: Mapping[str, Any]) -> str:
     """Return the assistant's text with thinking and calls, which peers keep in fields of their own."""
-    if OPEN in text:
+    if has_calls(text):
         text = rewrite_calls(text)
-    calls = _first(turn, "tool_calls", "function_call")
+    calls = _first(turn, *_CALL_KEYS)
     if calls:
         text = "\n".join(part for part in (text, render_calls(read_calls(calls))) if part)
-    thought = _first(turn, "reasoning_content", "reasoning", "thinking")
+    thought = _first(turn, *_THOUGHT_KEYS)
     if isinstance(thought, str) and thought.strip():
         text = render_thought(read_text(thought), text)
     return text
@@ -194,6 +261,8 @@ def _part_text(part: Mapping[str, Any]) -> str:
         return render_thought(read_text(content), "").strip()
     if kind == "tool_call":
         return render_calls(_some_calls(content))
+    if kind == "tool_use":
+        return render_calls(read_calls(part))
     raise ValueError(f"a content part of type {shortened(str(kind))} is not text")
 
 

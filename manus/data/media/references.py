@@ -151,3 +151,10 @@ def media_columns(row: Mapping[str, Any]) -> set[str]:
     """Return which columns of a row hold media, or say which file does."""
     names = {column for columns in COLUMNS.values() for column in columns} | {FILE_NAME}
     return {column for column in names if row.get(column) is not None}
+
+
+def part_columns(row: Mapping[str, Any]) -> set[str]:
+    """Return which columns of a row say where in its medium the part that is meant begins and ends."""
+    media = {column for kind in ("video", "audio") for column in COLUMNS[kind] if row.get(column) is not None}  # type: ignore[index]
+    is_of_time = media or (isinstance(row.get(FILE_NAME), str) and kind_of_file(row[FILE_NAME]) in ("video", "audio"))
+    return {column for column in (*BEGINS, *ENDS) if is_of_time and row.get(column) is not None}

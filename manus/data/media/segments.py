@@ -15,6 +15,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from manus.data.forms.columns import Columns
 from manus.data.media.references import BEGINS, ENDS, media_in_columns, read_part
 from manus.data.sample import Row, RowError
 
@@ -54,18 +55,20 @@ def rows_of_parts(row: Row, clip_seconds: float | None) -> list[Row] | None:
     if len(media) != 1:
         raise RowError(f"the row names parts of one video or sound, and has {len(media)} media")
     parts = [_part(number, one) for number, one in enumerate(given, 1)]
+    row = Columns.of(row)
+    row.take_all((*_OWN, *BEGINS, *ENDS, "text"))  # Whisper's text is that of all its segments
     left_out = {*_OWN, *_TEXTS, *BEGINS, *ENDS, "captions", "transcription", "description"}
-    rest = {name: value for name, value in row.items() if name not in left_out}
     clips = [part for part in parts if part.text]
     if not clips:
         raise RowError("none of its parts has a text")
     if clip_seconds is not None:
         clips = list(_joined(clips, clip_seconds))
-    return [_with_end({**rest, "start": clip.begin, "text": clip.text}, clip.end) for clip in clips]
+    return [row.replaced(left_out, **_columns_of(clip)) for clip in clips]
 
 
-def _with_end(row: dict[str, Any], end: float | None) -> Row:
-    return row if end is None else {**row, "end": end}
+def _columns_of(clip: Part) -> dict[str, Any]:
+    times = {"start": clip.begin} if clip.end is None else {"start": clip.begin, "end": clip.end}
+    return {**times, "text": clip.text}
 
 
 def _given(row: Row) -> list[Any]:

@@ -46,7 +46,7 @@ def prepare_in_memory(asked: Preparation, from_hub: Mapping[int, Path]) -> dict[
     try:
         pools = [pool_of(source, asked, reader, from_hub.get(index)) for index, source in enumerate(asked.sources)]
         quarantine.check(settings.failure_budget, asked.bad_rows)
-        tell_unread(reader.unread)
+        tell_unread(reader.unread, reader.columns)
         selection = select(pools, settings.held_out, settings.sample_size, asked.seed, asked.work)
         intake.finish(selection.train, selection.held_out)
     finally:
@@ -62,7 +62,7 @@ def prepare_in_memory(asked: Preparation, from_hub: Mapping[int, Path]) -> dict[
     check_no_leak(folder)
     return statistics(
         quarantine, Lengths.of(lengths, tally.learned), len(selection.held_out),
-        {**selection.left_aside, **tally.aside}, asked.names, reader.unread, folder,
+        {**selection.left_aside, **tally.aside, **reader.left_out}, asked.names, reader.unread, reader.columns, folder,
     )  # fmt: skip
 
 

@@ -42,7 +42,7 @@ from manus.guards.workers import processors, side_by_side
 from manus.store.digests import Digests
 from manus.store.keys import key_of
 
-FORMAT = 4
+FORMAT = 5
 SHARD_BYTES = 16 << 20
 MOST_SHARDS = 4096  # more data make larger shards
 ROWS_WITH_MEDIA = 1024  # in a shard, where the model takes media in: those are kept and looked at
@@ -78,7 +78,7 @@ def prepare_in_shards(
     place = _shards_folder(reading, opened.digests, tasks)
     shards, told = _make_shards(reading, tasks, place, processes or processors())
     _check(reading, told, shards)
-    tell_unread(told.unread)
+    tell_unread(told.unread, told.columns)
     for index in opened.archives:
         missing = Missing()
         for shard in shards:
@@ -101,8 +101,9 @@ def prepare_in_shards(
     if table.rows is not None:
         more["packed_rows"] = table.rows
     return statistics(
-        told.failures, table.lengths, len(chosen.held_out), table.left_aside, asked.names, told.unread, folder, **more
-    )
+        told.failures, table.lengths, len(chosen.held_out), {**table.left_aside, **told.left_out}, asked.names,
+        told.unread, told.columns, folder, **more,
+    )  # fmt: skip
 
 
 @dataclass
@@ -209,7 +210,7 @@ def _shards_folder(reading: Reading, digests: Sequence[str], tasks: Sequence[Tas
     asked = reading.asked
     made_from = {
         "format": FORMAT, "settings": asked.settings.model_dump(mode="json", exclude={"data"}),
-        "digests": list(digests), "columns": [source.columns for source in asked.sources], "seed": asked.seed,
+        "digests": list(digests), "columns": [[source.columns, sorted(source.ignore)] for source in asked.sources], "seed": asked.seed,
         "kind": asked.kind, "layout": asked.layout is not None, "tasks": len(tasks), "shard_bytes": SHARD_BYTES,
         "template": str(asked.tokenizer.chat_template), "vocabulary": len(asked.tokenizer),
         "rows": [[len(one.records) for one in some] for some in reading.files],

@@ -58,4 +58,4 @@ class Preparation:
     @property
     def names(self) -> list[str]:
         """What its sources are called."""
-        return [source.title if source.path is None else Path(source.path).name for source in self.sources]
+        return [source.name for source in self.sources]

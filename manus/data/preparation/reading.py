@@ -9,13 +9,14 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, cast
 
+from manus.data.forms.columns import Columns, Unread, count_unread, unread_words
 from manus.data.forms.unread_media import media_in
 from manus.data.media.store import Stored
 from manus.data.preparation.media_intake import Intake
 from manus.data.preparation.preparation import Preparation
 from manus.data.preparation.quarantine import Quarantine, without_bytes
 from manus.data.preparation.split import Pool
-from manus.data.sample import Row, RowError, Sample
+from manus.data.sample import NotLearned, Row, RowError, Sample
 from manus.data.settings import DataSettings, Source
 from manus.data.sources.hub import read_spool
 from manus.data.sources.hub_archives import with_archived_media
@@ -28,7 +29,8 @@ from manus.guards.run import RUN
 class Read:
     """A row, told as the quarantine tells it, and its sample with the media that are kept; or why there is none.
 
-    `number` is that of the row; `part` which of the samples of its row it is.
+    `number` is that of the row; `part` which of the samples of its row it is. `is_left_out` says that the row is not bad:
+    it says of itself that it is not to be learned.
     """
 
     place: str
@@ -37,6 +39,7 @@ class Read:
     stored: list[Stored]
     number: int = 0
     part: int = 0
+    is_left_out: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,19 +65,31 @@ class Reader:
     intake: Intake
     quarantine: Quarantine
     unread: Counter[str] = field(default_factory=Counter)  # samples of rows with media that were read as text
+    columns: Unread = field(default_factory=dict)  # that nothing reads, by source
+    left_out: Counter[str] = field(default_factory=Counter)  # rows that say that they are not to be learned
     cross: Callable[[], None] = _cross  # called before each row; may raise to give up
 
-    def samples(self, drawn: Iterator[Located], limit: int | None = None) -> list[Sample]:
-        """Return the samples in rows; no more than `limit`, where there is one."""
-        return [taken.sample for taken in islice(self.taken(drawn), limit)]
+    def samples(
+        self, drawn: Iterator[Located], limit: int | None = None, counted_as: str | None = None
+    ) -> list[Sample]:  # fmt: skip
+        """Return the samples in rows; no more than `limit`, where there is one; `counted_as` as `taken` has it."""
+        return [taken.sample for taken in islice(self.taken(drawn, counted_as), limit)]
 
-    def taken(self, drawn: Iterator[Located]) -> Iterator[Taken]:
-        """Yield the rows that became samples."""
-        pending = self._rows(drawn)
+    def taken(self, drawn: Iterator[Located], counted_as: str | None = None) -> Iterator[Taken]:
+        """Yield the rows that became samples.
+
+        Args:
+            drawn: the rows.
+            counted_as: the source for which columns that nothing reads are counted; None: they are not.
+        """
+        pending = self._rows(drawn, counted_as)
         while some := list(islice(pending, self.intake.rows_at_once)):
             self.intake.check(one for read in some for one in read.stored)
             for read in some:
                 self.quarantine.seen += 1
+                if read.is_left_out:
+                    self.left_out[str(read.sample)] += 1
+                    continue
                 try:
                     if isinstance(read.sample, str):
                         raise RowError(read.sample)
@@ -84,7 +99,7 @@ class Reader:
                     continue
                 yield Taken(read.place, read.row, sample, read.number, read.part)
 
-    def _rows(self, drawn: Iterator[Located]) -> Iterator[Read]:
+    def _rows(self, drawn: Iterator[Located], counted_as: str | None) -> Iterator[Read]:
         for one in drawn:
             try:
                 parts: Sequence[Row | str] = [one.row] if isinstance(one.row, str) else self.intake.rows_in(one.row)
@@ -93,16 +108,19 @@ class Reader:
                 continue
             for part, row in enumerate(parts):
                 self.cross()
-                yield self._one(one, row, part)
+                yield self._one(one, row, part, counted_as)
 
-    def _one(self, one: Located, row: Row | str, part: int) -> Read:
+    def _one(self, one: Located, row: Row | str, part: int, counted_as: str | None) -> Read:
         if isinstance(row, str):
             return Read(one.place, row, row, [])
+        row = Columns.of(row)
         try:
             sample = self.read(row)
             stored = self.intake.stored(sample, one.folder)
         except RowError as error:
-            return Read(one.place, without_bytes(row), str(error), [])
+            return Read(one.place, without_bytes(row), str(error), [], is_left_out=isinstance(error, NotLearned))
+        if counted_as is not None:
+            count_unread(self.columns, counted_as, row, sample)
         if not stored:
             self.unread.update(media_in(row).keys())
         else:  # the bytes are in the file now
@@ -126,14 +144,14 @@ def pool_of(source: Source, asked: Preparation, reader: Reader, from_hub: Path |
     settings, beside, seed = asked.settings, asked.beside, asked.seed
     drawn: Iterator[Located]
     if from_hub is not None:
-        drawn = (Located(beside, place, renamed(row, source.columns)) for place, row in read_spool(from_hub))
-        return Pool(source.title, source.weight, reader.samples(with_archived_media(source, drawn)))
+        drawn = (Located(beside, place, renamed(row, source)) for place, row in read_spool(from_hub))
+        return Pool(source.title, source.weight, reader.samples(with_archived_media(source, drawn), None, source.name))
     if source.generator is None:
         needed = settings.sample_size + (settings.held_out or 0) if settings.sample_size else 0
         is_endless = source.hub is not None and needed > 0
         limit = needed + settings.sample_size // 10 + 200 if is_endless else None
         drawn = with_archived_media(source, located_rows(source, beside, needed, seed, False))
-        return Pool(source.title, source.weight, reader.samples(drawn, limit))
+        return Pool(source.title, source.weight, reader.samples(drawn, limit, source.name))
     train, held_out = (
         located_rows(source, beside, made, seed, side)
         for made, side in zip(rows_to_generate(source, settings), (False, True), strict=True)
@@ -148,7 +166,9 @@ def rows_to_generate(source: Source, settings: DataSettings) -> tuple[int, int]:
     return train, settings.held_out or DEFAULT_GENERATED_HELD_OUT
 
 
-def tell_unread(unread: Mapping[str, int]) -> None:
-    """Say how many rows have media that are not read."""
+def tell_unread(unread: Mapping[str, int], columns: Unread) -> None:
+    """Say how many rows have media that are not read, and which columns of each source nothing reads."""
     for medium, count in sorted(unread.items()):
         say(f"{count:,} rows have {medium} columns, which this capability does not read: it takes their text alone")
+    for name, counted in columns.items():
+        say(unread_words(name, counted))

@@ -18,6 +18,7 @@ from typing import Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
+from manus.data.forms.columns import Unread, add_unread
 from manus.data.media.files import MediaFiles, has_media
 from manus.data.order.shuffle import Permutation
 from manus.data.preparation.media_intake import Intake
@@ -102,8 +103,7 @@ class Reading:
 
     def located_row(self, source: int, file: int, record: Record) -> Located:
         """Return a row as `Reader` takes it."""
-        columns = self.asked.sources[source].columns
-        row = renamed(record.row, columns) if isinstance(record.row, dict) else record.row
+        row = renamed(record.row, self.asked.sources[source]) if isinstance(record.row, dict) else record.row
         return Located(self.files[source][file].folder, record.place, row, record.number)
 
     def drawn(self, source: int, file: int) -> Permutation:
@@ -120,7 +120,11 @@ class Reading:
 
 @dataclass
 class Told:
-    """What there is to say of a shard, or of several."""
+    """What there is to say of a shard, or of several.
+
+    Of the rows, `left_out` says how many say of themselves that they are not to be learned, `columns` what of them nothing
+    reads, by source, and `unread` how many have media that are not read.
+    """
 
     failures: Failures = field(default_factory=Failures)
     samples: int = 0
@@ -129,6 +133,8 @@ class Told:
     media: int = 0
     source_bytes: int = 0
     unread: Counter[str] = field(default_factory=Counter)
+    left_out: Counter[str] = field(default_factory=Counter)
+    columns: Unread = field(default_factory=dict)
     missing: Missing = field(default_factory=Missing)
 
     def add(self, other: Told) -> None:
@@ -138,6 +144,9 @@ class Told:
         self.failures.add_all(other.failures)
         self.missing.add_all(other.missing)
         self.unread.update(other.unread)
+        self.left_out.update(other.left_out)
+        for source, columns in other.columns.items():
+            add_unread(self.columns, source, columns)
 
     def write(self, path: Path) -> None:
         """Write it down."""
@@ -149,12 +158,9 @@ class Told:
         facts = json.loads(path.read_text(encoding="utf-8"))
         failures = {**facts.pop("failures")}
         failures["reasons"] = Counter(failures["reasons"])
-        return cls(
-            **facts | {
-                "failures": Failures(**failures), "unread": Counter(facts["unread"]),
-                "missing": Missing(**facts["missing"]),
-            }
-        )  # fmt: skip
+        facts |= {name: Counter(facts[name]) for name in ("unread", "left_out")}
+        facts["columns"] = {source: Counter(columns) for source, columns in facts["columns"].items()}
+        return cls(**facts | {"failures": Failures(**failures), "missing": Missing(**facts["missing"])})
 
 
 class _Buffered:
@@ -220,11 +226,16 @@ def make_shard(reading: Reading, task: Task, folder: Path, cross: Callable[[int]
     quarantine = Quarantine(most=LARGEST_QUARANTINE)
     settings = asked.settings
     intake = Intake(staging, asked.layout, settings.fetch_urls, settings.clip_seconds, looks_beside=False)
-    reader = Reader(asked.read, intake, quarantine, told.unread, lambda: cross(quarantine.seen + 1))
+    reader = Reader(
+        asked.read, intake, quarantine, told.unread, told.columns, told.left_out,
+        lambda: cross(quarantine.seen + 1),
+    )  # fmt: skip
+    source = asked.sources[task.source]
+    counted_as = source.name if source.generator is None else None
     written: _Written | None = None
     try:
         rows = filled(reading.located(task), reading.archives.get(task.source), told.missing)
-        taken = _finished(reader.taken(rows), intake)
+        taken = _finished(reader.taken(rows, counted_as), intake)
         files = MediaFiles(staging) if has_media(staging) else None
         written = _Written(staging, asked.kind, asked.seed, _is_kept(taken, files))
         for one in taken:

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from manus.data.forms.columns import Unread
 from manus.data.preparation.distribution import histogram, quantiles
 from manus.data.preparation.media_intake import media_statistics
 from manus.data.preparation.quarantine import Failures
@@ -65,7 +66,7 @@ def check_some_fit(count: int, max_length: int) -> None:
 
 def statistics(
     failures: Failures, lengths: Lengths, held_out: int, left_aside: Mapping[str, int], names: Sequence[str],
-    unread: Counter[str], folder: Path, **more: Any,
+    unread: Counter[str], columns: Unread, folder: Path, **more: Any,
 ) -> dict[str, Any]:  # fmt: skip
     """Return what there is to say of prepared data, and write it beside them.
 
@@ -76,6 +77,7 @@ def statistics(
         left_aside: how many samples are not used, by reason.
         names: of the sources.
         unread: how many rows have media that are not read, by kind.
+        columns: that nothing reads, by source.
         folder: of the artifact; its media are there already.
         more: what only one way to prepare has to say.
     """
@@ -92,6 +94,8 @@ def statistics(
         "sources": list(names),
         **more,
     }
+    if columns:
+        found["columns_not_read"] = columns
     if unread:
         found["media_not_read"] = dict(sorted(unread.items()))
     if media := media_statistics(folder):

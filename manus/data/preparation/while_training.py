@@ -19,17 +19,19 @@ from typing import Any, cast
 
 import numpy as np
 
+from manus.data.forms.columns import Columns, Unread, add_unread
 from manus.data.order.mixing import Mixture, times_seen
 from manus.data.order.shuffle import Permutation
 from manus.data.preparation.leaks import ASKED, asked_by, check_no_leak
 from manus.data.preparation.media_intake import text_only
 from manus.data.preparation.preparation import Preparation
 from manus.data.preparation.quarantine import QUARANTINE, Entry, Quarantine, shown, write_entries
+from manus.data.preparation.reading import tell_unread
 from manus.data.preparation.shards import Opened, Reading
 from manus.data.preparation.split import LARGEST_DEFAULT_HELD_OUT, is_among, prompts_of
 from manus.data.preparation.statistics import STATISTICS, Lengths, statistics
 from manus.data.prepared.samples import HELD_OUT, read_held_out, write_tokens
-from manus.data.sample import RowError, Sample, Tokens
+from manus.data.sample import NotLearned, RowError, Sample, Tokens
 from manus.data.sample_digests import content_digest, halves, prompt_digest
 from manus.data.settings import DataSettings
 from manus.data.sources.cache import cache_folder
@@ -58,13 +60,18 @@ WORD = re.compile(r"\s\S")
 
 @dataclass(frozen=True, slots=True)
 class Drawn:
-    """What stands at a place of an epoch: the samples, the rows read for them, and those that are bad, as JSON lines."""
+    """What stands at a place of an epoch: the samples, the rows read for them, and those that are bad, as JSON lines.
+
+    `unread` has the columns of the row that nothing reads, `source` where it comes from.
+    """
 
     tokens: list[Tokens]
     rows: int
     bad: list[str]
     fates: list[str]
     asked: str = ""
+    unread: tuple[str, ...] = ()
+    source: str = ""
 
 
 class LiveRows:
@@ -100,19 +107,22 @@ class LiveRows:
                 continue
             rows += 1
             try:
-                sample = self.sample(row)
+                columns, sample = self.sample(row)
                 asked = prompt_digest(sample)
                 if self.is_held_out(asked):
                     fates.append("same prompt as a held-out sample")
                     continue
                 tokens, fate = self.tokens(row, sample, epoch)
+            except NotLearned as error:
+                fates.append(str(error))
+                continue
             except RowError as error:
                 bad.append(json.dumps(row.shown(str(error)), ensure_ascii=False, default=str))
                 continue
             if fate:
                 fates.append(fate)
             if tokens:
-                return Drawn(tokens, rows, bad, fates, asked)
+                return Drawn(tokens, rows, bad, fates, asked, tuple(columns.unread(sample)), row.source)
         why = bad[0] if bad else "; ".join(f"{count} x {fate}" for fate, count in Counter(fates).most_common(3))
         raise DataError(f"of {MOST_STAND_INS} rows drawn in turn none can train: {why or 'all are blank'}")
 
@@ -131,17 +141,21 @@ class LiveRows:
                 f"data {records.path}: the file was changed while it is trained on; run again to begin anew"
             )
         record = next(records.read(np.array([row])), None)
-        return None if record is None else FoundRow(records, self.reading.located_row(source, file, record))
+        if record is None:
+            return None
+        name = self.reading.asked.sources[source].name
+        return FoundRow(records, self.reading.located_row(source, file, record), name)
 
-    def sample(self, row: FoundRow) -> Sample:
-        """Return the sample in a row.
+    def sample(self, row: FoundRow) -> tuple[Columns, Sample]:
+        """Return a row that remembers what was read of it, and its sample.
 
         Raises:
             RowError: there is none.
         """
         if isinstance(row.located.row, str):
             raise RowError(row.located.row)
-        return self.reading.asked.read(row.located.row)
+        columns = Columns.of(row.located.row)
+        return columns, self.reading.asked.read(columns)
 
     def is_held_out(self, asked: str) -> bool:
         """Tell whether a prompt, given by its digest, is held out."""
@@ -173,10 +187,11 @@ class LiveRows:
 
 @dataclass(frozen=True, slots=True)
 class FoundRow:
-    """A row, and the file that it stands in."""
+    """A row, the file that it stands in, and what its source is called."""
 
     records: Records
     located: Located
+    source: str
 
     def shown(self, reason: str) -> Entry:
         """Return it as a bad row."""
@@ -256,6 +271,7 @@ def describe(asked: Preparation) -> dict[str, Any]:
     write_jsonl(folder / HELD_OUT, held_out)
     live = LiveRows(everything.reading, _times(asked, everything.reading.files), held_out)
     fates: Counter[str] = Counter()
+    unread: Unread = {}
     learned = 0
 
     def sampled() -> Iterator[Tokens]:
@@ -267,6 +283,7 @@ def describe(asked: Preparation) -> dict[str, Any]:
                 drawn = live.at(0, place)
                 take(quarantine, drawn)
                 fates.update(drawn.fates)
+                add_unread(unread, drawn.source, Counter(drawn.unread))
                 asked_by([np.array(halves(drawn.asked), dtype=np.uint64)] * len(drawn.tokens), folder / ASKED)
                 for tokens in drawn.tokens:
                     learned += learned_in(tokens)
@@ -281,8 +298,9 @@ def describe(asked: Preparation) -> dict[str, Any]:
     digests = Digests()
     files = [[digests.of_file(path) for path in data_files(source, asked.beside)] for source in asked.sources]
     write_json(folder / LAYOUT, {"version": 1, "sha256": files, "rows": rows, "places": len(live)})
+    tell_unread({}, unread)
     return statistics(
-        quarantine, Lengths.of(lengths, learned), len(held_out), fates, asked.names, Counter(), folder,
+        quarantine, Lengths.of(lengths, learned), len(held_out), fates, asked.names, Counter(), unread, folder,
         rows=rows, train_samples=len(live), rows_sampled=quarantine.seen,
         tokens=round(int(lengths.sum()) * len(live) / max(1, min(len(live), ROWS_SAMPLED))),
     )  # fmt: skip
@@ -292,6 +310,12 @@ def looked_at(folder: Path) -> Quarantine:
     """Return what `describe` found in the rows that it looked at."""
     told = json.loads((folder / STATISTICS).read_text(encoding="utf-8"))
     return Quarantine.of(read_jsonl(folder / QUARANTINE), told["rows_sampled"])
+
+
+def unread_columns(folder: Path) -> set[str]:
+    """Return the columns that nothing reads, each behind its source, of the rows that `describe` looked at."""
+    told = json.loads((folder / STATISTICS).read_text(encoding="utf-8"))
+    return {f"{source}: {name}" for source, columns in told.get("columns_not_read", {}).items() for name in columns}
 
 
 def take(quarantine: Quarantine, drawn: Drawn) -> None:
@@ -321,8 +345,10 @@ def _held_out(live: LiveRows, settings: DataSettings, rows: int, quarantine: Qua
             continue
         quarantine.seen += 1
         try:
-            sample = live.sample(row)
+            _, sample = live.sample(row)
             found.setdefault(content_digest(sample), sample)
+        except NotLearned:
+            continue
         except RowError as error:
             quarantine.take(row.shown(str(error)))
         if len(found) == wanted:

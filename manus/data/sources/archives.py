@@ -14,6 +14,7 @@ from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
 from manus.data.media.errors import MediaError
+from manus.data.media.fetching import LARGEST_BYTES
 from manus.data.media.references import kind_of_file
 from manus.data.sources.compression import is_compressed, plain_copy
 from manus.errors import DataError
@@ -76,6 +77,8 @@ class Archives:
         Raises:
             MediaError: it is damaged.
         """
+        if member.size > LARGEST_BYTES:
+            raise MediaError(f"{member.name} in {member.archive.name}: more than {LARGEST_BYTES:,} bytes")
         try:
             if member.offset is None:
                 return self._zip(member.archive).read(member.name)

@@ -9,11 +9,15 @@ import io
 import lzma
 import shutil
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, Any, cast
+from typing import IO, cast
 
+from manus.data.bounded_text import LARGEST_UNPACKED_BYTES, whole
 from manus.data.sources.cache import cached
+from manus.data.sources.indexing import changed_while_read
 from manus.errors import DataError
+from manus.files import sha256_of
 from manus.guards.progress import progress
 from manus.guards.run import RUN
 
@@ -44,34 +48,22 @@ def is_compressed(path: Path) -> bool:
     return path.suffix in CODECS
 
 
-def open_text(path: Path) -> IO[str]:
+@contextmanager
+def open_text(path: Path) -> Iterator[IO[str]]:
     """Open a file as text, decompressed where its ending says that it is compressed."""
-    if not is_compressed(path):
-        return path.open(encoding="utf-8-sig")
-    return io.TextIOWrapper(io.BufferedReader(_Content(path), BLOCK_BYTES), encoding="utf-8-sig")
+    with path.open("rb") as raw:
+        yield io.TextIOWrapper(CODECS[path.suffix](raw) if is_compressed(path) else raw, encoding="utf-8-sig")
 
 
-class _Content(io.RawIOBase):
-    """What stands in a compressed file; a torn one is a message for users."""
+def read_whole(path: Path) -> str:
+    """Return all that stands in a file.
 
-    def __init__(self, path: Path) -> None:
-        self.path, self.raw = path, path.open("rb")
-        self.stream = CODECS[path.suffix](self.raw)
-
-    def readable(self) -> bool:
-        return True
-
-    def readinto(self, buffer: Any) -> int:
-        try:
-            data = self.stream.read(len(buffer))
-        except TORN as error:
-            raise torn(self.path, error) from None
-        buffer[: len(data)] = data
-        return len(data)
-
-    def close(self) -> None:
-        self.raw.close()
-        super().close()
+    Raises:
+        TooMuch: it is compressed, and holds more than may be in memory.
+        Interrupted: a signal came.
+    """
+    with open_text(path) as stream:
+        return whole(stream, f"reading {path.name}", LARGEST_UNPACKED_BYTES if is_compressed(path) else None)
 
 
 def torn(path: Path, error: BaseException) -> DataError:
@@ -79,16 +71,19 @@ def torn(path: Path, error: BaseException) -> DataError:
     return DataError(f"data {path}: cannot be decompressed, is it whole? {error}")
 
 
-def plain(path: Path, digest: str, cache: Path) -> Path:
-    """Return a file that can be read from the middle: itself, or, where it is compressed, a plain copy."""
-    return plain_copy(path, digest, cache) if is_compressed(path) else path
+def plain(path: Path, digest: str, cache: Path) -> tuple[Path, str | None]:
+    """Return a file that can be read from the middle: itself, or, where it is compressed, a plain copy.
+
+    With it comes the digest that it must still have when it is read; None: nobody else writes it.
+    """
+    return (plain_copy(path, digest, cache), None) if is_compressed(path) else (path, digest)
 
 
 def plain_copy(path: Path, digest: str, cache: Path) -> Path:
     """Return a plain copy of a compressed file, from the cache or made now; a kill leaves none.
 
     Raises:
-        DataError: the file is torn, or the disk has no room for the copy.
+        DataError: the file is torn or another one than was digested, or the disk has no room for the copy.
         Interrupted: a signal came.
     """
 
@@ -96,6 +91,8 @@ def plain_copy(path: Path, digest: str, cache: Path) -> Path:
         with target.open("wb") as stream:
             for block in _blocks(path, cache):
                 stream.write(block)
+        if sha256_of(path) != digest:
+            raise changed_while_read(path)
 
     return cached(cache / f"{digest}.plain", build)
 

@@ -20,7 +20,9 @@ def identity(source: Source, beside: Path, digests: Digests, pins: Mapping[str, 
     Raises:
         DataError: the source is missing or of a kind that cannot be read.
     """
-    common = {"columns": source.columns, "weight": source.weight}
+    common: dict[str, Any] = {"columns": source.columns, "weight": source.weight}
+    if source.ignore:
+        common["ignore"] = sorted(source.ignore)
     if source.generator is not None:
         module = known_generators()[source.generator]
         options = module.Settings(**source.options).model_dump(mode="json")

@@ -6,6 +6,7 @@ held in memory. Knows where records end; knows nothing of what stands in them.
 
 from __future__ import annotations
 
+import hashlib
 import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -15,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from manus.data.sources.cache import cached
+from manus.errors import DataError
 from manus.guards.progress import progress
 from manus.guards.run import RUN
 
@@ -139,7 +141,26 @@ def write_index(blocks: Iterator[Block], ends: Ends, target: Path) -> None:
             stream.write(np.asarray([size], OFFSET).tobytes())
 
 
-def index_of(path: Path, name: str, ends: Callable[[], Ends], cache: Path) -> Index:
+def checked(blocks: Iterator[Block], path: Path, digest: str) -> Iterator[Block]:
+    """Yield a file's blocks, and see to it at the end that they are what has this digest.
+
+    Raises:
+        DataError: they are not; what was made of them must not be kept under that digest.
+    """
+    found = hashlib.sha256()
+    for block in blocks:
+        found.update(block.data)
+        yield block
+    if found.hexdigest() != digest:
+        raise changed_while_read(path)
+
+
+def changed_while_read(path: Path) -> DataError:
+    """Return what to raise when a file is another one than when its digest was taken."""
+    return DataError(f"data {path}: it was changed while it was read; nothing is kept of it, run the same again")
+
+
+def index_of(path: Path, name: str, ends: Callable[[], Ends], cache: Path, digest: str | None = None) -> Index:
     """Return a file's index, from the cache or made now.
 
     Args:
@@ -147,12 +168,18 @@ def index_of(path: Path, name: str, ends: Callable[[], Ends], cache: Path) -> In
         name: what its index is called in the cache: a digest of its content, and how records are told apart.
         ends: makes what finds them.
         cache: the folder of indexes.
+        digest: of the content that `name` stands for, which the file must still have; None where nobody else writes it.
 
     Raises:
+        DataError: the file has another content.
         Interrupted: a signal came.
     """
-    title = f"index {path.name}"
-    return Index(cached(cache / f"{name}.u64", lambda target: write_index(blocks_of(path, title), ends(), target)))
+
+    def build(target: Path) -> None:
+        blocks = blocks_of(path, f"index {path.name}")
+        write_index(blocks if digest is None else checked(blocks, path, digest), ends(), target)
+
+    return Index(cached(cache / f"{name}.u64", build))
 
 
 class Index:

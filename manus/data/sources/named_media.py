@@ -10,7 +10,8 @@ from manus.data.media.references import kind_of_file
 from manus.data.media.rows import columns_without_media
 from manus.data.settings import Source
 from manus.data.sources.files import data_files
-from manus.data.sources.formats import ending_of, rows_of
+from manus.data.sources.formats import ending_of
+from manus.data.sources.rows import rows_in
 from manus.store.digests import Digests
 from manus.store.keys import key_of
 
@@ -43,7 +44,7 @@ def _named_in(file: Path) -> Iterator[str]:
             for batch in table.iter_batches(columns=columns_without_media(table.metadata)):
                 yield from (name for row in batch.to_pylist() for name in _texts(row))
         return
-    for _, row in rows_of(file):
+    for _, row in rows_in(file):
         yield from _texts(row)
 
 

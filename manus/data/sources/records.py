@@ -15,13 +15,14 @@ from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
+from manus.data.bounded_text import DEEPEST, LARGEST_ROW_BYTES, is_too_deep, too_long
 from manus.data.sources.cache import cached
 from manus.data.sources.indexing import Index, LineEnds, Positions, index_of
 from manus.guards.run import RUN
 
 READ_BYTES = 1 << 20
 OFFSETS_AT_ONCE = 1 << 14
-LARGEST_ROW_BYTES = 64 << 20
+TOO_DEEP = f"lists and objects stand in each other deeper than {DEEPEST} levels"
 BOM = b"\xef\xbb\xbf"
 BYTES_KEY = "base64 bytes"  # how bytes are written down as JSON
 
@@ -59,12 +60,21 @@ class Records(Protocol):
         """Return whether a row that is a part of a longer text is the first or the last of it; None: it is a whole."""
 
 
+def may_be_too_deep(text: str) -> bool:
+    """Tell whether lists and objects may stand in each other too deeply in a text of JSON."""
+    return text.count("[") + text.count("{") > DEEPEST
+
+
 def parsed(line: str) -> dict[str, Any] | BadRow:
     """Return the object on a line of JSON, or why there is none."""
     try:
         value = json.loads(line)
     except ValueError as error:
         return f"not valid JSON: {error}"
+    except RecursionError:
+        return TOO_DEEP
+    if may_be_too_deep(line) and is_too_deep(value):
+        return TOO_DEEP
     return value if isinstance(value, dict) else f"a JSON {type(value).__name__}, not an object"
 
 
@@ -131,10 +141,7 @@ class Lines:
             for some in _neighbours(chosen, offsets):
                 size = int(offsets[some[-1] + 1] - offsets[some[0]])
                 if len(some) == 1 and size > LARGEST_ROW_BYTES:
-                    yield (
-                        first + int(some[0]),
-                        f"{size:,} bytes long, a row may have {LARGEST_ROW_BYTES:,}; give a giant text as a .txt file",
-                    )
+                    yield first + int(some[0]), too_long(size)
                     continue
                 data = read_at(self.file, size, int(offsets[some[0]]))
                 for number in some.tolist():

@@ -12,6 +12,7 @@ from manus.data.sources import hub
 from manus.data.sources.files import data_files
 from manus.data.sources.formats import rows_of
 from manus.data.sources.records import BadRow, Numbered
+from manus.errors import DataError, blamed_on
 from manus.hub import unreachable
 
 DEFAULT_GENERATED_ROWS = 1000
@@ -53,18 +54,31 @@ def located_rows(source: Source, beside: Path, count: int, seed: int, held_out: 
         located = (
             (file.parent, f"{file.name} {place}", row)
             for file in data_files(source, beside)
-            for place, row in rows_of(file)
+            for place, row in rows_in(file)
         )
     for folder, place, row in located:
-        yield Located(folder, place, renamed(row, source.columns) if isinstance(row, dict) else row)
+        yield Located(folder, place, renamed(row, source) if isinstance(row, dict) else row)
 
 
-def renamed(row: dict[str, Any], columns: dict[str, str]) -> dict[str, Any]:
-    """Return a row with the columns that we know under our names."""
-    if not columns:
+def rows_in(file: Path) -> Iterator[Numbered]:
+    """Yield where each row of a file stands and the row, or the reason why it is none.
+
+    Raises:
+        DataError: the file cannot be read.
+        Interrupted: a signal came.
+    """
+    with blamed_on(f"data {file}: cannot be read", DataError):
+        yield from rows_of(file)
+
+
+def renamed(row: dict[str, Any], source: Source) -> dict[str, Any]:
+    """Return a row without the columns that its source ignores, and with those that we know under our names."""
+    if source.ignore:
+        row = {name: value for name, value in row.items() if name not in source.ignore}
+    if not source.columns:
         return row
-    kept = {name: value for name, value in row.items() if name not in columns.values()}
-    return kept | {ours: row[theirs] for ours, theirs in columns.items() if theirs in row}
+    kept = {name: value for name, value in row.items() if name not in source.columns.values()}
+    return kept | {ours: row[theirs] for ours, theirs in source.columns.items() if theirs in row}
 
 
 def _hub_rows(source: Source, count: int, seed: int) -> Iterator[Numbered]:

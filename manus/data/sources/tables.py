@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from manus.data.bounded_text import Records as BoundedRecords
 from manus.data.sources.compression import open_text, plain
 from manus.data.sources.indexing import Index, Positions, TableEnds, index_of
 from manus.data.sources.records import BOM, BadRow, Lines, Numbered, Record, read_at
@@ -29,7 +30,9 @@ class Table:
         """Yield the records by column, or why one is none; empty fields count as missing."""
         csv.field_size_limit(sys.maxsize)
         with open_text(path) as stream:
-            for number, row in enumerate(csv.DictReader(stream, delimiter=self.delimiter), 2):
+            lines = BoundedRecords(stream, f"reading {path.name}")
+            for number, row in enumerate(csv.DictReader(lines, delimiter=self.delimiter), 2):
+                lines.begin()
                 if None in row or None in row.values():
                     yield f"row {number}", OTHER_NUMBER
                 else:
@@ -37,8 +40,8 @@ class Table:
 
     def by_number(self, path: Path, digest: str, cache: Path, segment_bytes: int | None = None) -> TableRows:
         """Return the records by number."""
-        table = plain(path, digest, cache)
-        index = index_of(table, f"{digest}{self.endings[0]}", lambda: TableEnds(self.delimiter), cache)
+        table, own = plain(path, digest, cache)
+        index = index_of(table, f"{digest}{self.endings[0]}", lambda: TableEnds(self.delimiter), cache, own)
         return TableRows(table, index, self.delimiter, path.name)
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from manus.data.sources.compression import open_text, plain
+from manus.data.sources.compression import plain, read_whole
 from manus.data.sources.indexing import Positions
 from manus.data.sources.records import BOM, BadRow, Numbered, Ranges, Record, read_at
 from manus.data.tokens.windows import best_cut
@@ -27,12 +27,11 @@ class Text:
 
     def rows(self, path: Path) -> Iterator[Numbered]:
         """Yield the text as one row."""
-        with open_text(path) as stream:
-            yield "whole file", {"text": stream.read()}
+        yield "whole file", {"text": read_whole(path)}
 
     def by_number(self, path: Path, digest: str, cache: Path, segment_bytes: int | None = None) -> Segments:
         """Return the text as a row, or as segments."""
-        return Segments(plain(path, digest, cache), path.name, segment_bytes)
+        return Segments(plain(path, digest, cache)[0], path.name, segment_bytes)
 
 
 class Segments:

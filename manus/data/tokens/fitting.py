@@ -10,7 +10,7 @@ from manus.data.media.expansion import Layout, WholeLayout, expanded
 from manus.data.media.files import MediaFiles
 from manus.data.sample import Pair, Prompt, Sample, SampleKind, Tokens, prompt_of
 from manus.data.settings import DataSettings
-from manus.data.tokens.rendering import render, render_pair, render_prompt
+from manus.data.tokens.rendering import render_pair, render_prompt, renderings
 from manus.data.tokens.windows import segment_windows, text_windows
 
 if TYPE_CHECKING:
@@ -71,16 +71,21 @@ class Fitting:
 
     def _chat(self, sample: Sample, files: MediaFiles | None) -> Fitted:
         """Return a chat if it fits, or its beginning where that may be learned; half a picture is none."""
-        if isinstance(self.layout, WholeLayout) and files is not None:
-            tokens = self.layout.rendered(sample, files)
+        if isinstance(self.layout, WholeLayout) and sample.get("media"):
+            assert files is not None, "whoever has a sample with media has these"
+            made = [self.layout.rendered(sample, files)]
         else:
-            tokens = render(self.tokenizer, expanded(sample, self.layout))
+            made = list(renderings(self.tokenizer, expanded(sample, self.layout)))  # a later one may be refused
+        fitted = [self._tokens(tokens, self._may_cut(sample)) for tokens in made]
+        return iter([tokens for tokens, _ in fitted if tokens is not None]), max(fate for _, fate in fitted)
+
+    def _tokens(self, tokens: Tokens, may_cut: bool) -> tuple[Tokens | None, int]:
         limit = self.settings.max_length
         if len(tokens.ids) <= limit:
-            return iter([tokens]), FITS
-        if self._may_cut(sample) and any(tokens.is_learned[:limit]):
-            return iter([Tokens(tokens.ids[:limit], tokens.is_learned[:limit])]), TRUNCATED
-        return iter([]), TOO_LONG
+            return tokens, FITS
+        if may_cut and any(tokens.is_learned[:limit]):
+            return Tokens(tokens.ids[:limit], tokens.is_learned[:limit]), TRUNCATED
+        return None, TOO_LONG
 
     def _pair(self, sample: Sample) -> Fitted:
         """Return a pair if both of its sides fit, or their beginnings where those differ."""

@@ -2,54 +2,109 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from manus.data.sample import Message, Pair, RowError, Sample, Tokens
+from manus.data.tokens.answer_places import Span, prompt_text, written
 
 if TYPE_CHECKING:
     from tokenizers import Encoding, Tokenizer
     from transformers import PreTrainedTokenizerBase
 
-Spans = Sequence[tuple[int, int]]  # of characters: where each begins and ends
+Spans = Sequence[Span]
 
 
 def render_prompt(tokenizer: PreTrainedTokenizerBase, messages: Sequence[Any]) -> str:
     """Return the text that stands before the assistant's next words."""
-    return _render(tokenizer, messages, add_generation_prompt=True)
+    return prompt_text(tokenizer, messages)
 
 
 def render(tokenizer: PreTrainedTokenizerBase, sample: Sample) -> Tokens:
     """Tokenise one sample. In a chat the assistant's turns are learned, in a text everything.
 
-    A template may rewrite earlier turns (some drop their thinking); then only the last turn is learned.
+    Of a chat, the turns are learned that its text shows as the model is asked for them; see `renderings`.
 
     Raises:
-        RowError: the template refuses the conversation, or leaves nothing to learn.
+        RowError: the template refuses the conversation, or leaves out a turn.
     """
     if "text" in sample:
         ids = tokenizer(sample["text"], add_special_tokens=True)["input_ids"]
         if not ids or ids[-1] != tokenizer.eos_token_id:
             ids = [*ids, tokenizer.eos_token_id]
         return Tokens(ids, [True] * len(ids))
-    text, spans = written(tokenizer, sample["messages"])
-    return marked(encode(tokenizer, text), spans, len(text))
+    given = written(tokenizer, sample["messages"])
+    return tokens_of(tokenizer, given.text, given.learned)
 
 
-def written(tokenizer: PreTrainedTokenizerBase, messages: Sequence[Any]) -> tuple[str, Spans]:
-    """Return a conversation as the template writes it, and where in it the assistant speaks.
+def renderings(tokenizer: PreTrainedTokenizerBase, sample: Sample) -> Iterator[Tokens]:
+    """Tokenise one chat so that all turns of the assistant are learned, each behind what the model is asked with.
 
-    Args:
-        tokenizer: one with a chat template.
-        messages: turns; contents are texts, or parts where the template takes them.
+    Most templates show all of them so in one text. Some drop the thoughts of earlier turns, or open a thought in the prompt
+    alone: such a turn is learned as the last one of the conversation up to it.
 
     Raises:
-        RowError: the template refuses the conversation, or does not show the answer.
+        RowError: as `render`; or a turn must be learned apart and there are media, which belong to the whole row.
     """
-    text = _render(tokenizer, messages, add_generation_prompt=False)
-    return text, _answer_spans(tokenizer, messages, text)
+    messages = sample["messages"]
+    whole = written(tokenizer, messages)
+    if whole.apart and sample.get("media"):
+        raise RowError(refused_apart(whole.apart[0]))
+    if whole.learned or not whole.apart:
+        yield tokens_of(tokenizer, whole.text, whole.learned)
+    for place in whole.apart:
+        alone = written(tokenizer, messages[: place + 1])
+        yield tokens_of(tokenizer, alone.text, alone.last)
+
+
+def refused_apart(place: int) -> str:
+    """Return why a row with media is refused whose turn at a place can only be learned as the last one."""
+    return (
+        f"turn {place + 1} (assistant): the chat template shows it otherwise than the model is asked for it; "
+        "a row with media must end there"
+    )
+
+
+def tokens_of(tokenizer: PreTrainedTokenizerBase, text: str, spans: Spans) -> Tokens:
+    """Tokenise a rendered conversation, learned where its spans are.
+
+    No token belongs to a prompt and to its answer, as none does when the model is asked.
+
+    Raises:
+        RowError: there is nothing to learn.
+    """
+    encoding = encode(tokenizer, text)
+    if cuts := [begin for begin, _ in spans if _is_within_a_token(encoding, begin)]:
+        ids, is_learned = _in_pieces(tokenizer, text, spans, cuts)
+        if _text_of(tokenizer, ids) == _text_of(tokenizer, encoding.ids):  # some vocabularies begin each with a space
+            return Tokens(ids, is_learned)
+    return marked(encoding, spans, len(text))
+
+
+def _is_within_a_token(encoding: Encoding, place: int) -> bool:
+    token = encoding.char_to_token(place)
+    chars = None if token is None else encoding.token_to_chars(token)
+    return chars is not None and chars[0] < place
+
+
+def _in_pieces(
+    tokenizer: PreTrainedTokenizerBase, text: str, spans: Spans, cuts: Sequence[int]
+) -> tuple[list[int], list[bool]]:
+    ids: list[int] = []
+    is_learned: list[bool] = []
+    for begin, end in pairwise([0, *cuts, len(text)]):
+        encoding = encode(tokenizer, text[begin:end])
+        own = [(max(a, begin) - begin, min(b, end) - begin) for a, b in spans if a < end and begin < b]
+        ids += encoding.ids
+        is_learned += _within(encoding, own, end - begin)
+    return ids, is_learned
+
+
+def _text_of(tokenizer: PreTrainedTokenizerBase, ids: list[int]) -> str:
+    return str(tokenizer.decode(ids, skip_special_tokens=False, clean_up_tokenization_spaces=False))
 
 
 def marked(encoding: Encoding, spans: Spans, end: int) -> Tokens:
@@ -107,10 +162,10 @@ def render_pair(tokenizer: PreTrainedTokenizerBase, sample: Sample) -> Pair:
         RowError: the template refuses the conversation, or both answers are the same to it.
     """
     prompt = sample["messages"][:-1]
-    asked = tokenizer(render_prompt(tokenizer, prompt), add_special_tokens=False)["input_ids"]
+    asked = encode(tokenizer, render_prompt(tokenizer, prompt)).ids
     answers: list[Message] = [sample["messages"][-1], {"role": "assistant", "content": sample["rejected"]}]
-    texts = [_render(tokenizer, [*prompt, answer], add_generation_prompt=False) for answer in answers]
-    chosen, rejected = (tokenizer(text, add_special_tokens=False)["input_ids"] for text in texts)
+    texts = [written(tokenizer, [*prompt, answer]) for answer in answers]
+    chosen, rejected = (tokens_of(tokenizer, given.text, given.last).ids for given in texts)
     if chosen == rejected:
         raise RowError("the chosen and the rejected answer are the same")
     shared = min(_common(asked, chosen), _common(asked, rejected))
@@ -121,35 +176,3 @@ def _common(one: Sequence[int], other: Sequence[int]) -> int:
     """Return how many tokens two sequences begin with in common."""
     unlike = (index for index, (a, b) in enumerate(zip(one, other, strict=False)) if a != b)
     return next(unlike, min(len(one), len(other)))
-
-
-def _answer_spans(tokenizer: PreTrainedTokenizerBase, messages: Sequence[Any], text: str) -> Spans:
-    """Return where in the rendered text the assistant speaks, end-of-turn mark included."""
-    spans = []
-    for index, message in enumerate(messages):
-        if message["role"] != "assistant":
-            continue
-        before = _render(tokenizer, messages[:index], add_generation_prompt=True)
-        is_last = index == len(messages) - 1
-        after = text if is_last else _render(tokenizer, messages[: index + 1], add_generation_prompt=False)
-        if text.startswith(before) and text.startswith(after):
-            spans.append((len(before), len(after)))
-    if not spans or spans[-1][1] != len(text):
-        # The template adds something between the prompt and the last answer: take the answer itself.
-        start = text.rfind(messages[-1]["content"].strip())
-        if start < 0:
-            raise RowError("the chat template does not show the answer as it stands in the data")
-        spans = [(start, len(text))]
-    return spans
-
-
-def _render(tokenizer: PreTrainedTokenizerBase, messages: Sequence[Any], add_generation_prompt: bool) -> str:
-    from jinja2 import TemplateError
-
-    try:
-        text: str = tokenizer.apply_chat_template(
-            list(messages), tokenize=False, add_generation_prompt=add_generation_prompt
-        )
-    except (TemplateError, ValueError, TypeError) as error:
-        raise RowError(f"the chat template refuses this conversation: {error}") from None
-    return text

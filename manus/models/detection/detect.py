@@ -6,19 +6,19 @@ What counts as a modality is said in `manus.models.detection.modalities`. Knows 
 from __future__ import annotations
 
 import dataclasses
-import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from manus.errors import ModelError, nearest
+from manus.errors import ModelError, blamed_on, nearest
 from manus.models.detection import transformers_source
 from manus.models.detection.gguf_header import read_gguf_header
 from manus.models.detection.modalities import MODALITIES, OMNI, Findings, omni_modalities, transformers_modalities
 from manus.models.detection.pipeline_index import pipeline_modalities
 from manus.models.detection.safetensors_header import count_parameters
 from manus.models.detection.text_facts import TextFacts, text_facts
+from manus.models.json_files import read_object
 
 CONFIG, PIPELINE, ADAPTER = "config.json", "model_index.json", "adapter_config.json"
 
@@ -59,7 +59,8 @@ def detect(path: Path) -> Detection:
     Raises:
         ModelError: there is no model, it is broken, or its type is not known here.
     """
-    return _detect(Path(path), visited=())
+    with blamed_on(f"{path} is not a model as we know them", ModelError):
+        return _detect(Path(path), visited=())
 
 
 def modalities_missing(detection: Detection, needed: Iterable[str]) -> list[str]:
@@ -79,7 +80,8 @@ def _detect(path: Path, visited: tuple[Path, ...]) -> Detection:
     if (path / PIPELINE).is_file():
         return _detect_pipeline(path)
     if (path / CONFIG).is_file():
-        return _detect_transformers(path)
+        with blamed_on(f"{path / CONFIG} is not the configuration of a model", ModelError):
+            return _detect_transformers(path)
     if len(files := sorted(path.glob("*.gguf"))) == 1:
         return _detect_gguf(files[0])
     if files:
@@ -89,12 +91,12 @@ def _detect(path: Path, visited: tuple[Path, ...]) -> Detection:
 
 
 def _detect_transformers(path: Path) -> Detection:
-    config = _read_object(path / CONFIG)
+    config = read_object(path / CONFIG)
     model_type = config.get("model_type")
     custom_code = "auto_map" in config
     if model_type == OMNI:
         findings = omni_modalities(config)
-    elif model_type in transformers_source.model_types():
+    elif isinstance(model_type, str) and model_type in transformers_source.model_types():
         findings = transformers_modalities(config)
     else:
         raise ModelError(_unknown_type(path / CONFIG, config))
@@ -113,14 +115,14 @@ def _detect_transformers(path: Path) -> Detection:
 
 
 def _detect_pipeline(path: Path) -> Detection:
-    index = _read_object(path / PIPELINE)
+    index = read_object(path / PIPELINE)
     findings = pipeline_modalities(index)
     given = index.get("_class_name")
     name = given[-1] if isinstance(given, list) and given else given
     if not isinstance(name, str) or not findings.reasons:
         raise ModelError(f"{path / PIPELINE} names no diffusers pipeline with a component that generates")
     components = {slot: value for slot, value in index.items() if isinstance(value, list) and (path / slot).is_dir()}
-    configs = [_read_object(path / slot / CONFIG) for slot in components if (path / slot / CONFIG).is_file()]
+    configs = [read_object(path / slot / CONFIG) for slot in components if (path / slot / CONFIG).is_file()]
     quantized = any(_is_quantized(config) for config in configs)
     counts = [count for slot in components if (count := count_parameters(path / slot)) is not None]
     return _detection(
@@ -137,7 +139,7 @@ def _detect_pipeline(path: Path) -> Detection:
 
 
 def _detect_adapter(path: Path, visited: tuple[Path, ...]) -> Detection:
-    base = _read_object(path / ADAPTER).get("base_model_name_or_path")
+    base = read_object(path / ADAPTER).get("base_model_name_or_path")
     if not isinstance(base, str) or not base:
         raise ModelError(f"{path / ADAPTER} names no base model; set base_model_name_or_path to the folder of its base")
     visited = (*visited, path.resolve())
@@ -213,13 +215,3 @@ def _unknown_type(file: Path, config: Mapping[str, Any]) -> str:
         + (f"; the nearest it knows is {guess!r}" if guess else "")
         + ("; the folder brings its own code, which is not run" if "auto_map" in config else "")
     )
-
-
-def _read_object(file: Path) -> dict[str, Any]:
-    try:
-        content = json.loads(file.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise ModelError(f"{file} is not valid JSON: {error}") from None
-    if not isinstance(content, dict):
-        raise ModelError(f"{file} holds no JSON object; expected the configuration of a model")
-    return content

@@ -7,9 +7,11 @@ import math
 import struct
 from pathlib import Path
 
-from manus.errors import ModelError
+from manus.errors import ModelError, blamed_on
+from manus.models.json_files import read_object
 
 _INDEX_SUFFIX = ".safetensors.index.json"
+INDEX = f"model{_INDEX_SUFFIX}"
 _NAMES = ("model.safetensors", "diffusion_pytorch_model.safetensors")
 
 
@@ -31,12 +33,25 @@ def _weight_files(folder: Path) -> list[Path]:
             return [folder / name]
     for index in (folder / name.replace(".safetensors", _INDEX_SUFFIX) for name in _NAMES):
         if index.is_file():
-            try:
-                shards = json.loads(index.read_text(encoding="utf-8"))["weight_map"].values()
-            except (ValueError, KeyError, AttributeError) as error:
-                raise ModelError(f"{index} is not the index of a sharded model ({error}); fetch it again") from None
-            return [folder / shard for shard in sorted(set(shards))]
+            return [folder / shard for shard in shards_of(index)]
     return []
+
+
+def shards_of(index: Path) -> list[str]:
+    """Return the names of the files that hold the weights of a sharded model, sorted.
+
+    Raises:
+        ModelError: it is no index, or names a file that no digest of its folder covers.
+    """
+    shards = read_object(index).get("weight_map")
+    if not isinstance(shards, dict) or not all(isinstance(name, str) for name in shards.values()):
+        raise ModelError(f"{index} is not the index of a sharded model; fetch it again")
+    for name in set(shards.values()):
+        if "/" in name or not name.endswith(".safetensors"):
+            raise ModelError(
+                f"{index} names {name!r}; weights are loaded only from .safetensors files beside it, which its digest covers"
+            )
+    return sorted(set(shards.values()))
 
 
 def _parameters_of(file: Path) -> int:
@@ -45,8 +60,6 @@ def _parameters_of(file: Path) -> int:
         length = struct.unpack("<Q", prefix)[0] if len(prefix) == 8 else 0
         if not 0 < length <= file.stat().st_size:
             raise ModelError(f"{file} is not a safetensors file, or is cut off; fetch it again")
-        try:
+        with blamed_on(f"{file} has a broken safetensors header; fetch it again", ModelError):
             header = json.loads(stream.read(length))
-        except ValueError:
-            raise ModelError(f"{file} has a broken safetensors header; fetch it again") from None
-    return sum(math.prod(tensor["shape"]) for name, tensor in header.items() if name != "__metadata__")
+            return sum(math.prod(tensor["shape"]) for name, tensor in header.items() if name != "__metadata__")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib import metadata
@@ -15,6 +14,7 @@ from manus.models.encoders.ctranslate2 import read_name
 from manus.models.encoders.families import why_unfit
 from manus.models.encoders.settings import PACKAGE, TRAINED, Sense
 from manus.models.encoders.trained import known_trained
+from manus.models.json_files import read_object
 from manus.store.digests import Digests
 from manus.store.keys import key_of
 
@@ -168,13 +168,13 @@ def _shapes_the_encoder(path: Path) -> bool:
 
 
 def _model_type(config: Path, where: str) -> object:
+    if not config.exists():
+        raise ModelError(f"{where}: {config.parent} has no {CONFIG}, so it is not a model folder")
     try:
-        value = json.loads(config.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise ModelError(f"{where}: {config.parent} has no {CONFIG}, so it is not a model folder") from None
-    except (OSError, ValueError) as error:
-        raise ModelError(f"{where}: {config} cannot be read: {error}") from None
-    return value.get("model_type") if isinstance(value, dict) else None
+        model_type = read_object(config).get("model_type")
+    except ModelError as error:
+        raise ModelError(f"{where}: its configuration cannot be read: {error}") from None
+    return model_type if isinstance(model_type, str) else None
 
 
 def _require_fit(sense: Sense, model_type: object, where: str) -> None:

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import re
 from collections.abc import Mapping
 from pathlib import Path
 
 import torch
 import transformers
-from safetensors import SafetensorError, safe_open
+from safetensors import safe_open
 from transformers import AutoConfig, PreTrainedConfig, PreTrainedModel
 
-from manus.errors import ModelError
+from manus.errors import ModelError, blamed_on
 from manus.models.encoders.families import FAMILIES, why_unfit
+from manus.models.json_files import read_object
+from manus.models.loaders import load_from
 from manus.models.loading.folders import weight_files
 
 UNREAD = re.compile(r"(^|\.)(pooler|head)\.")  # a classifier's checkpoint lacks it, and nothing here reads it
@@ -24,7 +25,7 @@ WHISPER_POSITIONS = "embed_positions.weight"
 
 def model_type_of(folder: Path) -> str:
     """Return the `model_type` of a model folder."""
-    return str(json.loads((folder / "config.json").read_text(encoding="utf-8")).get("model_type"))
+    return str(read_object(folder / "config.json").get("model_type"))
 
 
 def encoder_config(sense: str, folder: Path) -> PreTrainedConfig:
@@ -39,10 +40,7 @@ def encoder_config(sense: str, folder: Path) -> PreTrainedConfig:
     """
     if not (folder / "config.json").is_file():
         raise ModelError(f"{folder} is no encoder's folder: it has no config.json")
-    try:
-        config: PreTrainedConfig = AutoConfig.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
-    except (OSError, ValueError, KeyError) as error:
-        raise ModelError(f"cannot read {folder}/config.json: {error}") from error
+    config: PreTrainedConfig = load_from(AutoConfig, folder, f"cannot read {folder}/config.json")
     if why := why_unfit(sense, config.model_type):
         raise ModelError(f"{folder}: {why}")
     part: PreTrainedConfig = getattr(config, "vision_config", config)
@@ -65,12 +63,10 @@ def load_encoder(folder: Path, positions: int | None = None) -> PreTrainedModel:
     family = FAMILIES.get(model_type_of(folder))
     if family is None:
         raise ModelError(f"{folder}: the model_type {model_type_of(folder)!r} is no encoder that works here")
-    try:
+    with blamed_on(f"the encoder in {folder} cannot be loaded", ModelError):
         if family.sense == "audio_input":
             return _audio_encoder(folder, positions).eval()
         return _vision_encoder(getattr(transformers, family.model), folder).eval()
-    except (OSError, ValueError, RuntimeError, SafetensorError) as error:
-        raise ModelError(f"the encoder in {folder} cannot be loaded: {str(error).splitlines()[0]}") from None
 
 
 def weights_digest(weights: Mapping[str, torch.Tensor]) -> str:
@@ -91,9 +87,8 @@ def weights_digest(weights: Mapping[str, torch.Tensor]) -> str:
 
 def _vision_encoder(kind: type[PreTrainedModel], folder: Path) -> PreTrainedModel:
     """Load a model of which no weight may be missing but those that nothing reads, which are zero then."""
-    model, told = kind.from_pretrained(
-        folder, dtype="auto", local_files_only=True, use_safetensors=True, output_loading_info=True
-    )
+    settings = {"dtype": "auto", "use_safetensors": True, "output_loading_info": True}
+    model, told = load_from(kind, folder, f"the encoder in {folder} cannot be loaded", **settings)
     missing = set(told["missing_keys"])
     _check(folder, kind.__name__, {name for name in missing if not UNREAD.search(name)})
     with torch.no_grad():

@@ -20,6 +20,7 @@ from manus.models.encoders.finding import CONFIG, CTRANSLATE2, PREPARERS, Encode
 from manus.models.encoders.loading import load_encoder, model_type_of, weights_digest
 from manus.models.encoders.packaged_whisper import read_whisper
 from manus.models.encoders.trained import known_trained
+from manus.models.loaders import load_from
 
 HUB_FILES = (CONFIG, *PREPARERS, "*.safetensors", "*.safetensors.index.json")
 
@@ -86,4 +87,6 @@ def _read(encoder: Encoder) -> tuple[PreTrainedModel, Any]:
     if why := why_unfit(encoder.sense, model_type_of(folder)):
         raise ModelError(f"{encoder.sense} {encoder.spec!r}: {why}")
     preparer = getattr(transformers, FAMILIES[model_type_of(folder)].preparer)
-    return load_encoder(folder), preparer.from_pretrained(folder, local_files_only=True)
+    return load_encoder(folder), load_from(
+        preparer, folder, f"{encoder.sense} {encoder.spec!r}: {folder} has no preparer that can be loaded"
+    )

@@ -10,11 +10,11 @@ from typing import Any
 from peft import LoraConfig, PeftConfig, PeftModel, get_peft_model_state_dict
 from peft.tuners.tuners_utils import BaseTunerLayer
 from peft.utils.other import AuxiliaryTrainingWrapper
-from safetensors import SafetensorError, safe_open
+from safetensors import safe_open
 from torch import nn
 from transformers import PreTrainedModel
 
-from manus.errors import ModelError
+from manus.errors import ModelError, blamed_on
 
 WEIGHTS = "adapter_model.safetensors"
 # What may differ between LoRA adapters that are all the plain W + scaling * B @ A. Of anything else (DoRA, rslora,
@@ -46,10 +46,8 @@ def adapter_config(path: Path) -> PeftConfig:
     for name in ("adapter_config.json", WEIGHTS):
         if not (path / name).is_file():
             raise ModelError(f"{path} is not an adapter folder: it has no {name}")
-    try:
+    with blamed_on(f"cannot read {path}/adapter_config.json", ModelError):
         config = PeftConfig.from_pretrained(str(path))
-    except (OSError, ValueError, TypeError, KeyError) as error:
-        raise ModelError(f"cannot read {path}/adapter_config.json: {error}") from error
     if config.is_prompt_learning or config.is_adaption_prompt:
         raise ModelError(f"{path}: {config.peft_type} has no form as plain weights; train a LoRA adapter")
     return config
@@ -77,17 +75,14 @@ def adapted(model: PreTrainedModel | PeftModel, path: Path, name: str = "default
     """
     adapter_config(path)
     device = str(model.device)
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of tied layers and missing tensors, which are dealt with below
-            if isinstance(model, PeftModel):
-                model.load_adapter(str(path), name, torch_device=device)
-                model.set_adapter(name)
-            else:
-                model = PeftModel.from_pretrained(model, str(path), adapter_name=name, torch_device=device)
-            needed = get_peft_model_state_dict(model, adapter_name=name, save_embedding_layers=False)
-    except (OSError, ValueError, RuntimeError, SafetensorError) as error:
-        raise ModelError(f"the adapter {path} does not fit the model it is put onto: {error}") from error
+    with blamed_on(f"the adapter {path} does not fit the model it is put onto", ModelError), warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of tied layers and missing tensors, which are dealt with below
+        if isinstance(model, PeftModel):
+            model.load_adapter(str(path), name, torch_device=device)
+            model.set_adapter(name)
+        else:
+            model = PeftModel.from_pretrained(model, str(path), adapter_name=name, torch_device=device)
+        needed = get_peft_model_state_dict(model, adapter_name=name, save_embedding_layers=False)
     _check_tensors(path, set(needed))
     _untie_where_adapted(model.get_base_model())
     return model

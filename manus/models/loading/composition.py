@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import Any, Literal
 
 import torch
-from safetensors import SafetensorError
 from transformers import AutoModelForCausalLM, AutoModelForMultimodalLM, PreTrainedModel
 
 from manus.errors import ModelError
+from manus.models.loaders import load_from
 from manus.models.loading.adapters import absorbed, adapted
 from manus.models.native.recognising import has_own_senses
 from manus.models.senses.projectors import with_projectors
@@ -47,19 +47,9 @@ def load_model(path: Path, dtype: torch.dtype, device: str = "cpu", **kw: Any) -
         raise ModelError(f"{path} holds an adapter beside a model; give the folder of the plain model")
     if device != "cpu":
         kw.setdefault("device_map", device)
-    try:
-        kind = AutoModelForMultimodalLM if has_own_senses(path) else AutoModelForCausalLM
-        model, found = kind.from_pretrained(
-            path,
-            dtype=dtype,
-            local_files_only=True,
-            trust_remote_code=False,
-            use_safetensors=True,
-            output_loading_info=True,
-            **kw,
-        )
-    except (OSError, ValueError, RuntimeError, SafetensorError) as error:
-        raise ModelError(f"cannot load a model from {path}: {error}") from error
+    kind = AutoModelForMultimodalLM if has_own_senses(path) else AutoModelForCausalLM
+    settings = {"dtype": dtype, "use_safetensors": True, "output_loading_info": True, **kw}
+    model, found = load_from(kind, path, f"cannot load a model from {path}", **settings)
     if missing := sorted(found["missing_keys"]):
         raise ModelError(f"{path} lacks {len(missing)} weights, among them {missing[0]}")
     loaded: PreTrainedModel = model

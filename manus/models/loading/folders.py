@@ -8,15 +8,22 @@ from collections import Counter
 from fnmatch import fnmatch
 from math import prod
 from pathlib import Path
+from typing import Any
 
 import torch
-from safetensors import SafetensorError, safe_open
-from transformers import GenerationConfig, PreTrainedModel
+from safetensors import safe_open
+from transformers import AutoTokenizer, GenerationConfig, PreTrainedModel, PreTrainedTokenizerBase
 
-from manus.errors import ModelError
+from manus.data.tokens.chat_templates import ends_of_answers
+from manus.errors import ModelError, blamed_on
+from manus.models.detection.safetensors_header import shards_of
+from manus.models.json_files import read_object
+from manus.models.loaders import load_from
+from manus.models.native.recognising import has_own_senses
 
 FLOATS = {"F64": torch.float64, "F32": torch.float32, "F16": torch.float16, "BF16": torch.bfloat16}
 GENERATION = "generation_config.json"
+TEMPLATE = "chat_template.jinja"
 TOKENIZER_FILES = (
     "tokenizer*",
     "special_tokens_map.json",
@@ -50,7 +57,7 @@ def weight_files(path: Path) -> list[Path]:
         return [path / "model.safetensors"]
     if not index.is_file():
         raise ModelError(f"{path} holds no safetensors weights")
-    return [path / name for name in sorted(set(json.loads(index.read_text())["weight_map"].values()))]
+    return [path / name for name in shards_of(index)]
 
 
 def stored_dtype(path: Path) -> torch.dtype:
@@ -60,14 +67,12 @@ def stored_dtype(path: Path) -> torch.dtype:
         ModelError: the weights are missing, broken, or of no plain floating type.
     """
     counts: Counter[str] = Counter()
-    try:
+    with blamed_on(f"cannot read the weights in {path}", ModelError):
         for name in weight_files(path):
             with safe_open(name, framework="pt") as file:
                 for key in file.keys():  # noqa: SIM118 (a file, not a dictionary)
                     part = file.get_slice(key)
                     counts[part.get_dtype()] += prod(part.get_shape())
-    except (OSError, ValueError, KeyError, SafetensorError) as error:
-        raise ModelError(f"cannot read the weights in {path}: {error}") from error
     floats = [name for name, _ in counts.most_common() if name in FLOATS]
     if not floats:
         raise ModelError(f"{path} stores its weights as {', '.join(counts) or 'nothing'}, not as floats")
@@ -87,7 +92,7 @@ def write_model(model: PreTrainedModel, base: Path, out: Path, dtype: torch.dtyp
     if hasattr(model.config, "quantization_config"):
         del model.config.quantization_config
     # Training switches the cache off, and that would slow down every later generation.
-    model.config.use_cache = json.loads((base / "config.json").read_text()).get("use_cache", True)
+    model.config.use_cache = read_object(base / "config.json").get("use_cache", True)
     # Copied as a file: transformers refuses to save settings that many published models have.
     model.generation_config = GenerationConfig.from_model_config(model.config)
     model.save_pretrained(out, max_shard_size="5GB")
@@ -112,6 +117,29 @@ def copy_tokenizer(base: Path, out: Path) -> list[str]:
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(file, target)
     return [str(file.relative_to(base)) for file in found]
+
+
+def write_template(folder: Path, tokenizer: PreTrainedTokenizerBase) -> None:
+    """Put the chat template that was trained with beside a copied tokenizer, where that has none or another one.
+
+    A model with senses keeps its processor's template: what it writes is the same.
+    """
+    if has_own_senses(folder):
+        return
+    own = load_from(AutoTokenizer, folder, f"{folder}: the copied tokenizer cannot be loaded").chat_template
+    if own != tokenizer.chat_template:
+        (folder / TEMPLATE).write_text(tokenizer.get_chat_template(), encoding="utf-8")
+
+
+def write_ends(folder: Path, tokenizer: PreTrainedTokenizerBase) -> None:
+    """Add what ends an answer, as the chat template writes it, to where a model's generation ends."""
+    path = folder / GENERATION
+    settings: dict[str, Any] = read_object(path) if path.is_file() else {}
+    known = settings.get("eos_token_id")
+    told = known if isinstance(known, list) else [token for token in [known] if token is not None]
+    ends = list(dict.fromkeys([*told, tokenizer.eos_token_id, *ends_of_answers(tokenizer)]))
+    if ends != told:
+        path.write_text(json.dumps({**settings, "eos_token_id": ends}, indent=2) + "\n", encoding="utf-8")
 
 
 def _is_copied(file: Path) -> bool:

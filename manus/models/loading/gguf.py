@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from manus.errors import ModelError
 from manus.guards.run import RUN
+from manus.models.loaders import load_from
 
 
 def convert_gguf(file: Path, folder: Path) -> dict[str, Any]:
@@ -25,16 +25,12 @@ def convert_gguf(file: Path, folder: Path) -> dict[str, Any]:
     import torch
     from transformers import AutoModelForCausalLM, AutoTokenizer, GgufConfig
 
-    place, name = str(file.parent), file.name
-    try:
-        print("  reading the tokenizer", flush=True)
-        tokenizer = AutoTokenizer.from_pretrained(place, gguf_file=name)
-        print("  reading and dequantising the weights", flush=True)
-        model = AutoModelForCausalLM.from_pretrained(
-            place, gguf_file=name, quantization_config=GgufConfig(dequantize=True), dtype=torch.float32
-        )
-    except (OSError, ValueError, KeyError, RuntimeError, ImportError) as error:
-        raise ModelError(f"{file.name} cannot be converted: {str(error).splitlines()[0]}") from None
+    failed = f"{file.name} cannot be converted"
+    print("  reading the tokenizer", flush=True)
+    tokenizer = load_from(AutoTokenizer, file.parent, failed, gguf_file=file.name)
+    print("  reading and dequantising the weights", flush=True)
+    plain = {"quantization_config": GgufConfig(dequantize=True), "dtype": torch.float32}
+    model = load_from(AutoModelForCausalLM, file.parent, failed, gguf_file=file.name, **plain)
     RUN.cross("converting the base model")
     print("  writing safetensors", flush=True)
     model.save_pretrained(folder)

@@ -17,7 +17,8 @@ from PIL import Image
 
 from manus.data.media.ablation import MediaReader
 from manus.data.sample import MediumKind, RowError, Sample, Tokens
-from manus.data.tokens.rendering import encode, marked, render_prompt, written
+from manus.data.tokens.answer_places import written
+from manus.data.tokens.rendering import encode, refused_apart, render_prompt, tokens_of
 from manus.errors import ModelError
 from manus.models.native.asking import OF_TOKENS, Decoded, OwnProcessor
 from manus.models.omni.layout import TOLERATED_SECONDS
@@ -49,20 +50,21 @@ class OwnLayout(OwnProcessor):
         """Tokenise a conversation with media; the assistant's turns are learned.
 
         Raises:
-            RowError: the template or the processor refuses the conversation.
+            RowError: the template or the processor refuses the conversation, or shows a turn otherwise than it is asked for.
             ModelError: the processor cannot be worked with.
         """
-        text, spans = written(self.tokenizer, self.in_parts(sample["messages"], sample.get("media", [])))
-        media = self.decoded(sample.get("media", []), files)
-        if not media:
-            return marked(encode(self.tokenizer, text), spans, len(text))
-        whole = self.called([text], [media], return_text_replacement_offsets=True)
-        grown, spans = self._grown(text, spans, whole.pop(OFFSETS, None), Counter(kind for kind, _ in media))
-        encoding = encode(self.tokenizer, grown)
-        if whole["input_ids"][0].tolist() != encoding.ids:
+        given = written(self.tokenizer, self.in_parts(sample["messages"], sample["media"]))
+        if given.apart:
+            raise RowError(refused_apart(given.apart[0]))
+        media = self.decoded(sample["media"], files)
+        whole = self.called([given.text], [media], return_text_replacement_offsets=True)
+        grown, spans = self._grown(
+            given.text, given.learned, whole.pop(OFFSETS, None), Counter(kind for kind, _ in media)
+        )
+        if whole["input_ids"][0].tolist() != encode(self.tokenizer, grown).ids:
             raise ModelError(f"{self.name} tokenises a conversation in another way than its tokenizer")
         self._prove(whole, media)
-        return marked(encoding, spans, len(grown))
+        return tokens_of(self.tokenizer, grown, spans)
 
     def check_heard(self, seconds: float) -> None:
         """See to it that a sound is not longer than what is heard at once.

@@ -17,6 +17,7 @@ from torch import nn
 from transformers import AutoConfig, AutoModelForMultimodalLM, PreTrainedModel
 
 from manus.errors import ModelError
+from manus.models.loaders import build_from, load_from
 from manus.models.native.recognising import own_senses
 
 PROJECTORS = (
@@ -87,8 +88,9 @@ def keep_encoders(model: PreTrainedModel) -> None:
 
 def spared(folder: Path) -> list[str]:
     """Return the modules of a folder's model that a quantisation leaves alone: all but the body of its language model."""
+    config = load_from(AutoConfig, folder, f"{folder}: its config.json cannot be read")
     with torch.device("meta"):
-        model = AutoModelForMultimodalLM.from_config(AutoConfig.from_pretrained(folder, local_files_only=True))
+        model = build_from(AutoModelForMultimodalLM, config)
     parts = parts_of(model)
     return sorted({*_encoders(model, parts), *parts.projectors, parts.head} - {""})
 

@@ -5,7 +5,6 @@ Knows nothing of samples or weights.
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +13,11 @@ from transformers.models.auto.processing_auto import PROCESSOR_MAPPING_NAMES, pr
 from transformers.processing_utils import ProcessorMixin
 from transformers.utils import is_torchvision_available
 
-from manus.errors import ModelError
+from manus.data.sample import RowError
+from manus.data.tokens.chat_templates import own_tokens, template_at_work
+from manus.errors import ModelError, blamed_on
+from manus.models.json_files import read_object
+from manus.models.loaders import load_from
 
 PROCESSOR_FILES = ("processor_config.json", "preprocessor_config.json", "tokenizer_config.json")
 VIDEO_PART = "video_processor"
@@ -31,15 +34,14 @@ def load_processor(folder: Path) -> Any:
     Raises:
         ModelError: the folder has none, or it cannot be loaded.
     """
-    try:
+    failed = f"{folder}: its processor cannot be loaded"
+    with blamed_on(failed, ModelError):
         name = _class_name(folder)
         kind = processor_class_from_name(name) if name else None
         if kind is None or VIDEO_PART not in kind.get_attributes() or is_torchvision_available():
-            processor = AutoProcessor.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
+            processor = load_from(AutoProcessor, folder, failed)
         else:
             processor = _without_video(kind, folder)
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, ImportError) as error:
-        raise ModelError(f"{folder}: its processor cannot be loaded: {str(error).splitlines()[0]}") from error
     if not isinstance(processor, ProcessorMixin) or getattr(processor, "tokenizer", None) is None:
         raise ModelError(f"{folder} has no processor for text and media; give the model's whole folder")
     return processor
@@ -49,10 +51,10 @@ def _class_name(folder: Path) -> str | None:
     """Return the processor class that a folder names, else the usual one of its type of model."""
     for file in PROCESSOR_FILES:
         if (folder / file).is_file():
-            name = json.loads((folder / file).read_text(encoding="utf-8")).get("processor_class")
+            name = read_object(folder / file).get("processor_class")
             if name is not None:
                 return str(name)
-    model_type = json.loads((folder / "config.json").read_text(encoding="utf-8"))["model_type"]
+    model_type = read_object(folder / "config.json")["model_type"]
     usual: str | None = PROCESSOR_MAPPING_NAMES.get(model_type)
     return usual
 
@@ -68,7 +70,7 @@ def _without_video(kind: Any, folder: Path) -> Any:
         kind.__name__, (kind,), {"get_attributes": classmethod(lambda _: [n for n in names if n != VIDEO_PART])}
     )
     values, rest = kind.get_processor_dict(folder, local_files_only=True)
-    parts = others._get_arguments_from_pretrained(folder, values, local_files_only=True)
+    parts = others._get_arguments_from_pretrained(folder, values, local_files_only=True, trust_remote_code=False)
     parts.insert(names.index(VIDEO_PART), None)
     partial: Any = type(kind.__name__, (kind,), {"check_argument_for_proper_class": accepts})
     return partial.from_args_and_dict(parts, values, **rest)
@@ -98,14 +100,13 @@ def fitted_tokenizer(processor: Any, folder: Path) -> PreTrainedTokenizerBase:
     takes_parts_only = _written(tokenizer, template, _AS_TEXT) != text
     if takes_parts_only:
         template = rewriting(True, False) + template
-    if not _ends_answers(tokenizer, template):
+    if not ends_answers(tokenizer, template):
         template = rewriting(takes_parts_only, True) + template.removeprefix(rewriting(True, False))
-    begins = tokenizer.bos_token is not None and tokenizer("a")["input_ids"][0] == tokenizer.bos_token_id
-    if begins and not text.startswith(str(tokenizer.bos_token)):
+    if begins_texts(tokenizer) and not text.startswith(str(tokenizer.bos_token)):
         template, text = BEGINNING + template, f"{tokenizer.bos_token}{text}"
     if any(_written(tokenizer, template, turns) != text for turns in (_IN_PARTS, _AS_TEXT)):
         raise ModelError(f"{folder}: its chat template writes plain texts in another way than texts in parts")
-    if not _ends_answers(tokenizer, template):
+    if not ends_answers(tokenizer, template):
         raise ModelError(f"{folder}: its chat template leaves no answer with an end; a model would not learn to stop")
     tokenizer.chat_template = template
     return tokenizer
@@ -128,10 +129,20 @@ def rewriting(into_parts: bool, ends_answers: bool) -> str:
     )
 
 
-def _ends_answers(tokenizer: PreTrainedTokenizerBase, template: str) -> bool:
-    """Tell whether a template writes a token of its own, as those that end a turn are, behind an answer."""
-    text = _written(tokenizer, template, _WITH_ANSWER) or ""
-    return any(token in text.rpartition(ANSWERED)[2] for token in tokenizer.get_added_vocab())
+def begins_texts(tokenizer: PreTrainedTokenizerBase) -> bool:
+    """Tell whether a tokenizer puts a token of its own before a text."""
+    return tokenizer.bos_token is not None and tokenizer("a")["input_ids"][0] == tokenizer.bos_token_id
+
+
+def ends_answers(tokenizer: PreTrainedTokenizerBase, template: str) -> bool | None:
+    """Tell whether a template writes a token of its own, as those that end a turn are, behind an answer.
+
+    None where it writes no such answer.
+    """
+    text = _written(tokenizer, template, _WITH_ANSWER)
+    if text is None or ANSWERED not in text:
+        return None
+    return any(token.strip() and token in text.rpartition(ANSWERED)[2] for token in own_tokens(tokenizer))
 
 
 def plain_template(processor: Any) -> str:
@@ -148,10 +159,9 @@ def plain_template(processor: Any) -> str:
 
 def _written(tokenizer: Any, template: str, turns: list[dict[str, Any]]) -> str | None:
     """Return what a template writes; None where it refuses."""
-    from jinja2 import TemplateError
-
     try:
-        text: str = tokenizer.apply_chat_template(turns, chat_template=template, tokenize=False)
-    except (TemplateError, ValueError, TypeError):
+        with template_at_work():
+            text: str = tokenizer.apply_chat_template(turns, chat_template=template, tokenize=False)
+    except RowError:
         return None
     return text

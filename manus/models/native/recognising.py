@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from manus.errors import ModelError, blamed_on
 from manus.models.detection import transformers_source
 from manus.models.detection.modalities import OMNI, transformers_modalities
+from manus.models.json_files import read_object
 
 TABLE = "MODEL_FOR_MULTIMODAL_LM_MAPPING_NAMES"
 TAKEN_IN = ("vision", "video", "audio_in")
@@ -35,4 +36,7 @@ def own_senses(config: Mapping[str, Any]) -> set[str]:
 def has_own_senses(folder: Path) -> bool:
     """Tell whether the model in a folder sees or hears by itself."""
     file = folder / "config.json"
-    return file.is_file() and bool(own_senses(json.loads(file.read_text(encoding="utf-8"))))
+    if not file.is_file():
+        return False
+    with blamed_on(f"{file} is not the configuration of a model", ModelError):
+        return bool(own_senses(read_object(file)))

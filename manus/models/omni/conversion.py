@@ -20,6 +20,7 @@ from transformers import (
 from manus.data.sample import PLACEHOLDERS, RESERVED
 from manus.errors import ModelError
 from manus.models.encoders.loading import encoder_config, weights_digest
+from manus.models.loaders import load_from
 from manus.models.loading.composition import load_plain
 from manus.models.loading.folders import FLOATS, GENERATION, weight_files
 from manus.models.omni.configuration import ManusOmniConfig
@@ -111,10 +112,7 @@ def _widest_dtype(folder: Path) -> torch.dtype:
 
 def _tokenizer(base: Path) -> tuple[PreTrainedTokenizerBase, int]:
     """Return the base's tokenizer with the placeholders added, and how many tokens it had before."""
-    try:
-        tokenizer = AutoTokenizer.from_pretrained(base, local_files_only=True, trust_remote_code=False)
-    except (OSError, ValueError, KeyError) as error:
-        raise ModelError(f"{base}: cannot load its tokenizer: {error}") from error
+    tokenizer = load_from(AutoTokenizer, base, f"{base}: cannot load its tokenizer")
     before = max(tokenizer.get_vocab().values()) + 1
     new = {"additional_special_tokens": [*PLACEHOLDERS.values(), *RESERVED]}
     tokenizer.add_special_tokens(new, replace_extra_special_tokens=False)

@@ -11,6 +11,7 @@ from transformers import AutoModel, PreTrainedConfig, PreTrainedModel
 from manus.errors import ModelError
 from manus.models.encoders.families import why_unfit
 from manus.models.encoders.loading import load_encoder, weights_digest
+from manus.models.loaders import build_from
 
 FLEXIBLE = "siglip2_vision_model"
 
@@ -19,7 +20,7 @@ def build_vision(config: PreTrainedConfig) -> PreTrainedModel:
     """Return an untrained vision encoder without what sums a picture up in one vector."""
     if why := why_unfit("vision", config.model_type):
         raise ValueError(f"vision_config: {why}")
-    return _looking_only(AutoModel.from_config(config))
+    return _looking_only(build_from(AutoModel, config))
 
 
 def build_audio(config: PreTrainedConfig) -> PreTrainedModel:

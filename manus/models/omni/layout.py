@@ -5,7 +5,6 @@ The processor and the preparation of data ask the same object, so that their cou
 
 from __future__ import annotations
 
-import json
 import math
 import re
 from collections.abc import Mapping, Sequence
@@ -14,7 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from manus.data.sample import PLACEHOLDER, PLACEHOLDERS, Facts, MediumKind
-from manus.errors import ModelError
+from manus.errors import ModelError, blamed_on
+from manus.models.json_files import read_object
 
 KIND_OF: dict[str, MediumKind] = {token: kind for kind, token in PLACEHOLDERS.items()}
 PROCESSOR_FILE = "processor_config.json"
@@ -51,10 +51,8 @@ class MediaLayout:
             ModelError: the folder is no omni checkpoint.
         """
         file = Path(folder) / PROCESSOR_FILE
-        try:
-            return cls.from_dict(json.loads(file.read_text(encoding="utf-8"))["layout"])
-        except (OSError, ValueError, KeyError, TypeError) as error:
-            raise ModelError(f"{file} is not that of an omni checkpoint: {type(error).__name__}: {error}") from None
+        with blamed_on(f"{file} is not that of an omni checkpoint", ModelError):
+            return cls.from_dict(read_object(file)["layout"])
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> MediaLayout:

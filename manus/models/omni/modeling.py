@@ -16,6 +16,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from transformers import AutoModelForCausalLM, GenerationMixin, PreTrainedModel
 
+from manus.models.loaders import build_from
 from manus.models.omni.configuration import ManusOmniConfig
 from manus.models.omni.encoders import build_audio, build_vision, load_referenced
 from manus.models.omni.features import Projector, shares
@@ -52,7 +53,7 @@ class ManusOmniForConditionalGeneration(Senses, PreTrainedModel, GenerationMixin
 
     def __init__(self, config: ManusOmniConfig) -> None:
         super().__init__(config)
-        self.language_model = AutoModelForCausalLM.from_config(config.text_config)
+        self.language_model = build_from(AutoModelForCausalLM, config.text_config)
         if reason := why_unfit(type(self.language_model), config.text_config):
             raise ValueError(f"this text model cannot get senses: {reason}")
         self._is_stateful = self.language_model._is_stateful

@@ -8,6 +8,7 @@ from typing import Any
 from transformers import AutoImageProcessor, PreTrainedConfig, WhisperFeatureExtractor
 
 from manus.errors import ModelError
+from manus.models.loaders import load_from
 from manus.models.omni.encoders import FLEXIBLE
 from manus.models.omni.layout import SAMPLES_PER_SECOND, MediaLayout
 from manus.models.omni.settings import OmniSettings
@@ -19,10 +20,8 @@ def image_processor(folder: Path, config: PreTrainedConfig) -> Any:
     Raises:
         ModelError: there is none in the folder.
     """
-    try:
-        processor = AutoImageProcessor.from_pretrained(folder, local_files_only=True, backend="pil")
-    except (OSError, ValueError, KeyError, TypeError, ImportError) as error:
-        raise ModelError(f"{folder}: cannot load its image processor (preprocessor_config.json): {error}") from error
+    failed = f"{folder}: cannot load its image processor (preprocessor_config.json)"
+    processor = load_from(AutoImageProcessor, folder, failed, backend="pil")
     if config.model_type == FLEXIBLE:
         return processor
     size = config.image_size
@@ -46,10 +45,8 @@ def feature_extractor(folder: Path, config: PreTrainedConfig) -> WhisperFeatureE
     Raises:
         ModelError: there is none in the folder, or it does not go with the encoder.
     """
-    try:
-        extractor = WhisperFeatureExtractor.from_pretrained(folder, local_files_only=True)
-    except (OSError, ValueError, KeyError) as error:
-        raise ModelError(f"{folder}: cannot load its feature extractor (preprocessor_config.json): {error}") from error
+    failed = f"{folder}: cannot load its feature extractor (preprocessor_config.json)"
+    extractor: WhisperFeatureExtractor = load_from(WhisperFeatureExtractor, folder, failed)
     if extractor.feature_size != config.num_mel_bins or extractor.sampling_rate != SAMPLES_PER_SECOND:
         raise ModelError(
             f"{folder}: its feature extractor gives {extractor.feature_size} mel bands at {extractor.sampling_rate} Hz, "

@@ -18,6 +18,7 @@ from manus.data.media.files import MediaFiles
 from manus.data.sample import Medium, Message
 from manus.data.tokens.rendering import render_prompt
 from manus.models.generation import tokenised
+from manus.models.loaders import load_from
 from manus.models.omni.processing import ManusOmniProcessor
 
 
@@ -47,7 +48,7 @@ class MediaInputs:
     @classmethod
     def of(cls, model: Path, data: Path) -> MediaInputs:
         """Open the media of prepared data for a model's folder."""
-        return cls(MediaFiles(data), ManusOmniProcessor.from_pretrained(model, local_files_only=True))
+        return cls(MediaFiles(data), load_from(ManusOmniProcessor, model, f"{model}: its processor cannot be loaded"))
 
     @property
     def is_of_one_size(self) -> bool:

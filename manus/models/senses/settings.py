@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, Literal
 
 from pydantic import Field, model_validator
 
+from manus.errors import ModelError, blamed_on
 from manus.models.base import snapshot
 from manus.models.detection.modalities import OMNI, omni_modalities
+from manus.models.json_files import read_object
 from manus.models.native.recognising import has_own_senses, own_senses
 from manus.models.omni.settings import OmniSettings
 from manus.settings.words import Text
@@ -65,10 +66,11 @@ def senses_in(folder: Path) -> set[str]:
 
     One that sees by itself takes the frames of a video as pictures.
     """
-    config = json.loads((folder / CONFIG).read_text(encoding="utf-8"))
-    if config.get("model_type") == OMNI:
-        return set(omni_modalities(config).reasons) - {"text"}
-    own = own_senses(config)
+    config = read_object(folder / CONFIG)
+    with blamed_on(f"{folder / CONFIG} is not the configuration of a model", ModelError):
+        if config.get("model_type") == OMNI:
+            return set(omni_modalities(config).reasons) - {"text"}
+        own = own_senses(config)
     return own | {"video"} if "vision" in own else own - {"video"}
 
 

@@ -13,6 +13,7 @@ from typing import Any
 from pydantic import Field
 
 from manus.data.sample import Message, Sample, prompt_of
+from manus.data.tokens.answer_places import written
 from manus.errors import ModelError
 from manus.models.base import Base, find_base, local_folder
 from manus.rewards.context import Context, Lookup
@@ -88,19 +89,16 @@ def _found(model: str, context: Context, lookup: Lookup) -> Base:
 
 
 def _loaded(folder: Path, device: str) -> tuple[Any, Any]:
-    from safetensors import SafetensorError
     from transformers import AutoModelForSequenceClassification
 
+    from manus.models.loaders import load_from
     from manus.models.tokenizer import load_tokenizer
 
     tokenizer: Any = load_tokenizer(folder)
     tokenizer.padding_side, tokenizer.truncation_side = "right", "left"
-    try:
-        model, found = AutoModelForSequenceClassification.from_pretrained(
-            folder, local_files_only=True, trust_remote_code=False, use_safetensors=True, output_loading_info=True
-        )
-    except (OSError, ValueError, RuntimeError, SafetensorError) as error:
-        raise ModelError(f"cannot load a reward model from {folder}: {error}") from error
+    failed = f"cannot load a reward model from {folder}"
+    settings = {"use_safetensors": True, "output_loading_info": True}
+    model, found = load_from(AutoModelForSequenceClassification, folder, failed, **settings)
     if model.config.num_labels != 1:
         raise ModelError(f"{folder} is no reward model: it has {model.config.num_labels} labels, not one")
     if missing := sorted(found["missing_keys"]):
@@ -112,4 +110,4 @@ def _loaded(folder: Path, device: str) -> tuple[Any, Any]:
 
 def _rendered(tokenizer: Any, sample: Sample, completion: str) -> str:
     said: Message = {"role": "assistant", "content": completion}
-    return str(tokenizer.apply_chat_template([*prompt_of(sample), said], tokenize=False))
+    return written(tokenizer, [*prompt_of(sample), said]).text

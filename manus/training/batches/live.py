@@ -43,5 +43,8 @@ class Collator:
 
     def __call__(self, drawn: list[Drawn]) -> dict[str, Any]:
         segments = [[segment_of(tokens.ids, tokens.is_learned) for tokens in one.tokens] for one in drawn]
-        told = {"seen": sum(one.rows for one in drawn), "bad": [row for one in drawn for row in one.bad]}
+        told = {
+            "seen": sum(one.rows for one in drawn), "bad": [row for one in drawn for row in one.bad],
+            "unread": sorted({f"{one.source}: {name}" for one in drawn for name in one.unread}),
+        }  # fmt: skip
         return {**self.inner(segments), ROWS: json.dumps(told)}

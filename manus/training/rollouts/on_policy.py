@@ -19,6 +19,7 @@ from manus.capabilities import Capability
 from manus.data.prepared.samples import PROMPTS, read_arrow, write_pairs
 from manus.data.sample import Message, Pair, RowError
 from manus.data.settings import OnPolicySettings
+from manus.data.tokens.chat_templates import opened_thought
 from manus.data.tokens.rendering import render_pair, render_prompt
 from manus.errors import DataError
 from manus.files import write_json, write_jsonl
@@ -120,7 +121,9 @@ def _draw(sampler: Sampler, tokenizer: Any, rows: Any, count: int, capability: C
     texts = [render_prompt(tokenizer, row["prompt"]) for row in rows]
     ids = [tokenizer(text, add_special_tokens=False)["input_ids"] for text in texts]
     drawn = sampler.draw([prompt for prompt in ids for _ in range(count)])
-    said = [text.strip() for text in tokenizer.batch_decode(drawn, skip_special_tokens=True)]
+    thoughts = [opened_thought(text) for text in texts for _ in range(count)]
+    words = [text.strip() for text in tokenizer.batch_decode(drawn, skip_special_tokens=True)]
+    said = [thought + text if text else "" for thought, text in zip(thoughts, words, strict=True)]
     for number, row in enumerate(rows):
         sample = json.loads(row["sample"])
         own = slice(number * count, (number + 1) * count)

@@ -43,6 +43,7 @@ class Sampler:
             self.vllm = VLLMGeneration(
                 model, accelerator, tokenizer, mode="colocate", gpu_memory_utilization=0.3, max_num_seqs=rows,
                 temperature=settings.temperature, top_p=settings.top_p, max_completion_length=settings.max_new_tokens,
+                generation_kwargs={"stop_token_ids": sorted(self.ends)},
             )  # fmt: skip
 
     def draw(self, prompts: Sequence[Sequence[int]]) -> list[list[int]]:

@@ -9,13 +9,17 @@ from collections import defaultdict
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from transformers import set_seed
+from datasets import Dataset
+from transformers import PreTrainedTokenizerBase, set_seed
 from trl import GRPOConfig, GRPOTrainer
 from trl.trainer.utils import add_fused_lm_head
 
 from manus.data.prepared.samples import PROMPTS, read_arrow
+from manus.data.tokens.chat_templates import opened_thought, placed, takes_system
+from manus.data.tokens.rendering import render_prompt
 from manus.errors import DataError
 from manus.guards import ranks
+from manus.models.generation import ends_of_turn
 from manus.models.loading.precision import precision_of
 from manus.training.job import arguments, conduct
 from manus.training.loop import Guarded
@@ -70,7 +74,8 @@ def train_grpo(job: StageJob, judge: Judge) -> dict[str, Any]:
     The reference is the start model: the adapter switched off, or, where all weights train, a frozen copy.
     """
     settings = job.settings
-    prompts = read_arrow(job.data, PROMPTS)
+    tokenizer = job.tokenizer
+    prompts = as_shown(read_arrow(job.data, PROMPTS), tokenizer)
     rounds = settings.rounds(len(prompts), ranks.world_size())
     if not rounds:
         raise DataError(
@@ -83,6 +88,9 @@ def train_grpo(job: StageJob, judge: Judge) -> dict[str, Any]:
     model = start_model(job.base, job.start, settings.adapter, precision)
     needs_copy = settings.adapter == "none" and settings.kl_coefficient > 0
     reference = frozen(copy.deepcopy(model)) if needs_copy else None
+    model.generation_config.eos_token_id = ends_of_turn(model, tokenizer)  # from which TRL takes where answers end
+    uses_vllm = is_vllm_used(settings.generation)
+    stops = {"stop_token_ids": model.generation_config.eos_token_id} if uses_vllm else None
     ledger = Ledger(judge, Transcript(total))
 
     def build(callbacks: list[Any]) -> Guarded:
@@ -90,7 +98,7 @@ def train_grpo(job: StageJob, judge: Judge) -> dict[str, Any]:
             model=model,
             reference=reference,
             ledger=ledger,
-            reward_funcs=[component(name, lambda: trainer.state.global_step, ledger) for name in judge.names],
+            reward_funcs=[component(name, lambda: trainer.state.global_step, ledger, tokenizer) for name in judge.names],
             args=arguments(
                 job, precision, total, GRPOConfig, beta=settings.kl_coefficient, num_generations=settings.group_size,
                 num_iterations=settings.iterations, epsilon=settings.clip, epsilon_high=settings.clip_high,
@@ -98,7 +106,8 @@ def train_grpo(job: StageJob, judge: Judge) -> dict[str, Any]:
                 max_completion_length=settings.max_new_tokens, temperature=settings.temperature, top_p=settings.top_p,
                 top_k=0, mask_truncated_completions=settings.ignore_unfinished,
                 steps_per_generation=settings.gradient_accumulation * settings.updates_per_generation,
-                disable_dropout=settings.dropout == 0, use_vllm=is_vllm_used(settings.generation),
+                disable_dropout=settings.dropout == 0, use_vllm=uses_vllm,
+                generation_kwargs=stops,
             ),
             train_dataset=prompts,
             **of_trl(job, model, callbacks),
@@ -112,11 +121,21 @@ def train_grpo(job: StageJob, judge: Judge) -> dict[str, Any]:
     return metrics
 
 
-def component(name: str, step: Callable[[], int], ledger: Ledger) -> Callable[..., list[float]]:
+def as_shown(prompts: Dataset, tokenizer: PreTrainedTokenizerBase) -> Dataset:
+    """Return prompts whose turns stand where the chat template shows them, as TRL hands them to it."""
+    if takes_system(tokenizer):
+        return prompts
+    return prompts.map(lambda row: {"prompt": placed(tokenizer, row["prompt"])}, keep_in_memory=True)
+
+
+def component(
+    name: str, step: Callable[[], int], ledger: Ledger, tokenizer: PreTrainedTokenizerBase
+) -> Callable[..., list[float]]:
     """Return one component of the reward as a function that GRPOTrainer calls by that name."""
 
-    def reward(completions: Sequence[Any], sample: Sequence[str], **others: Any) -> list[float]:
-        answers = [turns[-1]["content"] for turns in completions]
+    def reward(prompts: Sequence[Any], completions: Sequence[Any], sample: Sequence[str], **others: Any) -> list[float]:
+        asked = [opened_thought(render_prompt(tokenizer, turns)) for turns in prompts]
+        answers = [thought + turns[-1]["content"] for thought, turns in zip(asked, completions, strict=True)]
         scores = ledger.scores(step(), [json.loads(text) for text in sample], answers, batch=completions)
         return scores.components[name]
 

@@ -10,6 +10,7 @@ from manus.data.preparation.quarantine import Quarantine
 from manus.data.preparation.while_training import Drawn, take
 from manus.files import write_jsonl
 from manus.guards import ranks
+from manus.guards.ranks import say
 from manus.training.batches.beside import Beside, told_plainly
 from manus.training.batches.live import BATCHES_AHEAD, LARGEST_QUARANTINE, QUARANTINE, ROWS
 from manus.training.batches.order import ShuffledBatches, loader
@@ -19,9 +20,11 @@ from manus.training.loop import StageTrainer
 class LiveTrainer(StageTrainer):
     """A trainer of rows that are not prepared; it stops when too many of them are bad."""
 
-    def __init__(self, *args: Any, budget: float, staging: Path, looked_at: Quarantine, **kwargs: Any) -> None:
+    def __init__(
+        self, *args: Any, budget: float, staging: Path, looked_at: Quarantine, unread: set[str], **kwargs: Any
+    ) -> None:  # fmt: skip
         super().__init__(*args, **kwargs)
-        self.budget, self.staging = budget, staging
+        self.budget, self.staging, self.unread = budget, staging, set(unread)
         self.quarantine = looked_at  # so that one bad row among the first is not a large share
 
     def get_train_dataloader(self) -> Any:
@@ -44,6 +47,9 @@ class LiveTrainer(StageTrainer):
         told = json.loads(inputs.pop(ROWS))
         take(self.quarantine, Drawn([], told["seen"], told["bad"], []))
         self.quarantine.check(self.budget, Path(self.args.output_dir) / QUARANTINE)
+        if new := sorted(set(told["unread"]) - self.unread):
+            say(f"columns that are not read, and were not seen before: {', '.join(new)}")
+            self.unread.update(new)
         return super().compute_loss(model, inputs, *args, **kwargs)
 
     def method_state(self) -> dict[str, Any]:

@@ -25,6 +25,7 @@ from transformers import set_seed
 
 from manus.data.prepared.samples import PROMPTS, read_arrow
 from manus.data.sample import Sample, prompt_of
+from manus.data.tokens.chat_templates import opened_thought
 from manus.data.tokens.rendering import render_prompt
 from manus.errors import DataError, InputError
 from manus.guards import ranks
@@ -147,7 +148,8 @@ class StagePPOTrainer(Measured):
         texts = [render_prompt(self.tokenizer, prompt_of(sample)) for sample in samples]
         prompts = [self.tokenizer(text, add_special_tokens=False)["input_ids"] for text in texts]
         answers = self.sampler.draw(prompts)
-        said = [text.strip() for text in self.tokenizer.batch_decode(answers, skip_special_tokens=True)]
+        decoded = self.tokenizer.batch_decode(answers, skip_special_tokens=True)
+        said = [opened_thought(text) + words.strip() for text, words in zip(texts, decoded, strict=True)]
         scores = self.ledger.scores(self.state.global_step, samples, said)
         made = self._round_of(prompts, answers)
         parts = [self._foreseen(part) for part in _parts(made, settings.batch_size)]

@@ -12,7 +12,6 @@ from typing import Any
 
 import torch
 from peft import PeftModel, prepare_model_for_kbit_training
-from safetensors import SafetensorError
 from transformers import AutoModelForSequenceClassification, set_seed
 from trl import RewardConfig, RewardTrainer
 from trl.trainer.reward_trainer import DataCollatorForPreference
@@ -20,11 +19,11 @@ from trl.trainer.reward_trainer import DataCollatorForPreference
 from manus.data.prepared.samples import read_held_out
 from manus.data.sample import Pair, RowError
 from manus.data.tokens.rendering import render_pair
-from manus.errors import ModelError
 from manus.guards import ranks
 from manus.guards.progress import progress
 from manus.guards.run import RUN
-from manus.models.loading.folders import copy_tokenizer
+from manus.models.loaders import load_from
+from manus.models.loading.folders import copy_tokenizer, write_template
 from manus.models.loading.precision import device, held_dtype, precision_of
 from manus.training.job import arguments, conduct
 from manus.training.loop import Guarded
@@ -79,12 +78,9 @@ def _classifier(job: StageJob, adapter: str, precision: Any) -> Any:
     set_seed(job.seed)
     dtype = torch.float32 if adapter == "none" else held_dtype(precision)
     quantised = {"quantization_config": in_4_bits(dtype), "device_map": device()} if adapter == "qlora" else {}
-    try:
-        model = AutoModelForSequenceClassification.from_pretrained(
-            job.base, num_labels=1, dtype=dtype, local_files_only=True, use_safetensors=True, **quantised
-        )
-    except (OSError, ValueError, RuntimeError, SafetensorError) as error:
-        raise ModelError(f"{job.name}: the base cannot become a reward model: {str(error).splitlines()[0]}") from None
+    failed = f"{job.name}: the base cannot become a reward model"
+    loaded = {"num_labels": 1, "dtype": dtype, "use_safetensors": True, **quantised}
+    model = load_from(AutoModelForSequenceClassification, job.base, failed, **loaded)
     model.config.pad_token_id = job.tokenizer.pad_token_id
     if adapter == "qlora":
         return prepare_model_for_kbit_training(model, use_gradient_checkpointing=False)
@@ -100,9 +96,9 @@ def _finish(job: StageJob) -> Any:
         model.save_pretrained(folder)
         shutil.rmtree(job.staging / "adapter")
     copy_tokenizer(job.base, folder)
-    if not any(folder.glob("chat_template*")):
-        (folder / "chat_template.jinja").write_text(str(job.tokenizer.chat_template), encoding="utf-8")
-    return AutoModelForSequenceClassification.from_pretrained(folder, local_files_only=True).to(device())
+    write_template(folder, job.tokenizer)
+    failed = f"{job.name}: the finished reward model cannot be loaded"
+    return load_from(AutoModelForSequenceClassification, folder, failed, use_safetensors=True).to(device())
 
 
 def accuracy(job: StageJob, model: Any, moment: str) -> float:

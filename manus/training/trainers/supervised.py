@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from manus.data.preparation.while_training import SAMPLED, looked_at
+from manus.data.preparation.while_training import SAMPLED, looked_at, unread_columns
 from manus.data.prepared.samples import PreparedSamples, open_samples
 from manus.data.prepared.sharded import ShardedSamples
 from manus.errors import DataError, InputError, ManusError
@@ -115,6 +115,7 @@ def feed_of(
     if job.live is not None:
         live = job.live()
         own = {"budget": job.failure_budget, "staging": job.staging, "looked_at": looked_at(job.data)}
+        own["unread"] = unread_columns(job.data)
         return Feed(Places(live), Collator(collator), batches_of(len(live), settings), LiveTrainer, own)
     if inputs is None:
         rows = Rows(samples, job.max_length if settings.packing else None)

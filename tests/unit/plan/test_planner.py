@@ -20,11 +20,11 @@ from manus.errors import ModelError
 from manus.files import write_json
 from manus.jobs.runner import show
 from manus.plan.artifacts import Artifact, Plan
+from manus.plan.garbage import remove_unreferenced
 from manus.plan.next_run import changes, status_of
 from manus.plan.planner import make_plan
 from manus.recipe.recipe import read_recipe
 from manus.runs.progress import progress_of
-from manus.store.garbage import remove_unreferenced
 from manus.store.store import Made
 
 RECIPE = """\
@@ -120,6 +120,14 @@ EDITS = {
     "a stage at the end": (
         lambda path: path.write_text(path.read_text() + "  - reasoning: {data: [{path: one.jsonl}]}\n"),
         {"data/reasoning", "train/reasoning", "evaluate/reasoning"} | END,
+    ),
+    "which turns the third stage learns": (
+        replaced("three.jsonl}]", "three.jsonl}]\n      learn: last_turn"),
+        {"data/thinking", "train/thinking", "evaluate/thinking"} | END,
+    ),
+    "a column that the third stage ignores": (
+        replaced("three.jsonl}]", "three.jsonl, ignore: [score]}]"),
+        {"data/thinking", "train/thinking", "evaluate/thinking"} | END,
     ),
     "the merge": (replaced("seed: 1", "seed: 1\nmerge: {combine: ties}"), END),
     "the second stage's probe": (

@@ -33,6 +33,9 @@ OF_A_STAGE = [
     ('learning_rate: "1e-4"', "learning_rate", "must be a number", "write 0.0001 without quotes"),
     ("learning_rate: -1e-4", "learning_rate", "must be greater than 0, not -0.0001"),
     ("learning_rate: 1e4", "learning_rate", "must be at most 10, not 10000.0"),
+    ("learn: first_turn", "learn", "last_turn"),
+    ("learn: [1]", "learn", "last_turn"),
+    ("data: [{path: a, ignore: [3]}]", "data[0].ignore[0]", "text"),
     ("batch_size: 0", "batch_size", "must be at least 1, not 0"),
     ("batch_size: 1.5", "batch_size", "must be a whole number, not 1.5"),
     ("batch_size: 1e3", "batch_size", "must be a whole number, not 1000.0; write 1000"),
@@ -90,6 +93,12 @@ OF_A_STAGE = [
         "method: sft, on_policy: {}",
         "on_policy",
         "makes pairs of answers, and sft learns from messages; remove this key",
+    ),
+    (
+        "method: dpo, on_policy: {}, learn: last_turn",
+        "learn",
+        "chooses among the turns of chats",
+        "dpo learns from preference",
     ),
     ("method: dpo, on_policy: {}, prepare: never", "prepare", "never works with cpt, dora, lora, qlora, sft"),
     ("packing: true, prepare: never", "prepare", "rows cannot be packed; add packing: false"),
@@ -212,6 +221,7 @@ BELOW = [
     ("compose: parallel\nmerge: {weights: {}}", 4, "merge.weights", "no weight for stage 'cot'; add cot: 1.0"),
     ("compose: parallel\nmerge: {combine: sum}", 4, "merge.combine", "sum is for compose: sequential"),
     # reward models
+    ("reward_models: {judge: {learn: last_turn}}", 3, "reward_models.judge.learn", "learns from pairs"),
     ("reward_models: {judge: {on_policy: {}}}", 3, "reward_models.judge.on_policy", "learns from the pairs in data"),
     ("reward_models: {judge: {prepare: never}}", 3, "reward_models.judge.prepare", "are prepared ahead; remove"),
     # guards

@@ -171,6 +171,7 @@ def _write_data(staging: Path, hostile: str) -> None:
         "learned_share": 0.4217,
         "length_histogram": LENGTHS,
         "left_aside": {"duplicates": 12, "longer than max_length" + hostile: 5}, "sources": ["problems.jsonl" + hostile],
+        "columns_not_read": {"problems.jsonl" + hostile: {"zork" + hostile: 40}},
     }  # fmt: skip
     bad = [("problems.jsonl:17", "no answer"), ("problems.jsonl:90", "no answer"), ("problems.jsonl:201", "not JSON")]
     write_json(staging / "statistics.json", statistics)

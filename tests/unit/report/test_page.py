@@ -190,10 +190,10 @@ def test_what_models_and_data_say_is_escaped(hostile: Built) -> None:
     assert "7 * 7" in html
     shown_as_text = page.text.count("<script>alert(1)</script></pre></style>")
     places = (
-        "What the models said", "Quarantined", "Left aside", "part before after merged", "targets",
+        "What the models said", "Quarantined", "Left aside", "Columns not read", "part before after merged", "targets",
         "Some rewards could not be computed", "Completions over training", "Reward: total from",
     )  # fmt: skip
-    assert shown_as_text > 100
+    assert shown_as_text > 100 and "(40 rows)" in page.text
     for place in places:
         assert "<script>" in page.text[page.text.index(place) :][:900], place
 

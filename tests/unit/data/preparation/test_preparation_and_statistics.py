@@ -41,7 +41,8 @@ def test_statistics_are_written_with_what_one_way_has_to_say(tmp_path: Path) -> 
     failures = Failures(seen=10)
     failures.note("why", "line 1")
     told = statistics(
-        failures, Lengths.of(np.array([2, 2, 4]), 4), 5, {"x": 1}, ["a"], Counter(image=2, audio=1), tmp_path, shards=3
+        failures, Lengths.of(np.array([2, 2, 4]), 4), 5, {"x": 1}, ["a"], Counter(image=2, audio=1), {"a": Counter(b=1)}, tmp_path,
+        shards=3,
     )  # fmt: skip
     assert (told["rows"], told["quarantined"], told["train_samples"], told["tokens"]) == (10, 1, 3, 8)
     assert told["learned_share"] == 0.5 and told["tokens_per_sample"]["100"] == 4

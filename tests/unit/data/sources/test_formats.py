@@ -16,7 +16,9 @@ from manus.data.settings import Source
 from manus.data.sources import compression
 from manus.data.sources.files import data_files
 from manus.data.sources.formats import BY_ENDING, FORMATS, bytes_of_rows, ending_of, format_of, records_of, rows_of
+from manus.data.sources.rows import rows_in
 from manus.errors import DataError
+from manus.files import sha256_of
 
 WRITERS: dict[str, Callable[[bytes], bytes]] = {
     ".gz": gzip.compress,
@@ -42,7 +44,7 @@ def test_each_format_may_be_compressed(ending: str, compressed: str, tmp_path: P
     assert list(rows_of(packed)) == expected and len(expected) == 1
     assert ending_of(packed) == ending + compressed and format_of(packed) is format_of(plain)
     assert bytes_of_rows(packed) == 4 * packed.stat().st_size
-    records = records_of(packed, "digest", tmp_path / "cache")
+    records = records_of(packed, sha256_of(packed), tmp_path / "cache")
     if records is not None:
         assert [record.row for record in records.read(pyarrow.array([0]).to_numpy())] == [expected[0][1]]
 
@@ -78,5 +80,5 @@ def test_every_ending_is_of_one_format() -> None:
 def test_a_torn_file_is_a_message_from_the_beginning_as_well(compressed: str, tmp_path: Path) -> None:
     path = tmp_path / f"data.jsonl{compressed}"
     path.write_bytes(WRITERS[compressed](b'{"a": 1}\n' * 9999)[:-20])
-    with pytest.raises(DataError, match="is it whole"):
-        list(rows_of(path))
+    with pytest.raises(DataError, match="cannot be read"):
+        list(rows_in(path))

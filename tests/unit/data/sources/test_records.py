@@ -21,6 +21,7 @@ from manus.data.sources.records import Records
 from manus.data.sources.texts import Segments
 from manus.data.tokens.windows import best_cut
 from manus.errors import DataError
+from manus.files import sha256_of
 
 KINDS = [
     ".jsonl",
@@ -67,7 +68,7 @@ def written(folder: Path, kind: str) -> Path:
 
 
 def opened(path: Path) -> Records:
-    found = records_of(path, "digest", path.parent / "cache")
+    found = records_of(path, sha256_of(path), path.parent / "cache")
     assert found is not None
     return found
 
@@ -142,4 +143,4 @@ def test_a_cut_never_parts_a_character() -> None:
 def test_a_large_json_list_has_no_random_access(tmp_path: Path) -> None:
     path = tmp_path / "data.json"
     path.write_text("[]")
-    assert records_of(path, "digest", tmp_path) is None
+    assert records_of(path, sha256_of(path), tmp_path) is None

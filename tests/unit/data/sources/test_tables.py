@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from manus.data.sources.tables import Table
+from manus.files import sha256_of
 
 
 @pytest.mark.parametrize(("ending", "mark"), [(".csv", ","), (".tsv", "\t")])
@@ -17,6 +18,6 @@ def test_fields_are_told_by_the_header_both_ways(ending: str, mark: str, tmp_pat
     table = Table(ending, mark)
     expected = [{"a": "1"}, "has another number of fields than the header", {"a": "2", "b": "3"}]
     assert [row for _, row in table.rows(path)] == expected
-    records = table.by_number(path, "digest", tmp_path / "cache")
+    records = table.by_number(path, sha256_of(path), tmp_path / "cache")
     assert [record.row for record in records.read(np.arange(len(records)))] == expected
     assert records.cut_evenly(1) == [(0, 1), (1, 2), (2, 3)]

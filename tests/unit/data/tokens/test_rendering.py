@@ -9,7 +9,7 @@ from tokenizers import normalizers
 from transformers import PreTrainedTokenizerFast
 
 from manus.data.sample import RowError, Sample
-from manus.data.tokens.rendering import _within, _within_by_offsets, encode, render, render_prompt
+from manus.data.tokens.rendering import _within, _within_by_offsets, encode, render, render_prompt, renderings
 from manus.models.tokenizer import DEFAULT_TEMPLATE
 from tests.pico import tokenizer
 
@@ -52,11 +52,30 @@ def test_the_prompt_is_what_stands_before_the_answer(words: PreTrainedTokenizerF
     assert whole.startswith(prompt) and whole[len(prompt) :] == "three<|im_end|>\n"
 
 
-def test_a_template_that_rewrites_history_teaches_only_the_last_answer(words: PreTrainedTokenizerFast) -> None:
+def test_a_template_that_rewrites_history_teaches_each_answer_as_it_was_given(words: PreTrainedTokenizerFast) -> None:
     words.chat_template = FORGETS_EARLIER_THOUGHTS
     chat: Sample = {"messages": [dict(m) for m in CHAT["messages"]]}  # type: ignore[misc]
     chat["messages"][1]["content"] = "<think>hm</think>one"
     assert learned(words, chat) == "three<|im_end|>\n"
+    whole, apart = (words.decode(tokens.ids) for tokens in renderings(words, chat))
+    assert "hm" not in whole and apart.endswith("assistant\n<think>hm</think>one<|im_end|>\n")
+    with pytest.raises(RowError, match=r"turn 2 \(assistant\).* a row with media must end there"):
+        list(renderings(words, {**chat, "media": [{"kind": "image", "number": 0}]}))
+
+
+def test_a_short_answer_is_not_found_in_the_mark_that_ends_it(words: PreTrainedTokenizerFast) -> None:
+    words.chat_template = OPENS_A_THOUGHT.replace("\n\n</think>", "")
+    for said in ("d", "a long answer", "<|im_end|>"):
+        chat: Sample = {"messages": [CHAT["messages"][0], {"role": "assistant", "content": said}]}
+        tokens, prompt = render(words, chat), render_prompt(words, chat["messages"][:1])
+        assert prompt.endswith("<think>\n") and words.decode(tokens.ids).startswith(prompt)
+        assert learned(words, chat) == f"\n</think>\n\n{said}<|im_end|>\n"
+
+
+def test_an_answer_that_holds_media_is_refused_by_its_turn(words: PreTrainedTokenizerFast) -> None:
+    parts: Any = [{"role": "user", "content": "q"}, {"role": "assistant", "content": [{"type": "image"}]}]
+    with pytest.raises(RowError, match=r"turn 2 \(assistant\) holds media"):
+        render(words, {"messages": parts})
 
 
 def test_a_template_that_opens_a_thought_in_the_prompt_still_learns_the_answer(words: PreTrainedTokenizerFast) -> None:

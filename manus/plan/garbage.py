@@ -2,30 +2,30 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 from pathlib import Path
 
 from manus.errors import InputError
 from manus.files import bytes_of
+from manus.plan.planner import saved_plan
 from manus.store.manifest import Manifest
-from manus.store.store import LOCKS, Store
+from manus.store.store import KEY, Store
 
 
 def remove_unreferenced(output_dir: Path, is_dry: bool) -> list[tuple[str, int]]:
     """Remove stored artifacts that no recipe's `plan.json` refers to; return their names and sizes in bytes.
 
     Raises:
-        InputError: the folder holds no store.
+        InputError: the folder holds no store, or a `plan.json` in it cannot be read, so what it refers to is not known.
     """
     store = Store(output_dir)
     if not store.root.is_dir():
         raise InputError(f"{output_dir}: there is no .store here; give the folder that results go to")
-    plans = [json.loads(path.read_text(encoding="utf-8")) for path in output_dir.glob("*/plan.json")]
+    plans = [saved_plan(path) for path in output_dir.glob("*/plan.json")]
     kept = {artifact["key"] for plan in plans for artifact in plan["artifacts"].values()}
     removed = []
     for folder in sorted(store.root.iterdir()):
-        if folder.name in kept or folder.name == LOCKS or not folder.is_dir():
+        if folder.name in kept or not KEY.fullmatch(folder.name) or not folder.is_dir():
             continue
         manifest = Manifest.read(folder)
         work = store.work_folder(folder.name)  # checkpoints may lie elsewhere

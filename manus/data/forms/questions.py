@@ -1,0 +1,158 @@
+"""Reads what is asked in a row, with all that belongs to it, and the answer to it. Knows nothing of capabilities.
+
+A question may come with a text that it is about (`context`, `article`, ...), choices, earlier rounds (`history`) and a
+system text. A question that is a dialogue, as "Human: ... Assistant:", becomes its turns.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Mapping
+from typing import Any
+
+from manus.data.forms.choices import Choices, has_key, read_choices
+from manus.data.forms.columns import Columns, is_empty
+from manus.data.forms.dialogues import read_dialogue
+from manus.data.forms.literals import read_literal
+from manus.data.forms.turns import read_text, read_turns
+from manus.data.sample import Message, RowError
+
+ABOUT = (
+    "input", "context", "article", "passage", "paragraph", "document", "story", "background",
+)  # fmt: skip
+_WITH_CHOICES = ("hint",)  # ScienceQA's and MMBench's hints are what the question is about
+_BEGINS_LIKE_TURNS = re.compile(r"""\s*\[\s*\{\s*['"](role|from|content|value|human|user)['"]\s*:""")
+_SYSTEMS = ("system", "system_prompt")
+
+
+def asked(row: Columns, column: str, is_prompt: bool = False) -> list[Message]:
+    """Return the turns that lead up to an answer, but for the system turn.
+
+    Args:
+        row: the row.
+        column: where the question stands, as a text or as turns.
+        is_prompt: whether the answer stands elsewhere, so that a dialogue must not end within it.
+
+    Raises:
+        RowError: something of it is no text.
+    """
+    messages = history(row)
+    value = listed_turns(row.take(column), column)
+    if isinstance(value, list | tuple):
+        return messages + read_turns(value)
+    text = column_text(row, column)
+    if (turns := read_dialogue(text)) is not None:
+        return messages + (_to_be_answered(turns) if is_prompt else turns)
+    choices = read_choices(row)
+    about = [
+        name for name in (*ABOUT, *(_WITH_CHOICES if choices else ())) if name != column and not is_empty(row.get(name))
+    ]
+    parts = [text, *(column_text(row, name) for name in about)]
+    if choices is not None:
+        row.take_all(choices.columns)
+        parts += choices.lines
+    return [*messages, {"role": "user", "content": "\n".join(part for part in parts if part)}]
+
+
+def _to_be_answered(turns: list[Message]) -> list[Message]:
+    if turns[-1]["role"] == "assistant":
+        if turns[-1]["content"]:
+            raise RowError(
+                "the prompt is a dialogue that ends within the assistant's turn, which the answer goes on with"
+            )
+        return turns[:-1]
+    return turns
+
+
+def listed_turns(value: Any, column: str) -> Any:
+    """Return turns that CSV files hold as a text as a list; any other value as it is.
+
+    Raises:
+        RowError: it begins like turns, and is none.
+    """
+    if not (isinstance(value, str) and _BEGINS_LIKE_TURNS.match(value)):
+        return value
+    return listed(value, column)
+
+
+def are_turns(value: Any) -> bool:
+    """Return whether a value is a list of turns with their roles."""
+    is_list = isinstance(value, list | tuple) and len(value) > 0
+    return is_list and all(isinstance(turn, Mapping) and ("role" in turn or "from" in turn) for turn in value)
+
+
+def history(row: Columns) -> list[Message]:
+    """Return the turns of earlier rounds, where a row has any.
+
+    Raises:
+        RowError: they are no pairs of question and answer, nor turns.
+    """
+    rounds = listed(row.take("history") or [], "history")
+    if isinstance(rounds, list | tuple) and rounds and all(isinstance(turn, Mapping) for turn in rounds):
+        return read_turns(rounds)
+    if not isinstance(rounds, list | tuple) or not all(
+        isinstance(pair, list | tuple) and len(pair) == 2 for pair in rounds
+    ):
+        raise RowError("'history' is not a list of [question, answer] pairs")
+    return read_turns([{"human": question, "gpt": answer} for question, answer in rounds])
+
+
+def with_system(row: Columns, messages: list[Message]) -> list[Message]:
+    """Return turns behind the row's system text, where it has one and they do not begin with their own."""
+    if messages and messages[0]["role"] == "system":
+        return messages
+    column = next((key for key in _SYSTEMS if not is_empty(row.get(key))), None)
+    text = column_text(row, column).removeprefix("SYSTEM: ") if column else ""  # the mark is Glaive's
+    return [{"role": "system", "content": text}, *messages] if text else messages
+
+
+def listed(value: Any, column: str) -> Any:
+    """Return what a text holds, as CSV files and some Parquet files have lists; any other value as it is.
+
+    Raises:
+        RowError: it is a text that holds nothing.
+    """
+    if not isinstance(value, str):
+        return value
+    try:
+        return read_literal(value)
+    except ValueError as error:
+        raise RowError(f"{column!r} is {error}") from None
+
+
+def column_text(row: Columns, column: str) -> str:
+    """Return the text in a column; texts in a list stand below each other.
+
+    Raises:
+        RowError: it is none.
+    """
+    value = row.take(column)
+    try:
+        if isinstance(value, list | tuple) and value and all(isinstance(one, str) for one in value):
+            return "\n".join(map(read_text, value))
+        return read_text(value)
+    except ValueError as error:
+        raise RowError(f"{column!r}: {error}") from None
+
+
+def answer_text(value: Any) -> str | None:
+    """Return the answer in a column's value: of several the one that most people gave; None where there is none.
+
+    Takes SQuAD's `{"text": [...], "answer_start": [...]}`, lists of texts or of `{"answer": ...}`, numbers, yes and no.
+    """
+    if isinstance(value, Mapping) and isinstance(value.get("text"), list | tuple):
+        value = value["text"]
+    if isinstance(value, list | tuple):
+        said = [one.get("answer") if isinstance(one, Mapping) else one for one in value]
+        texts = [one for one in said if isinstance(one, str) and one.strip()]
+        return Counter(texts).most_common(1)[0][0] if texts else None
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return str(value) if isinstance(value, str | int | float) else None
+
+
+def choices_of(row: Columns, column: str) -> Choices | None:
+    """Return the choices of a question that is one text, where the row says which is right."""
+    is_text = isinstance(row.get(column), str) and not isinstance(listed_turns(row[column], column), list | tuple)
+    return read_choices(row) if is_text and has_key(row) else None

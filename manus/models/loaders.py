@@ -1,0 +1,57 @@
+"""The one door to the loaders of transformers. What lies in a model's folder is data: no code of it ever runs.
+
+Without a word about it, transformers asks on standard input whether to run a folder's code, and runs it on a `y`.
+Knows nothing of what is loaded.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from manus.errors import ModelError, blamed_on
+from manus.models.detection.safetensors_header import INDEX, shards_of
+from manus.models.json_files import read_object
+
+NEEDS_CODE = "custom code"  # what transformers says of a folder that it would load only with code from there
+NAMES_CODE = "auto_map"  # where a folder names that code
+MAY_NAME_CODE = (
+    "config.json", "tokenizer_config.json", "processor_config.json", "preprocessor_config.json",
+    "video_preprocessor_config.json",
+)  # fmt: skip
+
+
+def load_from(kind: Any, folder: Path, failed: str, **settings: Any) -> Any:
+    """Return `kind.from_pretrained(folder)`, from what lies on this machine and without any code of the folder.
+
+    Args:
+        kind: a class of transformers with `from_pretrained`, such as AutoTokenizer.
+        folder: of the model.
+        failed: what cannot be done when this fails; names the folder.
+        settings: passed on.
+
+    Raises:
+        ModelError: the folder needs code of its own, or cannot be loaded for whatever other reason.
+    """
+    with blamed_on(failed, ModelError):
+        if (Path(folder) / INDEX).is_file():
+            shards_of(Path(folder) / INDEX)
+        try:
+            return kind.from_pretrained(folder, local_files_only=True, trust_remote_code=False, **settings)
+        except ValueError as error:
+            if NEEDS_CODE not in str(error):
+                raise
+            raise ModelError(
+                f"{failed}: {_code_in(folder)} names Python code of its own, which is never run here; "
+                "give a model that transformers knows"
+            ) from None
+
+
+def build_from(kind: Any, config: Any) -> Any:
+    """Return `kind.from_config(config)`: an untrained model, without any code that the configuration names."""
+    return kind.from_config(config, trust_remote_code=False)
+
+
+def _code_in(folder: Path) -> str:
+    named = [name for name in MAY_NAME_CODE if (folder / name).is_file() and NAMES_CODE in read_object(folder / name)]
+    return " and ".join(named) or "the folder"

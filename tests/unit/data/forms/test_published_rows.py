@@ -1,0 +1,492 @@
+"""Rows in the shapes of published data sets and of the peers' documents, with texts of ours, become exactly this."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from manus.capabilities import cot, reasoning, thinking, tools, vision_qa
+from manus.data.forms.columns import Columns
+from manus.data.forms.messages import as_messages
+from manus.data.forms.pairs import read_pair
+from manus.data.forms.prompts import read_prompt
+from manus.data.forms.tool_format import parse_calls
+from manus.data.forms.tool_schemas import tools_within
+from manus.data.sample import RowError, Sample
+from manus.data.settings import Source
+from manus.data.sources.rows import rows
+
+Turns = list[tuple[str, str]]
+CITY = {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]}
+WEATHER = {"name": "get_weather", "description": "Weather of a city", "parameters": CITY}
+CALL = '<tool_call>\n{"name":"get_weather","arguments":{"city":"Oslo"}}\n</tool_call>'
+ASKED = ("user", "How warm is it in Oslo?")
+
+
+def read(row: dict[str, Any], reader: Any = as_messages) -> tuple[Turns, list[str]]:
+    """Return the turns of a row, and the columns that nothing reads."""
+    columns = Columns.of(row)
+    sample = reader(columns)
+    return [(message["role"], message["content"]) for message in sample["messages"]], columns.unread(sample)
+
+
+PUBLISHED: dict[str, tuple[dict[str, Any], Turns, list[str]]] = {
+    "sql-create-context": (
+        {"question": "How many?", "context": "CREATE TABLE t (a INT)", "answer": "SELECT COUNT(*) FROM t"},
+        [("user", "How many?\nCREATE TABLE t (a INT)"), ("assistant", "SELECT COUNT(*) FROM t")], [],
+    ),
+    "article, question, answer": (
+        {"article": "A fox sleeps.", "question": "Who?", "answer": "A fox."},
+        [("user", "Who?\nA fox sleeps."), ("assistant", "A fox.")], [],
+    ),
+    "context, prompt, completion": (
+        {"context": "A fox sleeps.", "prompt": "Who?", "completion": "A fox."},
+        [("user", "Who?\nA fox sleeps."), ("assistant", "A fox.")], [],
+    ),
+    "Dolly": (
+        {"instruction": "Who?", "context": "A fox sleeps.", "response": "A fox.", "category": "closed_qa"},
+        [("user", "Who?\nA fox sleeps."), ("assistant", "A fox.")], ["category"],
+    ),
+    "Alpaca with a rendered text": (
+        {"instruction": "Add.", "input": "1, 2", "output": "3", "text": "Below is an instruction ..."},
+        [("user", "Add.\n1, 2"), ("assistant", "3")], ["text"],
+    ),
+    "LLaMA-Factory's Alpaca": (
+        {
+            "instruction": "Third", "input": "", "output": "three", "system": "Count.",
+            "history": [["First", "one"], ["Second", "two"]],
+        },
+        [
+            ("system", "Count."), ("user", "First"), ("assistant", "one"), ("user", "Second"), ("assistant", "two"),
+            ("user", "Third"), ("assistant", "three"),
+        ], [],
+    ),
+    "LLaMA-Factory's ShareGPT": (
+        {
+            "conversations": [
+                {"from": "human", "value": ASKED[1]},
+                {"from": "function_call", "value": '{"name": "get_weather", "arguments": {"city": "Oslo"}}'},
+                {"from": "observation", "value": '{"celsius": 3}'},
+                {"from": "gpt", "value": "3 degrees."},
+            ],
+            "system": "Be brief.", "tools": json.dumps([WEATHER]),
+        },
+        [("system", "Be brief."), ASKED, ("assistant", CALL), ("tool", '{"celsius": 3}'), ("assistant", "3 degrees.")], [],
+    ),
+    "SQuAD": (
+        {
+            "id": "5733", "title": "Foxes", "context": "A fox sleeps.", "question": "Who sleeps?",
+            "answers": {"text": ["A fox", "fox", "A fox"], "answer_start": [0, 2, 0]},
+        },
+        [("user", "Who sleeps?\nA fox sleeps."), ("assistant", "A fox")], ["title"],
+    ),
+    "BoolQ": (
+        {"question": "does a fox sleep", "answer": True, "passage": "A fox sleeps."},
+        [("user", "does a fox sleep\nA fox sleeps."), ("assistant", "yes")], [],
+    ),
+    "MMLU": (
+        {"question": "Which is even?", "subject": "numbers", "choices": ["1", "3", "4", "5"], "answer": 2},
+        [("user", "Which is even?\nA. 1\nB. 3\nC. 4\nD. 5"), ("assistant", "C. 4")], ["subject"],
+    ),
+    "MMLU whose choices are numbers too": (
+        {"question": "2 + 0?", "subject": "numbers", "choices": ["8", "2", "24", "120"], "answer": 1},
+        [("user", "2 + 0?\nA. 8\nB. 2\nC. 24\nD. 120"), ("assistant", "B. 2")], ["subject"],
+    ),
+    "ARC": (
+        {
+            "id": "Mercury_1", "question": "Which is even?", "answerKey": "2",
+            "choices": {"text": ["one", "two"], "label": ["1", "2"]},
+        },
+        [("user", "Which is even?\n1. one\n2. two"), ("assistant", "2. two")], [],
+    ),
+    "OpenBookQA": (
+        {
+            "id": "7-980", "question_stem": "Which is even?", "answerKey": "B",
+            "choices": {"text": ["one", "two"], "label": ["A", "B"]},
+        },
+        [("user", "Which is even?\nA. one\nB. two"), ("assistant", "B. two")], [],
+    ),
+    "RACE": (
+        {
+            "example_id": "high1.txt", "article": "A fox sleeps.", "question": "Who sleeps?",
+            "options": ["a cow", "a fox"], "answer": "B",
+        },
+        [("user", "Who sleeps?\nA fox sleeps.\nA. a cow\nB. a fox"), ("assistant", "B. a fox")], [],
+    ),
+    "MedQA": (
+        {
+            "question": "Which is even?", "answer": "two", "options": {"A": "one", "B": "two"}, "answer_idx": "B",
+            "meta_info": "step1",
+        },
+        [("user", "Which is even?\nA. one\nB. two"), ("assistant", "B. two")], ["meta_info"],
+    ),
+    "AQuA-RAT": (
+        {"question": "1 + 1?", "options": ["A)1", "B)2"], "rationale": "One and one.", "correct": "B"},
+        [("user", "1 + 1?\nA. 1\nB. 2"), ("assistant", "B. 2")], ["rationale"],
+    ),
+    "MMBench": (
+        {"index": 1, "question": "Which is even?", "hint": "Count.", "A": "one", "B": "two", "answer": "B", "category": "c"},
+        [("user", "Which is even?\nCount.\nA. one\nB. two"), ("assistant", "B. two")], ["category"],
+    ),
+    "an answer as turns": (
+        {"question": "Hi", "answer": [{"role": "assistant", "content": "Hello!"}]},
+        [("user", "Hi"), ("assistant", "Hello!")], [],
+    ),
+    "HH-RLHF as a prompt": (
+        {"prompt": "\n\nHuman: Hi\n\nAssistant: Hello!\n\nHuman: How are you?\n\nAssistant:", "response": " Fine."},
+        [("user", "Hi"), ("assistant", "Hello!"), ("user", "How are you?"), ("assistant", "Fine.")], [],
+    ),
+    "ms-swift with rejected": (
+        {
+            "messages": [{"role": "user", "content": "Hi"}, {"role": "assistant", "content": "Hello!"}],
+            "rejected_response": "No.",
+        },
+        [("user", "Hi"), ("assistant", "Hello!")], ["rejected_response"],
+    ),
+    "OpenAI": (
+        {
+            "messages": [
+                {"role": "system", "content": "Be brief."},
+                {"role": "user", "content": "Hi", "name": "Ada"},
+                {"role": "assistant", "content": "Hello!", "refusal": None},
+            ],
+            "parallel_tool_calls": False,
+        },
+        [("system", "Be brief."), ("user", "Hi"), ("assistant", "Hello!")], ["parallel_tool_calls", "messages[].name"],
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", PUBLISHED)
+def test_published_rows_become_these_turns_and_the_rest_is_named(name: str) -> None:
+    row, turns, unread = PUBLISHED[name]
+    assert read(row) == (turns, unread)
+
+
+WITH_CALLS: dict[str, dict[str, Any]] = {
+    "OpenAI's older shape": {
+        "messages": [
+            {"role": "user", "content": ASKED[1]},
+            {"role": "assistant", "content": None, "function_call": {"name": "get_weather", "arguments": '{"city": "Oslo"}'}},
+        ],
+        "functions": [WEATHER],
+    },
+    "Anthropic": {
+        "messages": [
+            {"role": "user", "content": ASKED[1]},
+            {"role": "assistant", "content": [{"type": "tool_use", "id": "a", "name": "get_weather", "input": {"city": "Oslo"}}]},
+        ],
+        "tools": [{"name": "get_weather", "description": "Weather of a city", "input_schema": CITY}],
+    },
+    "Glaive v2": {
+        "system": "SYSTEM: You are a helpful assistant with access to the following functions. Use them if required -\n"
+        + json.dumps(WEATHER, indent=4) + "\n",
+        "chat": f"USER: {ASKED[1]}\n\n\nASSISTANT: <functioncall> "
+        '{"name": "get_weather", "arguments": \'{"city": "Oslo"}\'} <|endoftext|>\n\n\n',
+    },
+    "ToolACE": {
+        "system": "Here is a list of functions in JSON format that you can invoke:\n"
+        + json.dumps([WEATHER | {"parameters": CITY | {"type": "dict"}}])
+        + ".\nShould you decide to return the function call(s), put them as [func1(params_name=params_value)].",
+        "conversations": [{"from": "user", "value": ASKED[1]}, {"from": "assistant", "value": '[get_weather(city="Oslo")]'}],
+    },
+    "xlam": {
+        "id": 3, "query": ASKED[1], "answers": '[{"name": "get_weather", "arguments": {"city": "Oslo"}}]',
+        "tools": '[{"name": "get_weather", "description": "Weather of a city", "parameters": {"city": {"type": "str"}}}]',
+    },
+    "Hermes": {
+        "id": "1", "category": "", "task": "",
+        "conversations": [
+            {"from": "system", "value": f"Signatures are within <tools></tools> tags: <tools> {[WEATHER]} </tools>"},
+            {"from": "human", "value": ASKED[1]},
+            {"from": "gpt", "value": "<tool_call>\n{'arguments': {'city': 'Oslo'}, 'name': 'get_weather'}\n</tool_call>"},
+        ],
+    },
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "capability", [tools, cot, reasoning, vision_qa], ids=["tools", "cot", "reasoning", "vision-qa"]
+)
+@pytest.mark.parametrize("name", WITH_CALLS)
+def test_calls_are_taught_with_their_functions_by_every_capability(name: str, capability: Any) -> None:
+    turns, unread = read(WITH_CALLS[name], capability.read)
+    assert turns[1:] == [ASKED, ("assistant", CALL)] and unread == []
+    assert turns[0][0] == "system" and tools_within(turns[0][1]) == [WEATHER]
+
+
+def test_thinking_shows_functions_too() -> None:
+    row = WITH_CALLS["OpenAI's older shape"]
+    said = {"role": "assistant", "content": "<think>\nOslo.\n</think>\n" + CALL}
+    turns, _ = read(row | {"messages": [row["messages"][0], said]}, thinking.read)
+    assert tools_within(turns[0][1]) == [WEATHER] and turns[2] == ("assistant", said["content"])
+
+
+@pytest.mark.parametrize("capability", [tools, cot], ids=["tools", "cot"])
+def test_calls_of_functions_that_no_text_names_are_refused(capability: Any) -> None:
+    row = {"messages": WITH_CALLS["OpenAI's older shape"]["messages"]}
+    with pytest.raises(RowError, match="turn 2 calls 'get_weather', and the row shows no functions"):
+        capability.read(row)
+    told = {"role": "system", "content": "You may call get_weather(city)."}
+    assert capability.read({"messages": [told, *row["messages"]]})["messages"][-1]["content"] == CALL
+
+
+def test_results_in_anthropics_turns_of_the_user_are_results() -> None:
+    row = WITH_CALLS["Anthropic"]
+    answered = [
+        {"role": "user", "content": [{"type": "tool_result", "tool_use_id": "a", "content": [{"type": "text", "text": "3"}]}]},
+        {"role": "assistant", "content": "3 degrees."},
+    ]  # fmt: skip
+    turns, unread = read(row | {"messages": [*row["messages"], *answered]})
+    assert turns[2:] == [("tool", "3"), ("assistant", "3 degrees.")] and unread == []
+
+
+def test_parameters_under_a_name_that_nobody_knows_are_refused() -> None:
+    row = WITH_CALLS["Anthropic"] | {"tools": [{"name": "get_weather", "signature": CITY}]}
+    with pytest.raises(RowError, match="stand under 'signature'; call that 'parameters'"):
+        tools.read(row)
+
+
+def test_nulls_that_arrow_filled_in_are_no_arguments(tmp_path: Path) -> None:
+    import pyarrow
+    from pyarrow import parquet
+
+    def row(name: str, arguments: dict[str, Any]) -> dict[str, Any]:
+        parameters = {"type": "object", "properties": {key: {"type": "string"} for key in arguments}}
+        call = {"type": "function", "function": {"name": name, "arguments": arguments}}
+        return {
+            "messages": [
+                {"role": "user", "content": name},
+                {"role": "assistant", "content": None, "tool_calls": [call]},
+            ],
+            "tools": [{"name": name, "parameters": parameters}],
+        }
+
+    data = [row("get_weather", {"city": "Oslo"}), row("play", {"title": "Changes"})]
+    parquet.write_table(pyarrow.Table.from_pylist(data), tmp_path / "calls.parquet")
+    source = Source(path=str(tmp_path / "calls.parquet"))
+    read_back = [tools.read(one) for _, one in rows(source, tmp_path, 0, 0, False) if isinstance(one, dict)]
+    assert [sample["calls"] for sample in read_back] == [
+        [{"name": "get_weather", "arguments": {"city": "Oslo"}}], [{"name": "play", "arguments": {"title": "Changes"}}],
+    ]  # fmt: skip
+    assert all("null" not in message["content"] for sample in read_back for message in sample["messages"])
+
+
+def test_a_null_that_the_function_takes_stays() -> None:
+    function = {"name": "f", "parameters": {"type": "object", "required": ["a"], "properties": {
+        "a": {"type": "string"}, "b": {"type": ["string", "null"]}, "c": {"type": "string"},
+        "d": {"type": "object", "properties": {"e": {"type": "string"}}},
+    }}}  # fmt: skip
+    given = {"a": None, "b": None, "c": None, "d": {"e": "x", "z": None}, "other": None}
+    said = {"role": "assistant", "tool_calls": [{"function": {"name": "f", "arguments": given}}]}
+    sample = tools.read({"messages": [{"role": "user", "content": "q"}, said], "tools": [function]})
+    assert sample["calls"] == [{"name": "f", "arguments": {"a": None, "b": None, "d": {"e": "x"}}}]
+
+
+FORMS = {
+    "Glaive": "<functioncall> {\"name\": \"w\", \"arguments\": '{\"c\": \"it's\"}'}",
+    "Glaive, closed": '<functioncall> {"name": "w", "arguments": {"c": "it\'s"}} </functioncall>',
+    "ToolACE": '[w(c="it\'s")]',
+    "Llama, tagged": '<|python_tag|>{"name": "w", "parameters": {"c": "it\'s"}}<|eom_id|>',
+    "Llama, in tags": '<function=w>{"c": "it\'s"}</function>',
+    "Llama, bare": '{"name": "w", "parameters": {"c": "it\'s"}}',
+    "Mistral": '[TOOL_CALLS] [{"name": "w", "arguments": {"c": "it\'s"}}]</s>',
+    "Mistral, newer": '[TOOL_CALLS]w[ARGS]{"c": "it\'s"}',
+    "Phi": '<|tool_call|>[{"name": "w", "arguments": {"c": "it\'s"}}]<|/tool_call|>',
+    "bare JSON": '[{"type": "function", "function": {"name": "w", "arguments": "{\\"c\\": \\"it\'s\\"}"}}]',
+}  # fmt: skip
+CALLS_W = [{"name": "w", "arguments": {"c": "it's"}}]
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_calls_in_the_forms_of_other_models_are_learned_and_probed_as_calls(form: str) -> None:
+    text = FORMS[form]
+    assert parse_calls(text, may_be_bare=True) == CALLS_W
+    row = {
+        "messages": [{"role": "user", "content": "q"}, {"role": "assistant", "content": text}],
+        "tools": [{"name": "w", "parameters": {"type": "object", "properties": {"c": {"type": "string"}}}}],
+    }
+    sample = tools.read(row)
+    assert sample["calls"] == CALLS_W
+    assert sample["messages"][-1]["content"] == '<tool_call>\n{"name":"w","arguments":{"c":"it\'s"}}\n</tool_call>'
+    assert tools.score(sample, text).correct
+
+
+def test_several_calls_in_python_with_names_of_several_words() -> None:
+    text = '[Market Trends API(trend_type="A, (B)", n=2, on=True, of=[1, {"x": null}]), w()]'
+    assert parse_calls(text.replace("null", "None"), may_be_bare=True) == [
+        {
+            "name": "Market Trends API",
+            "arguments": {"trend_type": "A, (B)", "n": 2, "on": True, "of": [1, {"x": None}]},
+        },
+        {"name": "w", "arguments": {}},
+    ]
+    assert parse_calls('{"name": "w", "parameters": {"c": 1}}; {"name": "v", "parameters": {}}', may_be_bare=True) == [
+        {"name": "w", "arguments": {"c": 1}}, {"name": "v", "arguments": {}},
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '{"name": "Ada", "age": 3}',
+        "[1, 2]",
+        "[see](w)",
+        '{"name": "w", "parameters": {}, "description": "a function"}',
+        "{",
+    ],
+)
+def test_json_that_makes_no_call_is_none(text: str) -> None:
+    assert parse_calls(text, may_be_bare=True) == []
+    row = {"messages": [{"role": "user", "content": "q"}, {"role": "assistant", "content": text}], "tools": [WEATHER]}
+    assert tools.read(row)["messages"][-1]["content"] == text
+
+
+def test_a_list_of_calls_is_text_where_no_functions_are_offered() -> None:
+    assert parse_calls('[w(c="x")]') == []
+    assert read({"prompt": "Write a call.", "completion": '[w(c="x")]'}, cot.read)[0][-1] == ("assistant", '[w(c="x")]')
+
+
+@pytest.mark.parametrize(
+    "text", ['[w("x")]', "[w(c=)]", "<functioncall> soon", "[TOOL_CALLS] none", '[w(c="x"]), v()]']
+)
+def test_broken_calls_of_other_forms_are_refused(text: str) -> None:
+    with pytest.raises(ValueError, match=r"\S"):
+        parse_calls(text, may_be_bare=True)
+
+
+REFUSED: dict[str, tuple[dict[str, Any], str]] = {
+    "SQuAD 2 without an answer": (
+        {"question": "Who?", "context": "A fox.", "answers": {"text": [], "answer_start": []}}, "'answers' names no answer",
+    ),
+    "a key of no choice": ({"question": "q", "choices": ["a", "b"], "answer": "F"}, "none of the choices: 'F'"),
+    "a number of no choice": ({"question": "q", "choices": ["a", "b"], "answer": 2}, "choice number 2, from 0, of 2"),
+    "two right ones": (
+        {"question": "q", "choices": ["a", "b"], "answer": "A", "answerKey": "B"}, "name different choices as the right one",
+    ),
+    "choices that are none": ({"question": "q", "choices": [["a"], ["b"]], "answer": 0}, "a choice is a text"),
+    "a context that is no text": ({"question": "q", "context": {"a": 1}, "answer": "b"}, "'context': the content is an object"),
+    "a prompt within the answer": (
+        {"prompt": "Human: Hi\n\nAssistant: Well,", "completion": "hello"}, "ends within the assistant's turn",
+    ),
+    "a template of its own": (
+        {"prompt": "q", "completion": "a", "chat_template_kwargs": {"enable_thinking": False}},
+        r"ignore: \[chat_template_kwargs\]",
+    ),
+    "boxes in pixels": (
+        {"prompt": "Find <ref-object>", "completion": "<bbox>", "objects": {"ref": ["a"], "bbox": [[1, 2, 3, 4]]}},
+        "boxes are in pixels",
+    ),
+    "more marks than boxes": (
+        {"prompt": "Find it", "completion": "<bbox>", "objects": {"ref": [], "bbox": []  , "bbox_type": "norm1", "x": 1}},
+        "1 <bbox>, and its objects 0 ref and 0 bbox",
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_what_cannot_be_read_as_it_is_meant_is_refused(name: str) -> None:
+    row, reason = REFUSED[name]
+    with pytest.raises(RowError, match=reason):
+        as_messages(row)
+
+
+def test_boxes_of_ms_swift_stand_in_the_text() -> None:
+    row = {
+        "messages": [
+            {"role": "user", "content": "<image>Find <ref-object>."}, {"role": "assistant", "content": "It is at <bbox>."},
+        ],
+        "images": ["a.png"],
+        "objects": {"ref": ["the fox"], "bbox": [[0.1, 0.25, 0.5, 1]], "bbox_type": "norm1"},
+    }  # fmt: skip
+    turns, unread = read(row, vision_qa.read)
+    assert (
+        turns == [("user", "<|image|>Find the fox."), ("assistant", "It is at [100, 250, 500, 1000].")] and unread == []
+    )
+    assert (
+        read(
+            row | {"objects": row["objects"] | {"bbox": [[100, 250, 500, 1000]], "bbox_type": "norm1000"}},
+            vision_qa.read,
+        )[0]
+        == turns
+    )
+
+
+def test_scienceqa_with_its_picture() -> None:
+    row = {
+        "image": {"bytes": b"x", "path": "a.png"}, "question": "Which is red?", "choices": ["the sky", "a rose"],
+        "answer": 1, "hint": "Look.", "task": "closed choice", "lecture": "Roses ...", "solution": "",
+    }  # fmt: skip
+    columns = Columns.of(row)
+    sample = vision_qa.read(columns)
+    assert sample == {
+        "messages": [
+            {"role": "user", "content": "<|image|>\nWhich is red?\nLook.\nA. the sky\nB. a rose"},
+            {"role": "assistant", "content": "B. a rose"},
+        ],
+        "media": [{"kind": "image", "bytes": b"x"}], "answer": "B. a rose",
+    }  # fmt: skip
+    assert columns.unread(sample) == ["task", "lecture"]
+
+
+def test_prompt_and_completion_may_hold_parts_with_media() -> None:
+    row = {
+        "prompt": [{"role": "user", "content": [{"type": "image"}, {"type": "text", "text": "Who?"}]}],
+        "completion": [{"role": "assistant", "content": [{"type": "text", "text": "a fox"}]}], "images": ["a.png"],
+    }  # fmt: skip
+    columns = Columns.of(row)
+    sample = vision_qa.read(columns)
+    assert sample["messages"] == [
+        {"role": "user", "content": "<|image|>\nWho?"}, {"role": "assistant", "content": "a fox"},
+    ]  # fmt: skip
+    assert sample["media"] == [{"kind": "image", "file": "a.png"}] and columns.unread(sample) == []
+
+
+SYSTEM, HISTORY = {"role": "system", "content": "S"}, [["first", "one"]]
+PAIR_TURNS = [("system", "S"), ("user", "first"), ("assistant", "one"), ("user", "p\nctx"), ("assistant", "c")]
+
+
+def test_pairs_keep_system_history_and_context() -> None:
+    row = {
+        "system_prompt": "S",
+        "history": HISTORY,
+        "prompt": "p",
+        "context": "ctx",
+        "chosen": "c",
+        "rejected": "r",
+        "score": 1,
+    }
+    columns = Columns.of(row)
+    sample = read_pair(columns, as_messages)
+    assert [(m["role"], m["content"]) for m in sample["messages"]] == PAIR_TURNS and sample["rejected"] == "r"
+    assert columns.unread(sample) == ["score"]
+
+
+def test_ultrafeedback_says_nothing_twice_and_names_its_scores() -> None:
+    turns = [{"role": "user", "content": "p"}, {"role": "assistant", "content": "c"}]
+    row = {
+        "prompt": "p", "prompt_id": "x", "chosen": turns, "rejected": [turns[0], {"role": "assistant", "content": "r"}],
+        "messages": turns, "score_chosen": 8.0, "score_rejected": 4.0,
+    }  # fmt: skip
+    columns = Columns.of(row)
+    assert columns.unread(read_pair(columns, as_messages)) == ["score_chosen", "score_rejected"]
+
+
+def test_both_answers_of_a_pair_have_their_calls_in_our_form() -> None:
+    row = {
+        "prompt": "q",
+        "chosen": '[get_weather(city="Oslo")]',
+        "rejected": '[get_weather(city="Rome")]',
+        "tools": [WEATHER],
+    }
+    sample = read_pair(row, tools.read)
+    assert sample["messages"][-1]["content"] == CALL and sample["rejected"] == CALL.replace("Oslo", "Rome")
+
+
+def test_prompts_with_choices_are_answered_by_a_label() -> None:
+    row = {"question": "Which?", "choices": ["red", "blue"], "answer": 1}
+    sample: Sample = read_prompt(row, cot.read, lambda found: bool(found.get("answer")))
+    assert sample["answer"] == "B" and sample["messages"][0]["content"] == "Which?\nA. red\nB. blue"

@@ -1,0 +1,144 @@
+"""Nothing of the user's is deleted: what stands where results go is refused by name, and kept."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+import pytest
+
+from manus.errors import EXIT_BAD_INPUT, InputError
+from manus.jobs.runner import build, show
+from manus.plan.next_run import check_ways, next_run
+from manus.plan.planner import make_plan
+from manus.recipe.recipe import read_recipe
+from manus.store.keys import key_of
+from manus.store.manifest import MANIFEST, Manifest
+from manus.store.publishing import check_way, publish_file, publish_folder
+from manus.store.store import Made, Store
+from tests.unit.plan.test_planner import built, planned, recipe
+
+__all__ = ["recipe"]  # a fixture
+
+
+def stored(root: Path, number: int, *names: str) -> Path:
+    """A sealed artifact with files of these names."""
+    store, key = Store(root), key_of({"number": number})
+    staging = store.staging(key)
+    for name in names:
+        (staging / name).parent.mkdir(parents=True, exist_ok=True)
+        (staging / name).write_text(f"{name} {number}")
+    store.seal("train", "cot", key, {}, time.time(), Made(seed=1, metrics={}))
+    return store.folder(key)
+
+
+@pytest.mark.parametrize("theirs", ["a folder", "a file", "a link", "files above", "another manifest"])
+def test_what_is_no_result_of_ours_is_refused_by_name(tmp_path: Path, theirs: str) -> None:
+    view, kept = tmp_path / "proj" / "data" / "cot", tmp_path / "proj" / "data" / "cot" / "mine.txt"
+    if theirs == "a file":
+        kept = view
+    elif theirs == "files above":
+        kept = view.parent
+    elif theirs == "another manifest":
+        kept = view / MANIFEST
+    elif theirs == "a link":
+        kept = tmp_path / "elsewhere" / "mine.txt"
+    kept.parent.mkdir(parents=True)
+    kept.write_text('{"name": "another tool\'s"}')
+    if theirs == "a link":
+        view.parent.mkdir(parents=True)
+        view.symlink_to(kept.parent)
+    with pytest.raises(InputError) as told:
+        check_way(view, None, False, tmp_path / ".store")
+    assert str(
+        kept.parent if theirs == "files above" and kept.is_dir() else view if theirs != "files above" else kept
+    ) in str(told.value)
+    assert told.value.exit_code == EXIT_BAD_INPUT
+    assert kept.read_text() == '{"name": "another tool\'s"}'
+
+
+def test_a_users_file_where_one_of_ours_goes_is_refused(tmp_path: Path) -> None:
+    view, folder = tmp_path / "r" / "report.html", stored(tmp_path, 1, "report.html")
+    view.parent.mkdir()
+    view.write_text("my own report")
+    with pytest.raises(InputError, match=r"report\.html is a file of yours"):
+        check_way(view, "report.html", False, tmp_path / ".store")
+    view.write_text((folder / "report.html").read_text())
+    check_way(view, "report.html", False, tmp_path / ".store")  # a kill before the stamp leaves this
+    view.unlink()
+    view.mkdir()
+    with pytest.raises(InputError, match="a folder of yours"):
+        check_way(view, "report.html", True, tmp_path / ".store")
+
+
+def test_files_that_a_user_laid_beside_ours_stay(tmp_path: Path) -> None:
+    view = tmp_path / "r" / "merged"
+    publish_folder(stored(tmp_path, 1, "model", "old"), view)
+    (view / "notes").mkdir()
+    (view / "notes" / "mine.txt").write_text("mine")
+    (view / "link").symlink_to("/nowhere")
+    publish_folder(stored(tmp_path, 2, "model"), view)
+    assert (view / "notes" / "mine.txt").read_text() == "mine"
+    assert (view / "link").is_symlink()
+    assert not (view / "old").exists()
+    assert (view / "model").read_text() == "model 2"
+    with pytest.raises(InputError, match=r"mine\.txt is a file of yours"):
+        publish_folder(stored(tmp_path, 3, "notes/mine.txt"), view)
+    with pytest.raises(InputError, match=r"mine\.txt is a file of yours"):
+        publish_folder(stored(tmp_path, 4, "notes"), view)
+    assert (view / "notes" / "mine.txt").read_text() == "mine"
+    assert (view / "model").read_text() == "model 2"
+
+
+def test_a_kill_between_the_two_renames_loses_no_file_of_the_users(tmp_path: Path) -> None:
+    view, folder = tmp_path / "r" / "merged", stored(tmp_path, 1, "model")
+    publish_folder(folder, view)
+    (view / "mine.txt").write_text("mine")
+    view.rename(view.with_name(".merged.outgoing"))
+    publish_folder(folder, view)
+    assert (view / "mine.txt").read_text() == "mine"
+    assert [entry.name for entry in view.parent.iterdir()] == ["merged"]
+
+
+def test_a_republished_file_leaves_nothing_beside_it(tmp_path: Path) -> None:
+    view, folder = tmp_path / "r" / "detected.json", stored(tmp_path, 1, "detected.json")
+    for _ in range(3):
+        publish_file(folder / "detected.json", view)
+        assert [entry.name for entry in view.parent.iterdir()] == ["detected.json"]
+
+
+def test_a_view_without_its_manifest_is_repaired_unless_something_of_the_users_is_in_it(recipe: Path) -> None:
+    plan = planned(recipe)
+    built(plan)
+    artifact = plan.artifacts["train/cot"]
+    (artifact.view / MANIFEST).unlink()
+    assert next_run(plan)[artifact.id].action == "publish"
+    show(plan, artifact)
+    assert Manifest.read(artifact.view) is not None
+    (artifact.view / MANIFEST).unlink()
+    (artifact.view / "mine.txt").write_text("mine")
+    with pytest.raises(InputError, match=r"stages/cot is a folder of yours.*mine\.txt"):
+        next_run(plan)
+
+
+@pytest.mark.parametrize("output_dir", [".", "results"])
+def test_a_run_is_refused_before_anything_is_built(
+    recipe: Path, monkeypatch: pytest.MonkeyPatch, output_dir: str
+) -> None:
+    monkeypatch.chdir(recipe.parent)
+    proj = recipe.rename(recipe.with_name("proj.yaml"))
+    proj.write_text(proj.read_text().replace(str(recipe.parent / "results"), output_dir))
+    mine = Path(output_dir) / "proj" / "data" / "cot" / "rows.jsonl"
+    mine.parent.mkdir(parents=True)
+    mine.write_text("my rows")
+    plan = make_plan(read_recipe(proj))
+    for refused in (
+        lambda: check_ways(plan),
+        lambda: next_run(plan),
+        lambda: build(plan, "train/cot", with_parents=True),
+        lambda: build(plan, "data/cot"),
+    ):
+        with pytest.raises(InputError, match="data/cot is a folder of yours"):
+            refused()
+    assert not plan.store.root.exists() or not list(plan.store.root.glob("*/manifest.json"))
+    assert mine.read_text() == "my rows"
