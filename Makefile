@@ -6,11 +6,13 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 PATHS := manus tests benchmarks
 
-.PHONY: help setup quickstart test check format docs clean
+.PHONY: help setup quickstart test test-fast test-exhaustive check format docs clean
 
 help:
 	@echo "make quickstart   run recipes/quickstart.yaml on a real small model (under 10 minutes on two cores)"
-	@echo "make test         run the test suite"
+	@echo "make test         run the test suite (under 20 minutes on two cores)"
+	@echo "make test-fast    single modules only, for daily work"
+	@echo "make test-exhaustive  the combinations that make test leaves out"
 	@echo "make check        lint, types, layers, workflow"
 	@echo "make setup        only make .venv"
 	@echo "make docs         write the generated pages of docs/"
@@ -34,6 +36,12 @@ quickstart: setup
 test: setup
 	$(BIN)/python -m pytest -n 2 --dist loadfile
 
+test-fast: setup
+	$(BIN)/python -m pytest -n 2 --dist loadfile tests/unit
+
+test-exhaustive: setup
+	$(BIN)/python -m pytest -n 2 --dist loadfile -m exhaustive
+
 check: setup
 	$(BIN)/ruff check $(PATHS)
 	$(BIN)/ruff format --check $(PATHS)
@@ -50,6 +58,7 @@ format: setup
 docs: setup
 	$(BIN)/python -m manus.recipe.schema
 	$(BIN)/python -m tests.rooms
+	$(BIN)/python -m tests.families
 
 clean:
 	rm -rf results .snakemake

@@ -6,6 +6,7 @@ import contextlib
 import difflib
 import errno
 from collections.abc import Iterable, Iterator
+from typing import NamedTuple
 
 EXIT_FAILED = 1
 EXIT_BAD_INPUT = 2
@@ -18,10 +19,23 @@ class ManusError(Exception):
     exit_code = EXIT_FAILED
 
 
+class Fault(NamedTuple):
+    """One thing that is wrong with what the user gave, for programs: where it stands, as far as it stands somewhere."""
+
+    file: str | None
+    line: int | None
+    key: str | None
+    message: str
+
+
 class InputError(ManusError):
-    """What the user gave cannot be used."""
+    """What the user gave cannot be used; `faults` are the parts of the message, where it has any."""
 
     exit_code = EXIT_BAD_INPUT
+
+    def __init__(self, message: str, faults: Iterable[Fault] = ()) -> None:
+        super().__init__(message)
+        self.faults = tuple(faults)
 
 
 class RecipeError(InputError):

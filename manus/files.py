@@ -6,11 +6,19 @@ import contextlib
 import hashlib
 import json
 import os
+import shutil
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, TextIO
 
 FOLDER_TRIES = 100
+
+
+def at_home(name: str | Path) -> Path:
+    """Return a path whose `~` is the user's home; as it stands where that home is nobody's."""
+    with contextlib.suppress(RuntimeError):
+        return Path(name).expanduser()
+    return Path(name)
 
 
 def sha256_of(path: Path) -> str:
@@ -26,6 +34,25 @@ def fsync(path: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def sealed(folder: Path) -> dict[str, tuple[int, str]]:
+    """Bring every file below a folder to the disk, and return their sizes in bytes and sha256 by relative path."""
+    files = {}
+    for path in sorted(entry for entry in folder.rglob("*") if entry.is_file()):
+        files[path.relative_to(folder).as_posix()] = (path.stat().st_size, sha256_of(path))
+        fsync(path)
+    return files
+
+
+def put_in_place(staged: Path, final: Path) -> None:
+    """Give a finished file or folder its name once all of it is on the disk; a folder of that name is replaced."""
+    for path in staged.rglob("*") if staged.is_dir() else ():
+        fsync(path)
+    fsync(staged)
+    shutil.rmtree(final, ignore_errors=True)
+    staged.rename(final)
+    fsync(final.parent)
 
 
 def write_atomically(path: Path, text: str, is_durable: bool = True) -> None:
@@ -59,10 +86,18 @@ def write_json(path: Path, value: Any, is_durable: bool = True) -> None:
     write_atomically(path, json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n", is_durable)
 
 
+def json_line(value: Any) -> bytes:
+    """Return a value as a line of JSON; half a character, which UTF-8 cannot write, stays an escape."""
+    try:
+        return (json.dumps(value, ensure_ascii=False) + "\n").encode()
+    except UnicodeEncodeError:
+        return (json.dumps(value) + "\n").encode()
+
+
 def write_jsonl(path: Path, rows: Iterable[Any]) -> None:
     """Write one JSON object a line."""
-    with path.open("w", encoding="utf-8") as stream:
-        stream.writelines(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
+    with path.open("wb") as stream:
+        stream.writelines(json_line(row) for row in rows)
 
 
 def read_jsonl(path: Path) -> Iterator[Any]:

@@ -61,7 +61,7 @@ KINDS: dict[Kind, Facts] = {
         column=1, cores="by data", gpus=0, names=("data",),
     ),
     "reward": Facts(
-        format=1, state="starting", doing="training a reward model, and trying it on held-out pairs",
+        format=2, state="starting", doing="training a reward model, and trying it on held-out pairs",
         column=1, cores="all", gpus=1, names=("reward",),
     ),
     "pairs": Facts(

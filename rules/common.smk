@@ -7,6 +7,7 @@ from pathlib import Path
 
 from manus.errors import ManusError, of_the_machine
 from manus.kinds import KINDS
+from manus.store.environment import ensure_home
 from manus.launch.snakemake import forward_stops_to_jobs
 from manus.plan.planner import make_plan
 from manus.plan.next_run import next_run
@@ -19,6 +20,7 @@ signal.signal(signal.SIGUSR2, signal.SIG_IGN)
 forward_stops_to_jobs()
 
 try:
+    ensure_home()
     RECIPE_NAME, OVERRIDES = split_config(config)
     RECIPE_FILE = find_recipe(RECIPE_NAME, Path(workflow.basedir))
     PLAN = make_plan(read_recipe(RECIPE_FILE, OVERRIDES))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -15,12 +16,42 @@ os.environ.setdefault("TQDM_DISABLE", "1")
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    """Hand out files in the order of collection: sorted by their number of tests, long ones of few tests come last."""
+    if hasattr(config.option, "loadscopereorder"):  # pytest-xdist is there
+        config.option.loadscopereorder = False
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out what `make test-exhaustive` adds, and begin with the folders whose files take longest.
+
+    `--dist loadfile` gives a file to one process: a long one at the end would keep the others waiting.
+    """
+    if "exhaustive" not in config.option.markexpr and not any("::" in argument for argument in config.args):
+        added = [item for item in items if item.get_closest_marker("exhaustive")]
+        config.hook.pytest_deselected(items=added)
+        items[:] = [item for item in items if not item.get_closest_marker("exhaustive")]
+    items.sort(key=lambda item: (*(f"tests/{folder}/" not in item.nodeid for folder in ("e2e", "integration")),))
+
+
+def made_once(factory: pytest.TempPathFactory, name: str, build: Callable[[Path], object]) -> Path:
+    """Return a folder that the first process of a test run builds and all others share."""
+    folder = factory.getbasetemp().parent / name
+    if "PYTEST_XDIST_WORKER" not in os.environ:
+        folder = factory.getbasetemp() / name
+    with FileLock(f"{folder}.lock"):
+        if not (done := folder.with_name(f"{name}.done")).exists():
+            build(folder)
+            done.touch()
+    return folder
+
+
 @pytest.fixture(scope="session")
 def pico_base(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with the pico model, trained to name the last of three digits."""
+    """A folder with the pico model, trained to name the last of three digits; once for all processes of a test run."""
     from tests.pico import pretrained
 
-    return pretrained(tmp_path_factory.mktemp("pico") / "base")
+    return made_once(tmp_path_factory, "pico", pretrained)
 
 
 @pytest.fixture(scope="session")
@@ -31,9 +62,5 @@ def undecided_base(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """
     from tests.pico import pretrained, rows, undecided
 
-    folder = tmp_path_factory.getbasetemp().parent / "undecided"
-    with FileLock(f"{folder}.lock"):
-        if not (folder / "done").exists():
-            pretrained(folder, 500, rows("last", 700) + undecided("first", 1500))
-            (folder / "done").touch()
-    return folder
+    data = rows("last", 700) + undecided("first", 1500)
+    return made_once(tmp_path_factory, "undecided", lambda folder: pretrained(folder, 500, data))

@@ -16,6 +16,7 @@ from manus.capabilities import vision_qa
 from manus.data.preparation.choosing import prepare
 from manus.data.settings import DataSettings, Source
 from manus.models.native.layout import OwnLayout
+from tests.seeds import SEED
 from tests.unit.data.media.corpus import wav
 
 PITCHES = {"low": 220.0, "high": 1760.0}
@@ -69,6 +70,6 @@ def prepared(
     layout = OwnLayout.of(base)
     prepare(
         [Source(path=str(file))], DataSettings(held_out=held_out, max_length=400), read, "messages",
-        layout.tokenizer, folder, 0, folder, folder / "work", layout,
+        layout.tokenizer, folder, SEED, folder, folder / "work", layout,
     )  # fmt: skip
     return folder

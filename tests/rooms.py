@@ -36,9 +36,10 @@ def drawn() -> list[tuple[str, str]]:
     direct = imports()
     behind: dict[str, set[str]] = {}
 
-    def reach(room: str) -> set[str]:
+    def reach(room: str, via: tuple[str, ...] = ()) -> set[str]:
+        assert room not in via, f"rooms import each other in a circle: {' -> '.join((*via, room))}"
         if room not in behind:
-            behind[room] = direct[room].union(*map(reach, direct[room]))
+            behind[room] = direct[room].union(*(reach(other, (*via, room)) for other in direct[room]))
         return behind[room]
 
     return sorted(

@@ -26,11 +26,11 @@ class Capability(Contract):
     MODALITIES: what the base must be able to take in or give out.
     SAMPLE_KINDS: the kinds of sample that its data can become.
     DEFAULT_DATA: the source used when a recipe names none.
-    GENERATOR: the named generator of its offline data, or None.
-    METRIC: what its probe measures, between 0 and 1, more is better.
+    GENERATOR: the named generator of its offline data; None: the user's own rows.
+    METRIC: what its probe measures: a share between 0 and 1, or one of `manus.scorers.metrics`.
     Settings: what a recipe may set under `probe:`.
     read: makes a row of data a sample, in the format that is taught; raises RowError.
-    can_score: tells whether the probe can use a sample.
+    can_score: tells whether a sample's answer can be told right or wrong; where none can, its answers' nats are measured.
     score: the verifier of a sample and a completion; where it has a third parameter `settings`, the probe's Settings.
 
     It may say more. ABLATIONS: what cuts the sense off, by the name in reports: a kind of `manus.data.media.ablation`.

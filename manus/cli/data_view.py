@@ -44,7 +44,7 @@ def examined(plan: Plan, name: str, samples: int) -> Examination:
 
     artifact = plan.artifacts[f"data/{name}"]
     folder = plan.store.folder(artifact.key)
-    learned = next(one for one in plan.recipe.learned if one.name == name)
+    learned = plan.learned(artifact)
     tokenizer = load_tokenizer(Job(plan, artifact, folder, folder).base)
     batch_size = getattr(learned.training, "batch_size", DEFAULT_BATCH)
     return examine(folder, tokenizer, learned.data.max_length, batch_size, samples)

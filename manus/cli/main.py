@@ -10,6 +10,7 @@ from pathlib import Path
 from manus.cli import building, cleaning, data, models, recipes, running
 from manus.cli.app import app
 from manus.errors import EXIT_FAILED, Interrupted, ManusError, of_the_machine
+from manus.store.environment import ensure_home
 
 COMMANDS = (recipes, models, building, data, running, cleaning)  # importing them is what gives `app` its commands
 
@@ -19,6 +20,7 @@ def main() -> None:
     debug = "--debug" in sys.argv
     sys.argv = [argument for argument in sys.argv if argument != "--debug"]
     try:
+        ensure_home()
         app()
     except ManusError as error:
         if debug:

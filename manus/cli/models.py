@@ -13,6 +13,7 @@ import typer
 from manus.cli.app import app
 from manus.cli.options import AsJson, ModelName
 from manus.errors import InputError, ModelError
+from manus.files import at_home
 
 if TYPE_CHECKING:
     from manus.models.detection.detect import Detection
@@ -124,7 +125,7 @@ def _model(name: str) -> tuple[Path, Detection]:
     from manus.models.detection.detect import detect as detect_modalities
     from manus.store.digests import Digests
 
-    path = Path(name).expanduser()
+    path = at_home(name)
     try:
         folder = path if path.exists() else local_folder(find_base(name, Path(), Digests(), {}))
     except ModelError as error:

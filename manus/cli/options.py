@@ -30,4 +30,4 @@ def planned(recipe: Path, given: list[str] | None) -> Plan:
     from manus.recipe.overrides import parse_override
     from manus.recipe.recipe import read_recipe
 
-    return make_plan(read_recipe(recipe, dict(parse_override(text) for text in given or ())))
+    return make_plan(read_recipe(recipe, dict(parse_override(text) for text in given or ()), "--set"))

@@ -24,15 +24,15 @@ def kept_bytes(config: Mapping[str, Any], tokens: int, bytes_per_number: int, by
         by_parts: whether the logits are never there all at once.
     """
     text: Mapping[str, Any] = config.get("text_config") or config
-    hidden = int(text.get("hidden_size") or text.get("n_embd") or 4096)
-    layers = int(text.get("num_hidden_layers") or text.get("n_layer") or 32)
-    inner = int(text.get("intermediate_size") or text.get("n_inner") or 4 * hidden)
-    active = int(text.get("num_experts_per_tok") or 1)  # of a mixture of experts
-    heads = int(text.get("num_attention_heads") or text.get("n_head") or 1)
-    size = int(text.get("head_dim") or hidden // heads)
-    values = int(text.get("num_key_value_heads") or heads)
+    hidden = _largest(text, "hidden_size", "n_embd") or 4096
+    layers = _largest(text, "num_hidden_layers", "n_layer") or 32
+    inner = _largest(text, "intermediate_size", "n_inner") or 4 * hidden
+    active = _largest(text, "num_experts_per_tok") or 1  # of a mixture of experts
+    heads = _largest(text, "num_attention_heads", "n_head") or 1
+    size = _largest(text, "head_dim") or hidden // heads
+    values = _largest(text, "num_key_value_heads") or heads
     numbers = KEPT_HIDDEN * hidden + KEPT_HEADS * (heads + 2 * values) * size + KEPT_INNER * inner * active
-    logits = tokens * int(text.get("vocab_size") or 32_000)
+    logits = tokens * (_largest(text, "vocab_size") or 32_000)
     at_once = min(logits, LOGITS_BY_PARTS) if by_parts else logits
     return layers * tokens * numbers * bytes_per_number + KEPT_LOGITS * 4 * at_once
 
@@ -51,3 +51,9 @@ def free_bytes() -> int:
     import psutil
 
     return int(psutil.virtual_memory().available)
+
+
+def _largest(text: Mapping[str, Any], *names: str) -> int:
+    """Return a size under the first name that says one, the largest where each layer has its own; 0 where none does."""
+    given = next((value for name in names if (value := text.get(name))), 0)
+    return int(max(given, default=0) if isinstance(given, list) else given)

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 from manus.data.media.ablation import ABLATIONS, CHANGED_KINDS, MediaReader
 from manus.data.sample import MediumKind, Sample
 from manus.evaluation.intervals import paired_bootstrap
+from manus.evaluation.retrieval import can_tell_apart, is_retrieval
+from manus.guards.ranks import say
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
@@ -32,8 +34,8 @@ def measure_ablated(
 ) -> dict[str, dict[str, Any]]:
     """Return for each ablation of the capability what is left of the metric, and how far it falls.
 
-    Samples of which an ablation changes no medium are not asked again. One that none admits is left out: there is no such
-    medium, or one and none to swap it with.
+    Samples of which an ablation changes no medium are not asked again. One that none admits is left out, and that is said:
+    there is no such medium, or one and none to swap it with or to tell its caption from.
 
     Args:
         probe: what was measured; its samples carry the numbers of their media.
@@ -54,7 +56,8 @@ def measure_ablated(
         concerned = [index for index, sample in enumerate(usable) if _concerns(kind, sample)]
         chosen = [concerned[place] for place in drawn(len(concerned), most_samples, seed)]
         samples, values = [usable[index] for index in chosen], [whole["values"][index] for index in chosen]
-        if not _admits(samples, kind):
+        if not _admits(samples, kind) or (is_retrieval(probe.capability) and not can_tell_apart(samples)):
+            say(f"{probe.stage}: {name}: left out, the held-out samples have too few media for it")
             continue
         changed, reader = ABLATIONS[kind](samples, media, seed)
         left = measured(replace(probe, samples=list(changed), is_chosen=True), reader, f"{probe.stage}: {name}")
@@ -118,11 +121,14 @@ def _drop(whole: Sequence[float], left: Sequence[float]) -> dict[str, float]:
 def ablated(
     probe: Probe, model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, whole: dict[str, Any]
 ) -> dict[str, Any]:
-    """Return, for a probe with media, what is left of the metric when the sense is cut off; nothing for others."""
+    """Return, for a probe with media, what is left of the metric when the sense is cut off; nothing for others.
+
+    Answers that none can verify are not measured again: no share of them could fall.
+    """
     from manus.evaluation.probes import measure
 
     media = probe.media
-    if media is None:
+    if media is None or probe.is_of_answers:
         return {}
 
     def measured(cut: Probe, reader: MediaReader, title: str) -> dict[str, Any]:

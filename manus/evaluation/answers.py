@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
 import torch.nn.functional as F
 
-from manus.data.sample import Sample
+from manus.data.sample import RowError, Sample, Tokens
 from manus.data.tokens.chat_templates import opened_thought
 from manus.data.tokens.rendering import render, render_pair, render_prompt
 from manus.guards.memory import Parked
@@ -104,6 +104,51 @@ def foresee(
             results.append((F.cross_entropy(logits, ids[0, 1:]).item(), ids.shape[1] - 1))
             advance(done)
     return results
+
+
+def foresee_answers(
+    model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, samples: Sequence[Sample], max_length: int, title: str,
+    media: Media | None = None,
+) -> list[tuple[float, int]]:  # fmt: skip
+    """Return for each conversation the mean negative log-likelihood of what is learned of it, in nats per token.
+
+    Beside it stands the number of those tokens; 0 of one that training would leave out, because the template refuses it
+    or its answers begin beyond `max_length`.
+
+    Raises:
+        Interrupted: a signal came.
+    """
+    results, parked = [], Parked(model)
+    with progress(title, len(samples), "answers") as advance:
+        for done, sample in enumerate(samples, 1):
+            RUN.cross(title, work=Work(None, parked.park, parked.unpark))
+            tokens, given = learned_of(tokenizer, sample, max_length, media)
+            ids = torch.tensor([tokens.ids], device=model.device)
+            is_learned = torch.tensor(tokens.is_learned, dtype=torch.bool, device=model.device)[1:]
+            count, nats = int(is_learned.sum()), 0.0
+            if count:
+                with torch.inference_mode():
+                    whole = model(ids, use_cache=False, **on_device(given, model)).logits
+                nats = F.cross_entropy(whole[0, :-1][is_learned].float(), ids[0, 1:][is_learned]).item()
+            results.append((nats, count))
+            advance(done)
+    return results
+
+
+def learned_of(
+    tokenizer: PreTrainedTokenizerBase, sample: Sample, max_length: int, media: Media | None = None
+) -> tuple[Tokens, dict[str, Any]]:
+    """Return a conversation's tokens, of which some are learned, and the model's inputs for its media.
+
+    None is learned of one that training would leave out.
+    """
+    try:
+        tokens, given = (render(tokenizer, sample), {}) if media is None else media.whole(tokenizer, sample)
+    except RowError:
+        return Tokens([], []), {}
+    if len(tokens.ids) <= max_length:
+        return tokens, given
+    return (Tokens([], []), {}) if given else (Tokens(tokens.ids[:max_length], tokens.is_learned[:max_length]), {})
 
 
 def prefer(

@@ -66,7 +66,7 @@ def judge_all(
 
 
 def _goodness(measured: Mapping[str, Any]) -> float:
-    """Return the value so that more is better: perplexity counts as minus its nats per token."""
-    import math
+    """Return the value so that more is better: what is measured in nats counts as minus those per token."""
+    from manus.evaluation.intervals import mean_nats
 
-    return -math.log(measured["value"]) if "weights" in measured else float(measured["value"])
+    return -mean_nats(measured) if "weights" in measured else float(measured["value"])

@@ -1,10 +1,11 @@
-"""Confidence intervals for what probes measure. Pure arithmetic; knows nothing of models."""
+"""Means and confidence intervals of what probes measure. Pure arithmetic; knows nothing of models."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from statistics import NormalDist
+from typing import Any
 
 import numpy as np
 
@@ -35,6 +36,7 @@ def paired_bootstrap(
     """
     difference = np.asarray(after, dtype=float) - np.asarray(before, dtype=float)
     weight = np.ones_like(difference) if weights is None else np.asarray(weights, dtype=float)
+    difference, weight = difference[weight > 0], weight[weight > 0]  # what counts nothing would leave draws of nothing
     draw = np.random.default_rng(0)
     means = []
     for _ in range(0, RESAMPLES, 500):
@@ -42,3 +44,8 @@ def paired_bootstrap(
         means.append((difference * weight)[chosen].sum(1) / weight[chosen].sum(1))
     low, high = np.quantile(np.concatenate(means), [(1 - confidence) / 2, (1 + confidence) / 2])
     return float(low), float(high)
+
+
+def mean_nats(measured: Mapping[str, Any]) -> float:
+    """Return the mean nats per token of what was measured in them: `values` a sample, `weights` their tokens."""
+    return float(np.average(measured["values"], weights=measured["weights"]))

@@ -14,10 +14,11 @@ from typing import TYPE_CHECKING, Any
 from manus.capabilities import Capability
 from manus.data.sample import Sample
 from manus.data.tokens.chat_templates import ends_of_answers
-from manus.evaluation.answers import answer, foresee, inputs_of, prefer, prompt_of
-from manus.evaluation.intervals import paired_bootstrap, wilson
-from manus.evaluation.retrieval import retrieve
+from manus.evaluation.answers import answer, foresee, foresee_answers, inputs_of, learned_of, prefer, prompt_of
+from manus.evaluation.intervals import mean_nats, paired_bootstrap, wilson
+from manus.evaluation.retrieval import can_tell_apart, is_retrieval, retrieve
 from manus.guards.clock import CLOCK
+from manus.scorers.metrics import ANSWER_NATS, PERPLEXITY
 from manus.scorers.score import Score
 
 if TYPE_CHECKING:
@@ -26,18 +27,31 @@ if TYPE_CHECKING:
 
     from manus.models.senses.inputs import Media
 
-PERPLEXITY = "perplexity"
 PREFERENCE = "preference_accuracy"
+ANSWERS_SHOWN = 12  # of the samples whose answers are measured, so many are also answered, to be read
 
 
-def is_measurable(capability: Capability, samples: Sequence[Sample]) -> bool:
-    """Tell whether there is something to measure: an answer to verify, a text, or a pair of answers."""
-    return any("text" in sample or "rejected" in sample or capability.can_score(sample) for sample in samples)
+def is_measurable(capability: Capability, samples: Sequence[Sample], has_answers: bool = True) -> bool:
+    """Tell whether there is something to measure: a text, a pair of answers, an answer to verify or to foresee.
+
+    Args:
+        capability: whose probe measures.
+        samples: what is held out.
+        has_answers: whether the last turns are answers to imitate; those of prompts are not.
+    """
+    if any("text" in sample or "rejected" in sample for sample in samples):
+        return True
+    scored = [sample for sample in samples if capability.can_score(sample)]
+    if is_retrieval(capability):
+        return can_tell_apart(scored)
+    return bool(scored) or (has_answers and bool(samples))
 
 
 @dataclass(frozen=True, slots=True)
 class Probe:
     """What to measure: a capability's verifier on answers, perplexity on texts, or which of two answers is likelier.
+
+    Where no answer can be verified, it is how well the samples' own answers are foreseen.
 
     `media` are the images, videos and sounds that samples refer to, where they do.
     """
@@ -61,14 +75,22 @@ class Probe:
         return any("rejected" in s for s in self.samples) and not any(map(self.capability.can_score, self.samples))
 
     @property
+    def is_of_answers(self) -> bool:
+        """Whether the held-out samples are conversations of which no answer can be verified."""
+        is_other = self.is_of_texts or self.is_of_pairs or self.is_chosen or is_retrieval(self.capability)
+        return not is_other and not any(map(self.capability.can_score, self.samples))
+
+    @property
     def metric(self) -> str:
         """The name of what is measured."""
-        return PERPLEXITY if self.is_of_texts else PREFERENCE if self.is_of_pairs else str(self.capability.METRIC)
+        if self.is_of_texts:
+            return PERPLEXITY
+        return PREFERENCE if self.is_of_pairs else ANSWER_NATS if self.is_of_answers else str(self.capability.METRIC)
 
     @property
     def usable(self) -> list[Sample]:
         """The samples that can be scored."""
-        if self.is_of_texts or self.is_chosen:
+        if self.is_of_texts or self.is_of_answers or self.is_chosen:
             return self.samples
         return [s for s in self.samples if (self.is_of_pairs and "rejected" in s) or self.capability.can_score(s)]
 
@@ -83,7 +105,8 @@ class Probe:
 def measure(probe: Probe, model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, title: str) -> dict[str, Any]:
     """Return the metric with its interval, and what the model said to each sample.
 
-    The result's `values` hold one number a sample: 1 or 0 for right or wrong, nats per token for texts.
+    The result's `values` hold one number a sample: 1 or 0 for right or wrong, nats per token for texts and answers that
+    none can verify; those also have `weights`, their tokens.
 
     Raises:
         Interrupted: a signal came.
@@ -94,12 +117,20 @@ def measure(probe: Probe, model: PreTrainedModel, tokenizer: PreTrainedTokenizer
     return {**result, "samples": len(probe.usable), "seconds": round(CLOCK.now() - started, 1)}
 
 
+def has_answer_to_foresee(probe: Probe, tokenizer: PreTrainedTokenizerBase) -> bool:
+    """Tell whether some held-out answer has tokens that the loss would count."""
+    found = (learned_of(tokenizer, sample, probe.max_length, probe.media)[0] for sample in probe.usable)
+    return any(any(tokens.is_learned[1:]) for tokens in found)
+
+
 def _measurement_of(probe: Probe) -> Callable[..., dict[str, Any]]:
     if probe.is_of_texts:
         return _perplexity
     if probe.is_of_pairs:
         return _preferences
-    return _retrieval if probe.capability.PROBE == "retrieval" else _scores
+    if probe.is_of_answers:
+        return _answers
+    return _retrieval if is_retrieval(probe.capability) else _scores
 
 
 def _retrieval(probe: Probe, model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, title: str) -> dict[str, Any]:
@@ -143,21 +174,38 @@ def _scores(probe: Probe, model: PreTrainedModel, tokenizer: PreTrainedTokenizer
 
 
 def _perplexity(probe: Probe, model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, title: str) -> dict[str, Any]:
-    measured = foresee(model, tokenizer, probe.samples, probe.max_length, title)
-    tokens = [count for _, count in measured]
-    nats = [value for value, _ in measured]
-    mean = sum(value * count for value, count in measured) / sum(tokens)
-    low, high = paired_bootstrap([0.0] * len(nats), nats, tokens)
+    found = _in_nats(foresee(model, tokenizer, probe.samples, probe.max_length, title))
     return {
-        "value": math.exp(mean),
-        "low": math.exp(low),
-        "high": math.exp(high),
-        "parts": {},
-        "levels": {},
-        "values": nats,
-        "weights": tokens,
-        "said": [{"text": "", "note": f"perplexity {math.exp(value):.2f}"} for value in nats],
+        **found,
+        **{end: math.exp(found[end]) for end in ("value", "low", "high")},
+        "said": [{"text": "", "note": f"perplexity {math.exp(value):.2f}"} for value in found["values"]],
     }
+
+
+def _answers(probe: Probe, model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, title: str) -> dict[str, Any]:
+    """Measure how well the samples' own answers are foreseen, and let the model answer some of the questions."""
+    found = _in_nats(foresee_answers(model, tokenizer, probe.usable, probe.max_length, title, probe.media))
+    first = range(min(ANSWERS_SHOWN, len(probe.usable)))
+    asked_of = [index for index in first if found["weights"][index]]
+    questions = [probe.usable[index] for index in asked_of]
+    texts = answer(model, tokenizer, questions, probe.settings.max_new_tokens, f"{title}: to be read", probe.media)
+    answers = dict(zip(asked_of, texts, strict=True))
+    return {**found, "said": [_shown(answers.get(index), found["values"][index]) for index in first]}
+
+
+def _shown(text: str | None, nats: float) -> dict[str, str]:
+    if text is None:
+        return {"text": "", "note": "not counted: longer than max_length, or refused by the chat template"}
+    return {"text": text, "note": f"{'' if text else 'said nothing; '}the row's own answer: {nats:.2f} nats per token"}
+
+
+def _in_nats(measured: Sequence[tuple[float, int]]) -> dict[str, Any]:
+    """Return a measurement from the mean nats per token of each sample and its number of tokens."""
+    nats, tokens = [value for value, _ in measured], [count for _, count in measured]
+    low, high = paired_bootstrap([0.0] * len(nats), nats, tokens)
+    mean = sum(value * count for value, count in measured) / sum(tokens)
+    ends = {"value": mean, "low": low, "high": high}
+    return {**ends, "parts": {}, "levels": {}, "values": nats, "weights": tokens}
 
 
 def _preferences(
@@ -181,11 +229,12 @@ def _preferences(
 def gain(before: dict[str, Any], after: dict[str, Any]) -> dict[str, float]:
     """Return how much better `after` is, more being better, with a paired interval at 95 %.
 
-    For accuracies it is their difference; for perplexity the saved nats per token, log(before / after).
+    For accuracies it is their difference; for what is measured in nats those saved per token, which of perplexities is
+    log(before / after).
     """
     if "weights" in before:
         low, high = paired_bootstrap(after["values"], before["values"], before["weights"])
-        return {"value": math.log(before["value"] / after["value"]), "low": low, "high": high}
+        return {"value": mean_nats(before) - mean_nats(after), "low": low, "high": high}
     if not before["values"]:
         return {"value": 0.0, "low": 0.0, "high": 0.0}
     low, high = paired_bootstrap(before["values"], after["values"])

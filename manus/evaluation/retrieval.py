@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 import torch.nn.functional as F
 
+from manus.capabilities import Capability
 from manus.data.sample import Sample
 from manus.evaluation.intervals import wilson
 from manus.guards.memory import Parked
@@ -45,6 +46,16 @@ def candidates(samples: Sequence[Sample], count: int = DEFAULT_CANDIDATES, seed:
         draw = random.Random(f"retrieval:{seed}:{index}")
         chosen.append([index, *draw.sample(others, min(count - 1, len(others)))])
     return chosen
+
+
+def is_retrieval(capability: Capability) -> bool:
+    """Tell whether a capability's probe finds captions instead of answering."""
+    return capability.PROBE == "retrieval"
+
+
+def can_tell_apart(samples: Sequence[Sample]) -> bool:
+    """Tell whether some medium's caption can be found among others: two of a kind with different captions are needed."""
+    return any(len(found) > 1 for found in candidates(samples))
 
 
 def retrieve(

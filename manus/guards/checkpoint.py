@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from manus.errors import FULL_DISK
-from manus.files import fsync, sha256_of, write_json
+from manus.files import put_in_place, sealed, sha256_of, write_json
 from manus.guards.ranks import say
 
 SEAL = "sealed.json"
@@ -39,15 +39,8 @@ class Counters:
 
 def seal(staged: Path, final: Path, counters: Counters) -> None:
     """Bring a checkpoint's files to the disk, write their sizes and hashes last, give it its name."""
-    files = {}
-    for path in sorted(entry for entry in staged.rglob("*") if entry.is_file()):
-        files[path.relative_to(staged).as_posix()] = [path.stat().st_size, sha256_of(path)]
-        fsync(path)
-    write_json(staged / SEAL, {"files": files, "counters": asdict(counters)})
-    fsync(staged)
-    shutil.rmtree(final, ignore_errors=True)
-    staged.rename(final)
-    fsync(final.parent)
+    write_json(staged / SEAL, {"files": sealed(staged), "counters": asdict(counters)})
+    put_in_place(staged, final)
 
 
 def _seal_of(checkpoint: Path) -> dict[str, Any]:

@@ -36,9 +36,15 @@ class Asked:
     by: str = ""
 
 
-def die_with_parent(by: signal.Signals = signal.SIGTERM) -> None:
-    """Ask the kernel for this signal when the parent process dies."""
+def die_with(parent: int, by: signal.Signals) -> bool:
+    """Ask the kernel for a signal when the parent process dies; tell whether it is still there, and so will be heard.
+
+    Args:
+        parent: the number of the process that started this one.
+        by: the signal.
+    """
     ctypes.CDLL(None, use_errno=True).prctl(PR_SET_PDEATHSIG, by)
+    return os.getppid() == parent
 
 
 class Requests:
@@ -60,9 +66,7 @@ class Requests:
         atexit.register(self.ignore)
         if not is_job:
             return
-        parent = os.getppid()
-        die_with_parent()
-        if os.getppid() != parent:
+        if not die_with(os.getppid(), signal.SIGTERM):
             self.stop = signal.SIGTERM
 
     def ignore(self) -> None:

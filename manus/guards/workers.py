@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import multiprocessing
 import os
 import signal
@@ -16,9 +15,9 @@ from typing import Any, TypeVar
 
 from manus.errors import ManusError
 from manus.guards.checkpoint import is_disk_full
+from manus.guards.requests import die_with
 from manus.guards.run import RUN, Work
 
-PR_SET_PDEATHSIG = 1
 LOOK_EVERY_SECONDS = 0.1
 REPORT_EVERY_SECONDS = 0.5
 
@@ -155,8 +154,7 @@ class _Crew:
 
 def _serve(pipe: Connection, work: Callable[[Any, Report], Any], parent: int, doing: str) -> None:
     """Do tasks until there are no more; die with the parent, even while stopped."""
-    ctypes.CDLL(None, use_errno=True).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
-    if os.getppid() != parent:
+    if not die_with(parent, signal.SIGKILL):
         return
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1, signal.SIGUSR2):
         signal.signal(number, signal.SIG_IGN)  # they are for the parent, which tells us

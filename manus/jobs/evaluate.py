@@ -11,6 +11,8 @@ from manus.jobs.job import Job, stored_json
 from manus.recipe.recipe import CAPABILITIES, Stage
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from manus.evaluation.probes import Probe
 
 EVALUATION = "evaluation.json"
@@ -23,11 +25,15 @@ def build(job: Job) -> dict[str, Any]:
 
 def probe_of(job: Job, stage: Stage) -> Probe:
     """Return the probe of a stage with its held-out samples."""
+    return probe_on(job, stage, job.folder(f"data/{stage.name}"))
+
+
+def probe_on(job: Job, stage: Stage, data: Path) -> Probe:
+    """Return the probe of a stage with the held-out samples in a folder of prepared data."""
     from manus.data.media.files import has_media
     from manus.data.prepared.samples import read_held_out
     from manus.evaluation.probes import Probe
 
-    data = job.folder(f"data/{stage.name}")
     media = None
     if has_media(data):
         from manus.models.senses.inputs import media_inputs
@@ -39,11 +45,12 @@ def probe_of(job: Job, stage: Stage) -> Probe:
 
 def evaluate_stage(job: Job) -> dict[str, Any]:
     """Measure a stage's probe on the model it started from and on what it made of it."""
-    from manus.evaluation.probes import PERPLEXITY, asked, gain, measure
+    from manus.evaluation.probes import asked, gain, measure
     from manus.guards.memory import cuda_uuids
     from manus.models.loading.composition import compose
     from manus.models.loading.precision import device, held_dtype, precision_of
     from manus.models.tokenizer import load_tokenizer
+    from manus.scorers.metrics import is_share
 
     stage, tokenizer = job.stage, load_tokenizer(job.base)
     probe, before = probe_of(job, stage), job.trained(job.plan.chain_before(stage.name))
@@ -56,7 +63,7 @@ def evaluate_stage(job: Job) -> dict[str, Any]:
         del model
     result = {
         "schema": 1, "key": job.artifact.key, "stage": stage.name, "capability": stage.capability,
-        "method": stage.method, "metric": probe.metric, "higher_is_better": probe.metric != PERPLEXITY,
+        "method": stage.method, "metric": probe.metric, "higher_is_better": is_share(probe.metric),
         "samples": len(probe.usable), "asked": asked(probe.usable), **measured,
         "gain": gain(measured["before"], measured["after"]), **cut_off,
     }  # fmt: skip
@@ -66,11 +73,12 @@ def evaluate_stage(job: Job) -> dict[str, Any]:
 
 def evaluate_merged(job: Job) -> dict[str, Any]:
     """Measure every stage's probe on the merged model."""
-    from manus.evaluation.probes import PERPLEXITY, gain, measure
+    from manus.evaluation.probes import gain, measure
     from manus.guards.memory import cuda_uuids
     from manus.models.loading.composition import load_model
     from manus.models.loading.precision import device, held_dtype, precision_of
     from manus.models.tokenizer import load_tokenizer
+    from manus.scorers.metrics import is_share
 
     folder, dtype = job.folder("merge/merged"), held_dtype(precision_of("auto"))
     model, tokenizer = load_model(folder, dtype).to(device()), load_tokenizer(folder)
@@ -81,7 +89,7 @@ def evaluate_merged(job: Job) -> dict[str, Any]:
         merged = measure(probe, model, tokenizer, f"merged: {stage.name}")
         earlier = stored_json(job.plan, f"evaluate/{stage.name}")
         stages[stage.name] = {
-            "metric": probe.metric, "higher_is_better": probe.metric != PERPLEXITY,
+            "metric": probe.metric, "higher_is_better": is_share(probe.metric),
             "merged": merged, "gain": gain(earlier["before"], merged),
         }  # fmt: skip
     write_json(job.staging / EVALUATION, {"schema": 1, "key": job.artifact.key, "stages": stages})

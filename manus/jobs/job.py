@@ -68,8 +68,7 @@ class Job:
     @property
     def learned(self) -> Stage | RewardModel:
         """The stage, or the reward model, that the artifact belongs to."""
-        models = {model.name: model for model in self.plan.recipe.reward_models}
-        return models.get(self.artifact.name) or self.stage
+        return self.plan.learned(self.artifact)
 
     def teacher(self, name: str) -> tuple[Path, list[Trained]]:
         """Return a model to learn from: its folder, and the stages on top of it where it is one of the recipe's."""

@@ -10,11 +10,12 @@ import sys
 import time
 from collections import deque
 from collections.abc import Sequence
+from functools import partial
 
 import psutil
 
 from manus.guards.registry import runs
-from manus.guards.requests import die_with_parent
+from manus.guards.requests import die_with
 
 PASSED_ON = (signal.SIGUSR1, signal.SIGUSR2, signal.SIGTERM, signal.SIGINT)
 SECONDS_BETWEEN_LOOKS = 0.1
@@ -32,7 +33,7 @@ def launch(count: int, arguments: Sequence[str]) -> int:
     command = [sys.executable, "-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={count}"]
     # A session of its own: Ctrl-C at the terminal reaches this process only, which passes it on once.
     torchrun = subprocess.Popen(
-        [*command, "-m", "manus", *arguments], start_new_session=True, preexec_fn=_until_it_listens,
+        [*command, "-m", "manus", *arguments], start_new_session=True, preexec_fn=partial(_until_it_listens, os.getpid()),
         env={"OMP_NUM_THREADS": "1", **os.environ},
     )  # fmt: skip
     while torchrun.poll() is None:
@@ -44,11 +45,12 @@ def launch(count: int, arguments: Sequence[str]) -> int:
     return torchrun.returncode
 
 
-def _until_it_listens() -> None:
+def _until_it_listens(parent: int) -> None:
     """Ignore what would kill torchrun, and its ranks while they start; die with this process."""
     for number in (signal.SIGUSR1, signal.SIGUSR2):
         signal.signal(number, signal.SIG_IGN)
-    die_with_parent()
+    if not die_with(parent, signal.SIGTERM):
+        os._exit(1)
 
 
 def _first_rank(torchrun: int) -> psutil.Process | None:

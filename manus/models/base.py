@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Literal
 
 from manus.errors import ModelError
+from manus.files import at_home
 from manus.hub import HUB_ID, MODEL_FILES, commit_of, unreachable
 from manus.models.detection.safetensors_header import INDEX, shards_of
 from manus.models.json_files import read_object
@@ -53,7 +54,7 @@ def find_base(spec: str, beside: Path, digests: Digests, pins: Mapping[str, str]
     """
     if spec.startswith("package:"):
         return _gguf_or_directory(spec, _in_package(spec), digests)
-    for candidate in (Path(spec).expanduser(), beside / spec):
+    for candidate in (at_home(spec), beside / spec):
         if candidate.exists():
             return _gguf_or_directory(spec, candidate, digests)
     looks_like_path = spec.endswith(".gguf") or spec.startswith((".", "/", "~")) or spec.count("/") != 1

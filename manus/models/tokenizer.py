@@ -26,11 +26,14 @@ def load_tokenizer(folder: Path) -> PreTrainedTokenizerBase:
         ModelError: the folder has no usable fast tokenizer.
     """
     from manus.models.native.recognising import has_own_senses
+    from manus.models.vocabulary import fit_special_tokens
 
     if has_own_senses(folder):
         from manus.models.native.processor import fitted_tokenizer, load_processor
 
-        return fitted_tokenizer(load_processor(folder), folder)
+        fitted = fitted_tokenizer(load_processor(folder), folder)
+        fit_special_tokens(fitted, folder)
+        return fitted
     from transformers import AutoTokenizer
 
     from manus.models.loaders import load_from
@@ -41,8 +44,7 @@ def load_tokenizer(folder: Path) -> PreTrainedTokenizerBase:
     if tokenizer.eos_token is None:
         raise ModelError(f"{folder}: the tokenizer has no end-of-text token (eos_token)")
     fit_template(tokenizer)
-    if tokenizer.pad_token is None:
-        tokenizer.pad_token = tokenizer.eos_token
+    fit_special_tokens(tokenizer, folder)
     return tokenizer
 
 

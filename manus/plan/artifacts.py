@@ -17,7 +17,7 @@ from manus.models.base import Base
 from manus.models.encoders.finding import Encoder
 from manus.models.senses.settings import Sense
 from manus.plan.planner import saved_plan
-from manus.recipe.recipe import Recipe, Stage
+from manus.recipe.recipe import Recipe, RewardModel, Stage
 from manus.store.keys import canonical
 from manus.store.store import Store
 
@@ -87,9 +87,13 @@ class Plan:
             raise RecipeError(f"{self.recipe.path}: no stage is called {name!r}; {did_you_mean(name, names)}")
         return found
 
+    def learned(self, artifact: Artifact) -> Stage | RewardModel:
+        """Return what an artifact is named after: a stage, or a reward model."""
+        return next(one for one in self.recipe.learned if one.name == artifact.name)
+
     def is_large(self, name: str) -> bool:
         """Tell whether the data of a stage or reward model are prepared by many processes, as far as files can tell."""
-        learned = next(one for one in self.recipe.learned if one.name == name)
+        learned = self.learned(self.artifacts[f"data/{name}"])
         if learned.data.prepare == "never":
             return False
         return may_be_large(learned.sources, learned.data, self.recipe.path.parent)

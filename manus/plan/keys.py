@@ -14,7 +14,6 @@ from manus.models.base import Base
 from manus.models.encoders.finding import Encoder
 from manus.models.senses.settings import Sense
 from manus.plan.artifacts import Artifact
-from manus.recipe.known import has_senses
 from manus.recipe.recipe import CAPABILITIES, METHODS, Recipe, RewardModel, Stage
 from manus.rewards.context import Context, Lookup
 from manus.rewards.settings import identity as identity_of_rewards
@@ -115,7 +114,7 @@ class ArtifactBuilder:
             **reader,
             "sample_kind": learned.data_kind,
             "data": self.sources[learned.name],
-            **_shaping(learned.data),
+            **learned.data.model_dump(exclude={"data", "on_policy", "index_above_bytes"}),
             "seed": self.recipe.seed,
         }
         if isinstance(learned, Stage) and learned.data_kind == "prompt":
@@ -148,8 +147,6 @@ class ArtifactBuilder:
                     asked, Context(stage.capability, self.recipe.path.parent), lookup
                 )
             del training["rewards"]
-        if has_senses(stage.capability):
-            settings["batches"] = "of one kind"  # once they were mixed
         teacher = getattr(stage.training, "teacher", None)
         if teacher in self.teachers:
             training["teacher"] = self.teachers[teacher].digest
@@ -185,16 +182,6 @@ class ArtifactBuilder:
     def report(self, parents: list[Artifact], merge: Artifact) -> Artifact:
         gates = {name: gate.model_dump() for name, gate in self.recipe.gates.items()}
         return self.make("report", "report", {"gates": gates}, "report.html", parents, "report.html")
-
-
-def _shaping(data: DataSettings) -> dict[str, Any]:
-    """Return the settings that shape prepared data. Those that came later count only where they are set."""
-    later = {
-        name: getattr(data, name)
-        for name in ("mix", "until", "window_overlap", "fetch_urls", "clip_seconds", "prepare", "learn")
-    }
-    unset = {name for name, value in later.items() if value == DataSettings.model_fields[name].default}
-    return data.model_dump(exclude={"data", "on_policy", "index_above_bytes", *unset})
 
 
 def _versioned(name: str, modules: Mapping[str, Any]) -> dict[str, Any]:

@@ -117,8 +117,7 @@ def _differences(old: Mapping[str, Any], new: Mapping[str, Any], plan: Plan, art
             yield f"built on {name.removeprefix('parents.')}, which changed"
         elif name.startswith("data.") and ".sha256." in name:
             source_index, file_index = int(name.split(".")[1]), int(name.split(".")[3])
-            learned = next(one for one in plan.recipe.learned if one.name == artifact.name)
-            files = data_files(learned.sources[source_index], plan.recipe.path.parent)
+            files = data_files(plan.learned(artifact).sources[source_index], plan.recipe.path.parent)
             yield f"the content of {files[file_index].name} changed"
         elif name in ("base", "source"):
             yield f"the content of base_model {plan.base.spec} changed"

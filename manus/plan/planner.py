@@ -13,20 +13,34 @@ from typing import Any
 
 from manus.data.sources.identity import identity
 from manus.data.sources.named_media import media_identity
-from manus.errors import DataError, ModelError, blamed_on
+from manus.errors import DataError, ModelError, RecipeError, blamed_on
 from manus.models.base import Base, find_base
+from manus.models.detection.fitness import why_no_base, why_not_adapted
+from manus.models.senses.settings import config_of
 from manus.plan.artifacts import Artifact, Plan
 from manus.plan.keys import ArtifactBuilder
 from manus.plan.senses import encoders_of, keep_own_senses
+from manus.recipe.fields import Overrides
 from manus.recipe.known import has_senses
+from manus.recipe.problems import validated
 from manus.recipe.recipe import CAPABILITIES, GENERATORS, Recipe, RewardModel, Stage
 from manus.store.digests import Digests
+from manus.training.settings import ALL_LINEAR
 
 
 def output_folder(recipe: Recipe) -> Path:
-    """Return where results go: the recipe's setting, unless it is the default and the environment has one."""
-    chosen = str(recipe.output_dir)
-    return Path(os.environ.get("MANUS_OUTPUT_DIR", chosen) if chosen == "results" else chosen)
+    """Return where results go: the recipe's setting, unless it is the default and the environment has one.
+
+    Raises:
+        RecipeError: what the environment has cannot be one.
+    """
+    chosen, named = str(recipe.output_dir), os.environ.get("MANUS_OUTPUT_DIR", "")
+    if chosen != "results" or not named:
+        return Path(chosen)
+    _, problems = validated(Overrides, {"output_dir": named})
+    if problems:
+        raise RecipeError(f"MANUS_OUTPUT_DIR: {problems[0][1]}")
+    return Path(named)
 
 
 def make_plan(recipe: Recipe) -> Plan:
@@ -67,6 +81,7 @@ def _resolved(recipe: Recipe, pins: Mapping[str, str], sources: Mapping[str, lis
     digests, beside, output_dir = Digests(), recipe.path.parent, output_folder(recipe)
     with recipe.blamed(("base_model",)):
         base = find_base(recipe.base_model, beside, digests, pins)
+    _refuse_unfit(recipe, base)
     keep_own_senses(recipe, base)
     sources = {one.name: sources.get(one.name) or _identities(recipe, one, digests, pins) for one in recipe.learned}
     encoders = encoders_of(recipe, base, digests, pins)
@@ -79,6 +94,27 @@ def _resolved(recipe: Recipe, pins: Mapping[str, str], sources: Mapping[str, lis
     artifacts = {artifact.id: artifact for artifact in builder.artifacts()}
     digests.save()
     return Plan(recipe, base, output_dir, artifacts, teachers, encoders)
+
+
+def _refuse_unfit(recipe: Recipe, base: Base) -> None:
+    """Refuse a base that is no language model of one decoder, and adapters that cannot be put onto it.
+
+    Raises:
+        ModelError: the base cannot be trained.
+        RecipeError: a stage or reward model cannot adapt it as the recipe says.
+    """
+    with recipe.blamed(("base_model",)):
+        config = config_of(base)
+        if config is None:
+            return
+        if reason := why_no_base(config):
+            raise ModelError(f"base_model {base.spec!r} {reason}")
+    for learned in recipe.learned:
+        keys = learned.keys if isinstance(learned, Stage) else ("reward_models", learned.name)
+        settings: Any = learned.training  # whose `adapter` is a constant of the method, or a field
+        with recipe.blamed(keys):
+            if reason := why_not_adapted(config, settings.adapter, getattr(settings, "targets", ALL_LINEAR)):
+                raise RecipeError(f"{learned.name}: {reason}")
 
 
 def _identities(
@@ -98,8 +134,11 @@ def _identities(
 
 def _offline_words(learned: Stage | RewardModel) -> str:
     generators = [name for name, module in GENERATORS.items() if learned.data_kind in module.SAMPLE_KINDS]
-    own = CAPABILITIES[learned.capability].GENERATOR if isinstance(learned, Stage) else None
-    name = own if own in generators else next(iter(generators), None)
+    first = next(iter(generators), None)
+    own = CAPABILITIES[learned.capability].GENERATOR if isinstance(learned, Stage) else first
+    if own is None:
+        return "; or name rows of your own with data: [{path: FILE}]"
+    name = own if own in generators else first
     return f"; or train on synthetic rows with data: [{{generator: {name}}}]" if name else ""
 
 
@@ -112,6 +151,8 @@ def _teacher(recipe: Recipe, stage: Stage, spec: str, digests: Digests, pins: Ma
             raise ModelError(f"teacher: {str(error).removeprefix('base_model ')}") from None
         if teacher.needs_conversion:
             raise ModelError(f"teacher {spec!r}: a .gguf file is no teacher; give a folder of safetensors or a hub id")
+        if (config := config_of(teacher)) and (reason := why_no_base(config)):
+            raise ModelError(f"teacher {spec!r} {reason}")
         return teacher
 
 

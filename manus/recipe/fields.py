@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterable
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import Field, field_validator
+from pydantic import AfterValidator, Field, field_validator
 
 from manus.data.settings import DataSettings, OnPolicySettings, Source
 from manus.errors import did_you_mean
@@ -34,6 +34,14 @@ WORDS_OF_OTHERS = {
     "audio": "audio_input", "audio_encoder": "audio_input", "vision_tower": "vision", "image": "vision",
 }  # fmt: skip
 
+
+def _without_braces(text: str) -> str:
+    if set("{}") & set(text):
+        raise ValueError("must not hold { or }, which Snakemake takes for a name to fill in")
+    return text
+
+
+OutputDir = Annotated[Text, AfterValidator(_without_braces)]
 Seed = Annotated[int, Field(ge=0, lt=2**31)]
 
 
@@ -76,7 +84,7 @@ class Header(Frozen):
         "sequential", description="Each stage builds on those before it, or all start from the base."
     )
     seed: Seed = Field(42, description="Where all randomness starts.")
-    output_dir: Text = Field("results", description="Where results go, from the working directory.")
+    output_dir: OutputDir = Field("results", description="Where results go, from the working directory.")
     defaults: dict[str, Any] = Field({}, description="Settings for every stage that does not set its own.")
     capabilities: list[Any] = Field(min_length=1, description="The stages, in order.")
     merge: MergeSettings = Field(MergeSettings(), description="How the stages become one model.")
@@ -103,7 +111,7 @@ class Overrides(Frozen):
     """What `--config key=value` may change; it beats what the recipe says."""
 
     base_model: Text | None = None
-    output_dir: Text | None = None
+    output_dir: OutputDir | None = None
     sample_size: SampleSize | None = None
     batch_size: Count | None = None
     epochs: Epochs | None = None

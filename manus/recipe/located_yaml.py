@@ -10,7 +10,7 @@ from typing import Any
 from ruamel.yaml import YAML
 from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
-from manus.errors import RecipeError, blamed_on, nearest
+from manus.errors import Fault, RecipeError, blamed_on, nearest
 from manus.recipe.wording import KeyPath, dotted, quoted, shown
 from manus.recipe.yaml_syntax import DEEPEST_NESTING, SyntaxProblem, composed
 
@@ -59,7 +59,8 @@ def _located(path: Path, text: str) -> Located:
             example = "`manus new` writes a recipe to start from"
             raise SyntaxProblem(_line(root), f"must be `key: value` lines, not {shown(value)}; {example}")
     except SyntaxProblem as problem:
-        raise RecipeError(f"{path}:{problem.line}: {problem}") from None
+        fault = Fault(str(path), problem.line, None, str(problem))
+        raise RecipeError(f"{path}:{problem.line}: {problem}", [fault]) from None
     return Located(value, values.lines)
 
 
@@ -85,7 +86,8 @@ def _read_text(path: Path) -> str:
         raise RecipeError(f"{path}: is a directory, not a YAML file") from None
     except UnicodeDecodeError as error:
         line = error.object[: error.start].count(b"\n") + 1
-        raise RecipeError(f"{path}:{line}: not UTF-8 text; save the file as UTF-8") from None
+        message = "not UTF-8 text; save the file as UTF-8"
+        raise RecipeError(f"{path}:{line}: {message}", [Fault(str(path), line, None, message)]) from None
     except OSError as error:
         raise RecipeError(f"{path}: cannot be read: {error.strerror}") from None
 

@@ -58,5 +58,5 @@ def _read(path: Path, model: type[Model]) -> tuple[Model, Any]:
     problems = Problems(path, source)
     checked = problems.check(model, source.value, ())
     if checked is None:
-        raise RecipeError("\n".join(problems.messages()))
+        raise problems.error()
     return checked, source.value

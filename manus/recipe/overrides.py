@@ -58,7 +58,9 @@ def parse_override(text: str) -> tuple[str, Any]:
     """
     key, equals, value = text.partition("=")
     if key not in Overrides.model_fields:
-        raise RecipeError(f"--set {shortened(text)}: {did_you_mean(shortened(key), Overrides.model_fields)}")
+        raise RecipeError(
+            f"--set {shortened(key)}: unknown key; {did_you_mean(shortened(key), Overrides.model_fields)}"
+        )
     if not equals or not value:
         raise RecipeError(f"--set {key}: the value is missing; write --set {key}=...")
     return key, value if key in TEXTS else read_scalar(value)

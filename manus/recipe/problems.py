@@ -12,11 +12,11 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from manus.errors import did_you_mean, nearest
+from manus.errors import Fault, RecipeError, did_you_mean, nearest
 from manus.recipe.located_yaml import Located
 from manus.recipe.wording import KeyPath, dotted, printable, shortened, shown
 
-COMMAND_LINE = "--config"
+COMMAND_LINE = "--config"  # where paths of keys begin that are on the command line, and how Snakemake is given them
 MOST_SHOWN = 30
 NOUNS = {
     "int_type": "a whole number", "int_from_float": "a whole number", "float_type": "a number",
@@ -31,11 +31,15 @@ Problem = tuple[KeyPath, str]
 
 @dataclass
 class Problems:
-    """What is wrong with one recipe, each with the line it stands on; the command line is line 0."""
+    """What is wrong with one recipe, each with the line it stands on; the command line is line 0.
+
+    `option` is what overrides were given with.
+    """
 
     path: Path
     source: Located
-    found: dict[tuple[int, str], None] = field(default_factory=dict)
+    option: str = COMMAND_LINE
+    found: dict[tuple[int, str], Fault] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.found)
@@ -49,10 +53,16 @@ class Problems:
     def refuse(self, keys: KeyPath, problem: str) -> None:
         """Note a problem at a path of keys; a path that starts with --config is on the command line."""
         if keys[:1] == (COMMAND_LINE,):
-            self.found[0, f"{COMMAND_LINE} {dotted(keys[1:])}: {problem}"] = None
+            key = dotted(keys[1:])
+            self.found[0, f"{self.option} {key}: {problem}"] = Fault(None, None, f"{self.option} {key}", problem)
         else:
-            line = self.source.line_of(keys)
-            self.found[line, f"{self.path}:{line}: {dotted(keys)}: {problem}"] = None
+            line, key = self.source.line_of(keys), dotted(keys)
+            self.found[line, f"{self.path}:{line}: {key}: {problem}"] = Fault(str(self.path), line, key, problem)
+
+    def error(self) -> RecipeError:
+        """Return all of them as one error."""
+        faults = [fault for _, fault in sorted(self.found.items(), key=lambda item: item[0][0])]
+        return RecipeError("\n".join(self.messages()), faults)
 
     def check(
         self, model: type[Model], value: Any, keys: KeyPath, origin: Mapping[str, KeyPath] | None = None

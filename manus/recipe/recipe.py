@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from manus import capabilities
-from manus.errors import InputError, RecipeError, did_you_mean
+from manus.errors import Fault, InputError, RecipeError, did_you_mean
 from manus.evaluation.gate_settings import GateSettings
 from manus.guards.settings import GuardSettings
 from manus.kinds import RESERVED_NAMES
@@ -24,7 +24,7 @@ from manus.recipe.machine import machine_limits
 from manus.recipe.problems import COMMAND_LINE, Problems, validated
 from manus.recipe.stage import RewardModel, Stage
 from manus.recipe.stage_reader import StageReader
-from manus.recipe.wording import KeyPath, quoted, shortened
+from manus.recipe.wording import KeyPath, dotted, quoted, shortened
 
 __all__ = [
     "CAPABILITIES", "GENERATORS", "METHODS", "Header", "Overrides", "Recipe", "RewardModel", "Stage", "StageHeader",
@@ -48,6 +48,7 @@ class Recipe:
     guards: GuardSettings
     reward_models: tuple[RewardModel, ...]
     source: Located = field(compare=False, repr=False)
+    option: str = field(default=COMMAND_LINE, compare=False, repr=False)  # what overrides were given with
 
     @property
     def name(self) -> str:
@@ -80,16 +81,19 @@ class Recipe:
             yield
         except InputError as error:
             is_overridden = keys == ("base_model",) and self.source.value.get("base_model") != self.base_model
-            place = COMMAND_LINE if is_overridden else f"{self.path}:{self.source.line_of(keys)}"
-            raise type(error)(f"{place}: {error}") from error.__cause__
+            place = self.option if is_overridden else f"{self.path}:{self.source.line_of(keys)}"
+            file, line = (None, None) if is_overridden else (str(self.path), self.source.line_of(keys))
+            key = f"{self.option} base_model" if is_overridden else dotted(keys)
+            raise type(error)(f"{place}: {error}", [Fault(file, line, key, str(error))]) from error.__cause__
 
 
-def read_recipe(path: Path, overrides: Mapping[str, Any] | None = None) -> Recipe:
+def read_recipe(path: Path, overrides: Mapping[str, Any] | None = None, option: str = COMMAND_LINE) -> Recipe:
     """Read and check a recipe.
 
     Args:
         path: the YAML file.
-        overrides: values of `Overrides`, as given with `--config`.
+        overrides: values of `Overrides`, as given on the command line.
+        option: what they were given with, for messages.
 
     Raises:
         RecipeError: with one line for each thing that is wrong.
@@ -97,10 +101,10 @@ def read_recipe(path: Path, overrides: Mapping[str, Any] | None = None) -> Recip
     source = read_located(path)
     if not SAFE_NAME.fullmatch(path.stem):
         raise RecipeError(f"{path}:1: the file's name becomes a folder; {NAME_RULE} in it")
-    problems = Problems(path, source)
+    problems = Problems(path, source, option)
     recipe = _resolved(problems, dict(overrides or {}))
     if recipe is None or problems:
-        raise RecipeError("\n".join(problems.messages()))
+        raise problems.error()
     return recipe
 
 
@@ -135,7 +139,7 @@ def _resolved(problems: Problems, given: dict[str, Any]) -> Recipe | None:
             RewardModel(name, settings.model_copy(update=overrides.for_stages()))
             for name, settings in header.reward_models.items()
         ),
-        problems.source,
+        problems.source, problems.option,
     )  # fmt: skip
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -34,12 +34,14 @@ class CutOff:
     samples: int
     cuts: list[Cut]
     rows: list[tuple[str, int, str, list[Cell]]]
+    left_out: list[str]
 
 
-def cut_off(ablations: Mapping[str, Mapping[str, Any]]) -> CutOff | None:
+def cut_off(ablations: Mapping[str, Mapping[str, Any]], known: Iterable[str] = ()) -> CutOff | None:
     """Return the table of what `measure_ablated` found, None where nothing was cut off.
 
-    Rows are name, samples, share with the sense, and the share left by each cut.
+    Rows are name, samples, share with the sense, and the share left by each cut. Of the `known` ablations of a capability
+    those that were not found are named as left out.
     """
     if not ablations:
         return None
@@ -51,7 +53,8 @@ def cut_off(ablations: Mapping[str, Mapping[str, Any]]) -> CutOff | None:
         level = next(found["levels"][name] for found in ablations.values() if name in found["levels"])
         cells = [_cell(found, name) for found in ablations.values()]
         rows.append((name, level["samples"], percent(level["whole"]), cells))
-    return CutOff(first["samples"], [_cut(name, found) for name, found in ablations.items()], rows)
+    left_out = [name for name in known if name not in ablations]
+    return CutOff(first["samples"], [_cut(name, found) for name, found in ablations.items()], rows, left_out)
 
 
 def _cell(found: Mapping[str, Any], name: str) -> Cell:

@@ -12,7 +12,7 @@ from manus.charts.subjects import SLUGS
 from manus.data.examination import Reason, reasons
 from manus.files import read_jsonl
 from manus.plan.artifacts import Plan
-from manus.recipe.recipe import RewardModel, Stage
+from manus.recipe.recipe import CAPABILITIES, RewardModel, Stage
 from manus.report.completions import Prompted, choose_completions
 from manus.report.cut_off import CutOff, cut_off
 from manus.report.finished import Job
@@ -106,7 +106,7 @@ def _stage_view(stage: Stage, jobs: Mapping[str, Job], merged: dict[str, Any]) -
         details={"part": compared(measured, "parts"), "level": compared(measured, "levels")},
         samples=samples,
         thumbnails=thumbnails(data.folder, (n for s in (*samples.shown, *samples.more) for n in s.media)),
-        cut_off=cut_off(evaluation.get("ablations", {})),
+        cut_off=cut_off(evaluation.get("ablations", {}), getattr(CAPABILITIES[stage.capability], "ABLATIONS", ())),
     )
 
 

@@ -13,8 +13,7 @@ from typing import Any, Literal
 from manus.evaluation.gates import Verdict
 from manus.evaluation.numbers import difference, percent, plain
 from manus.plan.artifacts import Plan
-
-PERPLEXITY = "perplexity"  # the one metric that is no share
+from manus.scorers.metrics import is_share
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +77,7 @@ class SummaryRow:
     @property
     def is_share(self) -> bool:
         """Whether the metric is a share, shown in percent."""
-        return self.metric != PERPLEXITY
+        return is_share(self.metric)
 
     @property
     def measured(self) -> str:
@@ -129,7 +128,7 @@ def evaluation_of(plan: Plan, name: str) -> dict[str, Any]:
 
 def summary_row(evaluation: dict[str, Any], merged: dict[str, Any]) -> SummaryRow:
     """Return the row of one stage from its evaluation and from its part of the merged model's."""
-    is_share = evaluation["metric"] != PERPLEXITY
+    counts_right = is_share(evaluation["metric"])
     return SummaryRow(
         stage=evaluation["stage"],
         capability=evaluation["capability"],
@@ -139,8 +138,8 @@ def summary_row(evaluation: dict[str, Any], merged: dict[str, Any]) -> SummaryRo
         before=evaluation["before"]["value"],
         after=evaluation["after"]["value"],
         merged=merged["merged"]["value"],
-        gain=Gain(**merged["gain"], is_share=is_share),
-        stage_gain=Gain(**evaluation["gain"], is_share=is_share),
+        gain=Gain(**merged["gain"], is_share=counts_right),
+        stage_gain=Gain(**evaluation["gain"], is_share=counts_right),
         samples=evaluation["samples"],
     )
 

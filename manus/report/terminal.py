@@ -22,7 +22,7 @@ def print_summary(plan: Plan, verdicts: Sequence[Verdict], console: Console) -> 
     console.print(_table(rows, is_wide=console.width >= WIDE_COLUMNS))
     console.print(Text(headline(rows), style="bold"))
     if any(not row.is_share for row in rows):
-        console.print(Text("gain of perplexity: nats saved per token", style="dim"))
+        console.print(Text("a gain in nats: those saved per token", style="dim"))
     if reason := unpublished(verdicts):
         console.print(Text(reason, style="bold red"))
         for verdict in verdicts:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from manus.files import at_home
 from manus.store.digests import Digests
 
 
@@ -24,7 +25,7 @@ class Context:
 
     def find(self, path: str) -> Path:
         """Return where a path of the recipe leads: from the working directory, else beside the recipe."""
-        here = Path(path).expanduser()
+        here = at_home(path)
         return here if here.exists() else self.beside / here
 
 

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from manus.errors import InputError
-from manus.guards.requests import die_with_parent
+from manus.guards.requests import die_with
 from manus.rewards.context import Context
 from manus.rewards.outcome import Outcome, outcome_of, raised
 from manus.rewards.settings import RewardSettings
@@ -33,8 +33,7 @@ def main() -> None:
     """Score until the parent has no more to score, or is gone."""
     for number in IGNORED_SIGNALS:
         signal.signal(number, signal.SIG_IGN)
-    die_with_parent(signal.SIGKILL)
-    if os.getppid() != int(sys.argv[1]):
+    if not die_with(int(sys.argv[1]), signal.SIGKILL):
         return
     asked, answers = _pipes_kept_apart()
     scorers = _load(json.loads(asked.readline()), answers)

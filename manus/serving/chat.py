@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from manus.errors import InputError, ManusError, did_you_mean
+from manus.files import at_home
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -130,7 +131,7 @@ def _obey(conversation: Conversation, console: Console, line: str) -> bool:
     elif name.removeprefix("/") in FLAGS:
         if not rest.strip():
             raise InputError(f"{name} needs a file: {name} FILE")
-        file = Path(rest.strip().strip("'\"")).expanduser()
+        file = at_home(rest.strip().strip("'\""))
         conversation.attach(name.removeprefix("/"), file)  # type: ignore[arg-type]
         console.print(f"{file.name} goes with the next message", style="dim", highlight=False, markup=False)
     else:

@@ -26,6 +26,7 @@ from manus.models.loading.composition import load_model
 from manus.models.loading.precision import device, held_dtype, precision_of
 from manus.models.senses.inputs import layout_of, media_inputs
 from manus.models.tokenizer import load_tokenizer
+from manus.scorers.metrics import is_share
 
 LONGEST_TEXT = 4096  # tokens; only texts without an answer are cut there
 
@@ -99,10 +100,10 @@ def table_of(found: Mapping[str, Any]) -> Table:
 
 
 def _rows(found: Mapping[str, Any], cuts: Mapping[str, Any]) -> Iterator[list[str]]:
-    is_share = found["metric"] != "perplexity"
+    counts_right = is_share(found["metric"])
 
     def shown(value: float) -> str:
-        return percent(value, is_column=True) if is_share else f"{value:.2f}"
+        return percent(value, is_column=True) if counts_right else f"{value:.2f}"
 
     interval = f"{shown(found['low'])} … {shown(found['high'])}"
     yield [

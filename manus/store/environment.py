@@ -1,13 +1,17 @@
-"""What this machine and its libraries are, as manifests record it: no host name, no path."""
+"""What this machine and its libraries are, as manifests record it, with no host name and no path; and a home for caches."""
 
 from __future__ import annotations
 
 import contextlib
 import os
 import platform
+import sys
+import tempfile
 from importlib import metadata
 from pathlib import Path
 from typing import Any
+
+from manus.errors import InputError
 
 RECORDED_LIBRARIES = ("torch", "transformers", "peft", "accelerate", "bitsandbytes", "tokenizers", "snakemake")
 
@@ -42,3 +46,30 @@ def _lines(path: str | Path) -> list[str]:
         return Path(path).read_text(encoding="utf-8", errors="replace").splitlines()
     except OSError:
         return []
+
+
+def ensure_home() -> None:
+    """Give a process a home of its own where its user has none, as in a container that runs under a bare number.
+
+    Libraries and ours keep caches below it; it is a folder for temporary files then, and that is said.
+
+    Raises:
+        InputError: that folder is somebody else's.
+    """
+    if _has_home():
+        return
+    folder = Path(tempfile.gettempdir()) / f"manus-home-{os.getuid()}"
+    folder.mkdir(mode=0o700, exist_ok=True)
+    if folder.stat().st_uid != os.getuid():
+        raise InputError(f"there is no home folder that can be written to, and {folder} is another user's; set HOME")
+    os.environ["HOME"] = str(folder)
+    print(f"no home folder that can be written to: caches go to {folder}; set HOME to keep them", file=sys.stderr)
+
+
+def _has_home() -> bool:
+    try:
+        home = Path.home()
+    except RuntimeError:
+        return False
+    there = next(folder for folder in (home / ".cache", home, *home.parents) if folder.is_dir())
+    return os.access(there, os.W_OK) or (home / ".cache").is_dir()

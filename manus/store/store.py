@@ -8,7 +8,6 @@ last.
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import hashlib
 import json
 import os
@@ -18,10 +17,11 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 from manus.errors import ManusError
-from manus.files import fsync, sha256_of, write_json
+from manus.files import fsync, sealed, write_json
+from manus.locks import held, held_if_free
 from manus.store.environment import hardware, library_versions
 from manus.store.keys import KEY_LENGTH, canonical
 from manus.store.manifest import MANIFEST, Manifest, StoredFile, damage
@@ -30,22 +30,12 @@ from manus.utc import timestamp
 KEY = re.compile(rf"[0-9a-f]{{{KEY_LENGTH}}}")
 LOCKS = "locks"
 STAGING = ".staging"
-SECONDS_BETWEEN_TRIES = 0.2
 
 
 def seal_of(manifest: Mapping[str, Any]) -> str:
     """Return the digest over what a manifest says, but for the seal itself."""
     said = {name: value for name, value in manifest.items() if name != "seal"}
     return hashlib.sha256(canonical(said).encode()).hexdigest()
-
-
-def _is_locked_now(stream: IO[str]) -> bool:
-    """Try to lock an open file for this process; tell whether that worked."""
-    try:
-        fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True
 
 
 class Store:
@@ -89,21 +79,16 @@ class Store:
             key: what to hold.
             while_waiting: called again and again while another process holds it; may raise to give up.
         """
-        locks = self.root / LOCKS
-        locks.mkdir(parents=True, exist_ok=True)
-        with (locks / key).open("a+") as stream:
-            is_first_try = True
-            while not _is_locked_now(stream):
-                if is_first_try:
-                    stream.seek(0)
-                    print(f"  waiting: process {stream.read().strip()} is building {key}", flush=True)
-                is_first_try = False
-                while_waiting()
-                time.sleep(SECONDS_BETWEEN_TRIES)
-            stream.truncate(0)
-            stream.write(str(os.getpid()))
-            stream.flush()
+        with held(
+            self.root / LOCKS / key,
+            lambda process: print(f"  waiting: process {process} is building {key}", flush=True),
+            while_waiting,
+        ):
             yield
+
+    def lock_if_free(self, key: str) -> contextlib.AbstractContextManager[bool]:
+        """Hold that right unless another process has it; tell whether it is held."""
+        return held_if_free(self.root / LOCKS / key)
 
     def discard(self, key: str) -> None:
         """Take away a damaged artifact's files; its checkpoints stay."""
@@ -136,10 +121,7 @@ class Store:
     ) -> Manifest:
         """Move the staged files into place and write the manifest last; drop the work folder."""
         folder, staging = self.folder(key), self.folder(key) / STAGING
-        files = {}
-        for path in sorted(entry for entry in staging.rglob("*") if entry.is_file()):
-            files[path.relative_to(staging).as_posix()] = StoredFile(path.stat().st_size, sha256_of(path))
-            fsync(path)
+        files = {name: StoredFile(size, digest) for name, (size, digest) in sealed(staging).items()}
         for entry in staging.iterdir():
             entry.rename(folder / entry.name)
         fsync(folder)

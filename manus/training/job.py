@@ -107,6 +107,14 @@ def total_steps(batches: int, settings: TrainingSettings) -> int:
     return max(1, math.ceil(per_epoch * settings.epochs))
 
 
+def warmup_of(total: int, share: float) -> float:
+    """Return the warmup as Trainer takes it: a share of the steps, or their number where it would leave none to learn in.
+
+    The first step of a warmup has a learning rate of 0.
+    """
+    return share if math.ceil(total * share) < total else total - 1
+
+
 def precision_in(arguments: TrainingArguments) -> Precision:
     """Return the arithmetic that a Trainer was told to use."""
     return "bf16" if arguments.bf16 else "fp16" if arguments.fp16 else "fp32"
@@ -157,7 +165,7 @@ def arguments(
         "num_train_epochs": settings.epochs,
         "learning_rate": settings.learning_rate,
         "lr_scheduler_type": settings.scheduler,
-        "warmup_steps": settings.warmup,
+        "warmup_steps": warmup_of(total, settings.warmup),
         "weight_decay": settings.weight_decay,
         "max_grad_norm": settings.max_grad_norm,
         "optim": settings.optimizer,

@@ -11,6 +11,7 @@ import math
 import shutil
 import time
 from collections import defaultdict
+from collections.abc import Iterator
 from pathlib import Path
 from statistics import fmean
 from typing import Any
@@ -132,6 +133,10 @@ class Guarded(Trainer):
         )
         return loader(self.accelerator, rows, self.args, self.data_collator, batches, Beside())
 
+    def get_batch_samples(self, epoch_iterator: Iterator[Any], *args: Any, **kwargs: Any) -> Any:
+        """Fetch batches; a rank that cannot ends all of them."""
+        return super().get_batch_samples(Agreed(epoch_iterator), *args, **kwargs)
+
     def _maybe_log_save_evaluate(self, *args: Any, **kwargs: Any) -> None:
         """Log, and pass the safe point: the optimizer has stepped, no gradient is left, the step is counted."""
         super()._maybe_log_save_evaluate(*args, **kwargs)
@@ -187,6 +192,20 @@ class Guarded(Trainer):
         self.accelerator.wait_for_everyone()
         self.saved_step = self.state.global_step
         return final
+
+
+class Agreed(Iterator[Any]):
+    """Batches that all ranks get, or none: one may meet a row or medium that was changed while the stage trains."""
+
+    def __init__(self, batches: Iterator[Any]) -> None:
+        self.batches = batches
+
+    def __next__(self) -> Any:
+        with ranks.failing_together():
+            batch = next(self.batches, None)
+        if batch is None:
+            raise StopIteration
+        return batch
 
 
 class Measured(Guarded):

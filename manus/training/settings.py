@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Final, Literal
 
-from pydantic import Field, PositiveFloat, SerializerFunctionWrapHandler, model_serializer
+from pydantic import Field, PositiveFloat
 
 from manus.settings.frozen import Frozen
 
@@ -15,6 +15,7 @@ LearningRate = Annotated[float, Field(gt=0, le=10)]
 Fraction = Annotated[float, Field(ge=0, lt=1)]
 AdapterKind = Literal["none", "lora", "qlora", "dora"]
 Result = Literal["adapter", "model", "projectors"]
+ALL_LINEAR: Final = "all-linear"
 
 
 class TrainingSettings(Frozen):
@@ -43,18 +44,6 @@ class TrainingSettings(Frozen):
         "auto", description="Trade about 30 % of the speed for memory; auto does so only where memory is short."
     )
 
-    @model_serializer(mode="wrap")
-    def _as_keys_know_it(self, serialize: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        """Leave out what is younger than stored results and changes none of them: their keys stay valid."""
-        told: dict[str, Any] = serialize(self)
-        if told.get("gradient_checkpointing") == "auto":  # recomputing gives the same bits (tested on the CPU)
-            told["gradient_checkpointing"] = False
-        if told.get("upper_layers") == 1.0:
-            del told["upper_layers"]
-        if told.get("cache_features") == "auto":
-            del told["cache_features"]
-        return told
-
 
 class PackingSettings(Frozen):
     """Settings of methods that learn token by token, and so can fill rows with several samples."""
@@ -82,7 +71,7 @@ class AdapterSettings(TrainingSettings):
     alpha: PositiveFloat = Field(32.0, description="The adapter's output is scaled by alpha / rank.")
     dropout: Fraction = Field(0.0, description="Dropout on the adapter's input.")
     targets: Literal["all-linear"] | Annotated[tuple[str, ...], Field(min_length=1, strict=False)] = Field(
-        "all-linear", description="Names of the linear layers to adapt, or all-linear."
+        ALL_LINEAR, description="Names of the linear layers to adapt, or all-linear."
     )
     upper_layers: Annotated[float, Field(gt=0, le=1)] = Field(
         1.0,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -15,6 +15,7 @@ from transformers import BitsAndBytesConfig, PreTrainedModel
 from manus.errors import InputError
 from manus.models.loading.composition import Trained, chain, compose, load_model
 from manus.models.loading.precision import Precision, device, held_dtype
+from manus.models.loading.unadaptable import unadaptable, used_past_themselves
 from manus.models.native.parts import is_native, keep_encoders, spared
 from manus.models.native.recognising import has_own_senses
 from manus.models.senses.projectors import (
@@ -26,7 +27,7 @@ from manus.models.senses.projectors import (
     projectors_of,
 )
 from manus.training.kernels.low_rank import accumulate
-from manus.training.settings import AdapterKind, AdapterSettings, TrainingSettings
+from manus.training.settings import ALL_LINEAR, AdapterKind, AdapterSettings, TrainingSettings
 
 if TYPE_CHECKING:
     from manus.training.stage_job import StageJob
@@ -57,7 +58,8 @@ def trainable(
     try:
         adapted = get_peft_model(model, config)
     except ValueError as error:
-        raise InputError(f"targets: {str(error).splitlines()[0]}") from None
+        at = "targets" if is_chosen(settings) else f"{adapter} on {type(model).__name__}"
+        raise InputError(f"{at}: {str(error).splitlines()[0]}") from None
     keep_in_32_bits(adapted)
     return adapted
 
@@ -96,29 +98,54 @@ def _with_trained_projectors(model: PreTrainedModel) -> PreTrainedModel:
 def lora_config(
     adapter: Learned, settings: TrainingSettings, model: PreTrainedModel, task: str = "CAUSAL_LM"
 ) -> LoraConfig | None:
-    """Return PEFT's description of the adapter of a model, None where all weights are trained."""
+    """Return PEFT's description of the adapter of a model, None where all weights are trained.
+
+    Raises:
+        InputError: the recipe names layers that are not there, or cannot carry an adapter.
+    """
     if adapter == "none":
         return None
     assert isinstance(settings, AdapterSettings), "methods with adapters have their settings"
     targets = settings.targets if isinstance(settings.targets, str) else list(settings.targets)
+    bare = unadaptable(model)
+    if is_chosen(settings):
+        _refuse_bare(settings.targets, bare)
     whole: list[str] | None = None
     if has_senses(model):
         targets, whole = adaptable(model, targets), projectors_of(model) or None
     config = LoraConfig(
         r=settings.rank, lora_alpha=settings.alpha, lora_dropout=settings.dropout, target_modules=targets,
-        use_dora=adapter == "dora", task_type=task, modules_to_save=whole, **_upper(model, settings.upper_layers),
+        use_dora=adapter == "dora", task_type=task, modules_to_save=whole,
+        exclude_modules="|".join([*map(re.escape, bare), *_lower(model, settings.upper_layers)]) or None,
     )  # fmt: skip
     return accumulate(config, model)
 
 
-def _upper(model: PreTrainedModel, share: float) -> dict[str, Any]:
-    """Return, as PEFT takes it, which layers get no adapter: all below the given share of them, of at least one.
+def is_chosen(settings: TrainingSettings) -> bool:
+    """Tell whether the recipe names the layers that get an adapter."""
+    return getattr(settings, "targets", ALL_LINEAR) != ALL_LINEAR
+
+
+def _refuse_bare(targets: Sequence[str], bare: Mapping[str, str]) -> None:
+    """Refuse targets among which are layers that cannot carry an adapter.
+
+    Raises:
+        InputError: there are such.
+    """
+    for target in targets:
+        found = next((name for name in bare if name == target or name.endswith(f".{target}")), None)
+        if found:
+            raise InputError(f"targets: {target!r} cannot carry an adapter: {bare[found]}; leave it out")
+
+
+def _lower(model: PreTrainedModel, share: float) -> list[str]:
+    """Return, as a pattern of names, the layers that get no adapter: all below the given share of them, of at least one.
 
     Raises:
         InputError: the model has no single list of layers, or experts, on which PEFT puts adapters in every layer.
     """
     if share == 1:
-        return {}
+        return []
     language, prefix = language_model_of(model), f"{language_prefix(model)}." if has_senses(model) else ""
     if is_native(model):
         language = model.get_decoder()
@@ -133,8 +160,8 @@ def _upper(model: PreTrainedModel, share: float) -> dict[str, Any]:
         )
     lower = count - max(1, round(count * share))
     if not lower:
-        return {}
-    return {"exclude_modules": rf"{re.escape(found[0])}\.({'|'.join(map(str, range(lower)))})\..*"}
+        return []
+    return [rf"{re.escape(found[0])}\.({'|'.join(map(str, range(lower)))})\..*"]
 
 
 def frozen(model: Any) -> Any:
@@ -167,7 +194,7 @@ def in_4_bits(compute: torch.dtype, spared: list[str] | None = None) -> BitsAndB
 
 def _start_in_4_bits(base: Path, trained: Sequence[Trained], compute: torch.dtype) -> PreTrainedModel:
     """Load the start model in NF4; a chain with adapters is first written out in full precision."""
-    quantization = in_4_bits(compute, spared(base) if has_own_senses(base) else None)
+    quantization = in_4_bits(compute, spared(base) if has_own_senses(base) else used_past_themselves(base))
     start, adapters = chain(base, trained)
     if not adapters:
         return load_model(start, compute, quantization_config=quantization, device_map=device())

@@ -6,8 +6,8 @@ import shutil
 from pathlib import Path
 
 import pytest
-from filelock import FileLock
 
+from tests.conftest import made_once
 from tests.e2e.product import Product
 from tests.pico import rows, write_rows
 
@@ -30,19 +30,17 @@ guards: {cooldown_every_steps: 0}
 @pytest.fixture(scope="session")
 def finished(pico_base: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Product, str]:
     """The folder after a whole run, and what it printed."""
-    # All processes of a test run share it.
-    folder = tmp_path_factory.getbasetemp().parent / "product"
-    printed = folder.with_suffix(".txt")
-    product = Product(folder, folder / "pico.yaml")
-    with FileLock(f"{folder}.lock"):
-        if not printed.exists():
-            shutil.copytree(pico_base, folder / "base")
-            for place in ("first", "middle"):
-                write_rows(folder / f"{place}.jsonl", rows(place, 440))
-            product.recipe.write_text(RECIPE)
-            done = product.snakemake()
-            printed.write_text(done.stdout + done.stderr)
-    return product, printed.read_text()
+
+    def build(folder: Path) -> None:
+        shutil.copytree(pico_base, folder / "base")
+        for place in ("first", "middle"):
+            write_rows(folder / f"{place}.jsonl", rows(place, 440))
+        (folder / "pico.yaml").write_text(RECIPE)
+        done = Product(folder, folder / "pico.yaml").snakemake()
+        folder.with_suffix(".txt").write_text(done.stdout + done.stderr)
+
+    folder = made_once(tmp_path_factory, "product", build)
+    return Product(folder, folder / "pico.yaml"), folder.with_suffix(".txt").read_text()
 
 
 @pytest.fixture

@@ -2,17 +2,29 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
 import subprocess
 import sys
+import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
+
+import psutil
 
 ROOT = Path(__file__).parents[2]
 BIN = Path(sys.executable).parent
+
+# How long a run may show nothing new: a busy machine makes it slow by the clock, not by the processor time it needs.
+IDLE_SECONDS = 120
+LEAST_WORK_SECONDS = 1.0  # what uses less processor time in IDLE_SECONDS stands still: a pause looks up now and then
+PROCESSOR_SECONDS = 120
+AFTER_ITS_END_SECONDS = 30
 
 
 @dataclass(frozen=True)
@@ -39,6 +51,15 @@ class Product:
         command = [*command[: command.index("--")], *flags, *(["--", *targets] if targets else [])]
         return run(command, self.folder, check)
 
+    def start(self, *arguments: str, **variables: str) -> Run:
+        """Start a command of ours and return at once."""
+        return start([sys.executable, "-m", "manus", *arguments], self.folder, **variables)
+
+    def start_snakemake(self) -> Run:
+        """Start the whole recipe, as a user in the working directory does."""
+        command = [str(BIN / "snakemake"), "-s", str(ROOT / "Snakefile"), "--cores", "1"]
+        return start([*command, "--config", f"recipe={self.recipe.name}"], self.folder)
+
     def manus(self, *arguments: str, check: bool = True) -> subprocess.CompletedProcess[str]:
         return run([sys.executable, "-m", "manus", *arguments], self.folder, check)
 
@@ -56,9 +77,90 @@ class Product:
         return {"/".join(pair[:2]) for pair in words if pair[0] in kinds}
 
 
+@dataclass(frozen=True)
+class Run:
+    """A process that runs, with its output in a file. Waiting for it ends when it shows no sign of life, not by a clock.
+
+    A sign of life is a longer output or another state or step in a `status.json` below its folder. Between two of them it
+    may use PROCESSOR_SECONDS, as imports do, and stand still for IDLE_SECONDS.
+    """
+
+    process: subprocess.Popen[bytes]
+    folder: Path
+    file: Path
+    errors: Path | None = None
+
+    @property
+    def output(self) -> str:
+        """What it has printed so far."""
+        return self.file.read_text(errors="replace")
+
+    def wait(self) -> int:
+        """Wait for its end and return its exit code."""
+        self.until(lambda: self.process.poll() is not None, "its end")
+        return self.process.wait()
+
+    def until(self, is_so: Callable[[], Any], what: str) -> Any:
+        """Wait until something is so, while the run shows signs of life, and return it."""
+        shown, shown_at, used = self._shown(), time.monotonic(), self._used()
+        worked_at, worked = shown_at, used
+        while True:
+            has_ended = self.process.poll() is not None
+            if found := is_so():
+                return found
+            now, spent = time.monotonic(), self._used()
+            if (new := self._shown()) != shown:
+                shown, worked_at, used, worked = new, now, spent, spent
+            elif spent - worked >= LEAST_WORK_SECONDS:
+                worked_at, worked = now, spent
+            grace = f"in vain for {what}; the last output:\n{self.output[-3000:]}"
+            assert not has_ended or now - worked_at < AFTER_ITS_END_SECONDS, (
+                f"it ended with {self.process.returncode}, waited {grace}"
+            )
+            assert now - worked_at < IDLE_SECONDS, f"nothing moved for {IDLE_SECONDS} s, waited {grace}"
+            assert spent - used < PROCESSOR_SECONDS, f"{PROCESSOR_SECONDS} s of work showed nothing, waited {grace}"
+            time.sleep(0.05)
+
+    def _shown(self) -> tuple[Any, ...]:
+        states = []
+        for path in sorted(self.folder.glob("results/.store/*/work/status.json")):
+            with contextlib.suppress(FileNotFoundError):  # published between the two lines
+                told = json.loads(path.read_text())
+                states.append((path, told["state"], told.get("step")))
+        return (*(file.stat().st_size for file in (self.file, self.errors) if file), *states)
+
+    def _used(self) -> float:
+        """The processor seconds of the run and of all that it started, ended processes included."""
+        total = 0.0
+        with contextlib.suppress(psutil.NoSuchProcess):
+            own = psutil.Process(self.process.pid)
+            for each in (own, *own.children(recursive=True)):
+                with contextlib.suppress(psutil.NoSuchProcess):
+                    times = each.cpu_times()
+                    total += times.user + times.system + times.children_user + times.children_system
+        return total
+
+
+def start(command: list[str], folder: Path, file: Path | None = None, **variables: str) -> Run:
+    """Start a command in a session of its own, in a folder; its output goes to a file, `output.txt` there if none is given."""
+    file = file or folder / "output.txt"
+    with file.open("wb") as output:
+        process = subprocess.Popen(
+            command, cwd=folder, stdout=output, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL,
+            env={**environment(folder), **variables}, start_new_session=True,
+        )  # fmt: skip
+    return Run(process, folder, file)
+
+
 def run(command: list[str], folder: Path, check: bool = True) -> subprocess.CompletedProcess[str]:
-    done = subprocess.run(command, cwd=folder, env=environment(folder), capture_output=True, text=True, timeout=600)
-    assert not check or done.returncode == 0, f"{command} ended with {done.returncode}\n{done.stdout}\n{done.stderr}"
+    """Run a command to its end."""
+    with TemporaryDirectory() as scratch:
+        out, err = Path(scratch) / "out", Path(scratch) / "err"
+        with out.open("wb") as output, err.open("wb") as errors:
+            process = subprocess.Popen(command, cwd=folder, stdout=output, stderr=errors, env=environment(folder))
+        code = Run(process, folder, out, err).wait()
+        done = subprocess.CompletedProcess(command, code, out.read_text(), err.read_text())
+    assert not check or code == 0, f"{command} ended with {code}\n{done.stdout}\n{done.stderr}"
     return done
 
 

@@ -5,9 +5,8 @@ from __future__ import annotations
 import json
 import signal
 import subprocess
-import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,40 +14,16 @@ import psutil
 import pytest
 
 from manus.errors import EXIT_INTERRUPTED
-from tests.e2e.product import Product, digest, environment
+from tests.e2e.product import Product, Run, digest
 
 pytestmark = pytest.mark.e2e
 
-PATIENCE_SECONDS = 90
 STORM_SECONDS = 12  # the first few of them before the first step
-
-
-def started(product: Product, *arguments: str, **variables: str) -> subprocess.Popen[str]:
-    """Start a command of ours whose output goes to a file."""
-    with (product.folder / "output.txt").open("w") as output:
-        return subprocess.Popen(
-            [sys.executable, "-m", "manus", *arguments], cwd=product.folder, stdout=output, stderr=subprocess.STDOUT,
-            text=True, env={**environment(product.folder), **variables},
-        )  # fmt: skip
-
-
-def output(product: Product) -> str:
-    return (product.folder / "output.txt").read_text()
 
 
 def statuses(product: Product) -> list[dict[str, Any]]:
     found: list[dict[str, Any]] = json.loads(product.manus("status", "--json").stdout)
     return found
-
-
-def until(is_so: Callable[[], Any], what: str) -> Any:
-    """Wait until something is so and return it."""
-    ends_at = time.monotonic() + PATIENCE_SECONDS
-    while time.monotonic() < ends_at:
-        if found := is_so():
-            return found
-        time.sleep(0.05)
-    raise AssertionError(f"waited {PATIENCE_SECONDS} s in vain for {what}")
 
 
 def steps(product: Product) -> int:
@@ -80,24 +55,24 @@ def test_signals_and_commands_pause_save_and_stop_to_the_same_bits(
     product: Product, undisturbed: dict[str, str]
 ) -> None:
     arguments = ("stage", product.recipe.name, "reasoning")
-    run = started(product, *arguments)
-    until(lambda: steps(product), "the first step")
-    run.send_signal(signal.SIGUSR1)
-    until(lambda: "Paused at step" in output(product), "the pause")
+    run = product.start(*arguments)
+    run.until(lambda: steps(product), "the first step")
+    run.process.send_signal(signal.SIGUSR1)
+    run.until(lambda: "Paused at step" in run.output, "the pause")
     (told,) = statuses(product)
     assert (told["state"], told["reason"], told["stage"]) == ("paused", "asked by SIGUSR1", "reasoning")
-    assert told["since"] and told["pid"] == run.pid
+    assert told["since"] and told["pid"] == run.process.pid
     paused_at = told["step"]
-    run.send_signal(signal.SIGUSR2)
-    until(lambda: f"Checkpoint saved: {'results/.store/'}" in output(product), "a checkpoint while paused")
+    run.process.send_signal(signal.SIGUSR2)
+    run.until(lambda: f"Checkpoint saved: {'results/.store/'}" in run.output, "a checkpoint while paused")
     assert list(product.folder.glob(f"results/.store/*/work/checkpoint-{paused_at}/sealed.json"))
     assert steps(product) == paused_at, "a paused run went on"
     assert "is paused already" in product.manus("pause").stdout
     assert "goes on" in product.manus("resume", "reasoning").stdout
-    assert "is paused at step" in product.manus("pause", str(run.pid)).stdout
-    run.send_signal(signal.SIGTERM)
-    assert run.wait(PATIENCE_SECONDS) == EXIT_INTERRUPTED
-    assert "the next run continues" in output(product)
+    assert "is paused at step" in product.manus("pause", str(run.process.pid)).stdout
+    run.process.send_signal(signal.SIGTERM)
+    assert run.wait() == EXIT_INTERRUPTED
+    assert "the next run continues" in run.output
     assert statuses(product) == []
     refused = product.manus("resume", check=False)
     assert (refused.returncode, refused.stderr) == (2, "nothing of yours runs on this machine\n")
@@ -107,23 +82,23 @@ def test_signals_and_commands_pause_save_and_stop_to_the_same_bits(
 
 
 def test_a_storm_of_signals_changes_nothing(product: Product, undisturbed: dict[str, str]) -> None:
-    run = started(product, "stage", product.recipe.name, "reasoning")
-    until(lambda: "training the stage" in output(product), "the start")
+    run = product.start("stage", product.recipe.name, "reasoning")
+    run.until(lambda: "training the stage" in run.output, "the start")
     started_at = time.monotonic()
     turn = 0
-    while run.poll() is None and not (steps(product) and time.monotonic() - started_at > STORM_SECONDS):
+    while run.process.poll() is None and not (steps(product) and time.monotonic() - started_at > STORM_SECONDS):
         turn += 1
-        run.send_signal(signal.SIGUSR2 if turn % 5 == 4 else signal.SIGUSR1)
+        run.process.send_signal(signal.SIGUSR2 if turn % 5 == 4 else signal.SIGUSR1)
         time.sleep(0.05)
     if any(told["state"] == "paused" for told in statuses(product)):
         product.manus("resume")
-    assert run.wait(PATIENCE_SECONDS) == 0, output(product)
-    assert "Paused" in output(product) and "Checkpoint saved" in output(product)
+    assert run.wait() == 0, run.output
+    assert "Paused" in run.output and "Checkpoint saved" in run.output
     assert digest(product.results / "stages" / "reasoning") == undisturbed
 
 
-def ranks_of(launcher: subprocess.Popen[str]) -> list[psutil.Process]:
-    workers = psutil.Process(launcher.pid).children(recursive=True)
+def ranks_of(launcher: Run) -> list[psutil.Process]:
+    workers = psutil.Process(launcher.process.pid).children(recursive=True)
     return sorted(
         (worker for worker in workers if "RANK" in worker.environ()), key=lambda worker: worker.environ()["RANK"]
     )
@@ -135,23 +110,23 @@ def test_a_signal_to_any_rank_or_to_the_launcher_reaches_all_at_the_same_step(pr
     product.manus(*arguments)
     undisturbed = digest(product.results / "stages" / "reasoning")
     forget(product)
-    launcher = started(product, *arguments)
-    until(lambda: steps(product), "the first step")
-    senders = [ranks_of(launcher)[1], launcher, ranks_of(launcher)[0]]
+    launcher = product.start(*arguments)
+    launcher.until(lambda: steps(product), "the first step")
+    senders = [ranks_of(launcher)[1], launcher.process, ranks_of(launcher)[0]]
     for count, sender in enumerate(senders, 1):
         sender.send_signal(signal.SIGUSR1)
-        until(lambda count=count: output(product).count("Paused at step") == count, f"pause {count}")
+        launcher.until(lambda count=count: launcher.output.count("Paused at step") == count, f"pause {count}")
         at = steps(product)
         time.sleep(0.5)
         assert steps(product) == at, "a rank went on"
         senders[-count].send_signal(signal.SIGUSR1)
-        until(lambda count=count: output(product).count("Resumed at step") == count, f"resume {count}")
+        launcher.until(lambda count=count: launcher.output.count("Resumed at step") == count, f"resume {count}")
     ranks_of(launcher)[1].send_signal(signal.SIGUSR2)
-    until(lambda: "Checkpoint saved" in output(product), "a checkpoint of both")
+    launcher.until(lambda: "Checkpoint saved" in launcher.output, "a checkpoint of both")
     (saved,) = product.folder.glob("results/.store/*/work/checkpoint-*")
     assert {path.name for path in saved.glob("rng_state*")} == {"rng_state_0.pth", "rng_state_1.pth"}
-    launcher.send_signal(signal.SIGTERM)
-    assert launcher.wait(PATIENCE_SECONDS) == EXIT_INTERRUPTED, output(product)
+    launcher.process.send_signal(signal.SIGTERM)
+    assert launcher.wait() == EXIT_INTERRUPTED, launcher.output
     refused = product.manus(*arguments[:3], check=False)
     assert refused.returncode == 2 and "was saved by 2 rank(s), this run has 1" in refused.stderr
     done = product.manus(*arguments)
@@ -161,13 +136,15 @@ def test_a_signal_to_any_rank_or_to_the_launcher_reaches_all_at_the_same_step(pr
 
 def test_ranks_die_with_their_launcher(product: Product) -> None:
     product.edit("epochs: 25", "epochs: 60")
-    launcher = started(product, "stage", product.recipe.name, "reasoning", "--ranks", "2")
-    until(lambda: steps(product), "the first step")
+    launcher = product.start("stage", product.recipe.name, "reasoning", "--ranks", "2")
+    launcher.until(lambda: steps(product), "the first step")
     workers = ranks_of(launcher)
     assert len(workers) >= 2
-    launcher.kill()
-    launcher.wait()
-    until(lambda: not any(worker.is_running() and worker.status() != "zombie" for worker in workers), "their end")
+    launcher.process.kill()
+    launcher.process.wait()
+    launcher.until(
+        lambda: not any(worker.is_running() and worker.status() != "zombie" for worker in workers), "their end"
+    )
 
 
 STUB = Path(__file__).with_name("nvml_stub.c")
@@ -190,27 +167,27 @@ def gpu(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_heat_pauses_and_a_lost_gpu_stops_nothing(product: Product, gpu: Path) -> None:
     product.edit("epochs: 25", "epochs: 80")
     gpu.write_text("temperature 90\n")
-    run = started(product, "stage", product.recipe.name, "reasoning")
-    until(lambda: "Paused at step 1... (it is too hot: 90 °C, resumes below 75 °C)" in output(product), "the pause")
+    run = product.start("stage", product.recipe.name, "reasoning")
+    run.until(lambda: "Paused at step 1... (it is too hot: 90 °C, resumes below 75 °C)" in run.output, "the pause")
     (told,) = statuses(product)
     assert (told["state"], told["temperature"]) == ("paused", 90.0)
     gpu.write_text("temperature 80\n")
     time.sleep(3)
     assert statuses(product)[0]["state"] == "paused", "80 degrees are not below 75"
     gpu.write_text("temperature 70\n")
-    until(lambda: "Resumed at step 1" in output(product), "going on")
+    run.until(lambda: "Resumed at step 1" in run.output, "going on")
     gpu.write_text("error 15\n")  # NVML_ERROR_GPU_IS_LOST
-    assert run.wait(PATIENCE_SECONDS) == 0, output(product)
-    assert output(product).count("the GPU's temperature cannot be read") == 1
+    assert run.wait() == 0, run.output
+    assert run.output.count("the GPU's temperature cannot be read") == 1
 
 
 def test_heat_that_lasts_saves_and_ends(product: Product, gpu: Path) -> None:
     product.edit("guards: {", "guards: {max_wait_minutes: 0.05, ")
     forget(product)
     gpu.write_text("temperature 99\n")
-    run = started(product, "stage", product.recipe.name, "reasoning")
-    assert run.wait(PATIENCE_SECONDS) == EXIT_INTERRUPTED, output(product)
-    assert "too hot for 0.05 min" in output(product)
+    run = product.start("stage", product.recipe.name, "reasoning")
+    assert run.wait() == EXIT_INTERRUPTED, run.output
+    assert "too hot for 0.05 min" in run.output
     assert list(product.folder.glob("results/.store/*/work/checkpoint-1/sealed.json"))
     gpu.write_text("temperature 50\n")
     assert "continuing from checkpoint-1" in product.manus("stage", product.recipe.name, "reasoning").stdout
@@ -232,15 +209,15 @@ def test_a_full_disk_pauses_and_loses_nothing(product: Product, small_disk: Path
     product.edit("guards: {", "guards: {checkpoint_every_steps: 20, ")
     forget(product)
     arguments = ("stage", product.recipe.name, "reasoning")
-    run = started(product, *arguments, MANUS_CHECKPOINT_DIR=str(small_disk))
-    until(lambda: "Paused: the disk is full" in output(product), "the pause")
+    run = product.start(*arguments, MANUS_CHECKPOINT_DIR=str(small_disk))
+    run.until(lambda: "Paused: the disk is full" in run.output, "the pause")
     assert list(small_disk.glob("*/checkpoint-*/sealed.json")), "the full disk took the earlier checkpoint"
     if answer == "a signal":
-        run.send_signal(signal.SIGTERM)
-        assert run.wait(PATIENCE_SECONDS) == EXIT_INTERRUPTED, output(product)
-        assert "the disk is full, so the next run continues from the last checkpoint" in output(product)
+        run.process.send_signal(signal.SIGTERM)
+        assert run.wait() == EXIT_INTERRUPTED, run.output
+        assert "the disk is full, so the next run continues from the last checkpoint" in run.output
     subprocess.run(["mount", "-o", "remount,size=64m", str(small_disk)], check=True)
     if answer == "a signal":
-        run = started(product, *arguments, MANUS_CHECKPOINT_DIR=str(small_disk))
-    assert run.wait(PATIENCE_SECONDS) == 0, output(product)
-    assert ("continuing from checkpoint-" in output(product)) == (answer == "a signal")
+        run = product.start(*arguments, MANUS_CHECKPOINT_DIR=str(small_disk))
+    assert run.wait() == 0, run.output
+    assert ("continuing from checkpoint-" in run.output) == (answer == "a signal")

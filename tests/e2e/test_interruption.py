@@ -7,29 +7,27 @@ import os
 import random
 import signal
 import subprocess
-import sys
 import time
 
 import psutil
 import pytest
 
 from manus.errors import EXIT_INTERRUPTED
-from tests.e2e.product import BIN, ROOT, Product, digest, environment
+from tests.e2e.product import Product, Run, digest
 
 pytestmark = pytest.mark.e2e
 
 
-def training(product: Product) -> subprocess.Popen[str]:
+def is_training(run: Run) -> bool:
+    """Tell whether the second stage is under way."""
+    return any("train reasoning" in line and "steps" in line for line in run.output.splitlines())
+
+
+def training(product: Product) -> Run:
     """Start to train the second stage and return when it is under way."""
-    process = subprocess.Popen(
-        [sys.executable, "-m", "manus", "stage", product.recipe.name, "reasoning"],
-        cwd=product.folder, env=environment(product.folder), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-    )  # fmt: skip
-    assert process.stdout is not None
-    for line in process.stdout:
-        if "train reasoning" in line and "steps" in line:
-            break
-    return process
+    run = product.start("stage", product.recipe.name, "reasoning")
+    run.until(lambda: is_training(run), "the training")
+    return run
 
 
 @pytest.mark.parametrize("method", ["lora", "sft"])
@@ -48,15 +46,14 @@ def test_any_kill_ends_in_the_same_bits(product: Product, method: str) -> None:
     signals = [signal.SIGKILL, signal.SIGTERM, signal.SIGKILL, signal.SIGINT]
     ended = []
     for number in signals:
-        process = training(product)
+        run = training(product)
         time.sleep(draw.uniform(0.2, 0.8))
-        process.send_signal(number)
-        rest = process.communicate(timeout=120)[0]
-        ended.append(process.returncode)
-        assert "Traceback" not in rest
-        if process.returncode == 0:
+        run.process.send_signal(number)
+        ended.append(run.wait())
+        assert "Traceback" not in run.output
+        if ended[-1] == 0:
             break
-        assert process.returncode == (-9 if number == signal.SIGKILL else EXIT_INTERRUPTED), rest
+        assert ended[-1] == (-9 if number == signal.SIGKILL else EXIT_INTERRUPTED), run.output
     assert EXIT_INTERRUPTED in ended, "no signal met a running stage"
     product.manus("stage", product.recipe.name, "reasoning")
     assert digest(product.results / "stages" / "reasoning") == undisturbed
@@ -64,29 +61,21 @@ def test_any_kill_ends_in_the_same_bits(product: Product, method: str) -> None:
 
 def test_ctrl_c_in_snakemake_saves_and_the_next_run_goes_on(product: Product) -> None:
     product.edit("epochs: 25", "epochs: 40")
-    process = snakemake_started(product)
-    os.killpg(process.pid, signal.SIGINT)
-    rest = process.communicate(timeout=120)[0]
-    assert process.returncode != 0
-    assert "the next run continues" in rest
+    run = snakemake_started(product)
+    os.killpg(run.process.pid, signal.SIGINT)
+    assert run.wait() != 0
+    assert "the next run continues" in run.output
     saved = list(product.folder.glob("results/.store/*/work/checkpoint-*"))
     assert len(saved) == 1
     done = product.snakemake("reasoning")
     assert f"continuing from {saved[0].name}" in done.stderr + done.stdout
 
 
-def snakemake_started(product: Product) -> subprocess.Popen[str]:
-    """Start the whole recipe in a session of its own and return when the second stage trains."""
-    process = subprocess.Popen(
-        [str(BIN / "snakemake"), "-s", str(ROOT / "Snakefile"), "--cores", "1", "--config", f"recipe={product.recipe.name}"],
-        cwd=product.folder, env=environment(product.folder), start_new_session=True,
-        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-    )  # fmt: skip
-    assert process.stdout is not None
-    for line in process.stdout:
-        if "train reasoning" in line and "steps" in line:
-            break
-    return process
+def snakemake_started(product: Product) -> Run:
+    """Start the whole recipe and return when the second stage trains."""
+    run = product.start_snakemake()
+    run.until(lambda: is_training(run), "the training")
+    return run
 
 
 def trainers(product: Product) -> list[psutil.Process]:
@@ -101,14 +90,11 @@ def trainers(product: Product) -> list[psutil.Process]:
 
 def test_killing_snakemake_leaves_no_orphan_and_the_next_plain_run_goes_on(product: Product) -> None:
     product.edit("epochs: 25", "epochs: 60")
-    process = snakemake_started(product)
+    run = snakemake_started(product)
     assert trainers(product)
-    process.kill()
-    process.wait()
-    ends_at = time.monotonic() + 30
-    while trainers(product) and time.monotonic() < ends_at:
-        time.sleep(0.1)
-    assert not trainers(product)
+    run.process.kill()
+    run.process.wait()
+    run.until(lambda: not trainers(product), "the end of the trainer")
     done = product.snakemake()
     assert "continuing from checkpoint-" in done.stderr + done.stdout
     assert (product.results / "report.html").exists()
@@ -116,55 +102,41 @@ def test_killing_snakemake_leaves_no_orphan_and_the_next_plain_run_goes_on(produ
 
 def test_sigterm_to_snakemake_reaches_the_trainer(product: Product) -> None:
     product.edit("epochs: 25", "epochs: 60")
-    process = snakemake_started(product)
-    process.terminate()
-    rest = process.communicate(timeout=60)[0]
-    assert process.returncode == 1
-    assert "SIGTERM while training reasoning" in rest and "the next run continues" in rest
+    run = snakemake_started(product)
+    run.process.terminate()
+    assert run.wait() == 1
+    assert "SIGTERM while training reasoning" in run.output and "the next run continues" in run.output
     assert not trainers(product)
     assert "continuing from checkpoint-" in product.snakemake("reasoning").stdout
 
 
 def test_usr_signals_to_snakemakes_group_only_pause(product: Product) -> None:
     product.edit("epochs: 25", "epochs: 60")
-    process = snakemake_started(product)
+    run = snakemake_started(product)
     for number in (signal.SIGUSR1, signal.SIGUSR2):
-        process.send_signal(number)  # Snakemake alone: nothing happens
-        os.killpg(process.pid, number)
-    assert process.stdout is not None
-    for line in process.stdout:
-        if "Checkpoint saved" in line:
-            break
-    else:
-        raise AssertionError("no checkpoint was saved")
-    os.killpg(process.pid, signal.SIGUSR1)
-    rest = process.communicate(timeout=200)[0]
-    assert process.returncode == 0, rest
-    assert "Resumed at step" in rest
+        run.process.send_signal(number)  # Snakemake alone: nothing happens
+        os.killpg(run.process.pid, number)
+    run.until(lambda: "Checkpoint saved" in run.output, "a checkpoint")
+    os.killpg(run.process.pid, signal.SIGUSR1)
+    assert run.wait() == 0, run.output
+    assert "Resumed at step" in run.output
 
 
 def test_two_snakemakes_share_one_recipe(product: Product) -> None:
     product.edit("epochs: 25", "epochs: 30")
     first = snakemake_started(product)
     second = product.snakemake()
-    rest = first.communicate(timeout=200)[0]
-    assert first.returncode == 0, rest
+    assert first.wait() == 0, first.output
     told = second.stdout + second.stderr
     assert "is building" in told and "waiting: process" in told
-    assert "train/reasoning  built" in rest and "train/reasoning  published from the store" in told
+    assert "train/reasoning  built" in first.output and "train/reasoning  published from the store" in told
 
 
 @pytest.mark.parametrize("moment", ["● detect", "Finished job", "● data"])
 def test_sigterm_just_as_a_job_ends_ends_snakemake(product: Product, moment: str) -> None:
-    process = subprocess.Popen(
-        [str(BIN / "snakemake"), "-s", str(ROOT / "Snakefile"), "--cores", "1", "--config", f"recipe={product.recipe.name}"],
-        cwd=product.folder, env=environment(product.folder), start_new_session=True,
-        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-    )  # fmt: skip
-    assert process.stdout is not None
-    assert any(moment in line for line in process.stdout)
-    process.terminate()
-    rest = process.communicate(timeout=120)[0]
-    assert process.returncode == 1, rest
-    assert "Traceback" not in rest
+    run = product.start_snakemake()
+    run.until(lambda: moment in run.output, moment)
+    run.process.terminate()
+    assert run.wait() == 1, run.output
+    assert "Traceback" not in run.output
     assert not trainers(product)

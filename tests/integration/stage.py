@@ -17,7 +17,7 @@ from manus.data.prepared.samples import read_held_out
 from manus.data.sample import SampleKind
 from manus.data.settings import DataSettings, Source
 from manus.errors import Interrupted
-from manus.evaluation.probes import Probe, measure
+from manus.evaluation.probes import Probe, gain, measure
 from manus.guards.requests import REQUESTS
 from manus.guards.run import RUN
 from manus.guards.settings import GuardSettings
@@ -30,6 +30,7 @@ from manus.recipe.stage import Stage
 from manus.rewards.settings import RewardSettings
 from manus.training.stage_job import StageJob
 from tests.pico import rows, write_rows
+from tests.seeds import SEED
 
 LEARNS = {"epochs": 10, "batch_size": 16, "learning_rate": 5e-3, "precision": "fp32"}
 RIGHT = (RewardSettings(verifier="capability"),)
@@ -46,7 +47,9 @@ def prepared(
     settings = DataSettings(held_out=held_out, max_length=64, data=(Source(path=str(path)),), **more)
     method = METHOD_OF[kind]
     stage = Stage("stage", "cot", method, settings, METHODS[method].Settings(), cot.Settings())
-    prepare(settings.data, settings, reader_of(stage), kind, load_tokenizer(base), folder, 0, folder, folder / "work")
+    prepare(
+        settings.data, settings, reader_of(stage), kind, load_tokenizer(base), folder, SEED, folder, folder / "work"
+    )
     return folder
 
 
@@ -57,7 +60,7 @@ def prepared_with_media(base: Path, folder: Path, **more: Any) -> Path:
     made = [Source(generator=name, size=12) for name in ("scenes", "moving-scenes", "spoken")]
     settings = DataSettings(held_out=8, max_length=512, data=(Source(path=str(path)), *made), **more)
     prepare(
-        settings.data, settings, vision_qa.read, "messages", load_tokenizer(base), folder, 0, folder,
+        settings.data, settings, vision_qa.read, "messages", load_tokenizer(base), folder, SEED, folder,
         folder / "work", MediaLayout.of(base),
     )  # fmt: skip
     return folder
@@ -65,7 +68,7 @@ def prepared_with_media(base: Path, folder: Path, **more: Any) -> Path:
 
 def job(
     base: Path, data: Path, folder: Path, method: str, start: Sequence[Trained] = (), rewards: Any = RIGHT,
-    teacher: tuple[Path, Sequence[Trained]] | None = None, seed: int = 0, **settings: Any,
+    teacher: tuple[Path, Sequence[Trained]] | None = None, seed: int = SEED, **settings: Any,
 ) -> StageJob:  # fmt: skip
     """Return what a method needs to train one stage into `folder`."""
     work, staging = folder / "work", folder / "staging"
@@ -113,12 +116,29 @@ def stopped(order: StageJob, stops: Sequence[int], method: str = "lora") -> tupl
     return [json.loads(line)["loss"] for line in lines], hashlib.sha256(weights.read_bytes()).hexdigest()
 
 
-def measured(base: Path, chain: Sequence[Trained], data: Path) -> dict[str, Any]:
+def measured(base: Path, chain: Sequence[Trained], data: Path, capability: Any = cot) -> dict[str, Any]:
     """Measure the held-out samples of prepared data on base + chain."""
     import torch
 
-    probe = Probe("stage", cot, cot.Settings(max_new_tokens=12), read_held_out(data), 64)
+    probe = Probe("stage", capability, capability.Settings(max_new_tokens=12), read_held_out(data), 64)
     return measure(probe, compose(base, chain, torch.float32), load_tokenizer(base), "test")
 
 
-__all__ = ["job", "measured", "prepared", "rows", "stopped", "trained"]
+# The least gain that counts: how far the lower end of its paired interval (95 %) must lie above nothing. Who learns the
+# toy task gains about 0.6, and 0.4 at the lower end.
+LEAST_GAIN = 0.15
+
+
+def assert_learned(before: dict[str, Any], ablated: dict[str, Any], after: dict[str, Any]) -> None:
+    """A held-out accuracy is better than before the stage, and better than after the same stage on labels that teach nothing.
+
+    Differences are compared, not a number with a fixed one: how much is learned in a few steps depends on the seed, and on
+    the rounding of the processor.
+    """
+    assert gain(before, after)["low"] > LEAST_GAIN, f"learned too little: {before['value']} -> {after['value']}"
+    assert gain(ablated, after)["low"] > LEAST_GAIN, (
+        f"not from the labels: {ablated['value']} without, {after['value']} with"
+    )
+
+
+__all__ = ["assert_learned", "job", "measured", "prepared", "rows", "stopped", "trained"]

@@ -49,9 +49,13 @@ OWN: dict[str, dict[str, Any]] = {
 }
 
 
+def generator_of(capability: str) -> str:
+    return CAPABILITIES[capability].GENERATOR or "cot"
+
+
 def generated(capability: str, count: int) -> list[dict[str, Any]]:
-    """Return rows of the capability's own generator."""
-    generator = GENERATORS[CAPABILITIES[capability].GENERATOR]
+    """Return rows of the capability's own generator, or, where it has none, of any that makes conversations."""
+    generator = GENERATORS[generator_of(capability)]
     return list(generator.rows(count, 0, False, generator.Settings()))
 
 
@@ -79,7 +83,7 @@ FORMS: dict[SampleKind, Callable[[list[dict[str, Any]]], list[dict[str, Any]]]] 
 def sources(capability: str, kind: SampleKind, folder: Path) -> list[dict[str, Any]]:
     """Return the data of a recipe: the generator itself, or a file of its rows in the form that the kind needs."""
     if kind not in FORMS:
-        return [{"generator": CAPABILITIES[capability].GENERATOR, "size": SAMPLES}]
+        return [{"generator": generator_of(capability), "size": SAMPLES}]
     path = write_rows(folder / f"{capability}-{kind}.jsonl", FORMS[kind](generated(capability, SAMPLES + HELD_OUT)))
     return [{"path": str(path)}]
 

@@ -6,8 +6,11 @@ from pathlib import Path
 
 import pytest
 
+from manus.capabilities import instruct
+from manus.evaluation.probes import gain
 from manus.methods import known_methods
-from tests.integration.stage import measured, prepared, rows, trained
+from tests.integration.stage import LEAST_GAIN, assert_learned, measured, prepared, rows, trained
+from tests.seeds import SEED
 
 METHODS = known_methods()
 ALIGNMENT = ("distillation", "dpo", "grpo", "orpo", "ppo")  # test_alignment.py
@@ -17,12 +20,21 @@ ON_CHATS = [name for name, method in METHODS.items() if "messages" in method.SAM
 RATES = {"sft": 2e-3}
 
 
+STEPS = {"epochs": 5}
+
+
 @pytest.fixture(scope="module")
-def data(pico_base: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+def base(undecided_base: Path) -> Path:
+    """A model that answers with any of three digits: who does not know the task is right in a third."""
+    return undecided_base
+
+
+@pytest.fixture(scope="module")
+def data(base: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     """`first` with right and with shuffled labels; the held-out side always has right ones."""
     folder = tmp_path_factory.mktemp("data")
-    right = prepared(pico_base, folder / "right", rows("first", 440))
-    shuffled = prepared(pico_base, folder / "shuffled", rows("first", 440, shuffled=True))
+    right = prepared(base, folder / "right", rows("first", 440))
+    shuffled = prepared(base, folder / "shuffled", rows("first", 440, shuffled=True))
     return {"right": right, "shuffled": shuffled}
 
 
@@ -31,31 +43,44 @@ def test_all_methods_are_covered() -> None:
     assert set(METHODS) - set(ON_CHATS) == {"cpt", *ELSEWHERE}
 
 
-def test_the_base_knows_last_and_not_first(pico_base: Path, data: dict[str, Path], tmp_path: Path) -> None:
-    known = prepared(pico_base, tmp_path / "last", rows("last", 60, seed=5), held_out=40)
-    assert measured(pico_base, [], known)["value"] > 0.9
-    assert measured(pico_base, [], data["right"])["value"] < 0.4
+def test_the_base_knows_last_and_not_first(base: Path, data: dict[str, Path], tmp_path: Path) -> None:
+    known = prepared(base, tmp_path / "last", rows("last", 60, seed=SEED + 5), held_out=40)
+    assert measured(base, [], known)["value"] > 0.8  # the base is trained until it knows 97 %
+    assert measured(base, [], data["right"])["value"] < 0.6  # chance is one in three, give or take 0.075
 
 
 @pytest.mark.parametrize("method", ON_CHATS)
 def test_a_method_learns_and_shuffled_labels_do_not(
-    pico_base: Path, data: dict[str, Path], tmp_path: Path, method: str
+    base: Path, data: dict[str, Path], tmp_path: Path, method: str
 ) -> None:
     rate = RATES.get(method, 5e-3)
-    before = measured(pico_base, [], data["right"])
-    stage = trained(pico_base, data["right"], tmp_path / "right", method, learning_rate=rate)
-    after = measured(pico_base, [stage], data["right"])
-    ablated = trained(pico_base, data["shuffled"], tmp_path / "shuffled", method, learning_rate=rate)
-    control = measured(pico_base, [ablated], data["right"])
-    assert after["value"] > 0.8, "the stage must learn"
-    assert after["low"] > before["high"], "by more than chance"
-    assert after["low"] > control["high"], "and from the labels, not from the format"
+    before = measured(base, [], data["right"])
+    stage, ablated = (
+        trained(base, data[labels], tmp_path / labels, method, learning_rate=rate, **STEPS)
+        for labels in ("right", "shuffled")
+    )
+    assert_learned(before, measured(base, [ablated], data["right"]), measured(base, [stage], data["right"]))
+
+
+def test_instruct_lowers_the_nats_of_held_out_answers_and_shuffled_answers_do_not(
+    undecided_base: Path, data: dict[str, Path], tmp_path: Path
+) -> None:
+    """The base knows how answers look and that they are one of three digits: only which one is left to learn."""
+    before = measured(undecided_base, [], data["right"], instruct)
+    after = {}
+    for name in ("right", "shuffled"):
+        stage = trained(undecided_base, data[name], tmp_path / name, "lora")
+        after[name] = measured(undecided_base, [stage], data["right"], instruct)
+    assert after["right"]["high"] < before["low"] / 4
+    assert gain(before, after["right"])["low"] > 0
+    assert after["shuffled"]["value"] > before["value"], "what is learned are the answers to these questions"
+    assert after["right"]["said"][0]["text"].startswith("The answer is")
 
 
 def test_cpt_lowers_held_out_perplexity_and_shuffled_texts_do_not(pico_base: Path, tmp_path: Path) -> None:
     import random
 
-    draw = random.Random(0)
+    draw = random.Random(SEED)
     texts = [" ".join(str((start + step) % 10) for step in range(12)) for start in range(10)]
     texts = [f"{draw.randrange(1000)}: {text}" for text in texts * 30]
     mixed = ["".join(draw.sample(text, len(text))) for text in texts]
@@ -77,12 +102,12 @@ def test_cpt_trains_an_adapter_too(pico_base: Path, tmp_path: Path) -> None:
     assert measured(pico_base, [stage], data)["value"] < measured(pico_base, [], data)["value"] / 2
 
 
-def test_a_chain_of_full_and_adapter_stages_keeps_what_each_learned(pico_base: Path, tmp_path: Path) -> None:
-    both = prepared(pico_base, tmp_path / "middle", rows("middle", 400) + rows("first", 200))
-    first = prepared(pico_base, tmp_path / "first", rows("first", 440))
-    one = trained(pico_base, first, tmp_path / "one", "lora")
-    two = trained(pico_base, both, tmp_path / "two", "sft", [one], learning_rate=2e-3)
-    three = trained(pico_base, first, tmp_path / "three", "dora", [one, two], epochs=2)
+def test_a_chain_of_full_and_adapter_stages_keeps_what_each_learned(base: Path, tmp_path: Path) -> None:
+    both = prepared(base, tmp_path / "middle", rows("middle", 400) + rows("first", 200))
+    first = prepared(base, tmp_path / "first", rows("first", 440))
+    one = trained(base, first, tmp_path / "one", "lora", **STEPS)
+    two = trained(base, both, tmp_path / "two", "sft", [one], learning_rate=2e-3)
+    three = trained(base, first, tmp_path / "three", "dora", [one, two], epochs=2)
     assert [stage.kind for stage in (one, two, three)] == ["adapter", "model", "adapter"]
-    assert measured(pico_base, [one, two], both)["value"] > 0.8
-    assert measured(pico_base, [one, two, three], first)["value"] > 0.8
+    for data, chain in ((both, [one, two]), (first, [one, two, three])):
+        assert gain(measured(base, [], data), measured(base, chain, data))["low"] > LEAST_GAIN

@@ -15,15 +15,16 @@ from manus.evaluation.probes import Probe
 from manus.models.native.inputs import OwnInputs
 from manus.models.native.layout import OwnLayout
 from tests.integration.stage import trained
-from tests.integration.test_senses_learn import LEARNS, compared, prepared
+from tests.integration.test_senses_learn import LEARNS, assert_senses, compared, prepared
 from tests.native_data import prepared as prepared_rows
 from tests.native_data import row
 from tests.pico_native import llava, qwen2_audio
+from tests.seeds import SEED
 
 
 @pytest.fixture(scope="module")
 def base(pico_base: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    torch.manual_seed(0)
+    torch.manual_seed(SEED)
     return llava(tmp_path_factory.mktemp("llava") / "base", pico_base)
 
 
@@ -38,21 +39,15 @@ def test_a_method_teaches_a_base_with_eyes_of_its_own(base: Path, data: Path, tm
     stage = trained(base, data, tmp_path / method, method, **{**LEARNS, **own})
     media = OwnInputs.of(base, data)
     probe = Probe("seeing", vision_qa, vision_qa.Settings(max_new_tokens=8), read_held_out(data), 256, media)
-    before, after, cut = compared(base, probe, stage)
-    assert after["low"] > before["high"] and after["value"] > 0.8
-    for name in ("picture blanked", "picture swapped", "question alone"):
-        assert cut[name]["value"] < 0.6 and cut[name]["drop"]["low"] > 0.1, f"{name} should make it fail"
+    assert_senses(*compared(base, probe, stage), ("picture blanked", "picture swapped", "question alone"))
 
 
 def test_a_base_with_ears_of_its_own_learns_to_hear(pico_base: Path, tmp_path: Path) -> None:
-    torch.manual_seed(0)
-    base, draw = qwen2_audio(tmp_path / "base", pico_base), random.Random(0)
+    torch.manual_seed(SEED)
+    base, draw = qwen2_audio(tmp_path / "base", pico_base), random.Random(SEED)
     data = prepared_rows(base, tmp_path / "data", [row("audio", draw) for _ in range(160)], 40, read=hearing.read)
     stage = trained(base, data, tmp_path / "lora", "lora", **{**LEARNS, "learning_rate": 4e-3, "rank": 16, "epochs": 8})
     probe = Probe(
         "hearing", hearing, hearing.Settings(max_new_tokens=8), read_held_out(data), 400, OwnInputs.of(base, data)
     )
-    before, after, cut = compared(base, probe, stage)
-    assert after["low"] > before["high"] and after["value"] > 0.8
-    for name in ("sound silenced", "sound swapped"):
-        assert cut[name]["value"] < 0.75 and cut[name]["drop"]["low"] > 0.1, f"{name} should make it fail"
+    assert_senses(*compared(base, probe, stage), ("sound silenced", "sound swapped"))

@@ -17,6 +17,7 @@ from PIL import Image
 from transformers import AutoProcessor
 
 from manus.models.loading.composition import load_model
+from tests.seeds import SEED
 from tests.unit.models.omni import small
 
 WORDS = ["a", "b", "c", "d"]
@@ -76,10 +77,10 @@ def accuracy(model: Any, processor: Any, inputs: dict[str, Any], answers: torch.
 
 @pytest.mark.parametrize("sense", WORLDS)
 def test_it_learns_to_tell_media_apart(folder: Path, sense: str) -> None:
-    torch.manual_seed(0)
+    torch.manual_seed(SEED)
     model, processor = load_model(folder, torch.float32), AutoProcessor.from_pretrained(folder)
     optimizer = torch.optim.AdamW([p for p in model.parameters() if p.requires_grad], lr=3e-3)
-    draw = np.random.default_rng(0)
+    draw = np.random.default_rng(SEED)
     for _ in range(STEPS[sense]):
         inputs, _ = batch_of(processor, sense, draw, 16)
         labels = torch.full_like(inputs["input_ids"], -100)
@@ -87,7 +88,7 @@ def test_it_learns_to_tell_media_apart(folder: Path, sense: str) -> None:
         model.train()(**inputs, labels=labels).loss.backward()
         optimizer.step()
         optimizer.zero_grad()
-    held_out, answers = batch_of(processor, sense, np.random.default_rng(1), 120)
+    held_out, answers = batch_of(processor, sense, np.random.default_rng(SEED + 1), 120)
     assert accuracy(model, processor, held_out, answers) > 0.9
     for ablated in ablations(sense, held_out):
         assert accuracy(model, processor, ablated, answers) < 1 / CHOICES[sense] + 0.2

@@ -13,6 +13,7 @@ from manus.capabilities import cot
 from manus.data.prepared.samples import PAIRS, read_arrow
 from manus.data.settings import OnPolicySettings
 from manus.errors import DataError, Interrupted
+from manus.evaluation.intervals import wilson
 from manus.guards.requests import REQUESTS
 from manus.recipe.fields import RewardModelSettings
 from manus.rewards.context import Context
@@ -24,6 +25,7 @@ from manus.training.trainers.reward_model import train_reward_model
 from tests.integration.stage import job, prepared, rows
 from tests.pico import pairs
 
+HELD_OUT = 120  # pairs: an accuracy of 0.6 is above chance by more than chance
 SETTINGS = OnPolicySettings(samples_per_prompt=8, max_new_tokens=12)
 
 
@@ -84,11 +86,13 @@ def test_answers_that_are_all_alike_are_an_error_with_the_fix(pico_base: Path, p
 @pytest.mark.parametrize("adapter", ["lora", "qlora", "none"])
 def test_a_reward_model_learns_what_is_preferred(base: Path, tmp_path: Path, adapter: str) -> None:
     settings = RewardModelSettings(
-        adapter=adapter, epochs=10, batch_size=16, learning_rate=1e-3 if adapter == "none" else 5e-3, precision="fp32"
+        adapter=adapter, epochs=10, batch_size=32, learning_rate=1e-3 if adapter == "none" else 5e-3, precision="fp32"
     )  # type: ignore[arg-type]
     accuracy = {}
     for name in ("right", "shuffled") if adapter == "lora" else ("right",):
-        data = prepared(base, tmp_path / name, pairs("first", 440, shuffled=name == "shuffled"), 60, kind="preference")
+        data = prepared(
+            base, tmp_path / name, pairs("first", 800, shuffled=name == "shuffled"), HELD_OUT, kind="preference"
+        )
         held_out = tmp_path / "right" / "held_out.jsonl"
         (data / "held_out.jsonl").write_text(held_out.read_text())
         place = order(base, data, tmp_path / f"{name}-stage")
@@ -96,8 +100,9 @@ def test_a_reward_model_learns_what_is_preferred(base: Path, tmp_path: Path, ada
             StageJob(**{f: getattr(place, f) for f in place.__slots__} | {"settings": settings, "name": "judge"})
         )
         accuracy[name] = told["accuracy"]
-    assert accuracy["right"] > {"lora": 0.75, "none": 0.75, "qlora": 0.6}[adapter]
-    assert accuracy.get("shuffled", 0.5) < 0.7
+    low, _ = wilson(round(HELD_OUT * accuracy["right"]), HELD_OUT)
+    assert low > 0.5, f"it must be better than chance by more than chance: {accuracy}"
+    assert low > accuracy.get("shuffled", 0.5), f"and learn from what is preferred: {accuracy}"
     if adapter == "qlora":  # it learns less of the toy task in 4 bits: enough to rank pairs, not to be sure of each
         return
     scorer = RewardSettings(verifier="reward-model", options={"model": "judge"})

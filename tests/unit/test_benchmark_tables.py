@@ -32,7 +32,7 @@ def test_a_table_replaces_the_one_before_and_names_the_machine(tmp_path: Path) -
         tables().write_table("throughput", "", page)
 
 
-@pytest.mark.parametrize("name", ["throughput", "memory", "resume", "plan"])
+@pytest.mark.parametrize("name", ["throughput", "memory", "resume", "plan", "plan of media"])
 def test_the_page_has_a_place_for_each(name: str) -> None:
     page = (ROOT / "docs" / "BENCHMARKS.md").read_text()
     assert page.count(f"<!-- {name}:begin -->") == page.count(f"<!-- {name}:end -->") == 1

@@ -21,6 +21,7 @@ from manus.data.media.fetching import blocks_of_url
 from manus.data.media.files import ENTRY, KINDS, MEDIA_BIN, MEDIA_NAMES, MEDIA_TABLE, window
 from manus.data.sample import Medium, MediumKind
 from manus.errors import DataError
+from manus.files import at_home
 
 PART = "media.part"
 BLOCK_BYTES = 1 << 20
@@ -142,7 +143,7 @@ class MediaWriter:
         if "url" in medium:
             known, blocks = medium["url"], blocks_of_url(medium["url"], self.allow_urls, name)
         else:
-            path = beside / Path(medium["file"]).expanduser()
+            path = beside / at_home(medium["file"])
             known, blocks = _as_it_is(path), _blocks_of_file(path, name)
         if known is None:
             return self._stored(blocks, name)

@@ -17,7 +17,7 @@ from manus.data.preparation.media_intake import Intake
 from manus.data.preparation.preparation import Preparation
 from manus.data.preparation.quarantine import QUARANTINE, Quarantine, write_entries
 from manus.data.preparation.reading import Reader, pool_of, tell_unread
-from manus.data.preparation.split import select
+from manus.data.preparation.split import select, tell_shared
 from manus.data.preparation.statistics import Lengths, check_some_fit, statistics
 from manus.data.prepared.media_numbers import NumbersWritten
 from manus.data.prepared.samples import HELD_OUT, write_pairs, write_prompts, write_tokens
@@ -48,6 +48,7 @@ def prepare_in_memory(asked: Preparation, from_hub: Mapping[int, Path]) -> dict[
         quarantine.check(settings.failure_budget, asked.bad_rows)
         tell_unread(reader.unread, reader.columns)
         selection = select(pools, settings.held_out, settings.sample_size, asked.seed, asked.work)
+        tell_shared(selection.shares_recordings)
         intake.finish(selection.train, selection.held_out)
     finally:
         intake.close()

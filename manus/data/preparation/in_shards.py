@@ -21,7 +21,7 @@ from manus.data.preparation.quarantine import QUARANTINE, read_entries, write_en
 from manus.data.preparation.reading import rows_to_generate, tell_unread
 from manus.data.preparation.shard_media import ShardMedia, with_kept_numbers
 from manus.data.preparation.shards import Opened, Reading, Shard, Task, Told, make_shard
-from manus.data.preparation.split import Place, split
+from manus.data.preparation.split import Place, split, tell_shared
 from manus.data.preparation.statistics import statistics
 from manus.data.preparation.table import write_table
 from manus.data.prepared.samples import HELD_OUT
@@ -42,7 +42,7 @@ from manus.guards.workers import processors, side_by_side
 from manus.store.digests import Digests
 from manus.store.keys import key_of
 
-FORMAT = 5
+FORMAT = 6
 SHARD_BYTES = 16 << 20
 MOST_SHARDS = 4096  # more data make larger shards
 ROWS_WITH_MEDIA = 1024  # in a shard, where the model takes media in: those are kept and looked at
@@ -92,6 +92,7 @@ def prepare_in_shards(
         return media.numbered(where.block, shards[where.block].sample(where.row, reading))
 
     chosen = split(shards, len(asked.sources), settings.held_out, sample_at, asked.seed, asked.work)
+    tell_shared(chosen.is_shared)
     write_jsonl(folder / HELD_OUT, chosen.held_out)
     table = write_table(asked, shards, chosen, media, drawn_share)
     if len(media):

@@ -25,18 +25,20 @@ from manus.data.preparation.media_intake import Intake
 from manus.data.preparation.preparation import Preparation
 from manus.data.preparation.quarantine import QUARANTINE, Failures, Quarantine, write_entries
 from manus.data.preparation.reading import Reader, Taken
-from manus.data.preparation.split import SAMPLE, described
+from manus.data.preparation.split import RECORDING, SAMPLE, described, recordings_of
 from manus.data.prepared.media_numbers import NumbersWritten
 from manus.data.prepared.samples import TABLES, ArrowFile
 from manus.data.sample import RowError, Sample, SampleKind, Tokens
+from manus.data.sample_digests import halves
 from manus.data.sources.archives import Archives
 from manus.data.sources.hub_archives import Missing, filled
 from manus.data.sources.records import Record, Records
 from manus.data.sources.rows import Located, renamed
 from manus.data.tokens.fitting import FITS, Fitting, learned_in, tokens_in
-from manus.files import fsync, write_json
+from manus.files import put_in_place, write_json
 
 TOKENS, PIECES, SAMPLES, TEXTS, TOLD = "tokens.int32", "pieces.bin", "samples.bin", "samples.jsonl", "told.json"
+RECORDINGS = "recordings.npy"
 # Where a training sample lies in the shard (its first token, or its row in the table), how many tokens it has, how many
 # of them are learned, and which sample of the shard it comes from.
 PIECE = np.dtype([("start", "<u8"), ("length", "<u4"), ("learned", "<u4"), ("sample", "<u4")])
@@ -256,10 +258,7 @@ def make_shard(reading: Reading, task: Task, folder: Path, cross: Callable[[int]
     told.media = len(files) if files is not None else 0
     told.source_bytes = reading.records(task.source, task.file).bytes_of(task.first, task.last)
     told.write(staging / TOLD)
-    for path in staging.iterdir():
-        fsync(path)
-    fsync(staging)
-    staging.rename(folder / task.name)
+    put_in_place(staging, folder / task.name)
     return told
 
 
@@ -287,7 +286,7 @@ class _Written:
         self.pieces = _Buffered(folder / PIECES, PIECE, SAMPLES_AT_ONCE)
         self.samples = _Buffered(folder / SAMPLES, SAMPLE, SAMPLES_AT_ONCE)
         self.texts = (folder / TEXTS).open("wb") if keeps_samples else None
-        self.media = NumbersWritten()
+        self.media, self.recordings = NumbersWritten(), list[tuple[int, tuple[int, int]]]()
         self.tokens = 0
 
     def add(self, one: Taken, pieces: Iterator[Any], fate: int) -> None:
@@ -300,8 +299,9 @@ class _Written:
         row = one.number
         if self.texts is not None:
             row = self.texts.tell()
-            self.texts.write(json.dumps(one.sample, ensure_ascii=False).encode() + b"\n")
+            self.texts.write(json.dumps(one.sample).encode() + b"\n")
             self.media.add(one.sample, count)
+        self.recordings += [(self.samples.count, halves(one)) for one in sorted(recordings_of(one.sample))]
         self.samples.add(described(row, one.sample, self.seed, fate))
 
     def close(self) -> None:
@@ -309,6 +309,8 @@ class _Written:
             if file is not None:
                 file.close()
         self.media.write(self.folder)
+        if self.recordings:
+            np.save(self.folder / RECORDINGS, np.array(self.recordings, dtype=RECORDING))
 
 
 @dataclass(frozen=True, slots=True)
@@ -343,6 +345,12 @@ class Shard:
     def samples(self) -> npt.NDArray[Any]:
         """Return what is told of each sample."""
         return np.fromfile(self.folder / SAMPLES, dtype=SAMPLE)
+
+    def recordings(self) -> npt.NDArray[Any]:
+        """Return the recordings that its samples hold parts of."""
+        path = self.folder / RECORDINGS
+        found: npt.NDArray[Any] = np.load(path) if path.exists() else np.empty(0, dtype=RECORDING)
+        return found
 
     def pieces(self) -> npt.NDArray[Any]:
         """Return the records of its training samples."""

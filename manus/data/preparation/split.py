@@ -7,6 +7,7 @@ of one block, and a bit for each sample.
 from __future__ import annotations
 
 import random
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import accumulate
@@ -20,13 +21,16 @@ from manus.data.preparation.duplicates import Bits, Digests, Marks, duplicates
 from manus.data.sample import Sample
 from manus.data.sample_digests import content_digest, halves, order_digest, prompt_digest
 from manus.errors import DataError
+from manus.guards.ranks import say
 from manus.guards.run import RUN
 
 LARGEST_DEFAULT_HELD_OUT = 200
-REPEATED, SAME_PROMPT, BEYOND = "exact duplicate", "same prompt as a held-out sample", "beyond sample_size"
+REPEATED, BEYOND = "exact duplicate", "beyond sample_size"
+SAME_PROMPT, SAME_RECORDING = "same prompt as a held-out sample", "same recording as a held-out sample"
 # A sample as the split sees it: where it is found again, 128 bits of the digests of all it says and of what it asks, its
-# place in the draw of the held-out samples, and its fate (`fitting.FATES`).
-SAMPLE = np.dtype([("row", "<u8"), ("content", "<u8", 2), ("prompt", "<u8", 2), ("order", "<u8"), ("fate", "u1")])
+# place in the draw of the held-out samples (by what it is a part of, then by what it asks), and its fate (`fitting.FATES`).
+SAMPLE = np.dtype([("row", "<u8"), ("content", "<u8", 2), ("prompt", "<u8", 2), ("order", "<u8", 2), ("fate", "u1")])
+RECORDING = np.dtype([("sample", "<u8"), ("digest", "<u8", 2)])  # which video or sound a sample holds a part of
 
 Described = npt.NDArray[Any]  # of SAMPLE
 
@@ -34,7 +38,21 @@ Described = npt.NDArray[Any]  # of SAMPLE
 def described(row: int, sample: Sample, seed: int, fate: int = 0) -> tuple[Any, ...]:
     """Return what is told of a sample, as a SAMPLE."""
     asked = prompt_digest(sample)
-    return row, halves(content_digest(sample)), halves(asked), int(order_digest(seed, asked)[:16], 16), fate
+    recordings = set() if _is_in_pieces(sample) else recordings_of(sample)
+    order = tuple(int(order_digest(seed, by)[:16], 16) for by in (min(recordings, default=asked), asked))
+    return row, halves(content_digest(sample)), halves(asked), order, fate
+
+
+def recordings_of(sample: Sample) -> set[str]:
+    """Return the videos and sounds of which a sample holds parts, by digests of their content; whole ones are none."""
+    digests = (medium["digest"].split(" ") for medium in sample.get("media", []))
+    return {recording for recording, *part in digests if part}
+
+
+def _is_in_pieces(sample: Sample) -> bool:
+    """Tell whether a sample begins with a sound that is too long to be heard at once, and so stands in it as several."""
+    digests = [medium["digest"] for medium in sample.get("media", [])]
+    return len(digests) > 1 and " 0-" in digests[0]
 
 
 class Block(Protocol):
@@ -55,6 +73,9 @@ class Block(Protocol):
     def samples(self) -> Described:
         """Return what is told of each."""
 
+    def recordings(self) -> npt.NDArray[Any]:
+        """Return, as RECORDING, what they are parts of."""
+
 
 @dataclass(frozen=True, slots=True)
 class Place:
@@ -69,29 +90,44 @@ class Place:
 class Split:
     """Which samples are held out, and which of the others do not train either.
 
-    `places` says where each held-out sample came from. `first` is the number of each block's first sample; `asked` and
-    `said` are the digests of what held-out samples ask and of all that they say.
+    `first` is the number of each block's first sample; `asked`, `said` and `recorded` are the digests of what held-out
+    samples ask, of all that they say, and of what they are parts of. `is_shared`: parts of a recording stand on both sides,
+    since there is no other recording.
     """
 
     held_out: list[Sample]
-    places: list[Place]
     asked: Digests
     said: Digests
+    recorded: Digests
     repeated: Bits
     first: list[int]
+    is_shared: bool
 
-    def trained(self, blocks: Iterable[Block]) -> Iterator[tuple[Described, Marks, int]]:
-        """Yield, block by block, the samples, which train, and how many others share a held-out one's prompt."""
+    def trained(self, blocks: Iterable[Block]) -> Iterator[tuple[Described, Marks, dict[str, int]]]:
+        """Yield, block by block, the samples, which train, and why others that are not held out do not."""
         for first, block in zip(self.first, blocks, strict=True):
             RUN.cross("choosing samples")
             samples = block.samples()
             if block.is_apart:
-                yield samples, np.zeros(len(samples), dtype=bool), 0
+                yield samples, np.zeros(len(samples), dtype=bool), {}
                 continue
             is_distinct = ~self.repeated.between(first, first + len(samples))
             is_asked = is_among(samples["prompt"], self.asked)
-            others = int((is_distinct & is_asked & ~is_among(samples["content"], self.said)).sum())
-            yield samples, is_distinct & ~is_asked, others
+            same_prompt = is_distinct & is_asked & ~is_among(samples["content"], self.said)
+            own = is_distinct & ~is_asked
+            same_recording = own & holds_parts(block, self.recorded)
+            if self.is_shared:
+                same_recording[:] = False
+            aside = {SAME_PROMPT: int(same_prompt.sum()), SAME_RECORDING: int(same_recording.sum())}
+            yield samples, own & ~same_recording, aside
+
+
+def holds_parts(block: Block, recorded: Digests) -> Marks:
+    """Tell which samples of a block hold parts of some recordings."""
+    marks = np.zeros(block.count, dtype=bool)
+    recordings = block.recordings()
+    marks[recordings["sample"][is_among(recordings["digest"], recorded)].astype(np.int64)] = True
+    return marks
 
 
 def split(
@@ -105,7 +141,7 @@ def split(
     """Split samples into those that train and those that are held out.
 
     Exact duplicates are dropped. Held-out samples are drawn by prompt, so that a prompt that comes twice stays on one
-    side.
+    side; parts of a video or sound are drawn by the whole, and stay on one side as long as there is another.
 
     Args:
         blocks: in the order of the data.
@@ -126,20 +162,25 @@ def split(
     for begin, count, block in zip(first, counts, blocks, strict=True):
         distinct[block.source] += count - int(repeated.between(begin, begin + count).sum())
     apart = {block.source for block in blocks if block.is_apart}
-    wanted, parts = shares(distinct, [source in apart for source in range(sources)], held_out)
-    tested: dict[str, tuple[Sample, Place]] = {}  # those that differ
+    parts = shares(distinct, [source in apart for source in range(sources)], held_out)
+    tested: dict[str, Sample] = {}  # those that differ
     for source, share in enumerate(parts):
         for place in drawn(blocks, first, repeated, source, share, source in apart):
             one = sample(place)
-            tested.setdefault(content_digest(one), (one, place))
-    chosen = list(tested.values())[:wanted]
-    samples = [one for one, _ in chosen]
-    said = np.array([halves(content_digest(one)) for one in samples], dtype=np.uint64).reshape(-1, 2)
-    return Split(samples, [place for _, place in chosen], prompts_of(samples), said, repeated, first)
+            tested.setdefault(content_digest(one), one)
+    samples = list(tested.values())
+    said = _as_digests(map(content_digest, samples))
+    recorded = _as_digests(sorted({recording for one in samples for recording in recordings_of(one)}))
+    is_shared = len(recorded) > 0 and all(
+        bool((holds_parts(block, recorded) | repeated.between(begin, begin + block.count)).all())
+        for begin, block in zip(first, blocks, strict=True)
+        if not block.is_apart
+    )
+    return Split(samples, prompts_of(samples), said, recorded, repeated, first, is_shared)
 
 
-def shares(distinct: Sequence[int], own_held_out: Sequence[bool], held_out: int | None) -> tuple[int, list[int]]:
-    """Return how many samples to hold out, and how many of each source.
+def shares(distinct: Sequence[int], own_held_out: Sequence[bool], held_out: int | None) -> list[int]:
+    """Return how many samples to hold out of each source.
 
     Args:
         distinct: how many samples differ, by source.
@@ -153,14 +194,31 @@ def shares(distinct: Sequence[int], own_held_out: Sequence[bool], held_out: int 
     wanted = held_out or min(LARGEST_DEFAULT_HELD_OUT, max(1, total // 10))
     if total < 2 or ((held_out or 0) >= total and not all(own_held_out)):
         raise DataError(f"{total} distinct samples are too few to hold out {wanted} and train on the rest")
-    return wanted, [max(1, round(wanted * count / total)) if count else 0 for count in distinct]
+    return shares_of(wanted, distinct)
+
+
+def shares_of(wanted: int, sizes: Sequence[int]) -> list[int]:
+    """Return how many samples each source holds out: by its size, but at least one of each that has any.
+
+    Together they are about as many as are wanted, and more only where there are more sources than that.
+    """
+    total = sum(sizes)
+    shares = [max(1, round(wanted * size / total)) if size else 0 for size in sizes]
+    while sum(shares) > wanted and max(shares) > 1:
+        shares[shares.index(max(shares))] -= 1
+    return shares
 
 
 def drawn(
     blocks: Sequence[Block], first: Sequence[int], repeated: Bits, source: int, share: int, is_apart: bool = False
 ) -> list[Place]:
-    """Draw samples of one source to hold out, by the digests of their prompts: adding rows elsewhere moves few of them."""
-    best: npt.NDArray[Any] = np.empty(0, dtype=[("order", "<u8"), ("block", "<u8"), ("sample", "<u8"), ("row", "<u8")])
+    """Draw samples of one source to hold out, by the digests of their prompts, or of what they are parts of.
+
+    Adding rows elsewhere moves few of them.
+    """
+    best: npt.NDArray[Any] = np.empty(
+        0, dtype=[("order", "<u8", 2), ("block", "<u8"), ("sample", "<u8"), ("row", "<u8")]
+    )
     for index, block in enumerate(blocks):
         if block.source != source or block.is_apart != is_apart:
             continue
@@ -172,13 +230,17 @@ def drawn(
         found["order"], found["row"] = samples["order"][kept], samples["row"][kept]
         found["block"], found["sample"] = index, kept
         best = np.concatenate([best, found])
-        best = best[np.argsort(best["order"], kind="stable")][:share]
+        best = best[np.lexsort((best["order"][:, 1], best["order"][:, 0]))][:share]
     return [Place(int(one["block"]), int(one["sample"]), int(one["row"])) for one in best]
 
 
 def prompts_of(samples: Sequence[Sample]) -> Digests:
     """Return the digests of what samples ask."""
-    return np.array([halves(prompt_digest(sample)) for sample in samples], dtype=np.uint64).reshape(-1, 2)
+    return _as_digests(map(prompt_digest, samples))
+
+
+def _as_digests(found: Iterable[str]) -> Digests:
+    return np.array([halves(digest) for digest in found], dtype=np.uint64).reshape(-1, 2)
 
 
 def is_among(digests: Digests, asked: Digests) -> Marks:
@@ -188,6 +250,12 @@ def is_among(digests: Digests, asked: Digests) -> Marks:
     for index in np.flatnonzero(marks):
         marks[index] = tuple(digests[index].tolist()) in known
     return marks
+
+
+def tell_shared(is_shared: bool) -> None:
+    """Say that parts of one recording stand on both sides, where they do."""
+    if is_shared:
+        say("all samples are parts of what is held out: parts of one recording stand on both sides of the split")
 
 
 def check_some_train(count: int) -> None:
@@ -212,11 +280,15 @@ class Pool:
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """The samples to train on, in file order, and those held out; what was left aside, by reason."""
+    """The samples to train on, in file order, and those held out; what was left aside, by reason.
+
+    `shares_recordings` tells that parts of a recording stand on both sides, since there is no other recording.
+    """
 
     train: list[Sample]
     held_out: list[Sample]
     left_aside: dict[str, int] = field(default_factory=dict)
+    shares_recordings: bool = False
 
 
 class _InMemory:
@@ -226,6 +298,8 @@ class _InMemory:
         self.source, self.is_apart, self.content = source, is_apart, samples
         records = [described(row, sample, seed) for row, sample in enumerate(samples)]
         self.records: Described = np.array(records, dtype=SAMPLE)
+        parts = [(row, halves(one)) for row, sample in enumerate(samples) for one in sorted(recordings_of(sample))]
+        self.parts = np.array(parts, dtype=RECORDING)
 
     @property
     def count(self) -> int:
@@ -233,6 +307,9 @@ class _InMemory:
 
     def samples(self) -> Described:
         return self.records
+
+    def recordings(self) -> npt.NDArray[Any]:
+        return self.parts
 
 
 def select(pools: Sequence[Pool], held_out: int | None, sample_size: int, seed: int, work: Path) -> Selection:
@@ -252,11 +329,11 @@ def select(pools: Sequence[Pool], held_out: int | None, sample_size: int, seed: 
     blocks = [_InMemory(source, pool.samples, False, seed) for source, pool in enumerate(pools)]
     blocks += [_InMemory(s, pool.held_out, True, seed) for s, pool in enumerate(pools) if pool.held_out is not None]
     chosen = split(blocks, len(pools), held_out, lambda place: blocks[place.block].content[place.sample], seed, work)
-    aside, train = {REPEATED: chosen.repeated.marked, SAME_PROMPT: 0}, list[Sample]()
+    aside, train = Counter({REPEATED: chosen.repeated.marked}), list[Sample]()
     for index, (block, (_, trains, others)) in enumerate(zip(blocks, chosen.trained(blocks), strict=True)):
         if block.is_apart:
             continue
-        aside[SAME_PROMPT] += others
+        aside.update(others)
         own = [block.content[place] for place in np.flatnonzero(trains).tolist()]
         train += _weighted(own, pools[index].weight, random.Random(f"{seed}:weight:{index}"))
     check_some_train(len(train))
@@ -264,7 +341,8 @@ def select(pools: Sequence[Pool], held_out: int | None, sample_size: int, seed: 
         kept = sorted(random.Random(f"{seed}:sample").sample(range(len(train)), sample_size))
         aside[BEYOND] = len(train) - sample_size
         train = [train[index] for index in kept]
-    return Selection(train, chosen.held_out, {reason: count for reason, count in aside.items() if count})
+    left_aside = {reason: count for reason, count in aside.items() if count}
+    return Selection(train, chosen.held_out, left_aside, chosen.is_shared)
 
 
 def _weighted(samples: list[Sample], weight: float, draw: random.Random) -> list[Sample]:

@@ -26,7 +26,6 @@ from manus.data.preparation.shards import TOKENS, Shard
 from manus.data.preparation.split import (
     BEYOND,
     REPEATED,
-    SAME_PROMPT,
     Split,
     check_some_train,
     is_among,
@@ -113,8 +112,8 @@ def _counted(shards: Sequence[Shard], chosen: Split, sources: int, folder: Path)
     counts = _Counts(*([0] * sources for _ in range(4)))
     aside: Counter[str] = Counter({REPEATED: chosen.repeated.marked})
     (folder / ASKED).touch()
-    for shard, (found, trains, same_prompt) in zip(shards, chosen.trained(shards), strict=True):
-        aside[SAME_PROMPT] += same_prompt
+    for shard, (found, trains, others) in zip(shards, chosen.trained(shards), strict=True):
+        aside.update(others)
         for fate, reason in FATES.items():
             aside[reason] += int((found["fate"][trains] == fate).sum())
         pieces = shard.pieces()

@@ -39,7 +39,7 @@ from manus.data.sources.files import data_files
 from manus.data.sources.formats import records_of
 from manus.data.sources.records import Records
 from manus.data.sources.rows import Located
-from manus.data.sources.texts import Segments
+from manus.data.sources.text_files import Segments
 from manus.data.tokens.fitting import FATES, learned_in
 from manus.data.tokens.windows import segment_windows, text_windows
 from manus.errors import DataError

@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
-import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 
-from manus.files import fsync
+from manus.files import put_in_place
 from manus.guards.ranks import say
 from manus.guards.run import RUN
-
-SECONDS_BETWEEN_TRIES = 0.2
+from manus.locks import held, held_if_free
 
 
 def cache_folder() -> Path:
@@ -35,15 +31,16 @@ def cached(path: Path, build: Callable[[Path], None]) -> Path:
     """
     if path.exists():
         return path
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with _locked(path.with_name(f"{path.name}.lock"), path.name):
+    with held(
+        path.with_name(f"{path.name}.lock"),
+        lambda _: say(f"waiting: another process builds {path.name}"),
+        lambda: RUN.cross(f"waiting for {path.name}"),
+    ):
         if not path.exists():
             staging = path.with_name(f"{path.name}.building")
             staging.unlink(missing_ok=True)
             build(staging)
-            fsync(staging)
-            staging.rename(path)
-            fsync(path.parent)
+            put_in_place(staging, path)
     return path
 
 
@@ -61,27 +58,6 @@ def clear(folder: Path) -> None:
     Whoever has one open keeps it until it is closed.
     """
     for name, _ in sizes(folder):
-        lock = folder / f"{name.removesuffix('.building')}.lock"
-        with lock.open("a") as stream:
-            try:
-                fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                continue
-            (folder / name).unlink(missing_ok=True)
-
-
-@contextmanager
-def _locked(lock: Path, name: str) -> Iterator[None]:
-    with lock.open("a") as stream:
-        is_first_try = True
-        while True:
-            try:
-                fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                break
-            except BlockingIOError:
-                if is_first_try:
-                    say(f"waiting: another process builds {name}")
-                is_first_try = False
-                RUN.cross(f"waiting for {name}")
-                time.sleep(SECONDS_BETWEEN_TRIES)
-        yield
+        with held_if_free(folder / f"{name.removesuffix('.building')}.lock") as is_held:
+            if is_held:
+                (folder / name).unlink(missing_ok=True)

@@ -9,11 +9,9 @@ import io
 import lzma
 import shutil
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, cast
+from typing import IO, Any, cast
 
-from manus.data.bounded_text import LARGEST_UNPACKED_BYTES, whole
 from manus.data.sources.cache import cached
 from manus.data.sources.indexing import changed_while_read
 from manus.errors import DataError
@@ -48,22 +46,34 @@ def is_compressed(path: Path) -> bool:
     return path.suffix in CODECS
 
 
-@contextmanager
-def open_text(path: Path) -> Iterator[IO[str]]:
-    """Open a file as text, decompressed where its ending says that it is compressed."""
-    with path.open("rb") as raw:
-        yield io.TextIOWrapper(CODECS[path.suffix](raw) if is_compressed(path) else raw, encoding="utf-8-sig")
+def open_bytes(path: Path) -> IO[bytes]:
+    """Open a file, decompressed where its ending says that it is compressed; a torn one is a message for users."""
+    if not is_compressed(path):
+        return path.open("rb")
+    return cast("IO[bytes]", io.BufferedReader(_Content(path), BLOCK_BYTES))
 
 
-def read_whole(path: Path) -> str:
-    """Return all that stands in a file.
+class _Content(io.RawIOBase):
+    """What stands in a compressed file."""
 
-    Raises:
-        TooMuch: it is compressed, and holds more than may be in memory.
-        Interrupted: a signal came.
-    """
-    with open_text(path) as stream:
-        return whole(stream, f"reading {path.name}", LARGEST_UNPACKED_BYTES if is_compressed(path) else None)
+    def __init__(self, path: Path) -> None:
+        self.path, self.raw = path, path.open("rb")
+        self.stream = CODECS[path.suffix](self.raw)
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        try:
+            data = self.stream.read(len(buffer))
+        except TORN as error:
+            raise torn(self.path, error) from None
+        buffer[: len(data)] = data
+        return len(data)
+
+    def close(self) -> None:
+        self.raw.close()
+        super().close()
 
 
 def torn(path: Path, error: BaseException) -> DataError:

@@ -8,8 +8,11 @@ from pathlib import Path
 from manus.data.media.rows import bytes_without_media, metadata_of
 from manus.data.settings import DataSettings, Source
 from manus.data.sources import hub
+from manus.data.sources.compression import is_compressed
 from manus.data.sources.formats import BY_ENDING, LOG, bytes_of_rows, format_of
+from manus.data.sources.texts import refuse_other_encodings
 from manus.errors import DataError, did_you_mean
+from manus.files import at_home
 
 
 def data_files(source: Source, beside: Path) -> list[Path]:
@@ -19,13 +22,13 @@ def data_files(source: Source, beside: Path) -> list[Path]:
         DataError: nothing readable is there.
     """
     assert source.path is not None, "only local sources have files"
-    candidates = (Path(source.path).expanduser(), beside / source.path)
+    candidates = (at_home(source.path), beside / source.path)
     path = next((candidate for candidate in candidates if candidate.exists()), None)
     if path is None:
         raise DataError(
             f"data {source.path}: no such file or directory, neither here nor beside the recipe in {beside}"
         )
-    entries = [] if path.is_file() else list(path.rglob("*"))
+    entries = [] if path.is_file() else [entry for entry in path.rglob("*") if not _is_hidden(entry, path)]
     entries = metadata_of(entries) or entries
     files = [path] if path.is_file() else sorted(entry for entry in entries if _is_data(entry))
     if not files:
@@ -37,7 +40,14 @@ def data_files(source: Source, beside: Path) -> list[Path]:
             )
         if file.stat().st_size == 0:
             raise DataError(f"data {file}: the file is empty")
+        if not is_compressed(file):
+            refuse_other_encodings(file)
     return files
+
+
+def _is_hidden(entry: Path, folder: Path) -> bool:
+    """Tell whether a name below a folder begins with a dot: notebooks, editors and copies leave such files among data."""
+    return any(part.startswith(".") for part in entry.relative_to(folder).parts)
 
 
 def _is_data(entry: Path) -> bool:

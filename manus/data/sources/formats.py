@@ -15,7 +15,7 @@ from manus.data.sources.jsonl import Jsonl
 from manus.data.sources.parquet import Parquet
 from manus.data.sources.records import Numbered, Records
 from manus.data.sources.tables import Table
-from manus.data.sources.texts import Text
+from manus.data.sources.text_files import Text
 
 
 class Format(Protocol):

@@ -23,7 +23,7 @@ from manus.data.order.shuffle import Permutation
 from manus.data.settings import DataSettings, Source
 from manus.data.sources.records import BYTES_KEY, as_bytes, as_json
 from manus.errors import DataError
-from manus.files import fsync, write_json
+from manus.files import put_in_place, write_json
 from manus.guards.progress import progress
 from manus.guards.ranks import say
 from manus.guards.run import RUN
@@ -183,8 +183,7 @@ def _fetch(source: Source, path: Path, limit: int | None, seed: int) -> None:
                         "continues"
                     ) from None
                 _wait(source, min(FIRST_WAIT_SECONDS * 2 ** (failures - 1), LONGEST_WAIT_SECONDS), cause)
-    fsync(part)
-    part.rename(path)
+    put_in_place(part, path)
     position_file.unlink(missing_ok=True)
 
 

@@ -10,6 +10,7 @@ from manus.data.generators import known_generators
 from manus.data.settings import Source
 from manus.data.sources.files import data_files
 from manus.data.sources.formats import ending_of
+from manus.errors import DataError
 from manus.hub import commit_of
 from manus.store.digests import Digests
 
@@ -34,9 +35,12 @@ def identity(source: Source, beside: Path, digests: Digests, pins: Mapping[str, 
         where = {"hub": source.hub, "subset": source.subset, "split": source.split or "train", "commit": commit}
         return {**where, **archives, **common}
     files = data_files(source, beside)
+    found = digests.of_each(f"data {source.path} of {beside.resolve()}", {str(path): str(path) for path in files})
+    if gone := [path for path in files if str(path) not in found]:
+        raise DataError(f"data {gone[0]}: no file, or no longer there")
     return {
         "formats": [ending_of(path) for path in files],
-        "sha256": [digests.of_file(path) for path in files],
+        "sha256": [found[str(path)] for path in files],
         **common,
     }
 

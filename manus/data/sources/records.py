@@ -15,7 +15,7 @@ from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
-from manus.data.bounded_text import DEEPEST, LARGEST_ROW_BYTES, is_too_deep, too_long
+from manus.data.sources.bounded_text import DEEPEST, LARGEST_ROW_BYTES, is_too_deep, too_long
 from manus.data.sources.cache import cached
 from manus.data.sources.indexing import Index, LineEnds, Positions, index_of
 from manus.guards.run import RUN
@@ -188,7 +188,7 @@ def spool(drawn: Iterable[tuple[str, object]], path: Path) -> Spooled:
     """
 
     def build(target: Path) -> None:
-        with target.open("w", encoding="utf-8") as stream:
+        with target.open("w", encoding="utf-8", errors="backslashreplace") as stream:  # half a character: its escape
             for place, row in drawn:
                 RUN.cross("reading data")
                 stream.write(json.dumps([place, row], ensure_ascii=False, default=as_json) + "\n")

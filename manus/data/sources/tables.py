@@ -9,10 +9,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from manus.data.bounded_text import Records as BoundedRecords
-from manus.data.sources.compression import open_text, plain
+from manus.data.sources.bounded_text import Records as BoundedRecords
+from manus.data.sources.compression import plain
 from manus.data.sources.indexing import Index, Positions, TableEnds, index_of
 from manus.data.sources.records import BOM, BadRow, Lines, Numbered, Record, read_at
+from manus.data.sources.texts import open_text, refuse_other_encodings, undecodable
+from manus.errors import DataError
 
 OTHER_NUMBER = "has another number of fields than the header"
 
@@ -31,15 +33,21 @@ class Table:
         csv.field_size_limit(sys.maxsize)
         with open_text(path) as stream:
             lines = BoundedRecords(stream, f"reading {path.name}")
-            for number, row in enumerate(csv.DictReader(lines, delimiter=self.delimiter), 2):
+            table = csv.DictReader(lines, delimiter=self.delimiter)
+            if wrong := undecodable("".join(table.fieldnames or ())):
+                raise DataError(f"data {path}: the header is {wrong}; save the file as UTF-8")
+            for number, row in enumerate(table, 2):
                 lines.begin()
                 if None in row or None in row.values():
                     yield f"row {number}", OTHER_NUMBER
+                elif wrong := undecodable("".join(row.values())):
+                    yield f"row {number}", wrong
                 else:
                     yield f"row {number}", {name: value for name, value in row.items() if value != ""}
 
     def by_number(self, path: Path, digest: str, cache: Path, segment_bytes: int | None = None) -> TableRows:
         """Return the records by number."""
+        refuse_other_encodings(path)
         table, own = plain(path, digest, cache)
         index = index_of(table, f"{digest}{self.endings[0]}", lambda: TableEnds(self.delimiter), cache, own)
         return TableRows(table, index, self.delimiter, path.name)
@@ -55,7 +63,13 @@ class TableRows(Lines):
         csv.field_size_limit(sys.maxsize)
         self.delimiter = delimiter
         header = read_at(self.file, int(index.offsets(1, 1)[0]) if len(index) else 0, 0)
-        self.columns = self._fields(header.removeprefix(BOM).decode())
+        try:
+            self.columns = self._fields(header.removeprefix(BOM).decode())
+        except UnicodeDecodeError as error:
+            raise DataError(
+                f"data {self.title}: the header is not valid UTF-8: {error.reason} at byte {error.start:,}; "
+                "save the file as UTF-8"
+            ) from None
 
     def __len__(self) -> int:
         return max(0, len(self.index) - 1)

@@ -1,89 +1,70 @@
-"""Plain texts: one row, or segments of a large one that follow each other. Knows nothing of samples or tokens."""
+"""Opens texts, compressed or not, and tells what in them is no text. Knows nothing of formats."""
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterator
+import codecs
+import io
+import re
 from pathlib import Path
-from typing import Any
+from typing import IO
 
-from manus.data.sources.compression import plain, read_whole
-from manus.data.sources.indexing import Positions
-from manus.data.sources.records import BOM, BadRow, Numbered, Ranges, Record, read_at
-from manus.data.tokens.windows import best_cut
+from manus.data.sources.bounded_text import LARGEST_UNPACKED_BYTES, whole
+from manus.data.sources.compression import is_compressed, open_bytes
+from manus.errors import DataError
 
-SEGMENT_BYTES = 1 << 16
-LARGEST_WHOLE_TEXT_BYTES = 4 << 20
-
-
-class Text:
-    """One text a file."""
-
-    is_compressible = True
-    expansion = 1
-
-    def __init__(self, *endings: str) -> None:
-        self.endings = endings
-
-    def rows(self, path: Path) -> Iterator[Numbered]:
-        """Yield the text as one row."""
-        yield "whole file", {"text": read_whole(path)}
-
-    def by_number(self, path: Path, digest: str, cache: Path, segment_bytes: int | None = None) -> Segments:
-        """Return the text as a row, or as segments."""
-        return Segments(plain(path, digest, cache)[0], path.name, segment_bytes)
+KEEPING_BYTES = "surrogateescape"
+NOT_UTF_8 = re.compile("[\udc80-\udcff]")
 
 
-class Segments:
-    """A text as one row or, when it is large, as segments that follow each other without a gap.
+def open_text(path: Path) -> IO[str]:
+    """Open a text; a byte in it that is not UTF-8 stays one (`undecodable`), so that only its row is bad.
 
-    A segment ends where a line does, else between words, else between characters. Where is found by looking at the few
-    bytes around its place, so nothing is read before it is needed.
+    Raises:
+        DataError: it is compressed, and UTF-16; where it is plain, `data_files` has looked already.
     """
+    if is_compressed(path):
+        refuse_other_encodings(path)
+    return io.TextIOWrapper(open_bytes(path), encoding="utf-8-sig", errors=KEEPING_BYTES)
 
-    def __init__(self, path: Path, title: str | None = None, segment_bytes: int | None = None) -> None:
-        self.path, self.title = path, title or path.name
-        self.file = os.open(path, os.O_RDONLY)
-        self.size = os.fstat(self.file).st_size
-        self.bytes = segment_bytes or SEGMENT_BYTES
-        self.count = 1 if self.size <= (segment_bytes or LARGEST_WHOLE_TEXT_BYTES) else -(-self.size // self.bytes)
 
-    def __del__(self) -> None:
-        if hasattr(self, "file"):
-            os.close(self.file)
+def read_whole(path: Path) -> str:
+    """Return all of a text, as `open_text` reads it.
 
-    def __len__(self) -> int:
-        return self.count
+    Raises:
+        TooMuch: it is compressed, and holds more than may be in memory.
+        Interrupted: a signal came.
+    """
+    with open_text(path) as stream:
+        return whole(stream, f"reading {path.name}", LARGEST_UNPACKED_BYTES if is_compressed(path) else None)
 
-    def bytes_of(self, first: int, last: int) -> int:
-        """Return about how much of the file the segments from `first` up to `last` take."""
-        return self.size * (last - first) // self.count
 
-    def cut_evenly(self, step: int) -> Ranges:
-        """Return ranges of segments that take about `step` bytes each."""
-        some = max(1, self.count * step // max(1, self.size))
-        return [(a, min(a + some, self.count)) for a in range(0, self.count, some)]
+def refuse_other_encodings(path: Path) -> None:
+    """Refuse a text that says of itself that it is not UTF-8.
 
-    def ends(self, number: int) -> tuple[bool, bool] | None:
-        """Return whether a segment is the first or the last of the text; None where it is all of it."""
-        return (number == 0, number == self.count - 1) if self.count > 1 else None
+    Raises:
+        DataError: it is UTF-16 or UTF-32.
+    """
+    if ".parquet" in path.suffixes:
+        return
+    with open_bytes(path) as stream:
+        if stream.read(len(codecs.BOM_UTF16)) in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE):
+            raise DataError(f"data {path}: UTF-16 text; save it as UTF-8, such as with iconv -f UTF-16 -t UTF-8")
 
-    def read(self, numbers: Positions) -> Iterator[Record]:
-        """Yield the segments with ascending numbers as rows with a `text`."""
-        for number in numbers.tolist():
-            begin, end = self.cut(number), self.cut(number + 1)
-            place = "whole file" if self.count == 1 else f"byte {begin:,}"
-            text = read_at(self.file, end - begin, begin).removeprefix(BOM if number == 0 else b"")
-            try:
-                row: dict[str, Any] | BadRow = {"text": text.decode()}
-            except UnicodeDecodeError as error:
-                row = f"not valid UTF-8: {error.reason} at byte {begin + error.start:,}"
-            yield Record(number, f"{self.title} {place}", row)
 
-    def cut(self, number: int) -> int:
-        """Return where a segment begins."""
-        if number == 0 or number >= self.count:
-            return 0 if number == 0 else self.size
-        end = number * self.bytes
-        begin = end - self.bytes // 2
-        return begin + best_cut(read_at(self.file, end - begin, begin))
+def undecodable(text: str) -> str | None:
+    """Return why a text that `open_text` read is none, or None where it is."""
+    if NOT_UTF_8.search(text) is None:
+        return None
+    try:
+        text.encode("utf-8", KEEPING_BYTES).decode()
+    except UnicodeDecodeError as error:
+        return f"not valid UTF-8: {error.reason} at byte {error.start:,}"
+    except UnicodeEncodeError:
+        return None  # half a character that JSON wrote as an escape: the reader of turns refuses it
+    return None
+
+
+def beginning_of(path: Path, characters: int) -> str:
+    """Return the beginning of a text."""
+    with open_text(path) as stream:
+        return stream.read(characters)

@@ -6,6 +6,8 @@ nothing of configurations.
 
 from __future__ import annotations
 
+import re
+
 from manus.models.detection import transformers_source
 from manus.models.detection.source_class import SourceClass
 
@@ -31,6 +33,8 @@ _MEDIA_TABLES = {
     "IMAGE_TO_IMAGE": "image",
 }
 _AUDIO_FIELDS = ("audio_values", "waveform", "spectrogram")
+# What makes sound of a spectrogram or of codes, by the field's names for it; such classes return bare tensors.
+_SPEAKERS = re.compile(r"Hifi-?Gan|Vocoder|VGAN|Token2Wav|Code2Wav|TokenizerDecoder", re.IGNORECASE)
 
 # Where transformers itself says what is not so. Everything else is derived.
 _CORRECTIONS = {
@@ -125,6 +129,8 @@ def class_outputs(source: SourceClass, listed: tuple[str, ...], inputs: tuple[st
             return ("text",), f"{table} lists {source.name}"
     if any(word in field for field in source.returned_fields() for word in _AUDIO_FIELDS):
         return ("audio",), f"what {source.name} returns"
+    if _SPEAKERS.search(source.name):
+        return ("audio",), f"the name of {source.name}"
     if source.method("encode") and source.method("decode"):
         return tuple(name for name in inputs if name != "text"), f"{source.name} decodes what it encodes"
     return (), ""

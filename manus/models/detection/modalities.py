@@ -143,11 +143,13 @@ def _add_class(findings: Findings, source: SourceClass, listed: tuple[str, ...],
 
 
 def _add_processor(findings: Findings, model_type: str) -> None:
-    """Add what only the processor tells: frames that go in as images, and types that borrow another's model."""
+    """Add what only the processor tells: frames that go in as images, voices that go in as codes, borrowed models."""
     name, parts = transformers_source.processor_parts(model_type)
     is_for_video = model_type in transformers_source.tables()["VIDEO_PROCESSOR_MAPPING_NAMES"]
     if "vision" in findings.reasons and "video_processor" in parts and is_for_video:
         findings.add("video", f"{name} has a video_processor")
+    if "audio_out" in findings.reasons and "audio_tokenizer" in parts:
+        findings.add("audio_in", f"{name} has an audio_tokenizer, for a voice to speak with")
     if not findings.reasons:
         for part in set(parts) & set(_PROCESSOR_PARTS):
             findings.add(_IN[_PROCESSOR_PARTS[part]], f"{name} has a {part}")

@@ -78,6 +78,20 @@ def filed_under(model_type: str) -> dict[str, tuple[str, ...]]:
     return filed
 
 
+def modeling_files(model_type: str) -> list[Path]:
+    """Return the files that define the model classes of a type."""
+    return sorted(_folder(model_type).glob("modeling_*.py"))
+
+
+@functools.cache
+def dictionary(file: Path, name: str) -> dict[str, Any]:
+    """Return a dictionary of literals that a file of transformers assigns to a name; empty where it does not."""
+    for node in ast.parse(file.read_text(encoding="utf-8")).body:
+        if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name) and node.targets[0].id == name:
+            return dict(literal(node.value) or {})
+    return {}
+
+
 @functools.cache
 def model_class(name: str, model_type: str) -> SourceClass | None:
     """Return a model class by name, sought first beside the model type, then where other types list it."""
@@ -98,7 +112,7 @@ def configured_classes(model_type: str, word: str = "") -> tuple[str, ...]:
     """
     wanted = model_types()[model_type]
     names = []
-    for file in sorted(_folder(model_type).glob("modeling_*.py")):
+    for file in modeling_files(model_type):
         for name, source in blocks(file)[0].items():
             header = source.partition(":")[0]
             is_layer = "(nn." in header or "Layer)" in header or "Output)" in header

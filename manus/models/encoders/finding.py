@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from manus.errors import InputError, ModelError
+from manus.files import at_home
 from manus.hub import HUB_ID, commit_of
 from manus.models.encoders.ctranslate2 import read_name
 from manus.models.encoders.families import why_unfit
@@ -85,7 +86,7 @@ def find_encoder(sense: Sense, spec: str, beside: Path, digests: Digests, pins: 
         return _trained(sense, spec, where)
     if spec.startswith(PACKAGE):
         return _in_folder(sense, spec, "package", _package_folder(spec, where), where, digests)
-    for candidate in (Path(spec).expanduser(), beside / spec):
+    for candidate in (at_home(spec), beside / spec):
         if candidate.exists():
             return _in_folder(sense, spec, "folder", candidate, where, digests)
     found = HUB_ID.fullmatch(spec)

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import torch
 from peft import LoraConfig, PeftConfig, PeftModel, get_peft_model_state_dict
 from peft.tuners.tuners_utils import BaseTunerLayer
 from peft.utils.other import AuxiliaryTrainingWrapper
-from safetensors import safe_open
+from safetensors.torch import load_file
 from torch import nn
 from transformers import PreTrainedModel
 
@@ -83,19 +84,30 @@ def adapted(model: PreTrainedModel | PeftModel, path: Path, name: str = "default
         else:
             model = PeftModel.from_pretrained(model, str(path), adapter_name=name, torch_device=device)
         needed = get_peft_model_state_dict(model, adapter_name=name, save_embedding_layers=False)
-    _check_tensors(path, set(needed))
+    _fill(needed, path)
     _untie_where_adapted(model.get_base_model())
     return model
 
 
-def _check_tensors(path: Path, needed: set[str]) -> None:
-    with safe_open(path / WEIGHTS, framework="pt") as file:
-        stored = set(file.keys())
-    if missing := sorted(needed - stored):
+@torch.no_grad()
+def _fill(needed: Mapping[str, torch.Tensor], path: Path) -> None:
+    """See to it that an adapter's tensors are those of the folder.
+
+    PEFT renames what it loads as transformers renames a family's own checkpoints, and may so lose what it wrote itself.
+
+    Raises:
+        ModelError: the folder's tensors are not exactly those that are needed.
+    """
+    stored = load_file(path / WEIGHTS)
+    if missing := sorted(needed.keys() - stored.keys()):
         raise ModelError(f"the adapter {path} lacks {len(missing)} tensors, among them {missing[0]}")
     # PEFT may store whole embeddings beside the adapter: harmless. A LoRA tensor without its layer is not.
-    if unused := sorted(key for key in stored - needed if "lora_" in key):
+    if unused := sorted(key for key in stored.keys() - needed.keys() if "lora_" in key):
         raise ModelError(f"the adapter {path} was trained on another model: nothing takes its {unused[0]}")
+    for name, tensor in needed.items():
+        if tensor.shape != stored[name].shape:
+            raise ModelError(f"the adapter {path} does not fit the model it is put onto: {name} has another shape")
+        tensor.copy_(stored[name])
 
 
 def _untie_where_adapted(model: PreTrainedModel) -> None:
@@ -128,7 +140,7 @@ def say_whether_tied(model: PreTrainedModel) -> None:
     A saved model then loads as it was.
     """
     for config in (model.config, model.config.get_text_config()):
-        if config.tie_word_embeddings:
+        if getattr(config, "tie_word_embeddings", False):
             config.tie_word_embeddings = are_tied(model)
 
 

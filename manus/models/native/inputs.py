@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 import torch
 
 from manus.data.media.files import MediaFiles
-from manus.data.sample import Medium, Message
+from manus.data.sample import Medium, Message, Sample, Tokens, numbers_of
 from manus.data.tokens.rendering import render_prompt
 from manus.models.generation import left_padded
 from manus.models.native.layout import OwnLayout
@@ -41,6 +41,15 @@ class OwnInputs:
         rows, given = self.layout.rows(prompts, [self.layout.decoded(row, self.files) for row in media])
         padded = left_padded(rows, self.layout.tokenizer.pad_token_id, "cpu")
         return {**padded, **self.layout.marks(padded["input_ids"]), **given}
+
+    def whole(self, tokenizer: Any, sample: Sample) -> tuple[Tokens, dict[str, Any]]:
+        """Return the tokens of a conversation with its answers, as training has them, and the inputs for its media.
+
+        Raises:
+            RowError: it cannot be rendered.
+        """
+        tokens = self.layout.rendered(sample, self.files)
+        return tokens, self.tensors([numbers_of(sample)], torch.tensor([tokens.ids]))
 
     def tensors(self, rows: Sequence[Sequence[int]], ids_BT: torch.Tensor) -> dict[str, Any]:
         """Return what the model takes in beside tokens: media of each row, and what their tokens stand for."""

@@ -9,6 +9,7 @@ from typing import Any
 from transformers import AutoModel, PreTrainedConfig, PreTrainedModel
 
 from manus.errors import ModelError
+from manus.files import at_home
 from manus.models.encoders.families import why_unfit
 from manus.models.encoders.loading import load_encoder, weights_digest
 from manus.models.loaders import build_from
@@ -68,7 +69,7 @@ def _looking_only(encoder: Any) -> PreTrainedModel:
 
 def _referenced_folder(sense: str, reference: Mapping[str, Any]) -> Path:
     if "folder" in reference:
-        folder = Path(reference["folder"]).expanduser()
+        folder = at_home(reference["folder"])
         if not folder.is_dir():
             raise ModelError(f"the {sense} encoder of this checkpoint is referred to, not stored, and {folder} is gone")
         return folder

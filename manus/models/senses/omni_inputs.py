@@ -14,9 +14,10 @@ import torch
 from torch.nn.utils.rnn import pad_sequence
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
+from manus.data.media.expansion import expanded
 from manus.data.media.files import MediaFiles
-from manus.data.sample import Medium, Message
-from manus.data.tokens.rendering import render_prompt
+from manus.data.sample import Medium, Message, Sample, Tokens, numbers_of
+from manus.data.tokens.rendering import render, render_prompt
 from manus.models.generation import tokenised
 from manus.models.loaders import load_from
 from manus.models.omni.processing import ManusOmniProcessor
@@ -69,6 +70,15 @@ class MediaInputs:
         """Return the model's inputs for prompts with their media, padded on the left."""
         numbers = [medium["number"] for row in media for medium in row]
         return {**tokenised(tokenizer, prompts), **self.tensors(numbers)}
+
+    def whole(self, tokenizer: PreTrainedTokenizerBase, sample: Sample) -> tuple[Tokens, dict[str, Any]]:
+        """Return the tokens of a conversation with its answers, as training has them, and the inputs for its media.
+
+        Raises:
+            RowError: it cannot be rendered.
+        """
+        tokens = render(tokenizer, expanded(sample, self.processor.media_layout))
+        return tokens, self.tensors(numbers_of(sample))
 
     def tensors(self, numbers: Sequence[int]) -> dict[str, Any]:
         """Return the model's inputs for media, in the order of their placeholders; see its forward pass for shapes.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from pydantic import Field, model_validator
 
@@ -59,6 +59,16 @@ def senses_of(base: Base) -> set[str] | None:
     if folder is None:
         return None if base.kind == "hub" else set()
     return senses_in(folder)
+
+
+def config_of(base: Base) -> dict[str, Any] | None:
+    """Return what a base's `config.json` holds, where it is on this machine.
+
+    Raises:
+        ModelError: that is no JSON object.
+    """
+    folder = _folder_of(base)
+    return None if folder is None else read_object(folder / CONFIG)
 
 
 def senses_in(folder: Path) -> set[str]:

@@ -11,13 +11,14 @@ import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
 import torch
 
 from manus.errors import DataError, ManusError
-from manus.guards.requests import die_with_parent
+from manus.guards.requests import die_with
 from manus.guards.run import RUN
 from manus.guards.workers import processors
 
@@ -40,7 +41,7 @@ class Beside:
             return {}
         return {
             "num_workers": self.processes, "prefetch_factor": self.ahead, "multiprocessing_context": "fork",
-            "worker_init_fn": settle,
+            "worker_init_fn": partial(settle, os.getpid()),
         }  # fmt: skip
 
 
@@ -64,13 +65,14 @@ def chosen(available: int, has_accelerator: bool) -> int:
     return min(MOST_DECODING, max(least, available - 1))
 
 
-def settle(worker: int) -> None:
+def settle(parent: int, worker: int) -> None:
     """Make a process one that ends with its parent, however that ends, and that hears no signals meant for it.
 
     Signals to a group (Ctrl-C, a scheduler) are answered by the parent at its next safe point.
     """
     os.setpgid(0, 0)
-    die_with_parent(signal.SIGKILL)
+    if not die_with(parent, signal.SIGKILL):
+        os._exit(1)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 

@@ -13,6 +13,7 @@ from typing import Any, Protocol
 
 from manus.data.sample import Message, Sample, prompt_of
 from manus.files import write_json, write_jsonl
+from manus.guards import ranks
 
 SHOWN_STEPS = 12
 SHOWN_ANSWERS = 3
@@ -100,10 +101,15 @@ class Ledger:
         self._scored: tuple[Any, Scores] | None = None
 
     def scores(self, step: int, samples: Sequence[Sample], completions: Sequence[str], batch: Any = None) -> Scores:
-        """Return the rewards of a batch; `batch` is the object by which it is known again."""
+        """Return the rewards of a batch; `batch` is the object by which it is known again.
+
+        Raises:
+            RewardError: on every rank, where the rewards of one fail too often.
+        """
         if batch is not None and self._scored is not None and self._scored[0] is batch:
             return self._scored[1]
-        scores = self.judge.score(samples, completions)
+        with ranks.failing_together():
+            scores = self.judge.score(samples, completions)
         self._scored = (batch, scores)
         if self.transcript.is_due(step):
             self.transcript.note(step, samples, completions, scores)

@@ -22,11 +22,14 @@ from manus.guards import ranks
 from manus.models.generation import ends_of_turn
 from manus.models.loading.precision import precision_of
 from manus.training.job import arguments, conduct
+from manus.training.kernels.fused_head import TOKENS_IN_PROOF, answer_by, own_heads
 from manus.training.loop import Guarded
 from manus.training.rollouts.rollouts import Judge, Ledger, Transcript
 from manus.training.rollouts.sampling import is_vllm_used
 from manus.training.stage_job import StageJob
 from manus.training.weights import frozen, keep_in_32_bits, of_trl, start_model
+
+WORDS = "Which of these numbers is the largest: 3, 14 or 15?"  # on which a model shows what its head computes
 
 
 class StageGRPOTrainer(Guarded, GRPOTrainer):
@@ -92,6 +95,7 @@ def train_grpo(job: StageJob, judge: Judge) -> dict[str, Any]:
     uses_vllm = is_vllm_used(settings.generation)
     stops = {"stop_token_ids": model.generation_config.eos_token_id} if uses_vllm else None
     ledger = Ledger(judge, Transcript(total))
+    heads = own_heads(job.tokenizer(WORDS)["input_ids"][:TOKENS_IN_PROOF], model, reference)
 
     def build(callbacks: list[Any]) -> Guarded:
         trainer = StageGRPOTrainer(
@@ -112,6 +116,7 @@ def train_grpo(job: StageJob, judge: Judge) -> dict[str, Any]:
             train_dataset=prompts,
             **of_trl(job, model, callbacks),
         )  # fmt: skip
+        answer_by(heads, settings.temperature)
         keep_in_32_bits(trainer.model)
         return trainer
 

@@ -10,7 +10,6 @@ from manus.data.preparation.quarantine import Quarantine
 from manus.data.preparation.while_training import Drawn, take
 from manus.files import write_jsonl
 from manus.guards import ranks
-from manus.guards.ranks import say
 from manus.training.batches.beside import Beside, told_plainly
 from manus.training.batches.live import BATCHES_AHEAD, LARGEST_QUARANTINE, QUARANTINE, ROWS
 from manus.training.batches.order import ShuffledBatches, loader
@@ -25,6 +24,7 @@ class LiveTrainer(StageTrainer):
     ) -> None:  # fmt: skip
         super().__init__(*args, **kwargs)
         self.budget, self.staging, self.unread = budget, staging, set(unread)
+        self.looked_at = (len(looked_at.rows), looked_at.seen)
         self.quarantine = looked_at  # so that one bad row among the first is not a large share
 
     def get_train_dataloader(self) -> Any:
@@ -42,15 +42,35 @@ class LiveTrainer(StageTrainer):
         """Count the rows that were read for a batch, and return its loss.
 
         Raises:
-            DataError: more rows were bad than the failure budget allows.
+            DataError: on every rank, where more of the rows of all were bad than the failure budget allows.
         """
         told = json.loads(inputs.pop(ROWS))
         take(self.quarantine, Drawn([], told["seen"], told["bad"], []))
-        self.quarantine.check(self.budget, Path(self.args.output_dir) / QUARANTINE)
+        looked_at_rows, looked_at_seen = self.looked_at
+        bad, seen = ranks.summed([len(self.quarantine.rows) - looked_at_rows, self.quarantine.seen - looked_at_seen])
+        if bad + looked_at_rows > self.budget * (seen + looked_at_seen):
+            with ranks.failing_together():
+                self._of_all_ranks().check(self.budget, self._quarantine_file())
         if new := sorted(set(told["unread"]) - self.unread):
-            say(f"columns that are not read, and were not seen before: {', '.join(new)}")
+            ranks.say(f"columns that are not read, and were not seen before: {', '.join(new)}")
             self.unread.update(new)
         return super().compute_loss(model, inputs, *args, **kwargs)
+
+    def _of_all_ranks(self) -> Quarantine:
+        """Return the bad rows that all ranks met, and how many rows they saw; what was looked at counts once."""
+        rows, seen = self.looked_at
+        everyone = ranks.gathered((self.quarantine.rows[rows:], self.quarantine.seen - seen))
+        found = {
+            row["place"]: row for those, _ in everyone for row in those
+        }  # a row's next epoch may be another rank's
+        return Quarantine.of(
+            [*self.quarantine.rows[:rows], *found.values()], seen + sum(count for _, count in everyone)
+        )
+
+    def _quarantine_file(self) -> Path:
+        """Return where a rank leaves the bad rows of all when they are too many; only that of the first is spoken of."""
+        name = QUARANTINE if ranks.is_first() else f"{ranks.rank()}.{QUARANTINE}"
+        return Path(self.args.output_dir) / name
 
     def method_state(self) -> dict[str, Any]:
         """Return the rows seen so far, and the bad ones."""
@@ -69,5 +89,6 @@ class LiveTrainer(StageTrainer):
         """
         with told_plainly(self.title, "reads the rows"):
             super().run()
+        bad = self._of_all_ranks().rows
         if ranks.is_first():
-            write_jsonl(self.staging / QUARANTINE, self.quarantine.rows[:LARGEST_QUARANTINE])
+            write_jsonl(self.staging / QUARANTINE, bad[:LARGEST_QUARANTINE])

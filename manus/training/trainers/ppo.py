@@ -74,8 +74,10 @@ class StagePPOTrainer(Measured):
         super().__init__(*args, **kwargs)
         self.loss_is_scaled_for_ga = self.model_accepts_loss_kwargs = False
         self.settings, self.prompts, self.tokenizer, self.ledger = settings, prompts, tokenizer, ledger
-        self.reference = reference
-        self.companions = [reference] if reference is not None else []
+        self.reference = None
+        if reference is not None:  # prepared as the model is, so that both compute in one precision
+            self.reference = self.accelerator.prepare_model(reference, evaluation_mode=True)
+            self.companions = [reference]
         self.kl_coefficient = settings.kl_coefficient
         self.round_number, self.round = -1, Round()
         inner = self.model.get_base_model() if isinstance(self.model, PeftModel) else self.model

@@ -17,6 +17,7 @@ from manus.data.prepared.samples import PAIRS, read_arrow
 from manus.errors import DataError
 from manus.models.loading.precision import precision_of
 from manus.training.job import arguments, batches_of, conduct, total_steps
+from manus.training.kernels.fused_head import TOKENS_IN_PROOF, answer_by, own_heads
 from manus.training.labels import IGNORED
 from manus.training.loop import Guarded
 from manus.training.stage_job import StageJob
@@ -122,6 +123,7 @@ def train_dpo(job: StageJob) -> dict[str, Any]:
     precision = precision_of(settings.precision)
     model = start_model(job.base, job.start, settings.adapter, precision)
     reference = frozen(copy.deepcopy(model)) if settings.adapter == "none" else None
+    heads = own_heads((pairs[0]["prompt_ids"] + pairs[0]["chosen_ids"])[-TOKENS_IN_PROOF:], model, reference)
 
     def build(callbacks: list[Any]) -> Guarded:
         trainer = StageDPOTrainer(
@@ -136,6 +138,7 @@ def train_dpo(job: StageJob) -> dict[str, Any]:
             **of_trl(job, model, callbacks),
         )  # fmt: skip
         trainer.companions = [reference] if reference is not None else []
+        answer_by(heads)
         keep_in_32_bits(trainer.model)
         return trainer
 

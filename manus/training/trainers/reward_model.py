@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import torch
-from peft import PeftModel, prepare_model_for_kbit_training
+from peft import prepare_model_for_kbit_training
 from transformers import AutoModelForSequenceClassification, set_seed
 from trl import RewardConfig, RewardTrainer
 from trl.trainer.reward_trainer import DataCollatorForPreference
@@ -23,6 +23,7 @@ from manus.guards import ranks
 from manus.guards.progress import progress
 from manus.guards.run import RUN
 from manus.models.loaders import load_from
+from manus.models.loading.adapters import adapted
 from manus.models.loading.folders import copy_tokenizer, write_template
 from manus.models.loading.precision import device, held_dtype, precision_of
 from manus.training.job import arguments, conduct
@@ -92,7 +93,7 @@ def _finish(job: StageJob) -> Any:
     folder = job.staging / "model"
     if job.settings.adapter != "none":
         plain = _classifier(job, "none", "fp32")
-        model = PeftModel.from_pretrained(plain, str(job.staging / "adapter")).merge_and_unload()
+        model = adapted(plain, job.staging / "adapter").merge_and_unload()
         model.save_pretrained(folder)
         shutil.rmtree(job.staging / "adapter")
     copy_tokenizer(job.base, folder)

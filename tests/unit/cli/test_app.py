@@ -192,14 +192,14 @@ def test_an_unexpected_error_is_one_message_too(run, monkeypatch):
 @pytest.mark.parametrize(
     ("given", "says"),
     [
-        ("epochs=0", "--config epochs: must be greater than 0, not 0"),
-        ("epochs=[", "--config epochs: must be a number, not the text '['"),
-        ("seed=-1", "--config seed: must be at least 0, not -1"),
+        ("epochs=0", "--set epochs: must be greater than 0, not 0"),
+        ("epochs=[", "--set epochs: must be a number, not the text '['"),
+        ("seed=-1", "--set seed: must be at least 0, not -1"),
         (
             "training_method=foo",
-            "--config training_method: unknown method 'foo'; known: alignment, cpt, distillation, dora, dpo, grpo, lora, orpo, ppo, qlora, sft",
+            "--set training_method: unknown method 'foo'; known: alignment, cpt, distillation, dora, dpo, grpo, lora, orpo, ppo, qlora, sft",
         ),
-        ("epoch=1", "--set epoch=1: did you mean 'epochs'?"),
+        ("epoch=1", "--set epoch: unknown key; did you mean 'epochs'?"),
         ("epochs", "--set epochs: the value is missing; write --set epochs=..."),
         ("epochs=", "--set epochs: the value is missing; write --set epochs=..."),
     ],
@@ -211,6 +211,85 @@ def test_an_override_is_refused(given, says, tmp_path, monkeypatch, capsys):
         cli.main()
     assert ended.value.code == 2
     assert capsys.readouterr().err == f"{says}\n"
+
+
+def told_by_validate(capsys, path: Path, *arguments: str) -> tuple[int, dict]:
+    done = CliRunner().invoke(app, ["validate", str(path), "--json", *arguments])
+    return done.exit_code, json.loads(done.stdout)
+
+
+def test_a_broken_recipe_is_data_too(tmp_path, capsys):
+    path = tmp_path / "r.yaml"
+    path.write_text(BROKEN)
+    code, told = told_by_validate(capsys, path)
+    assert code == 2 and told["is_valid"] is False and told["recipe"] == "r"
+    first, second = told["problems"]
+    assert first["line"] == 2 and first["file"] == str(path) and first["key"] == "capabilities[0]"
+    assert "did you mean 'cot'?" in first["message"]
+    assert (second["line"], second["key"], second["message"]) == (3, "seed", "must be at least 0, not -1")
+
+
+@pytest.mark.parametrize(
+    ("text", "line", "key", "says"),
+    [
+        ("base_model: [\n", 2, None, ""),
+        (GOOD.replace("base_model: ", "base_model: ./gone-"), 1, "base_model", "no such file or directory"),
+        (STAGE % "data: [{path: gone.jsonl}]", 3, "capabilities[0].cot.data[0]", "gone.jsonl: no such file"),
+    ],
+)
+def test_whatever_is_wrong_with_it_has_a_line(planned, text, line, key, says, capsys):
+    Path("r.yaml").write_text(text)
+    code, told = told_by_validate(capsys, Path("r.yaml"))
+    (problem,) = told["problems"]
+    assert code == 2 and problem["file"] == "r.yaml" and problem["key"] == key and says in problem["message"]
+    assert problem["line"] == line or line not in (1, 2)
+
+
+def test_what_the_command_line_said_has_none(planned, capsys):
+    code, told = told_by_validate(capsys, Path("r.yaml"), "--set", "epochs=0")
+    assert (code, told["problems"]) == (
+        2,
+        [{"file": None, "line": None, "key": "--set epochs", "message": "must be greater than 0, not 0"}],
+    )
+
+
+def test_braces_in_the_name_of_a_folder_are_refused_with_their_line(planned, monkeypatch, capsys):
+    Path("r.yaml").write_text(Path("r.yaml").read_text() + "output_dir: 'out {a}'\n")
+    _, told = told_by_validate(capsys, Path("r.yaml"))
+    assert [(p["key"], p["message"]) for p in told["problems"]] == [
+        ("output_dir", "must not hold { or }, which Snakemake takes for a name to fill in")
+    ]
+    assert told["problems"][0]["line"] == len(Path("r.yaml").read_text().splitlines())
+    Path("r.yaml").write_text(Path("r.yaml").read_text().replace("output_dir: 'out {a}'\n", ""))
+    _, told = told_by_validate(capsys, Path("r.yaml"), "--set", "output_dir={x}")
+    assert told["problems"][0]["key"] == "--set output_dir"
+    monkeypatch.setenv("MANUS_OUTPUT_DIR", "{x}")
+    _, told = told_by_validate(capsys, Path("r.yaml"))
+    assert told["problems"][0]["message"].startswith("MANUS_OUTPUT_DIR: must not hold { or }")
+
+
+@pytest.mark.parametrize("home", [None, "/proc/nobody"])
+def test_a_user_without_a_home_gets_one_for_the_time_being(home, tmp_path, monkeypatch, capsys):
+    import pwd
+    import tempfile
+
+    from manus.store.environment import ensure_home
+
+    def unknown(uid: int) -> None:
+        raise KeyError(uid)
+
+    monkeypatch.setattr(pwd, "getpwuid", unknown)
+    monkeypatch.setattr(tempfile, "gettempdir", lambda: str(tmp_path))
+    monkeypatch.setattr(os, "access", lambda path, mode: not str(path).startswith("/proc"))
+    monkeypatch.setenv("HOME", home or "x")
+    if home is None:
+        monkeypatch.delenv("HOME")
+    ensure_home()
+    told = capsys.readouterr().err
+    assert Path.home() == tmp_path / f"manus-home-{os.getuid()}" and Path.home().is_dir()
+    assert told.startswith("no home folder that can be written to: caches go to") and "set HOME" in told
+    ensure_home()
+    assert capsys.readouterr().err == ""
 
 
 def test_an_override_of_text_is_taken_as_it_stands():

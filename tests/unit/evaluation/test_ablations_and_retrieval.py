@@ -8,11 +8,12 @@ import pytest
 import torch
 from transformers import LlamaConfig, LlamaForCausalLM, Qwen2Config, Qwen2ForCausalLM
 
-from manus.capabilities import hearing, video_understanding
+from manus.capabilities import hearing, omni, video_understanding
 from manus.evaluation.ablations import drawn, measure_ablated
 from manus.evaluation.intervals import wilson
 from manus.evaluation.probes import Probe
 from manus.evaluation.retrieval import candidates, likelihoods, retrieve
+from manus.report.cut_off import cut_off
 
 SIZES = {
     "vocab_size": 40, "hidden_size": 32, "intermediate_size": 48, "num_hidden_layers": 2, "num_attention_heads": 4,
@@ -122,6 +123,27 @@ def test_what_changes_no_medium_is_left_out_and_kinds_of_media_can_be_hurt():
     assert found["picture blanked"]["samples"] == found["sound silenced"]["samples"] == 2
     assert found["picture blanked"]["drop"] == {"value": 1, "low": 1, "high": 1, "samples": 2}
     assert found["sound silenced"]["levels"]["audio"] == {"value": 0.0, "samples": 2, "whole": 1.0}
+
+
+@pytest.mark.parametrize("captions", [["a"], ["same", "same"]])
+def test_a_sound_that_nothing_can_be_told_from_is_left_out_and_said(captions, capsys):
+    """Retrieval finds a caption among others: where there are none, that ablation measures nothing."""
+    kinds = ["image", "image", *["audio"] * len(captions)]
+    samples = [
+        {"messages": [], "answer": text, "level": "caption", "media": [{"kind": kind, "number": n}]}
+        for n, (kind, text) in enumerate(zip(kinds, ["red", "blue", *captions], strict=True))
+    ]
+    probe = Probe("omni", omni, omni.Settings(), samples, 64)
+
+    def measured(probe, media, title):
+        assert {sample["media"][0]["kind"] for sample in probe.usable} != {"audio"}, "the probe would refuse these"
+        return {"value": 0.5, "low": 0.1, "high": 0.9, "levels": {}, "values": [0.0] * len(probe.usable)}
+
+    found = measure_ablated(probe, Clips(), measured, {"values": [1.0] * len(samples)})
+    assert "picture blanked" in found and "sound silenced" not in found
+    assert "omni: sound silenced: left out, the held-out samples have too few media" in capsys.readouterr().out
+    table = cut_off(found, omni.ABLATIONS)
+    assert "sound silenced" in table.left_out and "picture blanked" not in table.left_out
 
 
 def test_samples_are_drawn_across_kinds_that_come_in_turn():

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import psutil
@@ -21,11 +22,11 @@ from manus.files import write_json
 from manus.jobs.runner import show
 from manus.plan.artifacts import Artifact, Plan
 from manus.plan.garbage import remove_unreferenced
-from manus.plan.next_run import changes, status_of
+from manus.plan.next_run import changes, next_run, status_of
 from manus.plan.planner import make_plan
 from manus.recipe.recipe import read_recipe
 from manus.runs.progress import progress_of
-from manus.store.store import Made
+from manus.store.store import Made, Store
 
 RECIPE = """\
 base_model: base
@@ -221,6 +222,38 @@ def test_why_names_the_field_or_file(recipe: Path, reason: str) -> None:
     assert reason in changes(plan, plan.artifacts[name])
 
 
+def test_whatever_learns_has_its_changed_files_named(recipe: Path) -> None:
+    recipe.write_text(recipe.read_text() + "reward_models: {judge: {data: [{path: pairs.jsonl}]}}\n")
+    pair = {"prompt": "one", "chosen": "yes", "rejected": "no"}
+    (recipe.parent / "pairs.jsonl").write_text(json.dumps(pair) + "\n")
+    built(planned(recipe))
+    learned = planned(recipe).recipe.learned
+    assert {one.name for one in learned} == {"cot", "tools", "thinking", "judge"}
+    for one in learned:
+        file = recipe.parent / str(one.sources[0].path)
+        file.write_text(file.read_text() + file.read_text())
+    statuses = next_run(planned(recipe))
+    told = {one.name: statuses[f"data/{one.name}"].why for one in learned}
+    assert told == {one.name: f"the content of {one.sources[0].path} changed" for one in learned}
+
+
+SNAKEMAKE = [sys.executable, "-m", "snakemake", "--snakefile", str(Path(__file__).parents[3] / "Snakefile")]
+
+
+def test_what_cannot_be_planned_is_one_line_in_snakemake_too(recipe: Path, tmp_path: Path) -> None:
+    (tmp_path / "sitecustomize.py").write_text(
+        "import manus.plan.next_run\nfrom manus.errors import DataError\n\n"
+        "def next_run(plan):\n    raise DataError('one.jsonl: it has just gone')\n\nmanus.next_run.next_run = next_run\n"
+    )
+    command = [*SNAKEMAKE, "-n", "--config", f"recipe={recipe}"]
+    path = os.pathsep.join([str(tmp_path), str(Path(__file__).parents[3])])
+    done = subprocess.run(
+        command, capture_output=True, text=True, cwd=recipe.parent, env={**os.environ, "PYTHONPATH": path}
+    )
+    assert (done.returncode, done.stderr.strip().splitlines()[-1]) == (2, "one.jsonl: it has just gone")
+    assert "Traceback" not in done.stderr
+
+
 def test_gates_decide_what_is_shown_not_what_is_built(recipe: Path) -> None:
     built(planned(recipe))
     recipe.write_text(recipe.read_text() + 'gates: {"*": {max_drop: 0.1}}\n')
@@ -263,6 +296,32 @@ def test_gc_removes_only_what_no_recipe_refers_to(recipe: Path) -> None:
     assert remove_unreferenced(plan.output_dir, is_dry=False) == shown
     assert remove_unreferenced(plan.output_dir, is_dry=True) == []
     assert all(plan.store.holds(a.key) for a in plan.artifacts.values())
+
+
+def test_gc_leaves_what_is_being_built_and_waits_for_nobody(recipe: Path) -> None:
+    plan = planned(recipe)
+    plan.store.staging("0" * 20)
+    with plan.store.lock("0" * 20):
+        assert remove_unreferenced(plan.output_dir, is_dry=True) == []
+        assert remove_unreferenced(plan.output_dir, is_dry=False) == []
+    assert len(remove_unreferenced(plan.output_dir, is_dry=False)) == 1
+
+
+def test_gc_leaves_what_was_built_and_referred_to_since_it_began(recipe: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    plan = planned(recipe)
+    built(plan)
+    plans = plan.folder / "plan.json"
+    told = plans.read_text()
+    plans.write_text('{"artifacts": {}}')
+    lock_if_free = Store.lock_if_free
+
+    def locked_after_another_has_planned(store: Store, key: str) -> AbstractContextManager[bool]:
+        plans.write_text(told)
+        return lock_if_free(store, key)
+
+    monkeypatch.setattr(Store, "lock_if_free", locked_after_another_has_planned)
+    assert remove_unreferenced(plan.output_dir, is_dry=False) == []
+    assert all(plan.store.holds(artifact.key) for artifact in plan.artifacts.values())
 
 
 def test_gc_takes_checkpoints_that_lie_elsewhere(recipe: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -313,8 +372,7 @@ def test_a_base_that_is_not_there_is_one_clear_error(recipe: Path, spec: str, wo
 
 def test_only_large_data_are_prepared_by_all_cores(recipe: Path) -> None:
     recipe.write_text(recipe.read_text().replace("two.jsonl}]", "two.jsonl}]\n      index_above_bytes: 0"))
-    command = [sys.executable, "-m", "snakemake", "-np", "--cores", "7", "--config", f"recipe={recipe}"]
-    command += ["--snakefile", str(Path(__file__).parents[3] / "Snakefile")]
+    command = [*SNAKEMAKE, "-np", "--cores", "7", "--config", f"recipe={recipe}"]
     done = subprocess.run(command, capture_output=True, text=True, cwd=recipe.parent, check=True)
     threads = {name: count for count, name in re.findall(r"OMP_NUM_THREADS=(\d+) .* data/(\w+) ", done.stdout)}
     assert threads == {"cot": "1", "tools": "7", "thinking": "1"}, done.stdout

@@ -94,3 +94,10 @@ def test_keys_of_earlier_results_stay_valid() -> None:
     )
     assert lora.Settings().gradient_checkpointing == "auto"
     assert json.loads(lora.Settings().model_dump_json())["gradient_checkpointing"] is False
+
+
+def test_sizes_that_each_layer_has_of_its_own_are_those_of_the_largest() -> None:
+    config = {"hidden_size": 64, "num_hidden_layers": 2, "num_attention_heads": 4, "vocab_size": 100}
+    by_layer = {**config, "intermediate_size": [128, 256], "num_key_value_heads": [4, 2]}
+    largest = {**config, "intermediate_size": 256, "num_key_value_heads": 4}
+    assert kept_bytes(by_layer, 10, 4, True) == kept_bytes(largest, 10, 4, True)

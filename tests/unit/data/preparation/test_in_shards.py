@@ -25,7 +25,7 @@ from manus.data.preparation.split import Split
 from manus.data.prepared.samples import PreparedSamples, open_samples, read_held_out
 from manus.data.prepared.sharded import ShardedSamples
 from manus.data.settings import DataSettings, Source
-from manus.data.sources import texts
+from manus.data.sources import text_files as texts
 from manus.data.tokens import windows
 from manus.errors import DataError, Interrupted, ManusError
 from manus.files import read_jsonl

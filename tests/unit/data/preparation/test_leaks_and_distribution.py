@@ -58,7 +58,7 @@ def test_a_prompt_on_both_sides_is_found_in_what_was_written(
 
 
 def test_a_split_that_leaks_is_an_error_of_preparation(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def leaky(pools: list[Pool], *given: int) -> Selection:
+    def leaky(pools: list[Pool], *given: Any) -> Selection:
         chosen = select(pools, *given)
         return Selection([*chosen.train, chosen.held_out[0]], chosen.held_out, chosen.left_aside)
 

@@ -30,6 +30,7 @@ from manus.data.sample import PLACEHOLDERS, RowError
 from manus.data.sample_digests import content_digest, prompt_digest
 from manus.data.settings import DataSettings, Source
 from manus.data.sources import hub
+from manus.data.sources import named_media as identity
 from manus.data.sources.files import data_files
 from manus.data.sources.named_media import media_identity
 from manus.errors import DataError
@@ -313,6 +314,29 @@ def test_what_identifies_data_includes_their_media(tmp_path: Path) -> None:
     noise(20, 20, 99).save(tmp_path / "seen" / "1.png")
     assert media_identity(source, tmp_path, digests) != before
     assert media_identity(source_of(tmp_path / "text", rows("first", 3)), tmp_path, digests) == {}
+
+
+def test_media_of_one_name_in_two_folders_count_each(tmp_path: Path) -> None:
+    for name in ("a", "b"):
+        (tmp_path / "data" / name / "seen").mkdir(parents=True)
+        noise(20, 20, len(name)).save(tmp_path / "data" / name / "seen" / "0.png")
+        write_rows(tmp_path / "data" / name / "rows.jsonl", [{"image": "seen/0.png", "text": "x"}])
+    source, digests = Source(path=str(tmp_path / "data")), Digests(tmp_path / "digests.json")
+    before = media_identity(source, tmp_path, digests)
+    noise(20, 20, 99).save(tmp_path / "data" / "b" / "seen" / "0.png")
+    assert media_identity(source, tmp_path, digests) != before
+
+
+def test_rows_that_did_not_change_are_not_read_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(identity, "REMEMBER_NAMES_FROM_BYTES", 1)
+    data = pictures(tmp_path, 3)
+    source, digests = source_of(tmp_path, data), Digests(tmp_path / "digests.json")
+    before = media_identity(source, tmp_path, digests)
+    read, named_in = list[Path](), identity._named_in
+    monkeypatch.setattr(identity, "_named_in", lambda file: read.append(file) or named_in(file))
+    assert media_identity(source, tmp_path, digests) == before and read == []
+    source_of(tmp_path, data[:2])
+    assert media_identity(source, tmp_path, digests)["media_files"] == 2 and read == [tmp_path / "data.jsonl"]
 
 
 def test_a_model_without_senses_refuses_media(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from manus.data.preparation import split
-from manus.data.preparation.split import Pool, Selection
+from manus.data.preparation.split import Pool, Selection, recordings_of, shares, shares_of
 from manus.data.sample import Sample
 from manus.data.sample_digests import content_digest, prompt_digest
 from manus.errors import DataError
@@ -84,3 +84,46 @@ def test_texts_are_split_by_content() -> None:
     texts: list[Sample] = [{"text": f"text {index}"} for index in range(20)]
     chosen = select([Pool("t", 1.0, texts)], 5, 0, 0)
     assert not {s["text"] for s in chosen.train} & {s["text"] for s in chosen.held_out}
+
+
+@pytest.mark.parametrize(
+    ("sizes", "wanted", "expected"),
+    [
+        ([100, 9, 4], 12, [10, 1, 1]),
+        ([100, 0, 4], 12, [11, 0, 1]),
+        ([50, 50], 11, [5, 6]),
+        ([1000, 1, 1, 1], 2, [1, 1, 1, 1]),
+        ([40, 40], 8, [4, 4]),
+    ],
+)
+def test_every_source_holds_out_at_least_one(sizes: list[int], wanted: int, expected: list[int]) -> None:
+    assert sorted(shares_of(wanted, sizes)) == sorted(expected) and len(expected) == len(sizes)
+    assert shares(sizes, [False] * len(sizes), wanted) == shares_of(wanted, sizes)
+    chosen = select([pool(size, f"source{index}") for index, size in enumerate(sizes)], wanted, 0, 7)
+    found = [
+        sum(s["messages"][0]["content"].startswith(f"source{i} ") for s in chosen.held_out) for i in range(len(sizes))
+    ]
+    assert found == shares_of(wanted, sizes)
+
+
+def part(recording: str, number: int) -> Sample:
+    media = [{"kind": "audio", "number": number, "digest": f"{recording} {number}-{number + 1}"}]
+    return {**sample("<|audio|>\nTranscribe.", f"{recording} {number}"), "media": media}  # type: ignore[typeddict-item]
+
+
+def test_parts_of_one_recording_stay_on_one_side() -> None:
+    clips = [part(name, number) for name in ("one", "two", "three") for number in range(10)]
+    chosen = select([Pool("clips", 1.0, clips), pool(10)], 4, 0, 1)
+    held_out, train = ({r for s in side for r in recordings_of(s)} for side in (chosen.held_out, chosen.train))
+    assert held_out and train and not held_out & train and not chosen.shares_recordings
+    assert chosen.left_aside["same recording as a held-out sample"] == 10 * len(held_out) - 3
+
+
+def test_parts_of_the_only_recording_are_split_and_that_is_told() -> None:
+    chosen = select([Pool("clips", 1.0, [part("one", number) for number in range(10)])], 2, 0, 1)
+    assert chosen.shares_recordings and (len(chosen.train), len(chosen.held_out)) == (8, 2)
+
+
+def test_whole_media_are_no_parts() -> None:
+    whole: Sample = {**part("one", 1), "media": [{"kind": "image", "number": 1, "digest": "one"}]}
+    assert recordings_of(whole) == set()

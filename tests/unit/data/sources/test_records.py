@@ -15,10 +15,10 @@ import pytest
 from pyarrow import parquet
 
 from manus.data.sources import records as records_module
-from manus.data.sources import texts as texts_module
+from manus.data.sources import text_files as texts_module
 from manus.data.sources.formats import records_of, rows_of
 from manus.data.sources.records import Records
-from manus.data.sources.texts import Segments
+from manus.data.sources.text_files import Segments
 from manus.data.tokens.windows import best_cut
 from manus.errors import DataError
 from manus.files import sha256_of

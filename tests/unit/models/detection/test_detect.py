@@ -55,7 +55,9 @@ WELL_KNOWN = {  # t text, v vision, a audio in, f video (frames), A audio out, V
     "qwen2_audio": "ta", "voxtral": "ta", "audioflamingo3": "ta", "granite_speech": "ta",
     "whisper": "ta", "moonshine": "ta", "parakeet_ctc": "ta", "parakeet_tdt": "ta", "wav2vec2": "ta", "hubert": "ta",
     "kyutai_speech_to_text": "ta", "clap": "ta", "speech_to_text": "ta", "audio-spectrogram-transformer": "a",
-    "vits": "tA", "bark": "tA", "dia": "tA", "fastspeech2_conformer": "tA", "csm": "taA", "moshi": "taA",
+    "vits": "tA", "bark": "tA", "dia": "taA", "higgs_audio_v2": "taA", "speecht5_hifigan": "aA",
+    "fastspeech2_conformer_hifigan": "aA", "qwen2_5_omni_token2wav": "aA", "qwen2_5_omni_bigvgan": "aA",
+    "vibevoice_acoustic_tokenizer_decoder": "aA", "fastspeech2_conformer": "tA", "csm": "taA", "moshi": "taA",
     "speecht5": "taA", "musicgen": "taA", "seamless_m4t_v2": "taA", "vibevoice": "taA",
     "mimi": "aA", "encodec": "aA", "dac": "aA", "univnet": "aA",
     "clip": "tv", "siglip": "tv", "siglip2": "tv", "vilt": "tv", "layoutlmv3": "tv", "sam3": "tv", "aimv2": "tv",
@@ -179,8 +181,8 @@ def test_what_transformers_calls_image_text_to_text_sees_and_writes(
 )
 def test_tables_agree(table: str, needed: str, detected: Callable[[str], Detection]) -> None:
     lacking = {model_type for model_type in tables()[table] if not detected(model_type).modalities[needed]}
-    # what Dia speaks is not its input; InstructBlip's type once stood for InstructBlipVideo; the parts are optional
-    assert lacking <= {"dia", "instructblip", "embedding_gemma2", "gemma4"}
+    # InstructBlip's type once stood for InstructBlipVideo; the parts are optional
+    assert lacking <= {"instructblip", "embedding_gemma2", "gemma4"}
 
 
 def test_architectures_narrow_the_answer(tmp_path: Path) -> None:

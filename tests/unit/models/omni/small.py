@@ -26,6 +26,7 @@ from transformers import (
 
 from manus.models.omni.conversion import assemble
 from manus.models.omni.settings import OmniSettings
+from tests.seeds import SEED
 
 VOCABULARY = 300
 SIDE, PATCH = 32, 8
@@ -92,7 +93,7 @@ def tokenizer() -> PreTrainedTokenizerFast:
     )  # fmt: skip
 
 
-def text_model(family: str, folder: Path, seed: int = 0, **changes: Any) -> Path:
+def text_model(family: str, folder: Path, seed: int = SEED, **changes: Any) -> Path:
     torch.manual_seed(seed)
     config = AutoConfig.for_model(family, **{**SIZES, **TEXT[family], **changes})
     AutoModelForCausalLM.from_config(config).save_pretrained(folder)
@@ -102,14 +103,14 @@ def text_model(family: str, folder: Path, seed: int = 0, **changes: Any) -> Path
 
 def vision_encoder(kind: str, folder: Path, **changes: Any) -> Path:
     sizes, processor = VISION[kind]
-    torch.manual_seed(1)
+    torch.manual_seed(SEED + 1)
     AutoModel.from_config(AutoConfig.for_model(kind, **{**SEEN, **sizes, **changes})).save_pretrained(folder)
     processor().save_pretrained(folder)
     return folder
 
 
 def whisper(folder: Path, positions: int = 100) -> Path:
-    torch.manual_seed(2)
+    torch.manual_seed(SEED + 2)
     config = WhisperConfig(
         d_model=16, encoder_layers=2, decoder_layers=1, encoder_attention_heads=2, decoder_attention_heads=2,
         encoder_ffn_dim=32, decoder_ffn_dim=32, num_mel_bins=80, max_source_positions=positions, vocab_size=64,

@@ -20,6 +20,7 @@ from manus.models.encoders.finding import find_encoder
 from manus.models.encoders.materialising import materialise
 from manus.models.encoders.trained import _guarded, _labelled, scenes
 from manus.store.digests import Digests
+from tests.seeds import SEED
 
 SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1, signal.SIGUSR2)
 SHORT = scenes.Effort(steps=8, batch_size=4, measured_pictures=8)
@@ -59,8 +60,8 @@ def test_labels_stand_where_the_things_are():
 
 def test_it_learns_what_shuffled_labels_cannot_teach(tmp_path: Path):
     effort = {"steps": 60, "batch_size": 12, "measured_pictures": 48, "learning_rate": 2e-3}
-    _, _, taught = scenes.train(0, tmp_path / "taught", scenes.Effort(**effort))
-    _, _, misled = scenes.train(0, tmp_path / "misled", scenes.Effort(**effort, is_shuffled=True))
+    _, _, taught = scenes.train(SEED, tmp_path / "taught", scenes.Effort(**effort))
+    _, _, misled = scenes.train(SEED, tmp_path / "misled", scenes.Effort(**effort, is_shuffled=True))
     held_out, before, nothing = taught["held_out"], taught["held_out_before"], misled["held_out"]
     assert held_out["colour"] > 0.5 > 0.3 > max(before["colour"], nothing["colour"])
     assert held_out["place"] > 0.88 > max(before["place"], nothing["place"])

@@ -20,12 +20,14 @@ class TooMuch(ValueError):
     """A file holds more in one piece than may be in memory."""
 
 
-def too_long(size: int) -> str:
+def too_long(size: int, largest: int = LARGEST_ROW_BYTES) -> str:
     """Return why a row of so many bytes is none."""
-    return f"{size:,} bytes long, a row may have {LARGEST_ROW_BYTES:,}; give a giant text as a .txt file"
+    return (
+        f"{size:,} bytes long, a row may have {largest:,}; write one object a line, or give a giant text as a .txt file"
+    )
 
 
-def lines_of(stream: IO[str], doing: str) -> Iterator[str | int]:
+def lines_of(stream: IO[str], doing: str, largest: int = LARGEST_ROW_BYTES) -> Iterator[str | int]:
     """Yield the lines of a text, or of one that is too long its number of bytes.
 
     Raises:
@@ -39,11 +41,11 @@ def lines_of(stream: IO[str], doing: str) -> Iterator[str | int]:
         while not line.endswith("\n") and (line := stream.readline(PIECE)):
             RUN.cross(doing)
             size += _bytes(line)
-            if size > LARGEST_ROW_BYTES:
+            if size > largest:
                 parts.clear()
             else:
                 parts.append(line)
-        yield size if size > LARGEST_ROW_BYTES else "".join(parts)
+        yield size if size > largest else "".join(parts)
 
 
 class Records:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from manus.data.sources.texts import Text
+from manus.data.sources.text_files import Text
 from manus.files import sha256_of
 
 
