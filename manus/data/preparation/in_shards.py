@@ -96,7 +96,7 @@ def prepare_in_shards(
     write_jsonl(folder / HELD_OUT, chosen.held_out)
     table = write_table(asked, shards, chosen, media, drawn_share)
     if len(media):
-        write_jsonl(folder / HELD_OUT, with_kept_numbers(chosen.held_out, media.finish(folder)))
+        write_jsonl(folder / HELD_OUT, with_kept_numbers(chosen.held_out, table.media))
     write_entries(folder / QUARANTINE, _entries(shards))
     more = {"shards": len(shards), "times_seen": [round(times, 6) for times in table.times]}
     if table.rows is not None:

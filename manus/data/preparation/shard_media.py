@@ -51,7 +51,7 @@ class ShardMedia:
 
         Args:
             shard: where they are.
-            pieces: which of the shard's training samples are in the table, in order.
+            pieces: which of the shard's training samples are in the table, in its order.
             is_used: which of these are seen in an epoch.
         """
         if not len(self):
@@ -61,13 +61,19 @@ class ShardMedia:
             self.counts.append(np.zeros(len(pieces), dtype=np.int64))
             return
         ends = np.asarray(media.ends)
-        counts = np.diff(ends, prepend=0)
-        is_in_table, is_seen = np.zeros(len(ends), dtype=bool), np.zeros(len(ends), dtype=bool)
-        is_in_table[pieces], is_seen[pieces[is_used]] = True, True
-        numbers = np.asarray(media.numbers, dtype=np.int64) + self.first[shard]
-        self.is_used[numbers[np.repeat(is_seen, counts)]] = True
-        self.counts.append(counts[pieces])
-        self.numbers.append(numbers[np.repeat(is_in_table, counts)])
+        begins = np.concatenate([[0], ends[:-1]])
+        counts = (ends - begins)[pieces]
+        within = np.arange(counts.sum()) - np.repeat(np.cumsum(counts) - counts, counts)
+        numbers = np.asarray(media.numbers, dtype=np.int64)[np.repeat(begins[pieces], counts) + within]
+        numbers += self.first[shard]
+        self.is_used[numbers[np.repeat(is_used, counts)]] = True
+        self.counts.append(counts)
+        self.numbers.append(numbers)
+
+    def kept_in(self, shard: int, renamed: Numbers) -> dict[int, int]:
+        """Return the numbers under which a shard's media are kept, by those that they have in it."""
+        first, end = self.first[shard], self.first[shard + 1]
+        return dict(enumerate(renamed[first:end].tolist()))
 
     def finish(self, folder: Path) -> Numbers:
         """Write the media that are used, and those of the training samples in the table; return all new numbers.

@@ -6,6 +6,7 @@ rows of data.
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 from collections import Counter
@@ -20,6 +21,7 @@ import numpy.typing as npt
 from manus.data.order.mixing import Mixture, times_seen
 from manus.data.order.packing import blocks, write_rows
 from manus.data.preparation.leaks import ASKED, asked_by, check_no_leak
+from manus.data.preparation.media_intake import renumbered
 from manus.data.preparation.preparation import Preparation
 from manus.data.preparation.shard_media import ShardMedia
 from manus.data.preparation.shards import TOKENS, Shard
@@ -46,12 +48,14 @@ from manus.guards.run import RUN
 class Table:
     """What was written: the lengths of an epoch's samples, why others are left aside, and how often each source is seen.
 
-    `rows` is how many rows the samples are packed into, where they are.
+    `media` are the numbers under which the media of shards are kept; `rows` is how many rows the samples are packed into,
+    where they are.
     """
 
     lengths: Lengths
     left_aside: dict[str, int]
     times: list[float]
+    media: npt.NDArray[np.int64]
     rows: int | None = None
 
 
@@ -78,9 +82,13 @@ def write_table(
     mixture = Mixture(counts.pieces, times, asked.seed)
     left_aside = {reason: count for reason, count in {**aside, BEYOND: beyond}.items() if count}
     if asked.kind in TABLES:
-        lengths = _write_arrow(asked, shards, chosen, mixture)
+        for index, (_, is_trained, copies) in enumerate(_trained(shards, chosen, mixture)):
+            seen = np.repeat(np.flatnonzero(is_trained), copies)
+            media.add(index, seen, np.ones(len(seen), dtype=bool))
+        kept = media.finish(folder)
+        lengths = _write_arrow(asked, shards, chosen, mixture, media, kept)
         check_no_leak(folder)
-        return Table(lengths, left_aside, times)
+        return Table(lengths, left_aside, times, kept)
     base = 0
     for index, (shard, is_trained, copies) in enumerate(_trained(shards, chosen, mixture)):
         pieces = shard.pieces()[is_trained]
@@ -88,13 +96,14 @@ def write_table(
         _append(folder / LENGTHS, pieces["length"].astype("<i4"))
         media.add(index, np.flatnonzero(is_trained), copies > 0)
         base += shard.told.tokens
+    kept = media.finish(folder)
     _write_layout(asked, shards, counts, times)
     check_places(shards, folder)
     check_no_leak(folder)
-    seen, learned = (sum(t * n for t, n in zip(times, c, strict=True)) for c in (counts.tokens, counts.learned))
+    marked, learned = (sum(t * n for t, n in zip(times, c, strict=True)) for c in (counts.tokens, counts.learned))
     lengths, rows = _pack(folder, settings.max_length, not media.is_used.any())
-    lengths.learned = learned / seen * lengths.tokens
-    return Table(lengths, left_aside, times, rows)
+    lengths.learned = learned / marked * lengths.tokens
+    return Table(lengths, left_aside, times, kept, rows)
 
 
 @dataclass
@@ -155,7 +164,10 @@ def _write_layout(asked: Preparation, shards: Sequence[Shard], counts: _Counts, 
     write_json(asked.folder / LAYOUT, layout)
 
 
-def _write_arrow(asked: Preparation, shards: Sequence[Shard], chosen: Split, mixture: Mixture) -> Lengths:
+def _write_arrow(
+    asked: Preparation, shards: Sequence[Shard], chosen: Split, mixture: Mixture, media: ShardMedia,
+    kept: npt.NDArray[np.int64],
+) -> Lengths:  # fmt: skip
     """Write an epoch of pairs or prompts, batch by batch; each is there as often as it is seen."""
     import pyarrow
 
@@ -166,7 +178,8 @@ def _write_arrow(asked: Preparation, shards: Sequence[Shard], chosen: Split, mix
         pyarrow.ipc.new_stream(sink, schema_of(asked.kind)) as writer,
         progress("write the table", len(mixture), "samples") as advance,
     ):
-        for shard, is_trained, copies in _trained(shards, chosen, mixture):
+        for index, (shard, is_trained, copies) in enumerate(_trained(shards, chosen, mixture)):
+            numbers = media.kept_in(index, kept)
             pieces = shard.pieces()
             times = np.zeros(len(pieces), dtype=np.int64)
             times[is_trained] = copies
@@ -179,11 +192,21 @@ def _write_arrow(asked: Preparation, shards: Sequence[Shard], chosen: Split, mix
                     chosen_rows = np.repeat(np.arange(len(batch)), times[first : first + len(batch)])
                     for some in np.array_split(chosen_rows, -(-len(chosen_rows) // len(batch)) or 1):
                         if len(some):
-                            writer.write_batch(batch.take(pyarrow.array(some)))
+                            made = batch.take(pyarrow.array(some))
+                            writer.write_batch(_renumbered(made, numbers) if numbers else made)
                     first, done = first + len(batch), done + len(chosen_rows)
                     advance(done)
     lengths.learned = learned
     return lengths
+
+
+def _renumbered(prompts: Any, numbers: dict[int, int]) -> Any:
+    """Return a batch of prompts whose media have the numbers under which they are kept."""
+    import pyarrow
+
+    samples = [renumbered(json.loads(one), numbers) for one in prompts.column("sample").to_pylist()]
+    texts = pyarrow.array([json.dumps(one, ensure_ascii=False) for one in samples], pyarrow.string())
+    return prompts.set_column(prompts.schema.get_field_index("sample"), "sample", texts)
 
 
 def _times(

@@ -96,7 +96,8 @@ def preparing(folder: Path, kind: str, **settings: Any) -> tuple[dict[str, Any],
     ]
     if kind == "messages":
         sources.append(Source(generator="cot", size=30))
-    sample_kind: SampleKind = "messages" if kind == "media" else kind  # type: ignore[assignment]
+    own: SampleKind = "messages" if kind == "media" else kind  # type: ignore[assignment]
+    sample_kind: SampleKind = settings.pop("kind", own)
     read = as_media_messages if kind == "media" else READERS[sample_kind]
     words = tokenizer()
     if kind == "media":
@@ -211,6 +212,16 @@ def test_large_data_are_drawn_from_too(kind: str, tmp_path: Path, monkeypatch: p
     assert told["left_aside"]["beyond sample_size"] > 20
     if kind not in ("text", "media"):  # what a held-out sample asks is another one's here
         assert len(set(found) & everything) > 25
+
+
+@pytest.mark.usefixtures("tiny")
+def test_prompts_about_media_have_the_numbers_of_their_own(tmp_path: Path) -> None:
+    given = {"kind": "prompt", "weight": 2}
+    small = preparing(tmp_path / "small", "media", **given)[1]
+    large = preparing(tmp_path / "large", "media", index_above_bytes=0, **given)[1]
+    found = [sorted(map(json.dumps, samples_in(out))) for out in (small, large)]
+    assert found[0] == found[1] and "image" in found[0][0]
+    assert len(MediaFiles(small)) == len(MediaFiles(large))
 
 
 @pytest.mark.usefixtures("tiny")
