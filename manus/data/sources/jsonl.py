@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from manus.data.sources.bounded_text import LARGEST_ROW_BYTES, lines_of, too_long
+from manus.data.sources.bounded_text import lines_of, too_long
 from manus.data.sources.compression import plain
 from manus.data.sources.indexing import LineEnds, index_of
 from manus.data.sources.records import Lines, Numbered, parsed
@@ -19,7 +19,7 @@ class Jsonl:
     is_compressible = True
     expansion = 1
 
-    def rows(self, path: Path, largest_bytes: int = LARGEST_ROW_BYTES) -> Iterator[Numbered]:
+    def rows(self, path: Path, largest_bytes: int | None = None) -> Iterator[Numbered]:
         """Yield the objects, or why a line is none, such as that it is too long; blank lines are left out."""
         with open_text(path) as stream:
             for number, line in enumerate(lines_of(stream, f"reading {path.name}", largest_bytes), 1):

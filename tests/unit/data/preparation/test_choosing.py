@@ -97,7 +97,7 @@ def preparing(folder: Path, kind: str, **settings: Any) -> tuple[dict[str, Any],
     if kind == "messages":
         sources.append(Source(generator="cot", size=30))
     own: SampleKind = "messages" if kind == "media" else kind  # type: ignore[assignment]
-    sample_kind: SampleKind = settings.pop("kind", own)
+    sample_kind: SampleKind = settings.pop("as_kind", own)
     read = as_media_messages if kind == "media" else READERS[sample_kind]
     words = tokenizer()
     if kind == "media":
@@ -216,7 +216,7 @@ def test_large_data_are_drawn_from_too(kind: str, tmp_path: Path, monkeypatch: p
 
 @pytest.mark.usefixtures("tiny")
 def test_prompts_about_media_have_the_numbers_of_their_own(tmp_path: Path) -> None:
-    given = {"kind": "prompt", "weight": 2}
+    given = {"as_kind": "prompt", "weight": 2}
     small = preparing(tmp_path / "small", "media", **given)[1]
     large = preparing(tmp_path / "large", "media", index_above_bytes=0, **given)[1]
     found = [sorted(map(json.dumps, samples_in(out))) for out in (small, large)]
