@@ -69,7 +69,7 @@ KINDS: dict[Kind, KindFacts] = {
         column=2, cores="all", gpus=1, names=("pairs",),
     ),
     "train": KindFacts(
-        format=2, state="starting", doing="training the stage",
+        format=3, state="starting", doing="training the stage",
         column=2, cores="all", gpus=1, names=("train",),
     ),
     "evaluate": KindFacts(
