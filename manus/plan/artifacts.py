@@ -16,7 +16,7 @@ from manus.kinds import Kind
 from manus.models.base import Base
 from manus.models.encoders.finding import Encoder
 from manus.models.senses.settings import Sense
-from manus.plan.planner import saved_plan
+from manus.plan.saved_plan import saved_plan
 from manus.recipe.recipe import Recipe, RewardModel, Stage
 from manus.store.keys import canonical
 from manus.store.store import Store

@@ -34,7 +34,7 @@ LONG = 400  # megabytes in a line, of which nothing is to be held
 READ = """
 import resource, sys
 from pathlib import Path
-from manus.data.sources import rows_in
+from manus.data.sources.rows import rows_in
 from manus.errors import DataError
 peak = lambda: resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 before = peak()
