@@ -44,8 +44,8 @@ STATES = {"image_states": "image", "video_states": "video", "audio_states": "aud
 RANK = """
 import json, os, sys
 from pathlib import Path
-from manus.models.media_inputs import MediaInputs
-from manus.recipe import METHODS
+from manus.models.senses.omni_inputs import MediaInputs
+from manus.recipe.recipe import METHODS
 from tests.integration.stage import job
 from tests.integration.test_mixed_senses import recorded
 

@@ -78,8 +78,7 @@ def test_what_changes_while_it_is_read_is_not_stored(
             file.write_text(file.read_text().replace("one", "other").replace("llama", "qwen2"))
         return {}
 
-    build.__doc__ = "reads"
-    monkeypatch.setitem(runner.BUILDERS, "data", build)
+    monkeypatch.setattr(runner, "builder_of", lambda kind: build)
     if edited == "nothing":
         assert runner.ensure_stored(plan, artifact)
         assert plan.store.holds(artifact.key)
@@ -100,8 +99,7 @@ def test_an_edit_of_other_data_does_not_concern_a_stage(recipe: Path, monkeypatc
             (recipe.parent / f"{name}.jsonl").unlink()
         return {}
 
-    build.__doc__ = "reads"
-    monkeypatch.setitem(runner.BUILDERS, "data", build)
+    monkeypatch.setattr(runner, "builder_of", lambda kind: build)
     assert runner.ensure_stored(plan, plan.artifacts["data/cot"])
 
 
@@ -180,7 +178,7 @@ import sys, torch
 from pathlib import Path
 from types import SimpleNamespace
 from peft import LoraConfig, get_peft_model
-from manus.models.composition import load_model
+from manus.models.loading.composition import load_model
 from manus.training.job import save
 names = ["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"]
 model = get_peft_model(load_model(Path(sys.argv[1]), torch.float32), LoraConfig(target_modules=names, exclude_modules=["lm_head", "embed_tokens"]))

@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from manus.cli import app as cli
+from manus.cli import main as cli
 from manus.data.sample import RowError, of_any_row
 from manus.data.sources import rows as sources
 from manus.data.tokens.chat_templates import template_at_work
@@ -28,9 +28,9 @@ from manus.models.loading import adapters
 from manus.models.native import recognising
 from manus.models.omni.layout import PROCESSOR_FILE, MediaLayout
 from manus.models.senses.settings import senses_in
-from manus.plan import planner as plan
+from manus.plan import saved_plan as plan
 from manus.plan.garbage import remove_unreferenced
-from manus.plan.planner import saved_plan
+from manus.plan.saved_plan import saved_plan
 from manus.recipe import located_yaml
 from manus.recipe.located_yaml import read_located
 from manus.store.manifest import Manifest
