@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from manus.capabilities import cot, reasoning, thinking, tools, vision_qa
+from manus.capabilities import cot, instruct, reasoning, thinking, tools, vision_qa
 from manus.data.forms.columns import Columns
 from manus.data.forms.messages import as_messages
 from manus.data.forms.pairs import read_pair
@@ -209,7 +209,9 @@ WITH_CALLS: dict[str, dict[str, Any]] = {
 
 
 @pytest.mark.parametrize(
-    "capability", [tools, cot, reasoning, vision_qa], ids=["tools", "cot", "reasoning", "vision-qa"]
+    "capability",
+    [tools, cot, instruct, reasoning, vision_qa],
+    ids=["tools", "cot", "instruct", "reasoning", "vision-qa"],
 )
 @pytest.mark.parametrize("name", WITH_CALLS)
 def test_calls_are_taught_with_their_functions_by_every_capability(name: str, capability: Any) -> None:
@@ -225,7 +227,7 @@ def test_thinking_shows_functions_too() -> None:
     assert tools_within(turns[0][1]) == [WEATHER] and turns[2] == ("assistant", said["content"])
 
 
-@pytest.mark.parametrize("capability", [tools, cot], ids=["tools", "cot"])
+@pytest.mark.parametrize("capability", [tools, cot, instruct], ids=["tools", "cot", "instruct"])
 def test_calls_of_functions_that_no_text_names_are_refused(capability: Any) -> None:
     row = {"messages": WITH_CALLS["OpenAI's older shape"]["messages"]}
     with pytest.raises(RowError, match="turn 2 calls 'get_weather', and the row shows no functions"):
