@@ -34,12 +34,13 @@ from manus.data.forms.questions import (
     column_text,
     listed,
     listed_turns,
+    turns_of,
     with_system,
 )
 from manus.data.forms.thought_format import CLOSE as END_OF_THOUGHT
 from manus.data.forms.tool_format import NO_FUNCTION_FITS, has_calls, render_calls, rewrite_calls
 from manus.data.forms.tool_schemas import fitted_call, read_tools, tools_within
-from manus.data.forms.turns import checked, read_text, read_turns, unread_keys
+from manus.data.forms.turns import checked, read_text, read_turns
 from manus.data.sample import Message, Row, RowError, Sample
 
 _CONVERSATIONS = ("messages", "conversations", "conversation")
@@ -107,10 +108,7 @@ def _read(row: Columns) -> Sample:
 def _conversation(row: Columns) -> list[Message] | None:
     column = next((key for key in _CONVERSATIONS if row.get(key) is not None), None)
     if column is not None:
-        turns = listed(row.take(column), column)
-        for key in unread_keys(turns):
-            row.note(f"{column}[].{key}")
-        return read_turns(turns)
+        return turns_of(row, column, listed(row.take(column), column))
     turns = read_dialogue(row["chat"]) if isinstance(row.get("chat"), str) else None
     if turns is not None:
         row.take("chat")
@@ -215,7 +213,7 @@ def _from_xlam(row: Columns) -> list[Message] | None:
 def _answered(row: Columns, column: str) -> list[Message]:
     value = listed_turns(row.take(column), column)
     if isinstance(value, list | tuple) and (column not in ANSWERS or are_turns(value)):
-        return read_turns(value)
+        return turns_of(row, column, value)
     if column in ANSWERS and not isinstance(value, str):
         said = answer_text(value)
         if said is None:
