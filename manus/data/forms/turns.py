@@ -8,7 +8,7 @@ from typing import Any, Literal, cast
 
 from manus.data.forms.calls import read_calls
 from manus.data.forms.columns import is_empty
-from manus.data.forms.flags import OF_TURNS, asks_to_be_learned, learned_of
+from manus.data.forms.flags import OF_TURNS, asks_to_be_learned, learned_of, refuse_bad_turn
 from manus.data.forms.literals import shortened
 from manus.data.forms.thought_format import CLOSE, OPEN, render_thought
 from manus.data.forms.tool_format import compact_json, has_calls, render_calls, rewrite_calls
@@ -183,6 +183,8 @@ def _read_turn(turn: Mapping[str, Any]) -> list[Message]:
     messages = _read_content(turn)
     if any(message["role"] == "assistant" for message in messages):
         learn = learned_of(turn)
+        if learn is not False:
+            refuse_bad_turn(turn)
         return [_flagged(one, learn, turn) if one["role"] == "assistant" else one for one in messages]
     if (flag := asks_to_be_learned(turn)) is not None:
         raise ValueError(
