@@ -55,6 +55,13 @@ PAIRS = (
     ("query", "response"),
     ("problem", "solution"),
     ("input", "output"),
+    ("question", "response"),
+    ("prompt", "output"),
+    ("instruction", "completion"),
+    ("query", "output"),
+    ("question", "output"),
+    ("question", "completion"),
+    ("input", "response"),
 )
 ANSWERS = ("answer", "answers")  # which may be numbers, yes or no, or what several people said
 _CHOOSING = ("question", "question_stem", "query", "prompt", "problem", "instruction")
