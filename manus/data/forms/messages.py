@@ -20,6 +20,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from manus.data.forms.call_forms import refuse_other_forms
 from manus.data.forms.calls import Call, read_calls
 from manus.data.forms.choices import answer_among
 from manus.data.forms.columns import Columns, is_empty
@@ -38,7 +39,7 @@ from manus.data.forms.questions import (
     with_system,
 )
 from manus.data.forms.thought_format import CLOSE as END_OF_THOUGHT
-from manus.data.forms.tool_format import NO_FUNCTION_FITS, has_calls, render_calls, rewrite_calls
+from manus.data.forms.tool_format import NO_FUNCTION_FITS, render_calls, rewrite_calls
 from manus.data.forms.tool_schemas import fitted_call, read_tools, tools_within
 from manus.data.forms.turns import checked, read_text, read_turns
 from manus.data.sample import Message, Row, RowError, Sample
@@ -136,9 +137,8 @@ def _with_calls(number: int, message: Message, tools: list[dict[str, Any]]) -> M
     if message["role"] != "assistant" or not tools:
         return message
     head, mark, spoken = message["content"].rpartition(END_OF_THOUGHT)
-    if not has_calls(spoken) and not spoken.lstrip().startswith(("[", "{")):
-        return message
     try:
+        refuse_other_forms(spoken)
         written = rewrite_calls(spoken, may_be_bare=True, mended=lambda call: fitted_call(call, tools))
     except ValueError as error:
         raise RowError(f"turn {number}: {error}") from None
