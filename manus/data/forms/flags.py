@@ -29,8 +29,8 @@ _SWITCHES = (
 )  # fmt: skip
 _WEIGHTS = ("weight", "loss_scale", "loss_weight", "loss_mask")
 _MASKS = ("mask", "masked", "is_masked", "ignore", "ignore_loss", "no_loss", "no_train")
-_DETAILS = ("train_detail", "training_detail")
-OF_TURNS = frozenset([*_SWITCHES, *_WEIGHTS, *_MASKS, *_DETAILS])
+DETAILS = ("train_detail", "training_detail")
+OF_TURNS = frozenset([*_SWITCHES, *_WEIGHTS, *_MASKS, *DETAILS])
 _ON_INPUTS = ("train_on_inputs", "train_on_input", "train_on_prompt")
 
 _GOOD = (
@@ -67,7 +67,7 @@ def learned_of(turn: Mapping[str, Any]) -> Learned | None:
     for name in (*_SWITCHES, *_WEIGHTS, *_MASKS):
         if (value := turn.get(name)) is not None:
             said[name] = _flag(name, value) is not (name in _MASKS)
-    detail = next((name for name in _DETAILS if turn.get(name) is not None), None)
+    detail = next((name for name in DETAILS if turn.get(name) is not None), None)
     if len(set(said.values())) > 1:
         raise ValueError(f"its flags contradict each other: {', '.join(said)}")
     is_learned = next(iter(said.values()), None)
@@ -79,7 +79,7 @@ def learned_of(turn: Mapping[str, Any]) -> Learned | None:
 def asks_to_be_learned(turn: Mapping[str, Any]) -> str | None:
     """Return the flag by which a turn that is not the assistant's asks to be learned; weights of 1 do not."""
     name = next((name for name in _SWITCHES if turn.get(name) is not None and _flag(name, turn[name])), None)
-    detail = next((name for name in _DETAILS if turn.get(name) is not None and _ranges(name, turn[name])), None)
+    detail = next((name for name in DETAILS if turn.get(name) is not None and _ranges(name, turn[name])), None)
     return name or detail
 
 

@@ -22,7 +22,7 @@ from typing import Any
 
 from manus.data.forms.call_forms import refuse_other_forms
 from manus.data.forms.calls import Call, read_calls
-from manus.data.forms.choices import answer_among
+from manus.data.forms.choices import answer_among, refuse_key_alone
 from manus.data.forms.columns import Columns, is_empty
 from manus.data.forms.dialogues import read_dialogue
 from manus.data.forms.flags import check_row, without_unlearned_end
@@ -218,6 +218,7 @@ def _from_xlam(row: Columns) -> list[Message] | None:
 
 
 def _answered(row: Columns, column: str) -> list[Message]:
+    refuse_key_alone(row, column)
     value = listed_turns(row.take(column), column)
     if isinstance(value, list | tuple) and (column not in ANSWERS or are_turns(value)):
         return turns_of(row, column, value)

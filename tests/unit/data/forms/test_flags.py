@@ -208,3 +208,10 @@ def test_a_turn_that_is_labelled_as_bad_may_be_read_and_may_be_the_worse_answer(
     assert read_pair(pair, as_messages)["rejected"] == "b"
     with pytest.raises(RowError, match="labels it as a bad answer"):
         read_pair({**pair, "chosen": [turn]}, as_messages)
+
+
+def test_parts_of_a_thought_that_is_written_in_another_form_are_refused() -> None:
+    thought = "<|begin_of_thought|>t<|end_of_thought|><|begin_of_solution|>s<|end_of_solution|>"
+    detail = {"content": thought, "train_detail": [{"begin_offset": 0, "end_offset": 10, "train": True}]}
+    with pytest.raises(RowError, match="its thought is written in another form"):
+        cot.read(chat({}, detail))
