@@ -7,7 +7,7 @@ from pathlib import Path
 
 from manus.errors import InputError
 from manus.files import bytes_of
-from manus.plan.planner import saved_plan
+from manus.plan.artifacts import saved_plan
 from manus.store.manifest import Manifest
 from manus.store.store import KEY, Store
 

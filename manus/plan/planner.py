@@ -5,7 +5,6 @@ Knows nothing of how anything is built. Imports no torch: `snakemake -n` and `ma
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Mapping
 from pathlib import Path
@@ -13,11 +12,11 @@ from typing import Any
 
 from manus.data.sources.identity import identity
 from manus.data.sources.named_media import media_identity
-from manus.errors import DataError, ModelError, RecipeError, blamed_on
+from manus.errors import DataError, ModelError, RecipeError
 from manus.models.base import Base, find_base
 from manus.models.detection.fitness import why_no_base, why_not_adapted
 from manus.models.senses.settings import config_of
-from manus.plan.artifacts import Artifact, Plan
+from manus.plan.artifacts import Artifact, Plan, saved_plan
 from manus.plan.keys import ArtifactBuilder
 from manus.plan.senses import encoders_of, keep_own_senses
 from manus.recipe.fields import Overrides
@@ -154,18 +153,3 @@ def _teacher(recipe: Recipe, stage: Stage, spec: str, digests: Digests, pins: Ma
         if (config := config_of(teacher)) and (reason := why_no_base(config)):
             raise ModelError(f"teacher {spec!r} {reason}")
         return teacher
-
-
-def saved_plan(path: Path) -> dict[str, Any]:
-    """Return what a `plan.json` of ours holds; nothing where there is none.
-
-    Raises:
-        InputError: it is torn, or is not ours.
-    """
-    if not path.exists():
-        return {}
-    with blamed_on(f"{path} is torn or no plan of ours; move it away, and the next run writes it anew"):
-        value = json.loads(path.read_text(encoding="utf-8"))
-        revisions = {str(name): str(commit) for name, commit in value["revisions"].items()}
-        keys = {name: {**one, "key": str(one["key"])} for name, one in value["artifacts"].items()}
-        return {**value, "revisions": revisions, "artifacts": keys}

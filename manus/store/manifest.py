@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from manus.files import sha256_of
-from manus.store.store import seal_of
+from manus.store.keys import canonical
 
 SCHEMA_VERSION = 2
 MANIFEST = "manifest.json"
+
+
+def seal_of(manifest: Mapping[str, Any]) -> str:
+    """Return the digest over what a manifest says, but for the seal itself."""
+    said = {name: value for name, value in manifest.items() if name != "seal"}
+    return hashlib.sha256(canonical(said).encode()).hexdigest()
 
 
 @dataclass(frozen=True, slots=True)

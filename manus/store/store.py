@@ -8,7 +8,6 @@ last.
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import json
 import os
 import re
@@ -23,19 +22,13 @@ from manus.errors import ManusError
 from manus.files import fsync, sealed, write_json
 from manus.locks import held, held_if_free
 from manus.store.environment import hardware, library_versions
-from manus.store.keys import KEY_LENGTH, canonical
-from manus.store.manifest import MANIFEST, Manifest, StoredFile, damage
+from manus.store.keys import KEY_LENGTH
+from manus.store.manifest import MANIFEST, Manifest, StoredFile, damage, seal_of
 from manus.utc import timestamp
 
 KEY = re.compile(rf"[0-9a-f]{{{KEY_LENGTH}}}")
 LOCKS = "locks"
 STAGING = ".staging"
-
-
-def seal_of(manifest: Mapping[str, Any]) -> str:
-    """Return the digest over what a manifest says, but for the seal itself."""
-    said = {name: value for name, value in manifest.items() if name != "seal"}
-    return hashlib.sha256(canonical(said).encode()).hexdigest()
 
 
 class Store:

@@ -44,7 +44,7 @@ import pyarrow.parquet
 Image.init()
 before = peak()
 settings = DataSettings(held_out=10, max_length=10_000)
-told = prepare([Source(path=source)], settings, as_media_messages, "messages", words, folder, 0, out, folder / "bad", Small())
+told = prepare([Source(path=source)], settings, as_media_messages, "messages", words, folder, 0, out, folder / "work", Small())
 files = MediaFiles(out)
 for number in range(len(files)):
     files.image(number)
@@ -144,7 +144,7 @@ with (folder / "short.mp4").open("rb") as short:  # what decoders take once
     measure_video(short, (folder / "short.mp4").stat().st_size, "short")
 before = peak()
 settings = DataSettings(held_out=4, max_length=10_000, clip_seconds=20)
-told = prepare([Source(path=source)], settings, as_media_messages, "messages", words, folder, 0, out, folder / "bad", FakeLayout())
+told = prepare([Source(path=source)], settings, as_media_messages, "messages", words, folder, 0, out, folder / "work", FakeLayout())
 files, shown = MediaFiles(out), 0
 for number in range(len(files)):
     for time in range(int(files.facts(number)["seconds"])):

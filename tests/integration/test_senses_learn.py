@@ -16,7 +16,7 @@ import torch
 from PIL import Image, ImageDraw
 
 from manus.capabilities import omni, vision_qa
-from manus.data.preparation.in_memory import prepare
+from manus.data.preparation.choosing import prepare
 from manus.data.prepared.samples import read_held_out
 from manus.data.settings import DataSettings, Source
 from manus.evaluation.ablations import measure_ablated
@@ -62,7 +62,7 @@ def prepared(
     settings = DataSettings(held_out=60, max_length=256)
     prepare(
         [Source(path=str(folder / "rows.jsonl"))], settings, capability.read, "messages", load_tokenizer(base), folder, SEED,
-        folder, folder / "bad.jsonl", layout or MediaLayout.of(base),
+        folder, folder / "work", layout or MediaLayout.of(base),
     )  # fmt: skip
     return folder
 

@@ -14,7 +14,7 @@ from typing import Any
 import pyarrow
 import pytest
 
-from manus.data.sources.records import records_of
+from manus.data.sources.formats import records_of
 from manus.errors import DataError, InputError, ModelError
 from manus.files import sha256_of
 from manus.jobs import runner
