@@ -75,10 +75,10 @@ def run_manus(base: Path, folder: Path, is_full: bool, meter: Meter, packing: bo
     from manus.jobs.libraries import prepare_process
     from manus.methods import lora, sft
     from manus.training import job as jobs
-    from manus.training.imports import import_peft
+    from manus.training.imports import import_libraries
 
     prepare_process()
-    import_peft()
+    import_libraries()
     method: Any = sft if is_full else lora
     own = {"learning_rate": RATE_OF_ALL_WEIGHTS} if is_full else SETTINGS
     settings = method.Settings(

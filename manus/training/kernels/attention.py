@@ -10,6 +10,7 @@ causal model computes there does not depend on what follows. Each sample then se
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -81,41 +82,60 @@ AttentionInterface.register(SEGMENTS, segments)
 AttentionMaskInterface.register(SEGMENTS, lambda *args, **kwargs: None)
 
 
-def keep_samples_apart(model: PreTrainedModel, samples: list[list[int]]) -> bool:
+def logits_alone(model: PreTrainedModel, samples: list[list[int]]) -> list[torch.Tensor]:
+    """Return what a model says of each sample (token ids) by itself, [T, V]: what other ways to lay them out must equal.
+
+    All are asked at once, as rows of a batch that are filled up behind, where a causal model does not look. To be called
+    before an attention is chosen that asks for boundaries.
+    """
+    longest = max(map(len, samples))
+    rows = [sample + sample[-1:] * (longest - len(sample)) for sample in samples]
+    logits_BTV = _logits(model, {"input_ids": torch.tensor(rows)})
+    return [logits_TV[: len(sample)] for sample, logits_TV in zip(samples, logits_BTV, strict=True)]
+
+
+def keep_samples_apart(
+    model: PreTrainedModel, samples: list[list[int]], alone: list[torch.Tensor] | None = None
+) -> bool:  # fmt: skip
     """Switch the model to an attention that keeps samples of one row apart, if that works for it.
 
     The proof is made on this very model: the logits of a row of `samples` (token ids) must equal those of each
-    sample alone. Otherwise the attention is left as it was, and False says that rows must be padded.
+    sample `alone`, which are computed where they are not known. Otherwise the attention is left as it was, and False says
+    that rows must be padded.
     """
     before = model.config._attn_implementation
     if not model._supports_attention_backend:
         return False
     flash = ["flash_attention_2"] if model.device.type == "cuda" and is_flash_attn_2_available() else []
-    alone = [_logits(model, [sample]) for sample in samples]
+    expected = torch.cat(alone or logits_alone(model, samples))
     for implementation in (*flash, SEGMENTS):
         model.set_attn_implementation(implementation)
         try:
-            together = _logits(model, samples)
+            together = _logits_of_row(model, samples)
         except (ValueError, TypeError, RuntimeError):
             continue
-        if _is_equal(together, torch.cat(alone, 1)):
+        if _is_equal(together, expected):
             return True
     model.set_attn_implementation(before)
     return False
 
 
-def can_share_beginnings(model: PreTrainedModel, samples: list[list[int]]) -> bool:
+def can_share_beginnings(
+    model: PreTrainedModel, samples: list[list[int]], alone: list[torch.Tensor] | None = None
+) -> bool:  # fmt: skip
     """Tell whether a beginning that samples share may be computed once, which this very model shows on `samples`.
 
-    To be called when `keep_samples_apart` has chosen an attention. FlashAttention's kernels take a sample's keys from
+    They must begin alike. To be called when `keep_samples_apart` has chosen an attention: what that says of a row is the
+    yardstick where the logits of each sample `alone` are not known. FlashAttention's kernels take a sample's keys from
     the row, where a shared beginning is not beside each sample.
     """
     if model.config._attn_implementation != SEGMENTS:
         return False
-    beginning = samples[0]
-    alone = [_logits(model, [beginning + sample])[:, len(beginning) :] for sample in samples]
-    shared = _logits(model, [beginning + sample for sample in samples], len(beginning))[:, len(beginning) :]
-    return _is_equal(shared, torch.cat(alone, 1))
+    shared = len(os.path.commonprefix(samples))
+    assert 0 < shared < min(map(len, samples)), "samples begin alike, and each has tokens of its own"
+    expected = alone or _logits_of_row(model, samples).split([len(sample) for sample in samples])
+    once = _logits_of_row(model, samples, shared)
+    return _is_equal(once, torch.cat([expected[0][:shared], *(logits_TV[shared:] for logits_TV in expected)]))
 
 
 def _is_equal(found: torch.Tensor, expected: torch.Tensor) -> bool:
@@ -124,13 +144,16 @@ def _is_equal(found: torch.Tensor, expected: torch.Tensor) -> bool:
     return found.shape == expected.shape and bool((found - expected).abs().max() <= allowed)
 
 
-@torch.no_grad()
-def _logits(model: PreTrainedModel, samples: list[list[int]], shared: int = 0) -> torch.Tensor:
-    """Return the logits [1, T, V] of samples in one row, of which the first `shared` tokens are the same."""
+def _logits_of_row(model: PreTrainedModel, samples: list[list[int]], shared: int = 0) -> torch.Tensor:
+    """Return the logits [T, V] of samples in one row, of which the first `shared` tokens are the same."""
     row = samples[0][:shared] + [token for sample in samples for token in sample[shared:]]
-    inputs: dict[str, Any] = {"input_ids": torch.tensor([row])}
-    if len(samples) > 1 or model.config._attn_implementation == SEGMENTS:
-        inputs |= boundaries([len(sample) for sample in samples], shared)
+    lengths = [len(sample) for sample in samples]
+    return _logits(model, {"input_ids": torch.tensor([row]), **boundaries(lengths, shared)})[0]
+
+
+@torch.no_grad()
+def _logits(model: PreTrainedModel, inputs: dict[str, Any]) -> torch.Tensor:
+    """Return the logits [B, T, V] of a model without dropout."""
     moved = {name: value.to(model.device) if torch.is_tensor(value) else value for name, value in inputs.items()}
     with without_dropout(model):
         logits: torch.Tensor = model(**moved, use_cache=False).logits
@@ -140,15 +163,15 @@ def _logits(model: PreTrainedModel, samples: list[list[int]], shared: int = 0) -
 @contextmanager
 def without_dropout(model: torch.nn.Module) -> Iterator[None]:
     """Set everything but 4-bit layers to evaluation: those, once evaluated, are repacked for good and lose gradients."""
-    modules = list(model.modules())
-    were_training = [module.training for module in modules]
-    for module in modules:
-        module.training = type(module).__name__ == "Linear4bit"
+    wanted = [(module, type(module).__name__ == "Linear4bit") for module in model.modules()]
+    changed = [(module, is_training) for module, is_training in wanted if module.training != is_training]
+    for module, is_training in changed:
+        module.training = is_training
     try:
         yield
     finally:
-        for module, was_training in zip(modules, were_training, strict=True):
-            module.training = was_training
+        for module, is_training in changed:
+            module.training = not is_training
 
 
 def boundaries(lengths: list[int], shared: int = 0) -> dict[str, Any]:

@@ -33,13 +33,14 @@ Head = Callable[[torch.Tensor], torch.Tensor]  # hidden states [N, D] to logits 
 
 def learn_by_parts(
     model: PreTrainedModel, sample: list[int], logits_at_once: int = LOGITS_AT_ONCE,
-    media: Mapping[str, torch.Tensor] | None = None,
+    media: Mapping[str, torch.Tensor] | None = None, logits_TV: torch.Tensor | None = None,
 ) -> bool:  # fmt: skip
     """Let the model's forward pass take `next_tokens` [B, T] and return only the loss summed over them.
 
-    The proof is made on this very model: the loss of a `sample` (token ids) by parts must equal that of its logits.
-    Otherwise the model is left as it was, and False says so. `media` are the inputs beside the sample's tokens. To be called before anything wraps the forward pass, and
-    before an attention is chosen that asks for boundaries.
+    The proof is made on this very model: the loss of a `sample` (token ids) by parts must equal that of its logits, which
+    are computed where they are not known. Otherwise the model is left as it was, and False says so. `media` are the
+    inputs beside the sample's tokens. To be called before anything wraps the forward pass, and before an attention is
+    chosen that asks for boundaries.
     """
     backbone = model.base_model
     if backbone is model or model.get_output_embeddings() is None or len(sample) < 2:
@@ -64,7 +65,7 @@ def learn_by_parts(
         return CausalLMOutput(loss=summed_loss(head, hidden_ND, next_N, _trained(self), vocabulary, logits_at_once))
 
     model.forward = MethodType(forward, model)  # type: ignore[method-assign]
-    if not _is_proven(model, sample, media or {}):
+    if not _is_proven(model, sample, media or {}, logits_TV):
         model.forward = before  # type: ignore[method-assign]
         return False
     return True
@@ -145,7 +146,9 @@ def _handing_out(backbone: torch.nn.Module, outputs: Any) -> Iterator[None]:
 
 
 @torch.no_grad()
-def _is_proven(model: PreTrainedModel, sample: list[int], media: Mapping[str, torch.Tensor]) -> bool:
+def _is_proven(
+    model: PreTrainedModel, sample: list[int], media: Mapping[str, torch.Tensor], logits_TV: torch.Tensor | None
+) -> bool:  # fmt: skip
     """Tell whether the loss by parts is the loss of the logits; a model that cannot say fails."""
     ids_BT = torch.tensor([sample], device=model.device)
     next_BT = F.pad(ids_BT[:, 1:], (0, 1), value=IGNORED)
@@ -156,7 +159,8 @@ def _is_proven(model: PreTrainedModel, sample: list[int], media: Mapping[str, to
             by_parts = model(**inputs, next_tokens=next_BT).loss
         except (AttributeError, KeyError, RuntimeError, TypeError, ValueError):
             return False
-        logits_TV = model(**inputs).logits[0]
+        if logits_TV is None:
+            logits_TV = model(**inputs).logits[0]
     expected = F.cross_entropy(logits_TV.float(), next_BT[0], ignore_index=IGNORED, reduction="sum")
     allowed = LARGEST_RELATIVE_DIFFERENCE.get(logits_TV.dtype, 1e-3) * expected.abs()
     return bool((by_parts - expected).abs() <= allowed)

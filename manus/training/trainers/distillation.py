@@ -128,9 +128,10 @@ def train_distillation(job: StageJob) -> dict[str, Any]:
     model = trainable(job.base, job.start, adapter, settings, precision)
     teacher = frozen(compose(folder, chain, held_dtype(precision)).to(device()))
     inner = model if adapter == "none" else model.get_base_model()
-    can_be_flat = not settings.on_policy_share and keep_samples_apart(teacher, proof(samples))
-    is_flat = can_be_flat and keep_samples_apart(inner, proof(samples))
-    is_sharing = is_flat and all(can_share_beginnings(each, proof(samples)) for each in (teacher, inner))
+    texts = proof(samples)
+    can_be_flat = not settings.on_policy_share and keep_samples_apart(teacher, texts)
+    is_flat = can_be_flat and keep_samples_apart(inner, texts)
+    is_sharing = is_flat and all(can_share_beginnings(each, texts) for each in (teacher, inner))
     rows = Rows(samples, None)
     total = total_steps(batches_of(len(rows), settings), settings)
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from manus.training.loop import Guarded, StageTrainer
     from manus.training.stage_job import StageJob
 
-TOKENS_IN_PROOF = 32
+TOKENS_ALIKE, TOKENS_OF_THEIR_OWN = 6, 10  # of each of a few samples, on which a model is asked what it can do
 
 
 def train_supervised(job: StageJob) -> dict[str, Any]:
@@ -75,15 +75,23 @@ def shown_by(
 ) -> Shown:  # fmt: skip
     """Switch a language model to what saves time and memory, as far as it shows on samples that it stays the same."""
     from manus.models.native.inputs import OwnInputs
-    from manus.training.kernels.attention import can_share_beginnings, keep_samples_apart
+    from manus.training.kernels.attention import (
+        can_share_beginnings,
+        keep_samples_apart,
+        logits_alone,
+        without_dropout,
+    )
     from manus.training.kernels.head import learn_by_parts
 
     if isinstance(inputs, OwnInputs):  # such a model decides by media where tokens are and what they see: no flat rows
         ids, media = an_example(samples, inputs)
         return Shown(learn_by_parts(model, ids, media=media))
     texts = proof(samples, model.config.get_text_config().vocab_size)
-    by_parts, is_flat = learn_by_parts(model, texts[0]), keep_samples_apart(model, texts)
-    return Shown(by_parts, is_flat, is_flat and can_share_beginnings(model, texts))
+    with without_dropout(model):
+        alone = logits_alone(model, texts)
+        by_parts = learn_by_parts(model, texts[0], logits_TV=alone[0])
+        is_flat = keep_samples_apart(model, texts, alone)
+        return Shown(by_parts, is_flat, is_flat and can_share_beginnings(model, texts, alone))
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,9 +199,11 @@ def prepared_samples(job: StageJob) -> PreparedSamples | ShardedSamples:
 
 
 def proof(samples: PreparedSamples | ShardedSamples, vocabulary: int = 2**31) -> list[list[int]]:
-    """Return the beginnings of a few samples, on which a model shows that it keeps samples of one row apart.
+    """Return a few tokens of a few samples, on which a model shows what it can do: all begin alike, then come its last.
 
-    Placeholders of media, which the language model does not know, are left out.
+    Each forward pass over them is paid before the first step, so they are few. Placeholders of media, which the language
+    model does not know, are left out.
     """
-    beginnings = (samples[index]["ids"] for index in range(min(3, len(samples))))
-    return [ids[ids < vocabulary][:TOKENS_IN_PROOF].tolist() for ids in beginnings]
+    taken = (samples[index]["ids"] for index in range(min(3, len(samples))))
+    texts = [ids[ids < vocabulary] for ids in taken]
+    return [[*texts[0][:TOKENS_ALIKE].tolist(), *ids[-TOKENS_OF_THEIR_OWN:].tolist()] for ids in texts]

@@ -1,4 +1,4 @@
-"""PEFT is there at once; what is compiled is compiled when it is needed."""
+"""PEFT and Trainer are there at once; the compiler and data sets are there when they are asked for."""
 
 from __future__ import annotations
 
@@ -10,18 +10,59 @@ import pytest
 
 from manus.training.imports import compiled_later
 
-PROGRAM = """
+QUICK = """
 import sys, torch
 before = torch.compile
-from manus.training.imports import import_peft
-import_peft()
-assert torch.compile is before and "peft" in sys.modules and "bitsandbytes" in sys.modules
-assert "torch._inductor.compile_fx" not in sys.modules, "the compiler was loaded"
+from manus.training.imports import import_libraries
+import_libraries()
+assert torch.compile is before
+assert {"peft", "bitsandbytes", "transformers.trainer"} <= sys.modules.keys()
+"""
+
+WITHOUT = """
+from torch.optim import AdamW
+from accelerate.utils.other import is_compiled_module
+from transformers.trainer import is_datasets_available
+weight = torch.nn.Parameter(torch.ones(2))
+optimizer = AdamW([weight])
+weight.grad = torch.ones(2)
+optimizer.step()
+assert not is_compiled_module(torch.nn.Linear(1, 1)) and not is_datasets_available()
+for name in ("torch._dynamo.eval_frame", "torch._inductor.config", "datasets", "pandas"):
+    assert name not in sys.modules, name
+"""
+
+COMPILED = """
+from torch.optim import AdamW
+optimizer = AdamW([torch.nn.Parameter(torch.ones(2))])
+stand_in = torch._dynamo
+twice = torch.compile(lambda x: 2 * x, backend="eager")
+assert twice(torch.ones(2)).tolist() == [2, 2]
+assert torch._dynamo is sys.modules["torch._dynamo"] is not stand_in and stand_in.is_loaded
+assert stand_in.config is torch._dynamo.config and stand_in.eval_frame is torch._dynamo.eval_frame
+optimizer.add_param_group({"params": [torch.nn.Parameter(torch.ones(2))]})
+module = torch.compile(torch.nn.Linear(1, 1), backend="eager")
+from accelerate.utils.other import is_compiled_module
+assert is_compiled_module(module)
+from transformers.integrations import deepgemm
+assert stand_in.told and any(getattr(f, "_dynamo_marked_constant", False) for _, f in stand_in.told)
+from transformers.masking_utils import TransformGetItemToIndex
+with TransformGetItemToIndex():
+    assert torch.ones(3)[torch.tensor(1)] == 1
+"""
+
+DATA_SETS = """
+import datasets, transformers.trainer
+rows = datasets.Dataset.from_list([{"a": 1}])
+assert transformers.trainer.is_datasets_available()
+assert isinstance(rows, transformers.trainer.datasets.Dataset)
+assert transformers.utils.is_datasets_available()
 """
 
 
-def test_peft_comes_without_the_compiler() -> None:
-    done = subprocess.run([sys.executable, "-c", PROGRAM], capture_output=True, text=True, check=False)
+@pytest.mark.parametrize("then", [WITHOUT, COMPILED, DATA_SETS], ids=["without them", "the compiler", "data sets"])
+def test_libraries_come_without_the_compiler_and_data_sets(then: str) -> None:
+    done = subprocess.run([sys.executable, "-c", QUICK + then], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
 
 
