@@ -10,7 +10,6 @@ causal model computes there does not depend on what follows. Each sample then se
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -131,9 +130,9 @@ def can_share_beginnings(
     """
     if model.config._attn_implementation != SEGMENTS:
         return False
-    shared = len(os.path.commonprefix(samples))
+    shared = next(index for index, tokens in enumerate(zip(*samples, strict=False)) if len(set(tokens)) > 1)
     assert 0 < shared < min(map(len, samples)), "samples begin alike, and each has tokens of its own"
-    expected = alone or _logits_of_row(model, samples).split([len(sample) for sample in samples])
+    expected = alone or torch.split(_logits_of_row(model, samples), [len(sample) for sample in samples])
     once = _logits_of_row(model, samples, shared)
     return _is_equal(once, torch.cat([expected[0][:shared], *(logits_TV[shared:] for logits_TV in expected)]))
 
