@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from manus.capabilities import cot, vision_qa
+from manus.capabilities import known_capabilities
 from manus.data.preparation.choosing import prepare
 from manus.data.prepared.samples import read_held_out
 from manus.data.sample import SampleKind
@@ -31,6 +31,8 @@ from manus.rewards.settings import RewardSettings
 from manus.training.stage_job import StageJob
 from tests.pico import rows, write_rows
 from tests.seeds import SEED
+
+cot, vision_qa = (known_capabilities()[name] for name in ("cot", "vision-qa"))
 
 LEARNS = {"epochs": 10, "batch_size": 16, "learning_rate": 5e-3, "precision": "fp32"}
 RIGHT = (RewardSettings(verifier="capability"),)

@@ -6,11 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from manus.capabilities import instruct
+from manus.capabilities import known_capabilities
 from manus.evaluation.probes import gain
 from manus.methods import known_methods
 from tests.integration.stage import LEAST_GAIN, assert_learned, measured, prepared, rows, trained
 from tests.seeds import SEED
+
+instruct = known_capabilities()["instruct"]
 
 METHODS = known_methods()
 ON_CHATS = [

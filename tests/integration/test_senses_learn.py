@@ -15,7 +15,7 @@ import pytest
 import torch
 from PIL import Image, ImageDraw
 
-from manus.capabilities import omni, vision_qa
+from manus.capabilities import known_capabilities
 from manus.data.preparation.choosing import prepare
 from manus.data.prepared.samples import read_held_out
 from manus.data.settings import DataSettings, Source
@@ -28,6 +28,8 @@ from manus.models.tokenizer import load_tokenizer
 from tests.integration.stage import LEAST_GAIN, trained
 from tests.pico_omni import with_senses
 from tests.seeds import SEED
+
+omni, vision_qa = (known_capabilities()[name] for name in ("omni", "vision-qa"))
 
 COLOURS = ("red", "lime", "blue")
 SIDE = 32
