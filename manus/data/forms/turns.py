@@ -118,7 +118,7 @@ def _read_keys(turn: Mapping[str, Any]) -> set[str]:
         return set(_pair_keys(turn)) | OF_TURNS
     side = _ROLES.get(_word(role)) if isinstance(role, str) else None
     groups = [_ROLE_KEYS, _TEXT_KEYS, *((_CALL_KEYS, _THOUGHT_KEYS) if side == "assistant" else ())]
-    read = set(_IDENTIFYING_KEYS) | OF_TURNS | ({"name"} if side == "tool" else set())
+    read: set[str] = set(_IDENTIFYING_KEYS | OF_TURNS) | ({"name"} if side == "tool" else set())
     for keys in groups:
         taken = _first(turn, *keys)
         read |= {key for key in keys if turn.get(key) == taken and not isinstance(taken, bool)}

@@ -14,6 +14,9 @@ from manus.data.sources.texts import refuse_other_encodings
 from manus.errors import DataError, did_you_mean
 from manus.files import at_home
 
+# Rows in forms that are not read, which would be passed over among those that are.
+OTHER_DATA = frozenset([".ndjson", ".jsonlines", ".arrow", ".feather", ".orc", ".avro", ".xls", ".xlsx", ".pkl"])
+
 
 def data_files(source: Source, beside: Path) -> list[Path]:
     """Return the files of a local source, sorted by name.
@@ -31,6 +34,11 @@ def data_files(source: Source, beside: Path) -> list[Path]:
     entries = [] if path.is_file() else [entry for entry in path.rglob("*") if not _is_hidden(entry, path)]
     entries = metadata_of(entries) or entries
     files = [path] if path.is_file() else sorted(entry for entry in entries if _is_data(entry))
+    if other := next((entry for entry in sorted(entries) if _is_other_data(entry)), None):
+        raise DataError(
+            f"data {source.path}: {other.relative_to(path)} in it cannot be read; save it as .jsonl or .parquet (lower case), or "
+            "move it away"
+        )
     if not files:
         raise DataError(f"data {source.path}: the directory holds no file that can be read ({', '.join(BY_ENDING)})")
     for file in files:
@@ -48,6 +56,12 @@ def data_files(source: Source, beside: Path) -> list[Path]:
 def _is_hidden(entry: Path, folder: Path) -> bool:
     """Tell whether a name below a folder begins with a dot: notebooks, editors and copies leave such files among data."""
     return any(part.startswith(".") for part in entry.relative_to(folder).parts)
+
+
+def _is_other_data(entry: Path) -> bool:
+    """Tell whether a file in a folder of data holds rows, by its ending, in a form that is not read."""
+    ending = entry.suffix.lower()
+    return ending in OTHER_DATA or (ending in BY_ENDING and ending != entry.suffix)
 
 
 def _is_data(entry: Path) -> bool:

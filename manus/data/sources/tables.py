@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +36,7 @@ class Table:
             table = csv.DictReader(lines, delimiter=self.delimiter)
             if wrong := undecodable("".join(table.fieldnames or ())):
                 raise DataError(f"data {path}: the header is {wrong}; save the file as UTF-8")
+            _check_header(table.fieldnames or (), path.name)
             for number, row in enumerate(table, 2):
                 lines.begin()
                 if None in row or None in row.values():
@@ -70,6 +71,7 @@ class TableRows(Lines):
                 f"data {self.title}: the header is not valid UTF-8: {error.reason} at byte {error.start:,}; "
                 "save the file as UTF-8"
             ) from None
+        _check_header(self.columns, self.title)
 
     def __len__(self) -> int:
         return max(0, len(self.index) - 1)
@@ -97,3 +99,13 @@ class TableRows(Lines):
     def _fields(self, text: str) -> list[str]:
         unified = text.replace("\r\n", "\n")
         return next(csv.reader(io.StringIO(unified, newline=""), delimiter=self.delimiter), [])
+
+
+def _check_header(names: Sequence[str], title: str) -> None:
+    """See to it that the columns of a table can be told apart.
+
+    Raises:
+        DataError: two have one name.
+    """
+    if twice := next((name for name in names if names.count(name) > 1), None):
+        raise DataError(f"data {title}: two columns are called {twice!r} in the header; give each a name of its own")

@@ -158,3 +158,11 @@ def test_a_line_without_an_end_is_never_whole_in_memory(tmp_path: Path) -> None:
 def test_a_home_of_nobody_is_a_path_like_any_other() -> None:
     assert at_home("~nobody-has-this-name/x") == Path("~nobody-has-this-name/x")
     assert at_home("~") == Path.home()
+
+
+@pytest.mark.parametrize("name", ["b.JSONL", "b.ndjson", "data-00000-of-00001.arrow"])
+def test_rows_in_a_folder_in_a_form_that_is_not_read_are_named(tmp_path: Path, name: str) -> None:
+    for file in ("a.jsonl", "LICENSE", name):
+        (tmp_path / file).write_text('{"prompt": "q", "completion": "a"}')
+    with pytest.raises(DataError, match=f"{name} in it cannot be read"):
+        data_files(Source(path=str(tmp_path)), tmp_path)
