@@ -21,7 +21,7 @@ from manus.jobs import runner
 from manus.models.base import find_base
 from manus.models.loading.composition import load_model
 from manus.store.digests import REMEMBER_FROM_BYTES, Digests
-from manus.store.manifest import MANIFEST, Manifest, damage
+from manus.store.manifest import MANIFEST, SCHEMA_VERSION, Manifest, damage, seal_of
 from tests.unit.plan.test_planner import planned, recipe
 from tests.unit.store.test_store import KEY, sealed
 
@@ -62,6 +62,21 @@ def test_an_artifact_under_the_key_of_another_is_damaged(tmp_path: Path) -> None
     shutil.copytree(store.folder(KEY), store.folder("f" * 20))
     assert store.holds(KEY)
     assert not store.holds("f" * 20)
+
+
+@pytest.mark.parametrize("said", [
+    {"schema_version": SCHEMA_VERSION + 1}, {"files": {"../../mine": {"bytes": 0, "sha256": ""}}},
+    {"files": {"/etc/passwd": {"bytes": 0, "sha256": ""}}}, {"files": {"": {"bytes": 0, "sha256": ""}}},
+])  # fmt: skip
+def test_a_manifest_of_another_version_or_of_files_elsewhere_is_none_however_sealed(
+    tmp_path: Path, said: dict[str, Any]
+) -> None:
+    store = sealed(tmp_path)
+    file = store.folder(KEY) / MANIFEST
+    changed = {**json.loads(file.read_text()), **said}
+    file.write_text(json.dumps({**changed, "seal": seal_of(changed)}))
+    assert Manifest.read(store.folder(KEY)) is None
+    assert not store.holds(KEY)
 
 
 @pytest.mark.parametrize("edited", ["one.jsonl", "base/config.json", "nothing"])
