@@ -23,14 +23,14 @@ CROSSINGS = 20_000
 def prepared(base: Path, folder: Path, samples: int) -> None:
     """Prepare worked problems as a stage's data."""
     from manus.capabilities import cot
-    from manus.data.preparation.in_memory import prepare
+    from manus.data.preparation.choosing import prepare
     from manus.data.settings import DataSettings, Source
     from manus.models.tokenizer import load_tokenizer
 
     settings = DataSettings(sample_size=samples, held_out=10)
     prepare(
         [Source(generator="cot")], settings, cot.read, "messages", load_tokenizer(base), folder, 1, folder,
-        folder / "bad.jsonl",
+        folder / "work",
     )  # fmt: skip
 
 

@@ -1,10 +1,13 @@
 """Peak memory and speed of preparing files of several sizes, and of training on them: flat, however large the file is.
 
-    python benchmarks/memory.py [BASE_FOLDER] [--megabytes 10 1000 8000] [--kind chat|text|log] [--processes 1 2] [--write]
+    python benchmarks/memory.py [BASE_FOLDER] [--megabytes 10 1000 8000] [--kind chat|text|log|pairs|prompts|pictures] [--processes 1 2] [--write]
 
 Preparing and training run in processes of their own, for each size. A peak is the sum over a process and its workers,
 shared pages counted once (PSS): for preparing, up to the last of some rows read in shuffled order; for training, over a
 few steps from the middle of a shuffled epoch, by a pico model, so that nearly all of it is Manus, torch and the data.
+
+Of pictures, `--megabytes` counts thousands of rows with one picture each, which are not trained on here; nor are pairs
+and prompts. `--index-above-bytes 0` indexes data of any size.
 
 Without a base, words are tokens: a tokenizer as cheap as can be, for sizes that would take an hour with a real one.
 Then longer words, by `--letters 40 80`, make less work of as many bytes still.
@@ -74,6 +77,9 @@ def write_data(path: Path, size: int, kind: str, letters: Sequence[int]) -> None
     words = words_of(draw, letters)
     texts = [" ".join(draw.choices(words, k=draw.randint(20, 120))) for _ in range(4000)]
     written = number = 0
+    if kind == "pictures":
+        write_pictures(path, size // MEGABYTE * 1000, texts)
+        return
     with path.open("w", encoding="utf-8") as stream:
         while written < size:
             asked, said = draw.choice(texts), f"{draw.choice(texts)} {draw.choice(texts)} \\boxed{{{number}}}"
@@ -81,6 +87,10 @@ def write_data(path: Path, size: int, kind: str, letters: Sequence[int]) -> None
                 row = f"{number} {asked} {said}; "
             elif kind == "text":
                 row = json.dumps({"text": f"{number} {asked} {said}"}) + "\n"
+            elif kind == "pairs":
+                row = json.dumps({"prompt": f"{number} {asked}", "chosen": said, "rejected": draw.choice(texts)}) + "\n"
+            elif kind == "prompts":
+                row = json.dumps({"question": f"{number} {asked}", "answer": str(number)}) + "\n"
             else:
                 turns = [{"role": "user", "content": f"{number} {asked}"}, {"role": "assistant", "content": said}]
                 row = json.dumps({"messages": turns}) + "\n"
@@ -88,31 +98,64 @@ def write_data(path: Path, size: int, kind: str, letters: Sequence[int]) -> None
             number += 1
 
 
+def write_pictures(path: Path, count: int, texts: Sequence[str]) -> None:
+    """Write a folder of small PNG files, and rows that name one each."""
+    import numpy as np
+    from PIL import Image
+
+    draw = np.random.default_rng(0)
+    folder = path.parent / f"{path.stem}-seen"
+    folder.mkdir(exist_ok=True)
+    with path.open("w", encoding="utf-8") as stream:
+        for number in range(count):
+            Image.fromarray(draw.integers(0, 256, (32, 32, 3), dtype=np.uint8)).save(folder / f"{number}.png")
+            asked = {"question": f"{number} {texts[number % len(texts)]}", "answer": str(number)}
+            stream.write(json.dumps({"image": f"{folder.name}/{number}.png", **asked}) + "\n")
+
+
+def kind_of(file: Path) -> str:
+    """Return which kind of data a file of this benchmark holds."""
+    return file.name.split("-")[0]
+
+
 def prepare_and_read(
     base: Path, file: Path, processes: int, folder: Path, index_above_bytes: int = 250_000_000
 ) -> dict[str, Any]:
     """Prepare a file, read some of it in shuffled order, and return what was measured."""
     from manus.capabilities import cot
-    from manus.data.forms.messages import as_text
+    from manus.data.forms.media import as_media_messages
+    from manus.data.forms.messages import as_messages, as_text
+    from manus.data.forms.pairs import read_pair
+    from manus.data.forms.prompts import read_prompt
     from manus.data.order.shuffle import Permutation
     from manus.data.preparation import in_shards as large_preparation
-    from manus.data.preparation.in_memory import prepare
-    from manus.data.prepared.samples import open_samples
+    from manus.data.preparation.choosing import prepare
+    from manus.data.prepared.samples import PAIRS, PROMPTS, open_samples, read_arrow
+    from manus.data.sample import PLACEHOLDERS, SampleKind
     from manus.data.settings import DataSettings, Source
+    from manus.models.omni.layout import MediaLayout
     from manus.models.tokenizer import load_tokenizer
 
     large_preparation.processors = lambda: processes  # type: ignore[assignment]
-    is_chat = "chat" in file.name
+    forms: dict[str, tuple[SampleKind, Any]] = {
+        "chat": ("messages", cot.read), "text": ("text", as_text), "log": ("text", as_text),
+        "pairs": ("preference", lambda row: read_pair(row, as_messages)),
+        "prompts": ("prompt", lambda row: read_prompt(row, as_messages, lambda sample: True)),
+        "pictures": ("messages", as_media_messages),
+    }  # fmt: skip
+    kind, read = forms[kind_of(file)]
+    layout = MediaLayout(grid=(2, 2)) if kind_of(file) == "pictures" else None
     (folder / "out").mkdir()
     settings = DataSettings(held_out=200, max_length=MAX_LENGTH, index_above_bytes=index_above_bytes)
     tokenizer = load_tokenizer(base)
+    tokenizer.add_special_tokens({"additional_special_tokens": list(PLACEHOLDERS.values())} if layout else {})
     began = time.monotonic()
     told = prepare(
-        [Source(path=str(file))], settings, cot.read if is_chat else as_text, "messages" if is_chat else "text",
-        tokenizer, folder, 0, folder / "out", folder / "work" / "quarantine.jsonl",
+        [Source(path=str(file))], settings, read, kind, tokenizer, folder, 0, folder / "out", folder / "work", layout
     )  # fmt: skip
     prepared = time.monotonic() - began
-    samples = open_samples(folder / "out")
+    tables = {"preference": PAIRS, "prompt": PROMPTS}
+    samples: Any = read_arrow(folder / "out", tables[kind]) if kind in tables else open_samples(folder / "out")
     order, began = Permutation(len(samples), 0, "epoch", 0), time.monotonic()
     for place in range(min(ROWS_READ, len(samples))):
         samples[order[place]]
@@ -187,7 +230,8 @@ def measured(
     with tempfile.TemporaryDirectory(dir=place) as name:
         common = [str(base), "--index-above-bytes", str(index_above), "--processes", str(processes)]
         found, prepared_peak = watched([*common, "--child", str(file)], Path(name))
-        _, trained_peak = watched([*common, "--train"], Path(name))
+        is_trained = kind in ("chat", "text", "log")
+        trained_peak = watched([*common, "--train"], Path(name))[1] if is_trained else 0
     return {**found, "prepared_peak": prepared_peak, "trained_peak": trained_peak}
 
 
@@ -196,7 +240,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("base", type=Path, nargs="?")
     parser.add_argument("--megabytes", type=int, nargs="+", default=[10, 1000])
-    parser.add_argument("--kind", choices=["chat", "text", "log"], default="chat")
+    parser.add_argument("--kind", choices=["chat", "text", "log", "pairs", "prompts", "pictures"], default="chat")
     parser.add_argument("--letters", type=int, nargs=2, default=[2, 9], help="of the shortest and the longest word")
     parser.add_argument("--processes", type=int, nargs="+", default=[2])
     parser.add_argument("--folder", type=Path, help="where files go, and data of an earlier run are found")
@@ -229,7 +273,7 @@ def main() -> None:
                     f"| {processes} | {'yes' if found['is_indexed'] else 'no'} "
                     f"| {found['prepared_peak'] / MEGABYTE:.0f} | {found['seconds']:.1f} "
                     f"| {megabytes / found['seconds']:.1f} | {found['microseconds_per_sample']:.0f} "
-                    f"| {found['trained_peak'] / MEGABYTE:.0f} |"
+                    f"| {found['trained_peak'] / MEGABYTE if found['trained_peak'] else float('nan'):.0f} |"
                 )
                 print(lines[-1], flush=True)
     if given.write:

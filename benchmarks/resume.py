@@ -82,7 +82,7 @@ def prepare_stage(base: Path, folder: Path, rows: int) -> None:
     import json
 
     from manus.capabilities import cot
-    from manus.data.preparation.in_memory import prepare
+    from manus.data.preparation.choosing import prepare
     from manus.data.settings import DataSettings, Source
     from manus.models.tokenizer import load_tokenizer
 
@@ -95,7 +95,7 @@ def prepare_stage(base: Path, folder: Path, rows: int) -> None:
     settings = DataSettings(held_out=20, max_length=256, index_above_bytes=0)
     prepare(
         [Source(path=str(file))], settings, cot.read, "messages", load_tokenizer(base), folder, 0, folder / "data",
-        folder / "work" / "quarantine.jsonl",
+        folder / "work",
     )  # fmt: skip
 
 

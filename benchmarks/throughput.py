@@ -47,7 +47,7 @@ def prepare_rows(base: Path, folder: Path, samples: int) -> None:
     """Prepare the data once: as Manus reads it, and the same tokens as the columns that the others read."""
     from manus.capabilities import cot
     from manus.data.forms.messages import as_messages
-    from manus.data.preparation.in_memory import prepare
+    from manus.data.preparation.choosing import prepare
     from manus.data.prepared.samples import PreparedSamples, read_held_out
     from manus.data.settings import DataSettings, Source
     from manus.data.sources.rows import rows
@@ -65,9 +65,7 @@ def prepare_rows(base: Path, folder: Path, samples: int) -> None:
     file = folder / "conversations.jsonl"
     write_jsonl(file, joined)
     settings = DataSettings(held_out=HELD_OUT_SAMPLES, max_length=sides.CAPACITY)
-    prepare(
-        [Source(path=str(file))], settings, as_messages, "messages", tokenizer, folder, 1, folder, folder / "bad.jsonl"
-    )
+    prepare([Source(path=str(file))], settings, as_messages, "messages", tokenizer, folder, 1, folder, folder / "work")
     prepared = PreparedSamples(folder)
     trained = (
         (sample["ids"].tolist(), sample["is_learned"].tolist())

@@ -76,7 +76,7 @@ def worked_rows(samples: int) -> list[Row]:
 
 def prepare_rows(base: Path, folder: Path, data: list[Row], method: str) -> None:
     """Prepare rows as Manus reads them for a method, and leave in `trl.jsonl` those that train."""
-    from manus.data.preparation.in_memory import prepare
+    from manus.data.preparation.choosing import prepare
     from manus.data.prepared.samples import read_held_out
     from manus.data.settings import DataSettings, Source
     from manus.files import write_jsonl
@@ -92,7 +92,7 @@ def prepare_rows(base: Path, folder: Path, data: list[Row], method: str) -> None
     stage = Stage("stage", "cot", method, settings, METHODS[method].Settings(), CAPABILITIES["cot"].Settings())
     prepare(
         settings.data, settings, reader_of(stage), stage.data_kind, load_tokenizer(base), folder, SEED, folder,
-        folder / "bad.jsonl",
+        folder / "work",
     )  # fmt: skip
     asked = [sample["messages"][:-1] for sample in read_held_out(folder)]
     write_jsonl(folder / "trl.jsonl", [row for row in data if row.get("prompt") not in asked])

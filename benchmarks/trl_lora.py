@@ -23,7 +23,7 @@ SETTINGS = {"rank": 8, "alpha": 16, "batch_size": 8, "learning_rate": 2e-4, "epo
 def prepare_rows(base: Path, folder: Path, samples: int) -> None:
     """Prepare the data once: as Manus reads it, and as the prompt and completion columns that TRL reads."""
     from manus.capabilities import cot
-    from manus.data.preparation.in_memory import prepare
+    from manus.data.preparation.choosing import prepare
     from manus.data.settings import DataSettings, Source
     from manus.data.sources.rows import rows
     from manus.files import write_jsonl
@@ -31,7 +31,7 @@ def prepare_rows(base: Path, folder: Path, samples: int) -> None:
 
     source = Source(generator="cot")
     settings = DataSettings(sample_size=samples, held_out=10)
-    prepare([source], settings, cot.read, "messages", load_tokenizer(base), folder, 1, folder, folder / "bad.jsonl")
+    prepare([source], settings, cot.read, "messages", load_tokenizer(base), folder, 1, folder, folder / "work")
     made = [cot.read(row)["messages"] for _, row in rows(source, folder, samples, 1, False) if isinstance(row, dict)]
     write_jsonl(folder / "trl.jsonl", [{"prompt": turns[:-1], "completion": turns[-1:]} for turns in made])
 

@@ -17,7 +17,7 @@ Kind = Literal[
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Facts:
+class KindFacts:
     """What is to be known of a kind.
 
     Args:
@@ -39,48 +39,48 @@ class Facts:
     names: tuple[str, ...]
 
 
-KINDS: dict[Kind, Facts] = {
-    "detect": Facts(
+KINDS: dict[Kind, KindFacts] = {
+    "detect": KindFacts(
         format=1, state="starting", doing="finding out what the base model can take in and give out",
         column=0, cores="one", gpus=0, names=("detect", "detected"),
     ),
-    "base": Facts(
+    "base": KindFacts(
         format=1, state="preparing", doing="converting the base model to safetensors, once",
         column=0, cores="all", gpus=0, names=("base",),
     ),
-    "encoder": Facts(
+    "encoder": KindFacts(
         format=1, state="preparing", doing="making an encoder that nothing can load as it is",
         column=0, cores="all", gpus=1, names=("encoder",),
     ),
-    "assemble": Facts(
+    "assemble": KindFacts(
         format=1, state="preparing", doing="putting encoders and untrained projectors around the base model",
         column=0, cores="all", gpus=0, names=("assemble",),
     ),
-    "data": Facts(
-        format=2, state="preparing", doing="reading, splitting and tokenising the stage's data",
+    "data": KindFacts(
+        format=3, state="preparing", doing="reading, splitting and tokenising the stage's data",
         column=1, cores="by data", gpus=0, names=("data",),
     ),
-    "reward": Facts(
+    "reward": KindFacts(
         format=2, state="starting", doing="training a reward model, and trying it on held-out pairs",
         column=1, cores="all", gpus=1, names=("reward",),
     ),
-    "pairs": Facts(
+    "pairs": KindFacts(
         format=1, state="preparing", doing="making pairs of the model's own answers",
         column=2, cores="all", gpus=1, names=("pairs",),
     ),
-    "train": Facts(
-        format=2, state="starting", doing="training the stage",
+    "train": KindFacts(
+        format=3, state="starting", doing="training the stage",
         column=2, cores="all", gpus=1, names=("train",),
     ),
-    "evaluate": Facts(
+    "evaluate": KindFacts(
         format=2, state="evaluating", doing="asking the held-out questions",
         column=3, cores="all", gpus=1, names=("evaluate",),
     ),
-    "merge": Facts(
+    "merge": KindFacts(
         format=2, state="merging", doing="merging the stages into one model, and checking that it computes the same",
         column=4, cores="all", gpus=1, names=("merge", "merged"),
     ),
-    "report": Facts(
+    "report": KindFacts(
         format=1, state="reporting", doing="writing the report",
         column=4, cores="one", gpus=0, names=("report",),
     ),

@@ -13,7 +13,7 @@ import numpy as np
 from PIL import Image, ImageDraw
 
 from manus.capabilities import vision_qa
-from manus.data.preparation.in_memory import prepare
+from manus.data.preparation.choosing import prepare
 from manus.data.settings import DataSettings, Source
 from manus.models.native.layout import OwnLayout
 from tests.seeds import SEED
@@ -70,6 +70,6 @@ def prepared(
     layout = OwnLayout.of(base)
     prepare(
         [Source(path=str(file))], DataSettings(held_out=held_out, max_length=400), read, "messages",
-        layout.tokenizer, folder, SEED, folder, folder / "bad.jsonl", layout,
+        layout.tokenizer, folder, SEED, folder, folder / "work", layout,
     )  # fmt: skip
     return folder

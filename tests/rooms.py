@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import ast
 import re
+from collections.abc import Iterator
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
@@ -29,6 +30,27 @@ def imports() -> dict[str, set[str]]:
                     named = node.module.split(".")[1:2] or [alias.name for alias in node.names]
                     others |= {name for name in named if name in known and name != room}
     return known
+
+
+def modules_at_import() -> dict[str, set[str]]:
+    """Return, for each module, the modules that importing it imports: what stands in functions is imported later."""
+    paths = {".".join(path.with_suffix("").relative_to(ROOT).parts): path for path in (ROOT / "manus").rglob("*.py")}
+    found = {name: set[str]() for name in paths}
+    for name, path in paths.items():
+        for node in _at_import(ast.parse(path.read_text(encoding="utf-8")).body):
+            named = {f"{node.module}.{alias.name}" for alias in node.names}
+            found[name] |= ({str(node.module)} | named) & paths.keys()
+    return found
+
+
+def _at_import(body: list[ast.stmt]) -> Iterator[ast.ImportFrom]:
+    for node in body:
+        if isinstance(node, ast.ImportFrom):
+            yield node
+        elif isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING":
+            yield from _at_import(node.orelse)
+        elif not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            yield from _at_import([inner for inner in ast.iter_child_nodes(node) if isinstance(inner, ast.stmt)])
 
 
 def drawn() -> list[tuple[str, str]]:

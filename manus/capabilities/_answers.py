@@ -41,6 +41,10 @@ def without_markers(sample: Sample) -> Sample:
             content = from_markers(message["content"]) if message["role"] == "assistant" else message["content"]
         except ValueError as error:
             raise RowError(str(error)) from None
+        if content != message["content"] and isinstance(message.get("learn"), list):
+            raise RowError(
+                "a turn says which of its characters are learned, but its thought is written in another form"
+            )
         messages.append({**message, "content": content})
     return {**sample, "messages": messages}
 

@@ -13,6 +13,7 @@ from __future__ import annotations
 from pydantic import Field
 
 from manus.data.forms.messages import as_messages
+from manus.data.forms.shown_functions import with_functions
 from manus.data.sample import Row, Sample
 from manus.scorers.metrics import ANSWER_NATS
 from manus.scorers.score import Score
@@ -33,12 +34,12 @@ class Settings(Frozen):
 
 
 def read(row: Row) -> Sample:
-    """Return the conversation in a row.
+    """Return the conversation in a row, with its functions in the system turn.
 
     Raises:
-        RowError: the row holds none.
+        RowError: the row holds none, or calls functions that it does not show.
     """
-    return as_messages(row)
+    return with_functions(as_messages(row))
 
 
 def can_score(sample: Sample) -> bool:

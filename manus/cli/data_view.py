@@ -10,8 +10,10 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
-from manus.data.examination import LONGEST_SHOWN, TOO_LONG, TRUNCATED, Examination, Part, Span, examine
+from manus.data.examination import LONGEST_SHOWN, Examination, Part, Span, examine
 from manus.data.forms.columns import unread_words
+from manus.data.preparation.split import REPEATED
+from manus.data.tokens.fitting import FATES
 from manus.errors import DataError
 from manus.jobs.job import Job
 from manus.plan.artifacts import Plan
@@ -99,7 +101,7 @@ def facts(found: Examination) -> Iterator[tuple[str, RenderableType]]:
     else:
         yield "duplicates", f"{found.duplicates:,}{_share(found.duplicates, told['rows'])}"
     yield "too long", f"{percent(found.too_long_share)} left aside, {percent(found.truncated_share)} cut"
-    others = {r: n for r, n in told["left_aside"].items() if r not in (TOO_LONG, TRUNCATED, "exact duplicate")}
+    others = {r: n for r, n in told["left_aside"].items() if r not in (*FATES.values(), REPEATED)}
     if others:
         yield "left aside", "\n".join(f"{count:,} × {reason}" for reason, count in others.items())
     if unread := told.get("media_not_read"):

@@ -17,20 +17,23 @@ from typing import TYPE_CHECKING, Any, cast
 import numpy as np
 import numpy.typing as npt
 
-from manus.data.order.packing import filled
+from manus.data.media.files import has_media
+from manus.data.order.packing import PackedRows
 from manus.data.order.shuffle import Permutation
 from manus.data.preparation.leaks import leaks
+from manus.data.preparation.split import REPEATED
 from manus.data.preparation.while_training import SAMPLED
-from manus.data.prepared.samples import PAIRS, PROMPTS, PreparedSamples, open_samples, read_arrow
+from manus.data.prepared.samples import PAIRS, PROMPTS, open_samples, read_arrow
+from manus.data.prepared.senses import by_senses
 from manus.data.prepared.sharded import ShardedSamples
 from manus.data.sample import PLACEHOLDERS
+from manus.data.tokens.fitting import FATES, TOO_LONG, TRUNCATED
 from manus.data.tokens.rendering import render_prompt
 from manus.files import read_jsonl
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
-DUPLICATE, TOO_LONG, TRUNCATED = "exact duplicate", "longer than max_length", "truncated to max_length"
 SAMPLED_LENGTHS = 20_000
 LONGEST_SHOWN = 1500  # tokens of a part
 _REPEATED = re.compile("(" + "|".join(map(re.escape, PLACEHOLDERS.values())) + r")\1+")
@@ -109,11 +112,11 @@ def examine(
     aside = statistics.get("left_aside", {})
     prepared = _opened(folder, tokenizer)
     used = statistics["train_samples"]
-    dropped, cut = aside.get(TOO_LONG, 0), aside.get(TRUNCATED, 0)
+    dropped, cut = aside.get(FATES[TOO_LONG], 0), aside.get(FATES[TRUNCATED], 0)
     return Examination(
         form=prepared.form,
         statistics=statistics,
-        duplicates=aside.get(DUPLICATE, 0),
+        duplicates=aside.get(REPEATED, 0),
         too_long_share=dropped / max(1, used + dropped),
         truncated_share=cut / max(1, used),
         quarantine=reasons(read_jsonl(folder / "quarantine.jsonl")),
@@ -161,7 +164,7 @@ class _Marked:
     """Texts and chats: tokens with a mark on those that are learned."""
 
     def __init__(self, folder: Path, tokenizer: PreTrainedTokenizerBase) -> None:
-        self.samples, self.tokenizer = open_samples(folder), tokenizer
+        self.folder, self.samples, self.tokenizer = folder, open_samples(folder), tokenizer
         self.form = "shards" if isinstance(self.samples, ShardedSamples) else "arrays"
 
     def __len__(self) -> int:
@@ -169,19 +172,23 @@ class _Marked:
 
     def some_lengths(self) -> Lengths:
         places = _places(len(self), SAMPLED_LENGTHS)
-        if isinstance(self.samples, PreparedSamples):
-            return self.samples.lengths[places]
         return self.samples.lengths_at(places)
 
     def unfilled_share(self, statistics: Mapping[str, Any], max_length: int) -> float | None:
-        rows = statistics.get("packed_rows")
-        if rows is None and isinstance(self.samples, PreparedSamples):
-            rows = sum(1 for _ in filled(self.samples.lengths, max_length))
-        return round(1 - statistics["tokens"] / (rows * max_length), 4) if rows else None
+        """Return what the rows that training makes of the samples leave empty; those with other media share none."""
+        if not has_media(self.folder) and (rows := statistics.get("packed_rows")) is not None:
+            return _unfilled(statistics["tokens"], rows, max_length)
+        groups = by_senses(self.samples, self.folder).values() if has_media(self.folder) else [np.arange(len(self))]
+        rows = sum(len(PackedRows.of(group, self.samples.lengths_at(group), max_length)) for group in groups)
+        return _unfilled(statistics["tokens"], rows, max_length)
 
     def shown(self, place: int) -> Shown:
         sample = self.samples[place]
         return [_part("", self.tokenizer, sample["ids"].tolist(), sample["is_learned"].tolist())]
+
+
+def _unfilled(tokens: int, rows: int, max_length: int) -> float:
+    return round(1 - tokens / (rows * max_length), 4)
 
 
 class _Live(_Marked):

@@ -129,3 +129,11 @@ class Pair:
     prompt: list[int]
     chosen: list[int]
     rejected: list[int]
+
+
+@dataclass(frozen=True, slots=True)
+class Prompt:
+    """A sample of which a model is asked the prompt, and how many tokens that is."""
+
+    sample: Sample
+    tokens: int

@@ -19,22 +19,18 @@ if TYPE_CHECKING:
 def build(job: Job) -> dict[str, Any]:
     """Prepare the data of a stage or reward model. Return what its manifest says was measured."""
     from manus.charts.drawing import LENGTHS_SVG, length_histogram
-    from manus.data.preparation.in_memory import prepare
-    from manus.data.preparation.while_training import describe
+    from manus.data.preparation.choosing import prepare
     from manus.models.tokenizer import load_tokenizer
 
     learned, recipe = job.learned, job.plan.recipe
     commits = [made_from.get("commit") for made_from in job.artifact.made_from["data"]]
     sources = [s.model_copy(update={"revision": c}) if c else s for s, c in zip(learned.sources, commits, strict=True)]
-    read, tokenizer, beside = reader_of(learned), load_tokenizer(job.base), recipe.path.parent
-    where = (job.staging, job.work / "quarantine.jsonl")
-    layout = job.layout  # for stages of text alone as well: no text of theirs may hold what stands for media
-    if learned.data.prepare == "never":
-        metrics = describe(sources, learned.data, read, tokenizer, beside, recipe.seed, *where, layout)
-    else:
-        metrics = prepare(
-            sources, learned.data, read, learned.data_kind, tokenizer, beside, recipe.seed, *where, layout
-        )  # fmt: skip
+    tokenizer = load_tokenizer(job.base)
+    # The layout for stages of text alone as well: no text of theirs may hold what stands for media.
+    metrics = prepare(
+        sources, learned.data, reader_of(learned), learned.data_kind, tokenizer, recipe.path.parent,
+        recipe.seed, job.staging, job.work, job.layout,
+    )  # fmt: skip
     lengths = metrics["length_histogram"]
     write_atomically(
         job.staging / LENGTHS_SVG, length_histogram(lengths["edges"], lengths["samples"], learned.data.max_length)

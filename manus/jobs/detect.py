@@ -9,7 +9,7 @@ from manus.files import write_json
 from manus.jobs.job import Job
 from manus.models.base import local_folder
 from manus.models.detection.fitness import why_no_base
-from manus.models.senses.settings import MODALITIES_OF, config_of, kept, senses_of
+from manus.models.senses.settings import MODALITIES_OF, config_blamed, config_of, kept, senses_of
 from manus.recipe.recipe import CAPABILITIES
 
 
@@ -18,8 +18,9 @@ def build(job: Job) -> dict[str, Any]:
     from manus.models.detection.detect import detect, modalities_missing
 
     found = detect(local_folder(job.plan.base))
-    if (config := config_of(job.plan.base)) and (reason := why_no_base(config)):  # of a hub model, known only now
-        raise ModelError(f"base_model {job.plan.base.spec!r} {reason}")
+    with config_blamed(job.plan.base):
+        if (config := config_of(job.plan.base)) and (reason := why_no_base(config)):  # of a hub model, known only now
+            raise ModelError(f"base_model {job.plan.base.spec!r} {reason}")
     if job.plan.encoders and (own_encoders := kept(job.plan.base)):
         raise ModelError(f"{own_encoders}; remove the stage that adds senses, and those that need others")
     write_json(job.staging / "detected.json", {"key": job.artifact.key, **found.to_dict()})

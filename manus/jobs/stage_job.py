@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 def order_of(job: Job, learned: Stage | RewardModel, data: Path, start: Sequence[Trained]) -> StageJob:
     """Return what a trainer needs to know of a stage or a reward model."""
+    from manus.data.preparation.preparation import Preparation
     from manus.data.preparation.while_training import open_rows
     from manus.jobs.rows import reader_of
     from manus.models.tokenizer import load_tokenizer
@@ -26,10 +27,11 @@ def order_of(job: Job, learned: Stage | RewardModel, data: Path, start: Sequence
     recipe = job.plan.recipe
 
     def live() -> LiveRows:
-        read, tokenizer = reader_of(learned), load_tokenizer(job.base)
-        return open_rows(
-            learned.sources, learned.data, read, tokenizer, recipe.path.parent, recipe.seed, data, job.layout
+        asked = Preparation(
+            learned.sources, learned.data, reader_of(learned), learned.data_kind, load_tokenizer(job.base),
+            recipe.path.parent, recipe.seed, data, job.work, job.layout,
         )  # fmt: skip
+        return open_rows(asked, data)
 
     return StageJob(
         name=learned.name, settings=learned.training, base=job.base, base_name=job.plan.base.spec, start=start,

@@ -12,6 +12,7 @@ from manus.errors import ModelError
 from manus.files import at_home
 from manus.hub import HUB_ID, MODEL_FILES, commit_of, unreachable
 from manus.models.detection.safetensors_header import INDEX, shards_of
+from manus.models.generation_file import generation_settings
 from manus.models.json_files import read_object
 from manus.store.digests import Digests
 
@@ -91,6 +92,7 @@ def _gguf_or_directory(spec: str, path: Path, digests: Digests) -> Base:
         raise ModelError(f"base_model {spec!r}: {path} has no .safetensors weights; other formats are not loaded")
     try:
         read_object(path / "config.json")
+        generation_settings(path)  # used when the merged model is written: too late to refuse it
         if INDEX in files:
             shards_of(files[INDEX])
     except ModelError as error:

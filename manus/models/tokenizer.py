@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from manus.errors import ModelError
+from manus.errors import ModelError, blamed_on
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -25,6 +25,11 @@ def load_tokenizer(folder: Path) -> PreTrainedTokenizerBase:
     Raises:
         ModelError: the folder has no usable fast tokenizer.
     """
+    with blamed_on(f"{folder}: the tokenizer or its chat template cannot be used", ModelError):
+        return _load_fitted(folder)
+
+
+def _load_fitted(folder: Path) -> PreTrainedTokenizerBase:
     from manus.models.native.recognising import has_own_senses
     from manus.models.vocabulary import fit_special_tokens
 

@@ -10,12 +10,13 @@ from typing import Any
 
 from manus.data.sources.files import may_be_large
 from manus.data.sources.identity import hub_name
-from manus.errors import RecipeError, blamed_on, did_you_mean
+from manus.errors import RecipeError, did_you_mean
 from manus.files import write_json
 from manus.kinds import Kind
 from manus.models.base import Base
 from manus.models.encoders.finding import Encoder
 from manus.models.senses.settings import Sense
+from manus.plan.saved_plan import saved_plan
 from manus.recipe.recipe import Recipe, RewardModel, Stage
 from manus.store.keys import canonical
 from manus.store.store import Store
@@ -93,7 +94,7 @@ class Plan:
     def is_large(self, name: str) -> bool:
         """Tell whether the data of a stage or reward model are prepared by many processes, as far as files can tell."""
         learned = self.learned(self.artifacts[f"data/{name}"])
-        if learned.data_kind not in ("messages", "text") or learned.data.prepare == "never":
+        if learned.data.prepare == "never":
             return False
         return may_be_large(learned.sources, learned.data, self.recipe.path.parent)
 
@@ -143,18 +144,3 @@ class Plan:
         path = self.folder / "plan.json"
         if saved_plan(path) != json.loads(canonical(self.to_json())):
             write_json(path, self.to_json())
-
-
-def saved_plan(path: Path) -> dict[str, Any]:
-    """Return what a `plan.json` of ours holds; nothing where there is none.
-
-    Raises:
-        InputError: it is torn, or is not ours.
-    """
-    if not path.exists():
-        return {}
-    with blamed_on(f"{path} is torn or no plan of ours; move it away, and the next run writes it anew"):
-        value = json.loads(path.read_text(encoding="utf-8"))
-        revisions = {str(name): str(commit) for name, commit in value["revisions"].items()}
-        keys = {name: {**one, "key": str(one["key"])} for name, one in value["artifacts"].items()}
-        return {**value, "revisions": revisions, "artifacts": keys}

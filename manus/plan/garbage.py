@@ -7,7 +7,7 @@ from pathlib import Path
 
 from manus.errors import InputError
 from manus.files import bytes_of
-from manus.plan.artifacts import saved_plan
+from manus.plan.saved_plan import saved_plan
 from manus.store.manifest import Manifest
 from manus.store.store import KEY, Store
 
@@ -42,7 +42,7 @@ def remove_unreferenced(output_dir: Path, is_dry: bool) -> list[tuple[str, int]]
         raise InputError(f"{output_dir}: there is no .store here; give the folder that results go to")
     removed = []
     for folder in sorted(store.root.iterdir()):
-        if folder.name in referred or not KEY.fullmatch(folder.name) or not folder.is_dir():
+        if folder.name in referred or not KEY.fullmatch(folder.name) or not _is_own_folder(folder):
             continue
         with store.lock_if_free(folder.name) as is_held:
             # It may have been built, and its recipe planned, since it was looked at.
@@ -51,11 +51,16 @@ def remove_unreferenced(output_dir: Path, is_dry: bool) -> list[tuple[str, int]]
     return removed
 
 
+def _is_own_folder(path: Path) -> bool:
+    """Tell whether a folder is there; a link is no folder of ours, and what it leads to is the user's."""
+    return path.is_dir() and not path.is_symlink()
+
+
 def _removed(store: Store, folder: Path, is_dry: bool) -> tuple[str, int]:
     """Remove an artifact with its checkpoints, unless `is_dry`; return its name and size in bytes."""
     manifest = Manifest.read(folder)
     work = store.work_folder(folder.name)  # checkpoints may lie elsewhere
-    parts = [folder] if work.parent == folder or not work.exists() else [folder, work]
+    parts = [folder] if work.parent == folder or not _is_own_folder(work) else [folder, work]
     size = sum(bytes_of(part) for part in parts)
     for part in () if is_dry else parts:
         shutil.rmtree(part)

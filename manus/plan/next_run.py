@@ -73,6 +73,8 @@ def check_ways(plan: Plan, wanted: Iterable[str] | None = None) -> None:
     Raises:
         InputError: something does; names it.
     """
+    for folder in (plan.store.root, plan.folder / "logs", plan.folder / ".built"):
+        check_way(folder / "any", None, False, plan.store.root)
     for name in plan.artifacts if wanted is None else wanted:
         artifact = plan.artifacts[name]
         shown = any(plan.stamp_path(artifact).parent.glob(f"{artifact.name}@*"))

@@ -15,9 +15,10 @@ from manus.data.sources.named_media import media_identity
 from manus.errors import DataError, ModelError, RecipeError
 from manus.models.base import Base, find_base
 from manus.models.detection.fitness import why_no_base, why_not_adapted
-from manus.models.senses.settings import config_of
-from manus.plan.artifacts import Artifact, Plan, saved_plan
+from manus.models.senses.settings import config_blamed, config_of
+from manus.plan.artifacts import Artifact, Plan
 from manus.plan.keys import ArtifactBuilder
+from manus.plan.saved_plan import saved_plan
 from manus.plan.senses import encoders_of, keep_own_senses
 from manus.recipe.fields import Overrides
 from manus.recipe.known import has_senses
@@ -102,7 +103,7 @@ def _refuse_unfit(recipe: Recipe, base: Base) -> None:
         ModelError: the base cannot be trained.
         RecipeError: a stage or reward model cannot adapt it as the recipe says.
     """
-    with recipe.blamed(("base_model",)):
+    with recipe.blamed(("base_model",)), config_blamed(base):
         config = config_of(base)
         if config is None:
             return
@@ -111,7 +112,7 @@ def _refuse_unfit(recipe: Recipe, base: Base) -> None:
     for learned in recipe.learned:
         keys = learned.keys if isinstance(learned, Stage) else ("reward_models", learned.name)
         settings: Any = learned.training  # whose `adapter` is a constant of the method, or a field
-        with recipe.blamed(keys):
+        with recipe.blamed(keys), config_blamed(base):
             if reason := why_not_adapted(config, settings.adapter, getattr(settings, "targets", ALL_LINEAR)):
                 raise RecipeError(f"{learned.name}: {reason}")
 
@@ -150,6 +151,7 @@ def _teacher(recipe: Recipe, stage: Stage, spec: str, digests: Digests, pins: Ma
             raise ModelError(f"teacher: {str(error).removeprefix('base_model ')}") from None
         if teacher.needs_conversion:
             raise ModelError(f"teacher {spec!r}: a .gguf file is no teacher; give a folder of safetensors or a hub id")
-        if (config := config_of(teacher)) and (reason := why_no_base(config)):
-            raise ModelError(f"teacher {spec!r} {reason}")
+        with config_blamed(teacher):
+            if (config := config_of(teacher)) and (reason := why_no_base(config)):
+                raise ModelError(f"teacher {spec!r} {reason}")
         return teacher

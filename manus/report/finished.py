@@ -12,7 +12,7 @@ from manus.store.manifest import Manifest
 
 
 @dataclass(frozen=True, slots=True)
-class Job:
+class Finished:
     """A finished artifact with its manifest."""
 
     artifact: Artifact
@@ -24,14 +24,14 @@ class Job:
         return json.loads((self.folder / name).read_text(encoding="utf-8"))
 
 
-def finished(plan: Plan) -> dict[str, Job]:
+def finished(plan: Plan) -> dict[str, Finished]:
     """Return all jobs of a plan but the report itself, by id.
 
     Raises:
         ManusError: an artifact is missing or damaged.
     """
     return {
-        a.id: Job(a, plan.store.manifest(a.key), plan.store.folder(a.key))
+        a.id: Finished(a, plan.store.manifest(a.key), plan.store.folder(a.key))
         for a in plan.artifacts.values()
         if a.kind != "report"
     }

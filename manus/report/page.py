@@ -21,7 +21,7 @@ from manus.evaluation.gates import Verdict
 from manus.evaluation.numbers import difference, percent
 from manus.guards.progress import duration
 from manus.plan.artifacts import Plan
-from manus.report.finished import Job, finished
+from manus.report.finished import Finished, finished
 from manus.report.graph import layout
 from manus.report.reward_models import reward_model_views
 from manus.report.samples import shortened
@@ -168,7 +168,7 @@ def _ruling(verdict: Verdict, is_share: bool) -> Ruling:
     return Ruling(verdict.stage, rule, measured, verdict.is_passed)
 
 
-def merge_view(plan: Plan, merge: Job) -> dict[str, Any]:
+def merge_view(plan: Plan, merge: Finished) -> dict[str, Any]:
     """Return the merge's settings and metrics, and in one sentence how well the result agrees with its parts."""
     metrics = merge.manifest.metrics
     parity = metrics["parity"]

@@ -9,7 +9,7 @@ from typing import Any
 from manus.data.settings import DataSettings
 from manus.plan.artifacts import Plan
 from manus.recipe.recipe import RewardModel
-from manus.report.finished import Job
+from manus.report.finished import Finished
 from manus.report.stages import charts_of, sources_of
 from manus.report.values import Setting, settings
 
@@ -21,7 +21,7 @@ class RewardModelView:
     name: str
     sources: list[str]
     statistics: dict[str, Any]
-    training: Job
+    training: Finished
     accuracy_before: float | None
     accuracy: float | None
     settings: list[Setting]
@@ -30,12 +30,12 @@ class RewardModelView:
     asked_by: list[str]
 
 
-def reward_model_views(plan: Plan, jobs: Mapping[str, Job]) -> list[RewardModelView]:
+def reward_model_views(plan: Plan, jobs: Mapping[str, Finished]) -> list[RewardModelView]:
     """Return what is shown of each reward model, in the recipe's order."""
     return [_view(plan, model, jobs) for model in plan.recipe.reward_models]
 
 
-def _view(plan: Plan, model: RewardModel, jobs: Mapping[str, Job]) -> RewardModelView:
+def _view(plan: Plan, model: RewardModel, jobs: Mapping[str, Finished]) -> RewardModelView:
     data, training = jobs[f"data/{model.name}"], jobs[f"reward/{model.name}"]
     metrics = training.manifest.metrics
     return RewardModelView(

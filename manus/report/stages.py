@@ -15,7 +15,7 @@ from manus.plan.artifacts import Plan
 from manus.recipe.recipe import CAPABILITIES, RewardModel, Stage
 from manus.report.completions import Prompted, choose_completions
 from manus.report.cut_off import CutOff, cut_off
-from manus.report.finished import Job
+from manus.report.finished import Finished
 from manus.report.samples import MODELS, Chosen, choose
 from manus.report.summary import SummaryRow, summary_row
 from manus.report.thumbnails import Thumbnail, thumbnails
@@ -47,8 +47,8 @@ class StageView:
     bars: list[Bar]
     settings: list[Setting]
     sources: list[str]
-    data: Job
-    train: Job
+    data: Finished
+    train: Finished
     statistics: dict[str, Any]
     pairs_made: dict[str, Any] | None
     quarantine: list[Reason]
@@ -75,13 +75,13 @@ class StageView:
         return [(QUANTILES.get(name, f"{name} %"), value) for name, value in found.items()]
 
 
-def stage_views(plan: Plan, jobs: Mapping[str, Job]) -> list[StageView]:
+def stage_views(plan: Plan, jobs: Mapping[str, Finished]) -> list[StageView]:
     """Return what is shown of each stage, in the recipe's order."""
     merged = jobs["evaluate/merged"].read("evaluation.json")["stages"]
     return [_stage_view(stage, jobs, merged[stage.name]) for stage in plan.recipe.stages]
 
 
-def _stage_view(stage: Stage, jobs: Mapping[str, Job], merged: dict[str, Any]) -> StageView:
+def _stage_view(stage: Stage, jobs: Mapping[str, Finished], merged: dict[str, Any]) -> StageView:
     data, train = jobs[f"data/{stage.name}"], jobs[f"train/{stage.name}"]
     pairs = jobs.get(f"pairs/{stage.name}")
     evaluation = jobs[f"evaluate/{stage.name}"].read("evaluation.json")
@@ -110,7 +110,7 @@ def _stage_view(stage: Stage, jobs: Mapping[str, Job], merged: dict[str, Any]) -
     )
 
 
-def charts_of(train: Job) -> list[tuple[str, str]]:
+def charts_of(train: Finished) -> list[tuple[str, str]]:
     """Return the drawings of what a stage logged beside the loss: slug and SVG, those that there are."""
     paths = [(slug, train.folder / "charts" / f"{slug}.svg") for slug in SLUGS]
     return [(slug, path.read_text(encoding="utf-8")) for slug, path in paths if path.exists()]
@@ -133,7 +133,7 @@ def settings_of(stage: Stage) -> list[Setting]:
     return [setting for name, group in groups.items() for setting in settings(name, group) if setting.name != "data"]
 
 
-def sources_of(learned: Stage | RewardModel, data: Job) -> list[str]:
+def sources_of(learned: Stage | RewardModel, data: Finished) -> list[str]:
     """Return the names of what was read, each with what identifies it."""
     pairs = zip(data.artifact.made_from["data"], learned.sources, strict=True)
     return [_source(identity, source.title) for identity, source in pairs]

@@ -6,7 +6,7 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 from manus.files import sha256_of
@@ -52,15 +52,24 @@ class Manifest:
 
     @classmethod
     def read(cls, folder: Path) -> Manifest | None:
-        """Return the manifest of a folder, or None when there is none that can be read, or it was changed."""
+        """Return the manifest of a folder, or None when there is none that can be read, or it was changed.
+
+        One of another version is none: what it says may mean something else.
+        """
         try:
             raw = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
             if raw["seal"] != seal_of(raw):
                 return None
             files = {name: StoredFile(**entry) for name, entry in raw.pop("files").items()}
-            return cls(files=files, **raw)
+            found = cls(files=files, **raw)
+            return found if found.schema_version == SCHEMA_VERSION and all(map(_stays_inside, files)) else None
         except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError):
             return None
+
+
+def _stays_inside(name: str) -> bool:
+    path = PurePosixPath(name)
+    return path.parts != () and not path.is_absolute() and ".." not in path.parts
 
 
 def damage(folder: Path, deep: bool = False) -> str | None:

@@ -97,7 +97,10 @@ def publish_folder(stored: Path, view: Path) -> None:
     assert manifest is not None, f"{stored} was published before it was sealed"
     beside = _laid_beside(view, manifest)
     for name in beside:
-        link_or_copy(view / name, incoming / name)
+        if (view / name).is_dir() and not (view / name).is_symlink():
+            (incoming / name).mkdir(parents=True, exist_ok=True)
+        else:
+            link_or_copy(view / name, incoming / name)
     for name in (*manifest.files, MANIFEST):
         link_or_copy(stored / name, incoming / name)
     if view.exists():
@@ -107,14 +110,14 @@ def publish_folder(stored: Path, view: Path) -> None:
 
 
 def _laid_beside(view: Path, new: Manifest) -> list[str]:
-    """Return the names of the user's files in a folder that we showed.
+    """Return the names of the user's files, links and empty folders in a folder that we showed.
 
     Raises:
         InputError: a new file of ours has one of these names, or would stand in a folder of it.
     """
     shown = Manifest.read(view)
     ours = {MANIFEST, *(shown.files if shown is not None else new.files)}
-    found = [path for path in view.rglob("*") if path.is_file() or path.is_symlink()] if view.is_dir() else []
+    found = [path for path in view.rglob("*") if _is_lost_with(path)] if view.is_dir() else []
     names = [path.relative_to(view).as_posix() for path in found]
     beside = sorted(name for name in names if name not in ours)
     taken = {*new.files, *(str(folder) for name in new.files for folder in Path(name).parents)}
@@ -122,6 +125,11 @@ def _laid_beside(view: Path, new: Manifest) -> list[str]:
         if name in taken or any(str(folder) in new.files for folder in Path(name).parents):
             raise InputError(f"{view / name} is a file of yours where one of the results goes; {MOVE_IT}")
     return beside
+
+
+def _is_lost_with(path: Path) -> bool:
+    """Tell whether something is more than the way to other things."""
+    return path.is_symlink() or not path.is_dir() or not any(path.iterdir())
 
 
 def publish_file(stored: Path, view: Path) -> None:

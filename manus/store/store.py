@@ -18,7 +18,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from manus.errors import ManusError
+from manus.errors import InputError, ManusError
 from manus.files import fsync, sealed, write_json
 from manus.locks import held, held_if_free
 from manus.store.environment import hardware, library_versions
@@ -84,12 +84,20 @@ class Store:
         return held_if_free(self.root / LOCKS / key)
 
     def discard(self, key: str) -> None:
-        """Take away a damaged artifact's files; its checkpoints stay."""
+        """Take away a damaged artifact's files; its checkpoints stay.
+
+        Raises:
+            InputError: a link stands there, which is not ours: what it leads to may be anything.
+        """
         folder = self.folder(key)
+        if folder.is_symlink():
+            raise InputError(
+                f"{folder} is a link of yours where results go; move it away, or choose another output_dir"
+            )
         (folder / MANIFEST).unlink(missing_ok=True)
         for entry in folder.iterdir() if folder.is_dir() else ():
             if entry.name != "work":
-                shutil.rmtree(entry) if entry.is_dir() else entry.unlink()
+                shutil.rmtree(entry) if entry.is_dir() and not entry.is_symlink() else entry.unlink()
 
     def work_folder(self, key: str) -> Path:
         """Return where checkpoints and status lie while `key` is being built."""

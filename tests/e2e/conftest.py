@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.conftest import made_once
-from tests.e2e.product import Product
+from tests.e2e.product import Product, kill_what_is_left
 from tests.pico import rows, write_rows
 
 RECIPE = """\
@@ -25,6 +26,13 @@ capabilities:
 gates: {reasoning: {min_gain: 0.2}}
 guards: {cooldown_every_steps: 0}
 """
+
+
+@pytest.fixture(autouse=True)
+def nothing_left() -> Iterator[None]:
+    """Whatever becomes of a test, no process outlives it."""
+    yield
+    kill_what_is_left()
 
 
 @pytest.fixture(scope="session")

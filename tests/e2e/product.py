@@ -26,6 +26,8 @@ LEAST_WORK_SECONDS = 1.0  # what uses less processor time in IDLE_SECONDS stands
 PROCESSOR_SECONDS = 120
 AFTER_ITS_END_SECONDS = 30
 
+STARTED: list[subprocess.Popen[bytes]] = []  # each the first of a session of its own
+
 
 @dataclass(frozen=True)
 class Product:
@@ -149,7 +151,25 @@ def start(command: list[str], folder: Path, file: Path | None = None, **variable
             command, cwd=folder, stdout=output, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL,
             env={**environment(folder), **variables}, start_new_session=True,
         )  # fmt: skip
+    STARTED.append(process)
     return Run(process, folder, file)
+
+
+def kill_what_is_left() -> list[list[str]]:
+    """End all that was started and has not ended, with all that it started; return their command lines.
+
+    A test that fails would else leave a training behind, which would use up the time of those that follow.
+    """
+    sessions, left = {process.pid for process in STARTED}, []
+    for process in psutil.process_iter():
+        with contextlib.suppress(psutil.NoSuchProcess, ProcessLookupError):
+            if os.getsid(process.pid) in sessions and process.status() != psutil.STATUS_ZOMBIE:
+                left.append(process.cmdline())
+                process.kill()
+    for started in STARTED:
+        started.wait()
+    STARTED.clear()
+    return left
 
 
 def run(command: list[str], folder: Path, check: bool = True) -> subprocess.CompletedProcess[str]:
@@ -157,7 +177,10 @@ def run(command: list[str], folder: Path, check: bool = True) -> subprocess.Comp
     with TemporaryDirectory() as scratch:
         out, err = Path(scratch) / "out", Path(scratch) / "err"
         with out.open("wb") as output, err.open("wb") as errors:
-            process = subprocess.Popen(command, cwd=folder, stdout=output, stderr=errors, env=environment(folder))
+            process = subprocess.Popen(
+                command, cwd=folder, stdout=output, stderr=errors, env=environment(folder), start_new_session=True
+            )
+        STARTED.append(process)
         code = Run(process, folder, out, err).wait()
         done = subprocess.CompletedProcess(command, code, out.read_text(), err.read_text())
     assert not check or code == 0, f"{command} ended with {code}\n{done.stdout}\n{done.stderr}"

@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
-from manus.capabilities import cot, vision_qa
-from manus.data.preparation.in_memory import prepare
+from manus.capabilities import known_capabilities
+from manus.data.preparation.choosing import prepare
 from manus.data.prepared.samples import read_held_out
 from manus.data.sample import SampleKind
 from manus.data.settings import DataSettings, Source
@@ -32,43 +32,38 @@ from manus.training.stage_job import StageJob
 from tests.pico import rows, write_rows
 from tests.seeds import SEED
 
+cot, vision_qa = (known_capabilities()[name] for name in ("cot", "vision-qa"))
+
 LEARNS = {"epochs": 10, "batch_size": 16, "learning_rate": 5e-3, "precision": "fp32"}
 RIGHT = (RewardSettings(verifier="capability"),)
 METHOD_OF: dict[SampleKind, str] = {"messages": "sft", "text": "cpt", "preference": "dpo", "prompt": "grpo"}
 
 
 def prepared(
-    base: Path, folder: Path, data: list[dict[str, Any]], held_out: int = 40, kind: SampleKind = "messages"
-) -> Path:
+    base: Path, folder: Path, data: list[dict[str, Any]], held_out: int = 40, kind: SampleKind = "messages",
+    **more: Any,
+) -> Path:  # fmt: skip
     """Prepare rows in a folder and return it."""
     folder.mkdir(parents=True)
     path = write_rows(folder / "source.jsonl", data)
-    settings = DataSettings(held_out=held_out, max_length=64, data=(Source(path=str(path)),))
+    settings = DataSettings(held_out=held_out, max_length=64, data=(Source(path=str(path)),), **more)
     method = METHOD_OF[kind]
     stage = Stage("stage", "cot", method, settings, METHODS[method].Settings(), cot.Settings())
     prepare(
-        settings.data,
-        settings,
-        reader_of(stage),
-        kind,
-        load_tokenizer(base),
-        folder,
-        SEED,
-        folder,
-        folder / "bad.jsonl",
+        settings.data, settings, reader_of(stage), kind, load_tokenizer(base), folder, SEED, folder, folder / "work"
     )
     return folder
 
 
-def prepared_with_media(base: Path, folder: Path) -> Path:
+def prepared_with_media(base: Path, folder: Path, **more: Any) -> Path:
     """Prepare pictures, clips, sounds and a little plain text for an omni model in a folder and return it."""
     folder.mkdir(parents=True)
     path = write_rows(folder / "source.jsonl", rows("first", 12))
     made = [Source(generator=name, size=12) for name in ("scenes", "moving-scenes", "spoken")]
-    settings = DataSettings(held_out=8, max_length=512, data=(Source(path=str(path)), *made))
+    settings = DataSettings(held_out=8, max_length=512, data=(Source(path=str(path)), *made), **more)
     prepare(
         settings.data, settings, vision_qa.read, "messages", load_tokenizer(base), folder, SEED, folder,
-        folder / "bad.jsonl", MediaLayout.of(base),
+        folder / "work", MediaLayout.of(base),
     )  # fmt: skip
     return folder
 

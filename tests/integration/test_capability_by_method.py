@@ -12,7 +12,7 @@ import pytest
 from ruamel.yaml import YAML
 
 from manus import capabilities
-from manus.data.preparation.in_memory import prepare
+from manus.data.preparation.choosing import prepare
 from manus.data.sample import SampleKind
 from manus.errors import RecipeError
 from manus.files import read_jsonl
@@ -135,7 +135,7 @@ def test_a_pair_that_works_trains(
         folder.mkdir()
     told = prepare(
         stage.sources, stage.data, reader_of(stage), stage.data_kind, load_tokenizer(base), tmp_path, 0, data,
-        tmp_path / "bad.jsonl", MediaLayout.of(base) if has_senses(capability) else None,
+        tmp_path / "work", MediaLayout.of(base) if has_senses(capability) else None,
     )  # fmt: skip
     assert (told["train_samples"], told["quarantined"]) == (SAMPLES, 0)
     order = StageJob(

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from manus.guards.checkpoint import checkpoints
+from manus.methods import known_methods
 from tests.integration.stage import job, prepared, prepared_with_media
 from tests.pico import pairs, rows
 from tests.pico_omni import with_senses
@@ -24,7 +25,7 @@ LATEST_KILL_SECONDS = 0.06  # after a new checkpoint: two or three steps
 HARD = {"epochs": 6.5, "batch_size": 8, "gradient_accumulation": 2, "warmup": 0.2, "scheduler": "cosine"}
 ADAPTER = {**HARD, "dropout": 0.1, "rank": 4}
 PACKED = {"packing": True, "epochs": 30, "batch_size": 2}
-METHODS = {
+SETTINGS = {
     "sft": {**HARD, "learning_rate": 1e-3, **PACKED},
     "lora": ADAPTER,
     "dora": ADAPTER,
@@ -60,7 +61,7 @@ OF_SENSES = {
     "alignment": {**HARD, "epochs": 9.5, "batch_size": 4, "learning_rate": 1e-3, "cache_features": False},
     "lora": {**ADAPTER, "epochs": 30, "batch_size": 2, "packing": True},
 }
-KINDS = {"cpt": "text", "dpo": "preference", "orpo": "preference", "grpo": "prompt", "ppo": "prompt"}
+METHODS = [name for name, method in known_methods().items() if not method.NEEDS_SENSES]
 
 # Children are forked from a server that has imported the libraries: a start costs a fraction of a second.
 processes = multiprocessing.get_context("forkserver")
@@ -75,13 +76,12 @@ def train(base: Path, data: Path, folder: Path, method: str, settings: dict[str,
     from manus.guards.requests import REQUESTS
     from manus.guards.run import RUN
     from manus.guards.settings import GuardSettings
-    from manus.recipe.recipe import METHODS as BUILT
 
     REQUESTS.listen()
     order = job(base, data, folder, method, teacher=(base, ()), **settings)
     guards = GuardSettings(checkpoint_every_steps=3, cooldown_every_steps=0, decoding_processes=2)
     with RUN.of(order.work, guards, "starting"):
-        BUILT[method].train(order)
+        known_methods()[method].train(order)
     (folder / "done").touch()
 
 
@@ -96,16 +96,16 @@ def logged(folder: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in lines]
 
 
-@pytest.mark.parametrize("method", sorted(METHODS))
+@pytest.mark.parametrize("method", METHODS)
 def test_ten_kills_end_in_the_same_bits(
     pico_base: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, method: str
 ) -> None:
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
     texts = [{"text": f"{number} {number} {number} {number}"} for number in range(200)]
-    kind: Any = KINDS.get(method, "messages")
+    kind = known_methods()[method].SAMPLE_KINDS[0]
     given = {"text": texts, "preference": pairs("first", 200)}.get(kind, rows("first", 200))
     data = prepared(pico_base, tmp_path / "data", given, kind=kind)
-    kills_change_nothing(pico_base, data, tmp_path, method, METHODS[method])
+    kills_change_nothing(pico_base, data, tmp_path, method, SETTINGS.get(method, HARD))
 
 
 @pytest.mark.parametrize("method", sorted(OF_SENSES))

@@ -24,10 +24,10 @@ PREPARE = """
 import json, resource, sys
 from pathlib import Path
 from manus.data.media.files import MediaFiles
-from manus.data.media.forms import as_media_messages
-from manus.data.preparation import prepare
+from manus.data.forms.media import as_media_messages
+from manus.data.preparation.in_memory import prepare
 from manus.data.settings import DataSettings, Source
-from tests.unit.data.media.test_media_preparation import FakeLayout, marked
+from tests.unit.data.preparation.test_media_intake import FakeLayout, marked
 
 class Small(FakeLayout):
     def expanded(self, text, facts):
@@ -44,7 +44,7 @@ import pyarrow.parquet
 Image.init()
 before = peak()
 settings = DataSettings(held_out=10, max_length=10_000)
-told = prepare([Source(path=source)], settings, as_media_messages, "messages", words, folder, 0, out, folder / "bad", Small())
+told = prepare([Source(path=source)], settings, as_media_messages, "messages", words, folder, 0, out, folder / "work", Small())
 files = MediaFiles(out)
 for number in range(len(files)):
     files.image(number)
@@ -60,7 +60,7 @@ import torch
 from PIL import Image
 from torch.utils.data import DataLoader
 from manus.data.media.files import MediaFiles
-from manus.training.beside import Beside, Copied
+from manus.training.batches.beside import Beside, Copied
 
 class Pictures(torch.utils.data.Dataset):
     def __init__(self, folder):
@@ -128,11 +128,11 @@ CLIPS = """
 import json, resource, sys, time
 from pathlib import Path
 from manus.data.media.files import MediaFiles
-from manus.data.media.forms import as_media_messages
+from manus.data.forms.media import as_media_messages
 from manus.data.media.video import measure_video
-from manus.data.preparation import prepare
+from manus.data.preparation.in_memory import prepare
 from manus.data.settings import DataSettings, Source
-from tests.unit.data.media.test_media_preparation import FakeLayout, marked
+from tests.unit.data.preparation.test_media_intake import FakeLayout, marked
 
 def peak() -> float:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
@@ -144,7 +144,7 @@ with (folder / "short.mp4").open("rb") as short:  # what decoders take once
     measure_video(short, (folder / "short.mp4").stat().st_size, "short")
 before = peak()
 settings = DataSettings(held_out=4, max_length=10_000, clip_seconds=20)
-told = prepare([Source(path=source)], settings, as_media_messages, "messages", words, folder, 0, out, folder / "bad", FakeLayout())
+told = prepare([Source(path=source)], settings, as_media_messages, "messages", words, folder, 0, out, folder / "work", FakeLayout())
 files, shown = MediaFiles(out), 0
 for number in range(len(files)):
     for time in range(int(files.facts(number)["seconds"])):

@@ -17,6 +17,7 @@ import torch
 
 from manus.data.media.files import MEDIA_BIN, MEDIA_TABLE, MediaFiles
 from manus.data.prepared.samples import PreparedSamples
+from manus.data.prepared.senses import by_senses
 from manus.errors import DataError, ManusError
 from manus.guards.run import RUN
 from manus.guards.settings import GuardSettings
@@ -25,7 +26,7 @@ from manus.models.senses.inputs import media_inputs
 from manus.models.senses.omni_inputs import MediaInputs
 from manus.models.senses.projectors import language_model_of
 from manus.recipe.recipe import METHODS
-from manus.training.batches.media import MediaCollator, MediaRows, Row, by_senses
+from manus.training.batches.media import MediaCollator, MediaRows, Row
 from manus.training.batches.text import FlatCollator
 from manus.training.labels import IGNORED
 from manus.training.loop import StageTrainer
@@ -43,8 +44,8 @@ STATES = {"image_states": "image", "video_states": "video", "audio_states": "aud
 RANK = """
 import json, os, sys
 from pathlib import Path
-from manus.models.media_inputs import MediaInputs
-from manus.recipe import METHODS
+from manus.models.senses.omni_inputs import MediaInputs
+from manus.recipe.recipe import METHODS
 from tests.integration.stage import job
 from tests.integration.test_mixed_senses import recorded
 
@@ -128,7 +129,7 @@ def test_a_beginning_before_the_media_is_computed_once(base: Path, data: Path, s
     model = compose(base, (), torch.float32).train()
     samples, inputs = PreparedSamples(data), media_inputs(base, data)
     assert isinstance(inputs, MediaInputs) and shown_by(language_model_of(model), samples, inputs).is_sharing
-    rows = MediaRows(samples, {senses: by_senses(samples, inputs.files)[senses][:4]}, None)
+    rows = MediaRows(samples, {senses: by_senses(samples, inputs.files.folder)[senses][:4]}, None)
     placeholder = model.config.placeholder_ids[senses[0]]
 
     def beginning_alike(row: Row) -> Row:

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import torch
 
-from manus.capabilities import hearing, vision_qa
+from manus.capabilities import known_capabilities
 from manus.data.prepared.samples import read_held_out
 from manus.evaluation.probes import Probe
 from manus.models.native.inputs import OwnInputs
@@ -20,6 +20,8 @@ from tests.native_data import prepared as prepared_rows
 from tests.native_data import row
 from tests.pico_native import llava, qwen2_audio
 from tests.seeds import SEED
+
+hearing, vision_qa = (known_capabilities()[name] for name in ("hearing", "vision-qa"))
 
 
 @pytest.fixture(scope="module")

@@ -10,7 +10,7 @@ import pytest
 import torch
 from transformers import AutoModelForMultimodalLM, AutoProcessor
 
-from manus.capabilities import vision_qa
+from manus.capabilities import known_capabilities
 from manus.data.prepared.samples import open_samples, read_held_out
 from manus.evaluation.answers import answer
 from manus.evaluation.probes import Probe, measure
@@ -27,6 +27,8 @@ from manus.training.trainers.supervised import an_example
 from tests.integration.stage import job, stopped, trained
 from tests.native_data import plain_row, prepared, row
 from tests.pico_native_more import EVERY, made
+
+vision_qa = known_capabilities()["vision-qa"]
 
 LEARNS: dict[str, Any] = {"epochs": 1, "batch_size": 4, "learning_rate": 1e-2}
 PROJECTORS = dict.fromkeys(EVERY, "model.multi_modal_projector.") | {

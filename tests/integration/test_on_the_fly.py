@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 
 from manus.capabilities import cot
+from manus.data.preparation.preparation import Preparation
 from manus.data.preparation.while_training import LiveRows, describe, open_rows
 from manus.data.settings import DataSettings, Source
 from manus.errors import DataError, ManusError
@@ -39,9 +40,11 @@ def described(base: Path, folder: Path, data: list[dict[str, Any]], **settings: 
     folder.mkdir()
     source = Source(path=str(write_rows(folder / "source.jsonl", data)))
     chosen = DataSettings(**({"held_out": 40, "max_length": 64, "prepare": "never", "data": (source,)} | settings))
-    reading = ([source], chosen, cot.read, load_tokenizer(base), folder, SEED, folder)
-    describe(*reading, folder / "bad.jsonl")
-    return lambda: open_rows(*reading)
+    asked = Preparation(
+        [source], chosen, cot.read, "messages", load_tokenizer(base), folder, SEED, folder, folder / "work"
+    )  # fmt: skip
+    describe(asked)
+    return lambda: open_rows(asked, folder)
 
 
 def train(order: StageJob, stops: tuple[int, ...] = ()) -> tuple[list[float], str, str]:

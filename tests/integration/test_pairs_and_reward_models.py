@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import torch
 
-from manus.capabilities import cot
+from manus.capabilities import known_capabilities
 from manus.data.prepared.samples import PAIRS, read_arrow
 from manus.data.settings import OnPolicySettings
 from manus.errors import DataError, Interrupted
@@ -24,6 +24,8 @@ from manus.training.stage_job import StageJob
 from manus.training.trainers.reward_model import train_reward_model
 from tests.integration.stage import job, prepared, rows
 from tests.pico import pairs
+
+cot = known_capabilities()["cot"]
 
 HELD_OUT = 120  # pairs: an accuracy of 0.6 is above chance by more than chance
 SETTINGS = OnPolicySettings(samples_per_prompt=8, max_new_tokens=12)

@@ -15,8 +15,8 @@ import pytest
 import torch
 from PIL import Image, ImageDraw
 
-from manus.capabilities import omni, vision_qa
-from manus.data.preparation.in_memory import prepare
+from manus.capabilities import known_capabilities
+from manus.data.preparation.choosing import prepare
 from manus.data.prepared.samples import read_held_out
 from manus.data.settings import DataSettings, Source
 from manus.evaluation.ablations import measure_ablated
@@ -28,6 +28,8 @@ from manus.models.tokenizer import load_tokenizer
 from tests.integration.stage import LEAST_GAIN, trained
 from tests.pico_omni import with_senses
 from tests.seeds import SEED
+
+omni, vision_qa = (known_capabilities()[name] for name in ("omni", "vision-qa"))
 
 COLOURS = ("red", "lime", "blue")
 SIDE = 32
@@ -62,7 +64,7 @@ def prepared(
     settings = DataSettings(held_out=60, max_length=256)
     prepare(
         [Source(path=str(folder / "rows.jsonl"))], settings, capability.read, "messages", load_tokenizer(base), folder, SEED,
-        folder, folder / "bad.jsonl", layout or MediaLayout.of(base),
+        folder, folder / "work", layout or MediaLayout.of(base),
     )  # fmt: skip
     return folder
 

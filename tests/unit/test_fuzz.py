@@ -22,7 +22,7 @@ from manus.models.detection.detect import detect
 from manus.models.native.recognising import has_own_senses
 from manus.models.senses.settings import senses_in
 from manus.models.tokenizer import load_tokenizer
-from manus.plan.planner import saved_plan
+from manus.plan.saved_plan import saved_plan
 from manus.recipe.recipe import read_recipe
 from manus.store.digests import Digests
 from manus.store.manifest import MANIFEST, Manifest

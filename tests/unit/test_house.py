@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import ast
+import graphlib
+import re
 from pathlib import Path
 
 from tests import rooms
@@ -36,6 +39,13 @@ def test_the_picture_of_the_rooms_is_that_of_the_imports() -> None:
     assert drawn == rooms.picture(), "run `make docs`"
 
 
+def test_no_modules_import_each_other_in_a_circle() -> None:
+    """Such a circle works or not, as whichever of them happens to be imported first."""
+    imports = rooms.modules_at_import()
+    assert sum(map(len, imports.values())) > 500
+    graphlib.TopologicalSorter(imports).prepare()
+
+
 def test_every_room_is_described() -> None:
     page = rooms.PAGE.read_text(encoding="utf-8")
     folders = sorted(
@@ -44,3 +54,33 @@ def test_every_room_is_described() -> None:
     described = [folder for folder in folders if f"| `{folder}/` |" in page]
     inside_others = [Path(), Path("models/encoders/trained"), Path("rewards/verifiers")]
     assert sorted([*described, *inside_others]) == folders
+
+
+IMPORTED_BY_A_SCRIPT = re.compile(r"^[ \t]*from ((?:manus|tests)[\w.]*) import ([\w, ]+)", re.MULTILINE)
+
+
+def test_scripts_that_stand_in_tests_as_text_import_what_is_there() -> None:
+    """They run in processes of their own, and nothing else looks at their imports when modules move."""
+    found = [
+        (path, module, name.split(" as ")[0].strip())
+        for path in sorted((rooms.ROOT / "tests").rglob("*.py"))
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Constant) and isinstance(node.value, str)
+        for module, names in IMPORTED_BY_A_SCRIPT.findall(node.value)
+        for name in names.split(",")
+    ]
+    assert len(found) > 30
+    assert [f"{path.name}: {module} has no {name}" for path, module, name in found if not has(module, name)] == []
+
+
+def has(module: str, name: str) -> bool:
+    """Tell whether a module defines or imports a name, or is a package with a module of this name."""
+    place = rooms.ROOT / module.replace(".", "/")
+    if place.is_dir() and any((place / f"{name}{ending}").exists() for ending in ("", ".py")):
+        return True
+    file = place / "__init__.py" if place.is_dir() else place.with_suffix(".py")
+    tree = ast.walk(ast.parse(file.read_text(encoding="utf-8"))) if file.exists() else ()
+    return any(
+        name == (getattr(node, "asname", None) or getattr(node, "name", None) or getattr(node, "id", None))
+        for node in tree
+    )

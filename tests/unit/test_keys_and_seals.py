@@ -14,14 +14,14 @@ from typing import Any
 import pyarrow
 import pytest
 
-from manus.data.sources.records import records_of
+from manus.data.sources.formats import records_of
 from manus.errors import DataError, InputError, ModelError
 from manus.files import sha256_of
 from manus.jobs import runner
 from manus.models.base import find_base
 from manus.models.loading.composition import load_model
 from manus.store.digests import REMEMBER_FROM_BYTES, Digests
-from manus.store.manifest import MANIFEST, Manifest, damage
+from manus.store.manifest import MANIFEST, SCHEMA_VERSION, Manifest, damage, seal_of
 from tests.unit.plan.test_planner import planned, recipe
 from tests.unit.store.test_store import KEY, sealed
 
@@ -64,6 +64,21 @@ def test_an_artifact_under_the_key_of_another_is_damaged(tmp_path: Path) -> None
     assert not store.holds("f" * 20)
 
 
+@pytest.mark.parametrize("said", [
+    {"schema_version": SCHEMA_VERSION + 1}, {"files": {"../../mine": {"bytes": 0, "sha256": ""}}},
+    {"files": {"/etc/passwd": {"bytes": 0, "sha256": ""}}}, {"files": {"": {"bytes": 0, "sha256": ""}}},
+])  # fmt: skip
+def test_a_manifest_of_another_version_or_of_files_elsewhere_is_none_however_sealed(
+    tmp_path: Path, said: dict[str, Any]
+) -> None:
+    store = sealed(tmp_path)
+    file = store.folder(KEY) / MANIFEST
+    changed = {**json.loads(file.read_text()), **said}
+    file.write_text(json.dumps({**changed, "seal": seal_of(changed)}))
+    assert Manifest.read(store.folder(KEY)) is None
+    assert not store.holds(KEY)
+
+
 @pytest.mark.parametrize("edited", ["one.jsonl", "base/config.json", "nothing"])
 def test_what_changes_while_it_is_read_is_not_stored(
     recipe: Path, monkeypatch: pytest.MonkeyPatch, edited: str
@@ -78,8 +93,7 @@ def test_what_changes_while_it_is_read_is_not_stored(
             file.write_text(file.read_text().replace("one", "other").replace("llama", "qwen2"))
         return {}
 
-    build.__doc__ = "reads"
-    monkeypatch.setitem(runner.BUILDERS, "data", build)
+    monkeypatch.setattr(runner, "builder_of", lambda kind: build)
     if edited == "nothing":
         assert runner.ensure_stored(plan, artifact)
         assert plan.store.holds(artifact.key)
@@ -100,8 +114,7 @@ def test_an_edit_of_other_data_does_not_concern_a_stage(recipe: Path, monkeypatc
             (recipe.parent / f"{name}.jsonl").unlink()
         return {}
 
-    build.__doc__ = "reads"
-    monkeypatch.setitem(runner.BUILDERS, "data", build)
+    monkeypatch.setattr(runner, "builder_of", lambda kind: build)
     assert runner.ensure_stored(plan, plan.artifacts["data/cot"])
 
 
@@ -180,7 +193,7 @@ import sys, torch
 from pathlib import Path
 from types import SimpleNamespace
 from peft import LoraConfig, get_peft_model
-from manus.models.composition import load_model
+from manus.models.loading.composition import load_model
 from manus.training.job import save
 names = ["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"]
 model = get_peft_model(load_model(Path(sys.argv[1]), torch.float32), LoraConfig(target_modules=names, exclude_modules=["lm_head", "embed_tokens"]))

@@ -8,7 +8,7 @@ import re
 import pytest
 
 from manus.jobs.runner import builder_of
-from manus.kinds import COLUMNS, KINDS, RESERVED_NAMES, Facts, Kind
+from manus.kinds import COLUMNS, KINDS, RESERVED_NAMES, Kind, KindFacts
 from tests.rooms import ROOT
 
 
@@ -25,7 +25,7 @@ def test_what_a_row_lacks_is_said() -> None:
     row = dataclasses.asdict(KINDS["train"])
     del row["gpus"]
     with pytest.raises(TypeError, match="gpus"):
-        Facts(**row)
+        KindFacts(**row)
 
 
 def test_columns_and_names() -> None:

@@ -61,3 +61,16 @@ def test_what_stands_still_or_turns_in_circles_or_ends_is_not_waited_for(
         run.until(lambda: False, "a sign")
     run.process.kill()
     assert words in str(caught.value)
+
+
+def test_what_a_test_leaves_behind_is_ended_with_all_that_it_started(tmp_path: Path) -> None:
+    program = (
+        "import subprocess, sys\n"
+        "subprocess.Popen([sys.executable, '-S', '-c', 'import time; time.sleep(600)', 'left'], process_group=0)\n"
+        "print('started', flush=True)"
+    )
+    run = python(tmp_path, program)
+    assert run.wait() == 0
+    (left,) = product.kill_what_is_left()
+    assert left[-1] == "left"
+    assert product.kill_what_is_left() == []

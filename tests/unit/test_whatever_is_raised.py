@@ -6,6 +6,7 @@ import builtins
 import errno
 import json
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -15,7 +16,7 @@ from typing import Any
 
 import pytest
 
-from manus.cli import app as cli
+from manus.cli import main as cli
 from manus.data.sample import RowError, of_any_row
 from manus.data.sources import rows as sources
 from manus.data.tokens.chat_templates import template_at_work
@@ -28,9 +29,10 @@ from manus.models.loading import adapters
 from manus.models.native import recognising
 from manus.models.omni.layout import PROCESSOR_FILE, MediaLayout
 from manus.models.senses.settings import senses_in
-from manus.plan import planner as plan
+from manus.models.tokenizer import load_tokenizer
+from manus.plan import saved_plan as plan
 from manus.plan.garbage import remove_unreferenced
-from manus.plan.planner import saved_plan
+from manus.plan.saved_plan import saved_plan
 from manus.recipe import located_yaml
 from manus.recipe.located_yaml import read_located
 from manus.store.manifest import Manifest
@@ -219,3 +221,14 @@ def test_gc_leaves_alone_what_is_not_in_the_form_of_a_key(recipe: Path) -> None:
     assert remove_unreferenced(made_before.output_dir, is_dry=False) == []
     assert mine.is_dir()
     assert Manifest.read(mine) is None
+
+
+@pytest.mark.parametrize("template", [7, True, [{"name": "tool_use", "template": "{{ 1 }}"}], {"default": 7}, [1]])
+def test_a_tokenizer_whose_templates_cannot_be_used_is_named(pico_base: Path, tmp_path: Path, template: Any) -> None:
+    folder = tmp_path / "base"
+    shutil.copytree(pico_base, folder, ignore=shutil.ignore_patterns("chat_template.jinja"))
+    file = folder / "tokenizer_config.json"
+    file.write_text(json.dumps({**json.loads(file.read_text()), "chat_template": template}))
+    with pytest.raises(InputError) as told:
+        load_tokenizer(folder)
+    assert str(folder) in str(told.value) and "\n" not in str(told.value)

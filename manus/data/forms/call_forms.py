@@ -6,8 +6,12 @@
 | Llama | `<|python_tag|>{"name": "w", "parameters": {"c": "x"}}`, `<function=w>{"c": "x"}</function>` |
 | Mistral | `[TOOL_CALLS] [{"name": "w", "arguments": {"c": "x"}}]`, `[TOOL_CALLS]w[ARGS]{"c": "x"}` |
 | Phi, Granite | `<|tool_call|>[{"name": "w", "arguments": {"c": "x"}}]<|/tool_call|>` |
+| Nemotron, LFM2 | `<TOOLCALL>[{"name": "w", ...}]</TOOLCALL>`, `<|tool_call_start|>[w(c="x")]<|tool_call_end|>` |
+| DeepSeek | `<｜tool▁call▁begin｜>function<｜tool▁sep｜>w`, then its arguments, also between ``` marks, `<｜tool▁call▁end｜>` |
 | ToolACE, Llama's Python form | `[w(c="x"), v()]`, and nothing else |
-| bare JSON | `{"name": "w", "arguments": {"c": "x"}}`, or a list, and nothing else |
+| bare JSON | `{"name": "w", "arguments": {"c": "x"}}`, or a list, and nothing else; also between ``` marks |
+
+Calls in forms that are none of these are refused where a row has functions, so that they are not taught as words.
 """
 
 from __future__ import annotations
@@ -23,6 +27,21 @@ from manus.data.forms.literals import read_first, read_literal, read_sequence, s
 END_MARKS = ("<|endoftext|>", "<|eot_id|>", "<|eom_id|>", "<|im_end|>", "</s>")
 
 _GLAIVE, _PYTHON_TAG, _MISTRAL, _PHI = "<functioncall>", "<|python_tag|>", "[TOOL_CALLS]", "<|tool_call|>"
+_NEMOTRON, _LFM2 = "<TOOLCALL>", "<|tool_call_start|>"
+_DEEPSEEK, _END_OF_DEEPSEEK = "<｜tool▁calls▁begin｜>", "<｜tool▁calls▁end｜>"
+_DEEPSEEK_CALL = re.compile(
+    r"<｜tool▁call▁begin｜>(?:function<｜tool▁sep｜>)?\s*([^<\n]+?)\s*(?:<｜tool▁sep｜>)?\s*(?:```json)?\s*(\{.*?\})\s*(?:```)?\s*"
+    r"<｜tool▁call▁end｜>",
+    re.DOTALL,
+)
+_FENCED = re.compile(r"```(?:json|tool_call|tool_calls)?[ \t]*\n(.*)\n```", re.DOTALL)
+_CALLED_BY_LLAMA = ".call"  # Llama 3.1's own functions: brave_search.call(query="x")
+_OTHER_MARKS = re.compile(
+    r"<tool_calls>|<function_calls?>|<invoke name=|<minimax:tool_call>|\[TOOL_REQUEST\]|<\|tool_calls?_section_begin\|>"
+    r"|<\|action_start\|>|✿FUNCTION✿|<start_function_call>|to=functions\.\w|```tool_code|functools\["
+    r"|^Action:.+\n+Action Input:",
+    re.MULTILINE,
+)
 _LLAMA = re.compile(r"<function=([^>]+)>(.*?)</function>", re.DOTALL)
 _QUOTED_ARGUMENTS = re.compile(r"""\{\s*"name"\s*:\s*"([^"]+)"\s*,\s*"arguments"\s*:\s*'(.*)'\s*\}""", re.DOTALL)
 _NAMED = re.compile(r"\s*([\w.-]+)(?:\[CALL_ID\]\w+)?(?:\[ARGS\])?\s*(?=\{)")
@@ -51,6 +70,18 @@ def has_marks(text: str) -> bool:
     return any(mark in text for mark, _, _ in _MARKED) or _LLAMA.search(text) is not None
 
 
+def refuse_other_forms(text: str) -> None:
+    """Refuse calls in a form that is not read, which would be taught as words.
+
+    Raises:
+        ValueError: there are some.
+    """
+    if found := _OTHER_MARKS.search(text):
+        raise ValueError(
+            f"it calls a function in a form that is not read, {shortened(found[0])}; write the call as a turn's 'tool_calls'"
+        )
+
+
 def bare_calls(text: str) -> list[Call]:
     """Return the calls that a text consists of, without any mark; none where it is no list of calls.
 
@@ -58,6 +89,8 @@ def bare_calls(text: str) -> list[Call]:
         ValueError: it looks like calls in Python, and cannot be read.
     """
     text = without_end_marks(text)
+    if fenced := _FENCED.fullmatch(text):
+        text = fenced[1].strip()
     if _WRITTEN_CALL.match(text) and text.endswith(")]"):
         return _written(text)
     if not text.startswith(("{", "[")):
@@ -131,7 +164,22 @@ def _read_mistral(body: str) -> list[Call]:
 
 
 def _read_python_tag(body: str) -> list[Call]:
-    return _written(f"[{body.strip()}]") if _WRITTEN_CALL.match(f"[{body.strip()}") else _read_sequence(body)
+    if not _WRITTEN_CALL.match(f"[{body.strip()}"):
+        return _read_sequence(body)
+    calls = _written(f"[{body.strip()}]")
+    return [{**call, "name": call["name"].removesuffix(_CALLED_BY_LLAMA)} for call in calls]
+
+
+def _read_brackets(body: str) -> list[Call]:
+    return _written(body.strip()) if _WRITTEN_CALL.match(body.strip()) else _read_sequence(body)
+
+
+def _read_deepseek(body: str) -> list[Call]:
+    calls = [{"name": call[1], "arguments": read_literal(call[2])} for call in _DEEPSEEK_CALL.finditer(body)]
+    rest = _DEEPSEEK_CALL.sub("", body).strip()
+    if rest:
+        raise ValueError(f"not a call as DeepSeek writes it: {shortened(rest)}")
+    return read_calls(calls)
 
 
 _MARKED: tuple[tuple[str, tuple[str, ...], Callable[[str], list[Call]]], ...] = (
@@ -139,6 +187,9 @@ _MARKED: tuple[tuple[str, tuple[str, ...], Callable[[str], list[Call]]], ...] = 
     (_PYTHON_TAG, (*END_MARKS, _PYTHON_TAG), _read_python_tag),
     (_MISTRAL, ("[/TOOL_CALLS]", *END_MARKS, _MISTRAL), _read_mistral),
     (_PHI, ("<|/tool_call|>", *END_MARKS, _PHI), _read_sequence),
+    (_NEMOTRON, ("</TOOLCALL>", *END_MARKS, _NEMOTRON), _read_sequence),
+    (_LFM2, ("<|tool_call_end|>", *END_MARKS, _LFM2), _read_brackets),
+    (_DEEPSEEK, (_END_OF_DEEPSEEK, *END_MARKS, _DEEPSEEK), _read_deepseek),
 )
 
 

@@ -28,6 +28,9 @@ _KEYS = (
 _LABELS, _TEXTS = ("label", "labels", "key", "keys"), ("text", "texts", "value", "values")
 _LABELLED = re.compile(r"\s*[(\[]?([A-Z])\s*[)\].:]\s*(.+)", re.DOTALL)
 _SEVERAL = re.compile(r"[A-Z](?:\s*[,;&]\s*[A-Z])+")
+_NUMBERED = re.compile(
+    r"(a|ans|answer|option|opt|op|choice|sol|solution|ending|candidate|distractor)[ _]?(?:\d|[a-e])", re.IGNORECASE
+)
 LONGEST_KEY_CHARACTERS = 2
 
 
@@ -102,6 +105,26 @@ def read_choices(row: Mapping[str, Any]) -> Choices | None:
     if not 2 <= len(texts) <= len(ascii_uppercase) or len(set(labels)) != len(texts):
         raise RowError(f"{column!r} holds {len(texts)} texts with {len(set(labels))} labels to choose from")
     return Choices(labels, texts, (column,))
+
+
+def refuse_key_alone(row: Mapping[str, Any], column: str) -> None:
+    """Refuse an answer that names one of several columns, as a number or a letter, of which nothing would be shown.
+
+    Raises:
+        RowError: it does.
+    """
+    key = row.get(column)
+    if isinstance(key, bool) or not isinstance(key, str | int) or len(str(key).strip("() .")) > LONGEST_KEY_CHARACTERS:
+        return
+    families: dict[str, list[str]] = {}
+    for name in row:
+        if isinstance(name, str) and (found := _NUMBERED.fullmatch(name)) and isinstance(row[name], str | int | float):
+            families.setdefault(found[1].lower(), []).append(name)
+    if listed := next((names for names in families.values() if len(names) > 1), None):
+        raise RowError(
+            f"{column!r} is {shortened(key)}, which seems to name one of the columns {', '.join(listed)}; give these as a list in "
+            "'choices'"
+        )
 
 
 def has_key(row: Mapping[str, Any]) -> bool:

@@ -7,6 +7,7 @@
 | `weight`: 0 or 1 | turns | the same | OpenAI |
 | `loss`, `loss_scale`, `loss_weight` | turns | the same | ms-swift |
 | `mask`, `masked` | turns | not learned | torchtune |
+| `loss_mask`, `learn`, `ignore_loss`, ... | turns | as the others of their kind | |
 | all of them, `train_on_inputs`, `sample_weight` | rows | the same of all turns; `mask: User` is NeMo's | |
 | `label`, `kto_tag`, `correct`, ... | rows | a good or a bad answer | TRL, LLaMA-Factory |
 """
@@ -22,21 +23,36 @@ from manus.data.sample import Learned, Message, NotLearned, RowError, Sample
 
 Default = Literal["all_turns", "last_turn"]
 
-_SWITCHES = ("train", "training", "trainable", "loss")
-_WEIGHTS = ("weight", "loss_scale", "loss_weight")
-_MASKS = ("mask", "masked")
-_DETAILS = ("train_detail", "training_detail")
-OF_TURNS = frozenset([*_SWITCHES, *_WEIGHTS, *_MASKS, *_DETAILS])
+_SWITCHES = (
+    "train", "training", "trainable", "trained", "is_trained", "do_train", "should_train", "train_on_turn", "learn", "learned",
+    "loss", "compute_loss",
+)  # fmt: skip
+_WEIGHTS = ("weight", "loss_scale", "loss_weight", "loss_mask")
+_MASKS = ("mask", "masked", "is_masked", "ignore", "ignore_loss", "no_loss", "no_train")
+DETAILS = ("train_detail", "training_detail")
+OF_TURNS = frozenset([*_SWITCHES, *_WEIGHTS, *_MASKS, *DETAILS])
+_ON_INPUTS = ("train_on_inputs", "train_on_input", "train_on_prompt")
 
 _GOOD = (
     "label", "kto_tag", "correct", "is_correct", "correctness", "is_good", "good", "desirable", "is_desirable", "accepted",
     "is_accepted", "passed", "is_valid", "thumbs_up",
 )  # fmt: skip
 _BAD = ("bad", "is_bad", "incorrect", "is_incorrect", "wrong", "is_wrong", "undesirable")
+# The same, where they are true or false; as numbers and words they say other things.
+_GOOD_IF_TRUE = (
+    "valid", "is_right", "verified", "is_verified", "success", "is_success", "successful", "resolved", "approved", "is_approved",
+    "preferred", "is_preferred", "is_chosen", "safe", "is_safe",
+)  # fmt: skip
+_BAD_IF_TRUE = (
+    "rejected", "is_rejected", "thumbs_down", "failed", "unsafe", "is_unsafe", "harmful", "is_harmful", "toxic", "is_toxic",
+)  # fmt: skip
+_SAID_TO_BE_BAD = (*_BAD, *_BAD_IF_TRUE)
+_TRUTHS = {"true": True, "false": False}
 _KINDS = ("label", "correct")  # which may also say which of several choices is right, or to which class a text belongs
 _WORDS = {
-    "true": True, "yes": True, "1": True, "good": True, "correct": True, "desirable": True,
+    "true": True, "yes": True, "1": True, "good": True, "correct": True, "desirable": True, "chosen": True, "accepted": True,
     "false": False, "no": False, "0": False, "bad": False, "incorrect": False, "wrong": False, "undesirable": False,
+    "rejected": False,
 }  # fmt: skip
 _NOT_ASKED = ("user", "human", "prompt")
 
@@ -51,7 +67,7 @@ def learned_of(turn: Mapping[str, Any]) -> Learned | None:
     for name in (*_SWITCHES, *_WEIGHTS, *_MASKS):
         if (value := turn.get(name)) is not None:
             said[name] = _flag(name, value) is not (name in _MASKS)
-    detail = next((name for name in _DETAILS if turn.get(name) is not None), None)
+    detail = next((name for name in DETAILS if turn.get(name) is not None), None)
     if len(set(said.values())) > 1:
         raise ValueError(f"its flags contradict each other: {', '.join(said)}")
     is_learned = next(iter(said.values()), None)
@@ -63,7 +79,7 @@ def learned_of(turn: Mapping[str, Any]) -> Learned | None:
 def asks_to_be_learned(turn: Mapping[str, Any]) -> str | None:
     """Return the flag by which a turn that is not the assistant's asks to be learned; weights of 1 do not."""
     name = next((name for name in _SWITCHES if turn.get(name) is not None and _flag(name, turn[name])), None)
-    detail = next((name for name in _DETAILS if turn.get(name) is not None and _ranges(name, turn[name])), None)
+    detail = next((name for name in DETAILS if turn.get(name) is not None and _ranges(name, turn[name])), None)
     return name or detail
 
 
@@ -103,7 +119,7 @@ def check_row(row: Columns, has_choices: bool = False) -> None:
         NotLearned: it says so of itself.
         RowError: it is labelled as bad, or asks for what cannot be done.
     """
-    for name in _GOOD + _BAD:
+    for name in (*_GOOD, *_GOOD_IF_TRUE, *_SAID_TO_BE_BAD):
         says_which = has_choices and name in _KINDS and not isinstance(row.get(name), bool)
         if not says_which and (is_good := _goodness(row, name)) is not None:
             row.take(name)
@@ -114,30 +130,54 @@ def check_row(row: Columns, has_choices: bool = False) -> None:
             row.take(name)
             if not is_learned:
                 raise NotLearned(f"{name}: {shortened(row[name])} says that the row is not to be learned")
-    if (value := row.get("train_on_inputs")) is not None:
-        row.take("train_on_inputs")
-        if _flag("train_on_inputs", value):
-            raise RowError(
-                "'train_on_inputs' asks for learning what is asked, which only cpt does; leave the column out"
+    for name in _ON_INPUTS:
+        if (value := row.get(name)) is not None:
+            row.take(name)
+            if _flag(name, value):
+                raise RowError(f"{name!r} asks for learning what is asked, which only cpt does; leave the column out")
+
+
+def refuse_bad_turn(turn: Mapping[str, Any]) -> None:
+    """Refuse a turn that says of itself that it is a bad answer.
+
+    Raises:
+        ValueError: it does.
+    """
+    for name in (*_GOOD, *_GOOD_IF_TRUE, *_SAID_TO_BE_BAD):
+        value = turn.get(name)
+        if isinstance(value, bool) and value is (name in _SAID_TO_BE_BAD):
+            raise ValueError(
+                f"{name}: {value} labels it as a bad answer, which is not imitated; train: false keeps it unlearned"
             )
 
 
-def _goodness(row: Columns, name: str) -> bool | None:
+def without_labels(turn: Any) -> Any:
+    """Return a turn without what it says of being good or bad, as where that is what is learned of it."""
+    if not isinstance(turn, Mapping):
+        return turn
+    return {name: value for name, value in turn.items() if name not in (*_GOOD, *_GOOD_IF_TRUE, *_SAID_TO_BE_BAD)}
+
+
+def _goodness(row: Mapping[str, Any], name: str) -> bool | None:
     """Return whether a label says good or bad; None where it is another sort of label, or none."""
     value = row.get(name)
     if isinstance(value, bool):
-        return value is not (name in _BAD)
+        return value is not (name in _SAID_TO_BE_BAD)
+    if name not in _GOOD + _BAD:
+        known = _TRUTHS.get(value.strip().lower()) if isinstance(value, str) else None
+        return None if known is None else known is not (name in _SAID_TO_BE_BAD)
     if isinstance(value, str):
         known = _WORDS.get(value.strip().lower())
         is_class = name == "label" and value.strip().lower() in ("yes", "no", "1")
         return None if known is None or is_class else known is not (name in _BAD)
-    if isinstance(value, int) and value in (0, 1) and not (name == "label" and value == 1):
+    if isinstance(value, int | float) and value in (0, 1) and not (name == "label" and value == 1):
         return bool(value) is not (name in _BAD)
     return None
 
 
 def _refuse_bad(name: str, value: Any) -> None:
-    doubt = "" if isinstance(value, bool) else f"; ignore: [{name}] if that says something else"
+    is_plain = isinstance(value, bool) and name in _GOOD
+    doubt = "" if is_plain else f"; ignore: [{name}] if that says something else"
     raise RowError(
         f"the answer is labelled as bad ({name}: {shortened(value)}) and is not imitated: dpo and orpo learn from it as "
         f"`rejected` beside a `chosen` answer (kto, which takes single labels, is not built); leave such rows out{doubt}"

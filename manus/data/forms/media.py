@@ -18,20 +18,29 @@ from collections.abc import Mapping
 from typing import Any, cast
 
 from manus.data.forms.columns import Columns
+from manus.data.forms.flags import DETAILS, check_row
 from manus.data.forms.messages import ANSWERS, PAIRS, as_messages
 from manus.data.forms.questions import answer_text, are_turns, choices_of, listed, listed_turns
 from manus.data.media.expansion import check_placeholders, in_text
 from manus.data.media.references import media_columns, media_in_columns, part_columns, read_part, read_reference
-from manus.data.sample import PLACEHOLDERS, Medium, MediumKind, Row, RowError, Sample
+from manus.data.sample import PLACEHOLDERS, Medium, MediumKind, Message, Row, RowError, Sample
 
 _CONVERSATIONS = ("messages", "conversations", "conversation")
 _MARK = re.compile(r"<(image|video|audio)>")
+_LEADING = re.compile(r"(?:\s*<(?:image|video|audio)>)*")
+# Marks as they stand where a medium does, which words about marks of HTML do not: numbered, at an edge, or with a path.
+_LEFT = re.compile(
+    r"<(?:image|video|audio)[ _-]?\d+>|\A\s*<(?:image|video|audio)>(?=\w)|^[ \t]*<(?:image|video|audio)>[ \t]*$"
+    r"|(?<=[\w.?!])<(?:image|video|audio)>\s*\Z|<(img|audio|video)>[^<>\s]+\.\w+</\1>",
+    re.MULTILINE,
+)
 _CAPTIONS = (
     "caption", "captions", "text", "transcription", "transcript", "sentence", "text_normalized", "normalized_text",
     "description",
 )  # fmt: skip
 _ANSWERS = (*ANSWERS, "multiple_choice_answer")
 _QUESTION = "question"
+_ASKING = ("question", "prompt", "instruction", "query")
 _TEXT_KEYS = {"user", "assistant", "source"}
 ASKED_OF: dict[MediumKind, str] = {
     "image": "Describe the image.",
@@ -42,6 +51,12 @@ _PART_KINDS: dict[str, MediumKind] = {
     "image": "image", "image_url": "image", "input_image": "image", "video": "video", "video_url": "video",
     "audio": "audio", "audio_url": "audio", "input_audio": "audio",
 }  # fmt: skip
+_BARE_KEYS = frozenset(
+    [
+        "type", "text", "index", "detail", "format", "cache_control", "min_pixels", "max_pixels", "resized_height", "resized_width",
+        "fps", "nframes", "max_frames",
+    ]
+)  # fmt: skip
 _PART_KEYS = ("path", "url", "bytes", "file", "data")
 
 
@@ -63,9 +78,21 @@ def as_media_messages(row: Row) -> Sample:
     stay = sum(len(in_text(message["content"])) for message in sample["messages"])
     sample["media"] = sample.get("media", [])[:stay]
     check_placeholders(sample)
+    _check_turns(sample)
     if not sample["media"]:
         del sample["media"]
     return sample
+
+
+def _check_turns(sample: Sample) -> None:
+    """Refuse what no model could learn: media that it would have to say, and marks that stand for none."""
+    for number, message in enumerate(sample["messages"], 1):
+        if message["role"] == "assistant" and message.get("learn", True) and in_text(message["content"]):
+            raise RowError(f"turn {number} (assistant) holds media, which a model that answers in text cannot say")
+        if message["role"] != "assistant" and (mark := _LEFT.search(message["content"])):
+            raise RowError(
+                f"turn {number} ({message['role']}) shows a medium by {mark[0].strip()!r}, which the row does not have"
+            )
 
 
 def rows_within(row: Row) -> list[Row]:
@@ -131,7 +158,10 @@ class _Placed:
             return dict(turn)
         content = turn[key]
         if isinstance(content, str):
-            return {**turn, key: self._marked(content)}
+            marked = self._marked(content)
+            if marked != content and any(turn.get(name) is not None for name in DETAILS):
+                raise RowError("a turn says which of its characters are learned, but media are put into it")
+            return {**turn, key: marked}
         if isinstance(content, list) and all(isinstance(part, Mapping) and "type" in part for part in content):
             return {**turn, key: [self._part(part) for part in content]}
         return dict(turn)
@@ -147,13 +177,27 @@ class _Placed:
         if kind is None:
             text = part.get("text")
             return {**part, "text": self._marked(text)} if isinstance(text, str) else part
-        value = next((part[key] for key in (part["type"], kind) if part.get(key) is not None), None)
+        value = next(
+            (part[key] for key in (part["type"], kind, f"{kind}_url", "source") if part.get(key) is not None), None
+        )
         if value is None and any(part.get(key) is not None for key in _PART_KEYS):
             value = part
         if value is None:
-            return {"type": "text", "text": self._take(kind)}
+            return {"type": "text", "text": self._bare(part, kind)}
         self.media.append(cast(Medium, {**read_reference(value, kind), **read_part(part)}))
         return {"type": "text", "text": PLACEHOLDERS[kind]}
+
+    def _bare(self, part: Mapping[str, Any], kind: MediumKind) -> str:
+        """Return the placeholder of a part that takes its medium from the row's columns, in order."""
+        unknown = {key for key, value in part.items() if value is not None} - _BARE_KEYS
+        if unknown:
+            raise RowError(
+                f"a content part of type {part['type']!r} names its medium by {min(unknown)!r}, which is not known"
+            )
+        taken = sum(medium["kind"] == kind for medium in self.media)
+        if part.get("index") not in (None, taken):
+            raise RowError(f"a content part is {kind} number {part['index']} of the row, and stands as number {taken}")
+        return self._take(kind)
 
     def _take(self, kind: MediumKind) -> str:
         place = next((index for index, medium in enumerate(self.pending) if medium["kind"] == kind), None)
@@ -206,13 +250,35 @@ def _pair(row: Columns) -> Sample:
     else:
         rest, answer = _captioned(rest, media[0]["kind"])
     sample = as_messages(rest)
-    first = next(message for message in sample["messages"] if message["role"] == "user")
-    text = _MARK.sub("", first["content"]).strip()
-    first["content"] = f"{_heads(media)}\n{text}"
+    sample["messages"] = _with_media(sample["messages"], media)
     sample["media"] = media
     if answer is not None:
         sample["answer"] = sample["messages"][-1]["content"]
     return sample
+
+
+def _with_media(messages: list[Message], media: list[Medium]) -> list[Message]:
+    """Return turns with media where their marks stand; without any, or where these begin the first question, before it.
+
+    Raises:
+        RowError: there are not as many marks as media, or they name other kinds.
+    """
+    first = next(place for place, message in enumerate(messages) if message["role"] == "user")
+    content = messages[first]["content"]
+    marks = [mark for message in messages for mark in _MARK.findall(message["content"])]
+    leading = _LEADING.match(content)
+    begins = _MARK.findall(leading[0]) if leading else []
+    if marks and marks != [medium["kind"] for medium in media]:
+        raise RowError(
+            f"its texts show {', '.join(marks)}, and the row has {', '.join(medium['kind'] for medium in media)}"
+        )
+    if begins == marks:
+        text = f"{_heads(media)}\n{content[leading.end() if leading else 0 :].strip()}"
+        return [*messages[:first], {**messages[first], "content": text}, *messages[first + 1 :]]
+    return [
+        {**message, "content": _MARK.sub(lambda mark: PLACEHOLDERS[mark[1]], message["content"])}  # type: ignore[index]
+        for message in messages
+    ]
 
 
 def _captioned(row: Columns, kind: MediumKind) -> tuple[Columns, str | None]:
@@ -222,6 +288,12 @@ def _captioned(row: Columns, kind: MediumKind) -> tuple[Columns, str | None]:
     column, caption = next(((name, text) for name, text in found if isinstance(text, str)), ("", None))
     if caption is None or any(row.get(a) is not None and row.get(b) is not None for a, b in PAIRS):
         return row, None
+    check_row(row, has_choices=True)  # where a label is a class of what is shown
+    if other := next((name for name in _ASKING if isinstance(row.get(name), str) and row[name].strip()), None):
+        raise RowError(
+            f"it has a question in {other!r} and a caption in {column!r}: say columns: {{answer: {column}}} in the source if "
+            f"the one answers the other, else ignore: [{other}]"
+        )
     row.take(column)
     if isinstance(row[column], list) and len(row[column]) > 1:
         row.note(f"{column}[1:]")

@@ -20,8 +20,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from manus.data.forms.call_forms import refuse_other_forms
 from manus.data.forms.calls import Call, read_calls
-from manus.data.forms.choices import answer_among
+from manus.data.forms.choices import answer_among, refuse_key_alone
 from manus.data.forms.columns import Columns, is_empty
 from manus.data.forms.dialogues import read_dialogue
 from manus.data.forms.flags import check_row, without_unlearned_end
@@ -34,12 +35,13 @@ from manus.data.forms.questions import (
     column_text,
     listed,
     listed_turns,
+    turns_of,
     with_system,
 )
 from manus.data.forms.thought_format import CLOSE as END_OF_THOUGHT
-from manus.data.forms.tool_format import NO_FUNCTION_FITS, has_calls, render_calls, rewrite_calls
+from manus.data.forms.tool_format import NO_FUNCTION_FITS, render_calls, rewrite_calls
 from manus.data.forms.tool_schemas import fitted_call, read_tools, tools_within
-from manus.data.forms.turns import checked, read_text, read_turns, unread_keys
+from manus.data.forms.turns import checked, read_text, read_turns
 from manus.data.sample import Message, Row, RowError, Sample
 
 _CONVERSATIONS = ("messages", "conversations", "conversation")
@@ -54,6 +56,13 @@ PAIRS = (
     ("query", "response"),
     ("problem", "solution"),
     ("input", "output"),
+    ("question", "response"),
+    ("prompt", "output"),
+    ("instruction", "completion"),
+    ("query", "output"),
+    ("question", "output"),
+    ("question", "completion"),
+    ("input", "response"),
 )
 ANSWERS = ("answer", "answers")  # which may be numbers, yes or no, or what several people said
 _CHOOSING = ("question", "question_stem", "query", "prompt", "problem", "instruction")
@@ -107,10 +116,7 @@ def _read(row: Columns) -> Sample:
 def _conversation(row: Columns) -> list[Message] | None:
     column = next((key for key in _CONVERSATIONS if row.get(key) is not None), None)
     if column is not None:
-        turns = listed(row.take(column), column)
-        for key in unread_keys(turns):
-            row.note(f"{column}[].{key}")
-        return read_turns(turns)
+        return turns_of(row, column, listed(row.take(column), column))
     turns = read_dialogue(row["chat"]) if isinstance(row.get("chat"), str) else None
     if turns is not None:
         row.take("chat")
@@ -131,9 +137,8 @@ def _with_calls(number: int, message: Message, tools: list[dict[str, Any]]) -> M
     if message["role"] != "assistant" or not tools:
         return message
     head, mark, spoken = message["content"].rpartition(END_OF_THOUGHT)
-    if not has_calls(spoken) and not spoken.lstrip().startswith(("[", "{")):
-        return message
     try:
+        refuse_other_forms(spoken)
         written = rewrite_calls(spoken, may_be_bare=True, mended=lambda call: fitted_call(call, tools))
     except ValueError as error:
         raise RowError(f"turn {number}: {error}") from None
@@ -213,9 +218,10 @@ def _from_xlam(row: Columns) -> list[Message] | None:
 
 
 def _answered(row: Columns, column: str) -> list[Message]:
+    refuse_key_alone(row, column)
     value = listed_turns(row.take(column), column)
     if isinstance(value, list | tuple) and (column not in ANSWERS or are_turns(value)):
-        return read_turns(value)
+        return turns_of(row, column, value)
     if column in ANSWERS and not isinstance(value, str):
         said = answer_text(value)
         if said is None:

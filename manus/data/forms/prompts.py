@@ -85,6 +85,10 @@ def question_of(row: Row) -> list[Message]:
         value = listed_turns(row.get(name), name)
         if isinstance(value, list | tuple) and value:
             turns = read_turns(value)
+            if name == "prompt" and turns[-1]["role"] == "assistant" and turns[-1]["content"]:
+                raise RowError(
+                    "'prompt' ends with a turn of the assistant, which an answer cannot go on with; leave it out"
+                )
             while turns and turns[-1]["role"] == "assistant":
                 turns.pop()
             if turns:
@@ -93,7 +97,7 @@ def question_of(row: Row) -> list[Message]:
     column = next((name for name in _QUESTIONS if isinstance(row.get(name), str) and row[name].strip()), None)
     if column is None:
         columns = ", ".join(sorted(map(str, row))) or "(none)"
-        raise RowError(f"no question: the columns are {columns}")
+        raise RowError(f"no question, as a text or turns in {', '.join(_QUESTIONS)}: the other columns are {columns}")
     return with_system(row, asked(row, column, is_prompt=True))
 
 

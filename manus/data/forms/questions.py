@@ -15,7 +15,7 @@ from manus.data.forms.choices import Choices, has_key, read_choices
 from manus.data.forms.columns import Columns, is_empty
 from manus.data.forms.dialogues import read_dialogue
 from manus.data.forms.literals import read_literal
-from manus.data.forms.turns import read_text, read_turns
+from manus.data.forms.turns import read_text, read_turns, unread_keys
 from manus.data.sample import Message, RowError
 
 ABOUT = (
@@ -40,7 +40,7 @@ def asked(row: Columns, column: str, is_prompt: bool = False) -> list[Message]:
     messages = history(row)
     value = listed_turns(row.take(column), column)
     if isinstance(value, list | tuple):
-        return messages + read_turns(value)
+        return messages + turns_of(row, column, value)
     text = column_text(row, column)
     if (turns := read_dialogue(text)) is not None:
         return messages + (_to_be_answered(turns) if is_prompt else turns)
@@ -63,6 +63,17 @@ def _to_be_answered(turns: list[Message]) -> list[Message]:
             )
         return turns[:-1]
     return turns
+
+
+def turns_of(row: Columns, column: str, turns: Any) -> list[Message]:
+    """Return the turns in a column, having noted which of their keys nothing reads.
+
+    Raises:
+        RowError: a turn is none.
+    """
+    for key in unread_keys(turns):
+        row.note(f"{column}[].{key}")
+    return read_turns(turns)
 
 
 def listed_turns(value: Any, column: str) -> Any:

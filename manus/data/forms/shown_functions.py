@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from manus.data.forms.thought_format import spoken_part
 from manus.data.forms.tool_format import parse_calls, render_tools
 from manus.data.forms.tool_schemas import tools_within
 from manus.data.sample import Message, RowError, Sample
@@ -13,12 +14,12 @@ def with_functions(sample: Sample) -> Sample:
     """Return a sample whose system turn lists its functions.
 
     Raises:
-        RowError: it calls functions of which it shows none, or its calls cannot be read.
+        RowError: it calls functions that it does not show, or its calls cannot be read.
     """
     messages = sample["messages"]
     try:
+        _check_calls_are_shown(messages, {tool["name"] for tool in sample.get("tools", [])})
         if not sample.get("tools"):
-            _check_calls_are_shown(messages)
             return sample
         return {**sample, "messages": _listed(messages, sample["tools"])}
     except RowError:
@@ -37,16 +38,18 @@ def _listed(messages: list[Message], tools: list[dict[str, Any]]) -> list[Messag
     return [{"role": "system", "content": content}, *messages[1:]]
 
 
-def _check_calls_are_shown(messages: list[Message]) -> None:
-    """Refuse calls of functions that no text before them names: they would be taught from nothing."""
+def _check_calls_are_shown(messages: list[Message], names: set[str]) -> None:
+    """Refuse calls of functions that neither the row lists nor a text before them names: they would be taught from nothing."""
     before = ""
     for number, message in enumerate(messages, 1):
-        if message["role"] == "assistant":
-            for call in parse_calls(message["content"]):
-                if call["name"] not in before:
-                    raise RowError(
-                        f"turn {number} calls {call['name']!r}, and the row shows no functions; give them in a column "
-                        "'tools'"
-                    )
-        else:
+        if message["role"] != "assistant":
             before += message["content"]
+            continue
+        for call in parse_calls(spoken_part(message["content"])):
+            if call["name"] not in names and call["name"] not in before:
+                listed = (
+                    f"which is none of its functions ({', '.join(sorted(names))})"
+                    if names
+                    else ("and the row shows no functions; give them in a column 'tools'")
+                )
+                raise RowError(f"turn {number} calls {call['name']!r}, {listed}")

@@ -8,9 +8,9 @@ from typing import Any, Literal, cast
 
 from manus.data.forms.calls import read_calls
 from manus.data.forms.columns import is_empty
-from manus.data.forms.flags import OF_TURNS, asks_to_be_learned, learned_of
+from manus.data.forms.flags import OF_TURNS, asks_to_be_learned, learned_of, refuse_bad_turn
 from manus.data.forms.literals import shortened
-from manus.data.forms.thought_format import render_thought
+from manus.data.forms.thought_format import CLOSE, OPEN, render_thought
 from manus.data.forms.tool_format import compact_json, has_calls, render_calls, rewrite_calls
 from manus.data.sample import Learned, Message, RowError
 
@@ -26,6 +26,7 @@ _ROLES: dict[str, Role] = {
     "bot": "assistant",
     "model": "assistant",
     "chatgpt": "assistant",
+    "chatbot": "assistant",
     "tool": "tool",
     "function": "tool",
     "observation": "tool",
@@ -36,12 +37,19 @@ _ROLES: dict[str, Role] = {
     "ipython": "tool",
 }
 _CALL_ROLES = {"function_call", "tool_call"}
-_TEXT_KEYS, _CALL_KEYS, _THOUGHT_KEYS = (
-    ("content", "value"), ("tool_calls", "function_call"), ("reasoning_content", "reasoning", "thinking"),
+_ROLE_KEYS, _TEXT_KEYS, _CALL_KEYS, _THOUGHT_KEYS = (
+    ("role", "from"), ("content", "value"), ("tool_calls", "function_call"), ("reasoning_content", "reasoning", "thinking"),
 )  # fmt: skip
-# What a turn is read from, and what only says which call or function a result belongs to, which its place says too.
-_READ_KEYS = frozenset(["role", "from", *_TEXT_KEYS, *_CALL_KEYS, *_THOUGHT_KEYS, *OF_TURNS])
-_IDENTIFYING_KEYS = frozenset(["id", "tool_call_id", "tool_use_id", "call_id", "index"])
+_RESULT_IDS = ("tool_call_id", "tool_use_id", "call_id")
+# What only says which call or function a result belongs to, which its place says too.
+_IDENTIFYING_KEYS = frozenset(["id", *_RESULT_IDS, "index"])
+# Turns of a question and its answer in one object, as ms-swift, Capybara and others have them.
+_SIDES = tuple((asks, says) for asks in ("human", "user") for says in ("assistant", "gpt", "bot", "model", "chatgpt"))
+_PAIRS = (
+    *_SIDES, ("input", "output"), ("prompt", "response"), ("question", "answer"), ("instruction", "output"),
+    ("query", "response"),
+)  # fmt: skip
+_TEXT_PARTS = ("text", "input_text", "output_text")
 _RESPONSE = re.compile(r"<tool_response>(.*?)</tool_response>", re.DOTALL)
 
 
@@ -56,7 +64,7 @@ def read_turns(turns: Any) -> list[Message]:
     if not isinstance(turns, list | tuple):
         raise RowError(f"a conversation is a list of turns, not {_kind(turns)}")
     messages: list[Message] = []
-    for number, turn in enumerate(turns, start=1):
+    for number, turn in enumerate(_in_order_of_calls(turns), start=1):
         if not isinstance(turn, Mapping):
             raise RowError(f"turn {number} is {_kind(turn)}, not an object")
         try:
@@ -66,16 +74,55 @@ def read_turns(turns: Any) -> list[Message]:
     return messages
 
 
+def _in_order_of_calls(turns: Sequence[Any]) -> list[Any]:
+    """Return turns with the results of several calls in the order of these, which is all that tells them apart then."""
+    ordered, ids = list(turns), list[Any]()
+    begin = 0
+    for place, turn in enumerate(turns):
+        if not isinstance(turn, Mapping) or not isinstance(turn.get("role"), str):
+            begin = place + 1
+        elif _ROLES.get(_word(turn["role"])) == "tool":
+            ordered[begin : place + 1] = _sorted_by(ids, turns[begin : place + 1])
+        else:
+            content = turn.get("content")
+            if isinstance(content, list) and content and all(map(_is_result, content)):
+                ordered[place] = {**turn, "content": _sorted_by(ids, content)}
+            calls = turn.get("tool_calls") or content
+            calls = calls if isinstance(calls, list | tuple) else ()
+            ids = [one["id"] for one in calls if isinstance(one, Mapping) and one.get("id") is not None]
+            begin = place + 1
+    return ordered
+
+
+def _sorted_by(ids: Sequence[Any], results: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """Return results in the order of the calls that they name; as they are where one names none, or two the same."""
+    named = [_first(one, *_RESULT_IDS) for one in results]
+    if not all(name in ids for name in named) or any(named.count(name) > 1 for name in named):
+        return list(results)
+    return [one for _, one in sorted(zip(map(ids.index, named), results, strict=True), key=lambda pair: pair[0])]
+
+
 def unread_keys(turns: Any) -> set[str]:
     """Return which keys of turns hold something that nothing reads."""
-    known = _READ_KEYS | _IDENTIFYING_KEYS
     found: set[str] = set()
     for turn in turns if isinstance(turns, list | tuple) else ():
-        if isinstance(turn, Mapping) and ("role" in turn or "from" in turn):
-            role = str(_first(turn, "role", "from")).lower()
-            known_here = known | {"name"} if _ROLES.get(role) == "tool" else known
-            found |= {str(key) for key, value in turn.items() if key not in known_here and not is_empty(value)}
+        if isinstance(turn, Mapping):
+            found |= {str(key) for key in turn.keys() - _read_keys(turn) if not is_empty(turn[key])}
     return found
+
+
+def _read_keys(turn: Mapping[str, Any]) -> set[str]:
+    """Return which keys of a turn are read, those that say the same as one that is read among them."""
+    role = _first(turn, *_ROLE_KEYS)
+    if role is None:
+        return set(_pair_keys(turn)) | OF_TURNS
+    side = _ROLES.get(_word(role)) if isinstance(role, str) else None
+    groups = [_ROLE_KEYS, _TEXT_KEYS, *((_CALL_KEYS, _THOUGHT_KEYS) if side == "assistant" else ())]
+    read: set[str] = set(_IDENTIFYING_KEYS | OF_TURNS) | ({"name"} if side == "tool" else set())
+    for keys in groups:
+        taken = _first(turn, *keys)
+        read |= {key for key in keys if turn.get(key) == taken and not isinstance(taken, bool)}
+    return read
 
 
 def checked(messages: Sequence[Message]) -> list[Message]:
@@ -136,6 +183,8 @@ def _read_turn(turn: Mapping[str, Any]) -> list[Message]:
     messages = _read_content(turn)
     if any(message["role"] == "assistant" for message in messages):
         learn = learned_of(turn)
+        if learn is not False:
+            refuse_bad_turn(turn)
         return [_flagged(one, learn, turn) if one["role"] == "assistant" else one for one in messages]
     if (flag := asks_to_be_learned(turn)) is not None:
         raise ValueError(
@@ -157,12 +206,12 @@ def _flagged(message: Message, learn: Learned | None, turn: Mapping[str, Any]) -
 
 
 def _read_content(turn: Mapping[str, Any]) -> list[Message]:
-    role_name = _first(turn, "role", "from")
+    role_name = _first(turn, *_ROLE_KEYS)
     if role_name is None:
         return _read_pair(turn)
     if not isinstance(role_name, str):
         raise ValueError(f"the role is {_kind(role_name)}, not text")
-    word = role_name.strip().lower().replace("-", "_")
+    word = _word(role_name)
     content = _first(turn, *_TEXT_KEYS)
     if word in _CALL_ROLES:
         return [{"role": "assistant", "content": render_calls(_some_calls(content))}]
@@ -175,6 +224,10 @@ def _read_content(turn: Mapping[str, Any]) -> list[Message]:
         return _answered_results(content)
     text = read_text(content)
     return [{"role": role, "content": _assistant_text(text, turn) if role == "assistant" else text}]
+
+
+def _word(role_name: str) -> str:
+    return role_name.strip().lower().replace("-", "_")
 
 
 def _is_result(part: Any) -> bool:
@@ -190,14 +243,23 @@ def _answered_results(content: list[Any]) -> list[Message]:
 
 
 def _read_pair(turn: Mapping[str, Any]) -> list[Message]:
-    sides: list[Message] = []
-    for key, content in turn.items():
-        role = _ROLES.get(str(key).lower())
-        if role in ("user", "assistant") and content is not None:
-            sides.append({"role": cast(Role, role), "content": read_text(content)})
-    if not sides:
+    keys = _pair_keys(turn)
+    if not keys:
         raise ValueError("it has neither 'role' nor 'from'")
-    return sorted(sides, key=lambda side: side["role"], reverse=True)
+    roles: list[Role] = ["user", "assistant"]
+    return [
+        {"role": role, "content": read_text(turn[key])}
+        for role, key in zip(roles, keys, strict=True)
+        if turn.get(key) is not None
+    ]
+
+
+def _pair_keys(turn: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return under which keys a turn has a question and its answer, or one of the two; none where it has neither."""
+    there = {str(key).lower(): str(key) for key, value in turn.items() if value is not None}
+    whole = next((pair for pair in _PAIRS if there.keys() >= set(pair)), None)
+    half = next((pair for pair in _SIDES if there.keys() & set(pair)), None)
+    return tuple(there.get(key, key) for key in whole or half or ())
 
 
 def _assistant_text(text: str, turn: Mapping[str, Any]) -> str:
@@ -207,9 +269,23 @@ def _assistant_text(text: str, turn: Mapping[str, Any]) -> str:
     calls = _first(turn, *_CALL_KEYS)
     if calls:
         text = "\n".join(part for part in (text, render_calls(read_calls(calls))) if part)
-    thought = _first(turn, *_THOUGHT_KEYS)
-    if isinstance(thought, str) and thought.strip():
-        text = render_thought(read_text(thought), text)
+    return _with_thought(_first(turn, *_THOUGHT_KEYS), text)
+
+
+def _with_thought(thought: Any, text: str) -> str:
+    """Return a text behind its thought; one that stands in the text already is not said twice.
+
+    Raises:
+        ValueError: the thought is no text, or the text begins with another one.
+    """
+    if is_empty(thought) or isinstance(thought, bool):  # whether the model was to think, which `unread_keys` names
+        return text
+    said = read_text(thought)
+    if OPEN not in text and CLOSE not in text:
+        return render_thought(said, text)
+    own, _, _ = text.removeprefix(OPEN).partition(CLOSE)
+    if own.strip() != said:
+        raise ValueError("it has a thought in a field of its own, and another one in its text")
     return text
 
 
@@ -255,7 +331,9 @@ def _are_parts(content: list[Any]) -> bool:
 def _part_text(part: Mapping[str, Any]) -> str:
     kind = part["type"]
     content = _first(part, "text", "value", "thinking", "reasoning")
-    if kind == "text":
+    if kind in _TEXT_PARTS:
+        if content is None and not is_empty({key: value for key, value in part.items() if key != "type"}):
+            raise ValueError(f"a content part of type {kind!r} without 'text': {shortened(dict(part))}")
         return read_text(content)
     if kind in ("reasoning", "thinking"):
         return render_thought(read_text(content), "").strip()

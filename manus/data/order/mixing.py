@@ -50,6 +50,7 @@ class Mixture:
         self.whole = np.asarray([int(time // 1) for time in times], dtype=np.int64)
         extra = [round(time % 1 * size) for time, size in zip(times, sizes, strict=True)]
         self.ends = np.cumsum(self.whole * self.sizes + np.asarray(extra, dtype=np.int64))
+        self.extra = extra
         self.draws = [Permutation(int(size), seed, "mixture", index) for index, size in enumerate(sizes)]
 
     def __len__(self) -> int:
@@ -70,3 +71,8 @@ class Mixture:
                 local[is_extra] = self.draws[source].at(local[is_extra] - self.whole[source] * size)
             found[here] = self.first[source] + local
         return found
+
+    def copies(self, source: int, numbers: npt.ArrayLike) -> Numbers:
+        """Return how often samples of a source, numbered within it, are in the epoch."""
+        is_drawn = self.draws[source].place_of(numbers) < self.extra[source]
+        return np.asarray(self.whole[source] + is_drawn, dtype=np.int64)

@@ -1,8 +1,8 @@
 """Prepares data of any size in bounded memory, in several processes, and goes on after a kill where it stopped.
 
-The flow: each file gets random access to its rows (`records`); parts of files are read, tokenised and kept as shards
-(`shards`, `workers`); the split is decided on digests (`large_selection`); a table says which tokens train, and rows are
-packed (`packing`). The results are those of `preparation`, up to the draws. Knows nothing of models.
+The flow: each file gets random access to its rows (`sources.formats`); parts of files are read, tokenised and kept as
+shards (`shards`, `guards.workers`); the split is decided on digests (`split`); a table says what trains (`table`), and
+media are brought together (`shard_media`). The results are those of `in_memory`, up to the draws. Knows nothing of models.
 """
 
 from __future__ import annotations
@@ -10,189 +10,187 @@ from __future__ import annotations
 import json
 import math
 import shutil
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Any
 
-from manus.data.forms.columns import unread_words
 from manus.data.order.mixing import times_seen
-from manus.data.preparation.shards import QUARANTINE, Reading, Shard, Task, Told, make_shard
-from manus.data.preparation.split_on_disk import split
+from manus.data.preparation.preparation import Preparation
+from manus.data.preparation.quarantine import QUARANTINE, read_entries, write_entries
+from manus.data.preparation.reading import rows_to_generate, tell_unread
+from manus.data.preparation.shard_media import ShardMedia, with_kept_numbers
+from manus.data.preparation.shards import Opened, Reading, Shard, Task, Told, make_shard
+from manus.data.preparation.split import Place, split, tell_shared
+from manus.data.preparation.statistics import statistics
 from manus.data.preparation.table import write_table
 from manus.data.prepared.samples import HELD_OUT
-from manus.data.sample import NotLearned, Row, RowError, Sample
+from manus.data.sample import Sample
 from manus.data.settings import DataSettings, Source
-from manus.data.sources.cache import cache_folder, cached
-from manus.data.sources.files import EXPANSION, bytes_of_files, data_files
-from manus.data.sources.hub import spooled, spools
-from manus.data.sources.indexing import LineEnds, index_of
-from manus.data.sources.records import Records, Spooled, cut_evenly, records_of
-from manus.data.sources.rows import DEFAULT_GENERATED_HELD_OUT, DEFAULT_GENERATED_ROWS, rows
+from manus.data.sources.archives import Archives
+from manus.data.sources.cache import cache_folder
+from manus.data.sources.files import bytes_of_files, data_files
+from manus.data.sources.formats import bytes_of_rows, records_of
+from manus.data.sources.hub_archives import Missing, archives_of
+from manus.data.sources.records import Records, spool, spooled_at
+from manus.data.sources.rows import rows
 from manus.errors import DataError
 from manus.files import write_json, write_jsonl
 from manus.guards.progress import progress
 from manus.guards.ranks import say
-from manus.guards.run import RUN
 from manus.guards.workers import processors, side_by_side
 from manus.store.digests import Digests
 from manus.store.keys import key_of
 
-if TYPE_CHECKING:
-    from transformers import PreTrainedTokenizerBase
-
-FORMAT = 3
+FORMAT = 6
 SHARD_BYTES = 16 << 20
 MOST_SHARDS = 4096  # more data make larger shards
+ROWS_WITH_MEDIA = 1024  # in a shard, where the model takes media in: those are kept and looked at
 MEGABYTE = 1_000_000
-EXAMPLES_IN_ERROR = 3
 LARGEST_QUARANTINE = 10_000
 SPARE_ROWS = 1000  # read beyond sample_size, for duplicates and bad rows
 PLAN = "shards.json"
 
 
-def prepare_large(
-    sources: Sequence[Source], settings: DataSettings, read: Callable[[Row], Sample],
-    tokenizer: PreTrainedTokenizerBase, beside: Path, seed: int, folder: Path, work: Path, processes: int | None = None,
-) -> dict[str, object]:  # fmt: skip
-    """Prepare a stage's data in `folder` and return its statistics, as `preparation.prepare` does.
+def prepare_in_shards(
+    asked: Preparation, from_hub: Mapping[int, Path], processes: int | None = None
+) -> dict[str, Any]:  # fmt: skip
+    """Prepare a stage's data and return their statistics, as `prepare_in_memory` does.
 
     Args:
-        sources: where the rows come from.
-        settings: split, sizes and limits.
-        read: a row as a sample of messages or of text; raises RowError.
-        tokenizer: one with a chat template.
-        beside: the folder of the recipe, for relative paths.
-        seed: where the split and the draws start.
-        folder: an empty folder for the files of the artifact.
-        work: keeps finished shards until the artifact is done, so that the next run goes on from there.
+        asked: the data, and what becomes of them; finished shards are kept in `work` until the artifact is done.
+        from_hub: the rows of all hub data sets, which were brought to the disk, by the source's place.
         processes: how many tokenise; none: as many as there are processors.
 
     Raises:
         DataError: too many bad rows, or too few samples.
         Interrupted: a signal came.
     """
-    from_hub = spools(sources, settings, seed, work)
-    size = bytes_of_files(sources, beside, from_hub.values())
+    settings, folder = asked.settings, asked.folder
+    size = bytes_of_files(asked.sources, asked.beside, from_hub.values())
     say(
         f"{size / 1e9:.2f} GB of files (index_above_bytes {settings.index_above_bytes / 1e9:g} "
         "GB): rows are indexed and read one by one, so memory stays small"
     )
-    opened = _Opened.of(sources, settings, beside, seed, work)
-    reading = Reading(
-        opened.files, sources, read, tokenizer, settings.max_length,
-        settings.window_overlap, settings.too_long == "truncate", seed,
-    )  # fmt: skip
-    tasks, drawn_share = _tasks(sources, settings, opened.files)
-    place = _shards_folder(work, reading, settings, opened.digests, tasks)
-    shards, told = _make_shards(reading, tasks, place, settings, work / QUARANTINE, processes or processors())
-    own = {index: _held_out_rows(source, settings, read, beside, seed, told) for index, source in opened.generated}
-    _check(told, told.rows, settings.failure_budget, place, shards, work / QUARANTINE)
-    for source, columns in told.columns.items():
-        say(unread_words(source, columns))
-    chosen = split(shards, len(sources), settings.held_out, own, reading.sample, seed, work)
+    opened = _Opened.of(asked, from_hub)
+    reading = Reading(asked, opened.files, opened.archives)
+    tasks, drawn_share = _tasks(reading)
+    place = _shards_folder(reading, opened.digests, tasks)
+    shards, told = _make_shards(reading, tasks, place, processes or processors())
+    _check(reading, told, shards)
+    tell_unread(told.unread, told.columns)
+    for index in opened.archives:
+        missing = Missing()
+        for shard in shards:
+            if shard.source == index:
+                missing.add_all(shard.told.missing)
+        missing.tell(asked.sources[index])
+        missing.check(asked.sources[index])
+    media = ShardMedia(shards)
+
+    def sample_at(where: Place) -> Sample:
+        return media.numbered(where.block, shards[where.block].sample(where.row, reading))
+
+    chosen = split(shards, len(asked.sources), settings.held_out, sample_at, asked.seed, asked.work)
+    tell_shared(chosen.is_shared)
     write_jsonl(folder / HELD_OUT, chosen.held_out)
-    table = write_table(shards, chosen, sources, settings, drawn_share, seed, folder)
-    _write_quarantine(shards, folder / QUARANTINE)
-    statistics = {
-        "rows": told.rows,
-        "quarantined": told.quarantined,
-        "train_samples": table.samples,
-        "held_out_samples": len(chosen.held_out),
-        "tokens": table.tokens,
-        "learned_share": table.learned_share,
-        "tokens_per_sample": table.quantiles,
-        "length_histogram": table.histogram,
-        "left_aside": {**table.left_aside, **told.left_out},
-        "sources": [source.name for source in sources],
-        "shards": len(shards),
-        "packed_rows": table.rows,
-        "times_seen": [round(times, 6) for times in table.times],
-    }
-    if told.columns:
-        statistics["columns_not_read"] = told.columns
-    write_json(folder / "statistics.json", statistics)
-    return statistics
+    table = write_table(asked, shards, chosen, media, drawn_share)
+    if len(media):
+        write_jsonl(folder / HELD_OUT, with_kept_numbers(chosen.held_out, table.media))
+    write_entries(folder / QUARANTINE, _entries(shards))
+    more = {"shards": len(shards), "times_seen": [round(times, 6) for times in table.times]}
+    if table.rows is not None:
+        more["packed_rows"] = table.rows
+    return statistics(
+        told.failures, table.lengths, len(chosen.held_out), {**table.left_aside, **told.left_out}, asked.names,
+        told.unread, told.columns, folder, **more,
+    )  # fmt: skip
 
 
 @dataclass
 class _Opened:
     """The files of all sources, with random access; what is no file, or cannot be indexed, was written to one first."""
 
-    files: list[list[Records]] = field(default_factory=list)
+    files: list[list[Opened]] = field(default_factory=list)
     digests: list[str] = field(default_factory=list)
-    generated: list[tuple[int, Source]] = field(default_factory=list)
+    archives: dict[int, Archives] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, sources: Sequence[Source], settings: DataSettings, beside: Path, seed: int, work: Path) -> _Opened:
+    def of(cls, asked: Preparation, from_hub: Mapping[int, Path]) -> _Opened:
         """Open all sources."""
-        opened, digests, cache = cls(), Digests(), cache_folder()
-        for index, source in enumerate(sources):
-            found: list[Records] = []
+        opened, digests = cls(), Digests()
+        for index, source in enumerate(asked.sources):
             if source.path is not None:
-                for file in data_files(source, beside):
-                    digest = digests.of_file(file)
-                    opened.digests.append(digest)
-                    records = records_of(file, digest, cache)
-                    found.append(records or _spooled(_whole(file, settings), f"{index}-{digest[:16]}", work))
+                opened.files.append([opened.file(asked, path, digests) for path in data_files(source, asked.beside)])
             elif source.hub is not None:
-                path = spooled(source, settings, seed, work)
-                found.append(Spooled(path, index_of(path, path.stem, LineEnds, path.parent)))
+                opened.files.append([Opened(spooled_at(from_hub[index]), asked.beside)])
+                if (archives := archives_of(source)) is not None:
+                    opened.archives[index] = archives
             else:
-                opened.generated.append((index, source))
-                made = source.size or settings.sample_size or DEFAULT_GENERATED_ROWS
-                found.append(_spooled(rows(source, beside, made, seed, False), str(index), work))
-            opened.files.append(found)
+                opened.files.append(_generated(asked, source, index))
         digests.save()
         return opened
 
+    def file(self, asked: Preparation, path: Path, digests: Digests) -> Opened:
+        """Open one file."""
+        digest = digests.of_file(path)
+        self.digests.append(digest)
+        records = records_of(path, digest, cache_folder())
+        return Opened(records or _spooled_whole(asked, path, digest), path.parent)
 
-def _whole(file: Path, settings: DataSettings) -> Iterator[tuple[str, object]]:
-    """Yield the rows of a file that can only be read whole.
+
+def _generated(asked: Preparation, source: Source, index: int) -> list[Opened]:
+    """Return what a generator makes to train on, and what to hold out."""
+    opened = []
+    for is_apart, count in enumerate(rows_to_generate(source, asked.settings)):
+        made = rows(source, asked.beside, count, asked.seed, bool(is_apart))
+        name = f"{index}{'-held-out' if is_apart else ''}.jsonl"
+        opened.append(Opened(spool(made, asked.work / "spool" / name), asked.beside, bool(is_apart)))
+    return opened
+
+
+def _spooled_whole(asked: Preparation, file: Path, digest: str) -> Records:
+    """Return the rows of a file that can only be read whole.
 
     Raises:
         DataError: it is large.
     """
-    if file.stat().st_size * EXPANSION.get(file.suffix, 1) > settings.index_above_bytes:
+    if bytes_of_rows(file) > asked.settings.index_above_bytes:
         raise DataError(
             f"data {file}: a large .json file cannot be read row by row; write one object a line, as .jsonl"
         )
-    yield from rows(Source(path=str(file.resolve())), file.parent, 0, 0, False)
+    whole = rows(Source(path=str(file.resolve())), file.parent, 0, 0, False)
+    return spool(whole, asked.work / "spool" / f"{digest[:16]}.jsonl")
 
 
-def _spooled(drawn: Iterator[tuple[str, object]], name: str, work: Path) -> Records:
-    """Write rows down, once, so that they can be read again and from the middle."""
-
-    def build(target: Path) -> None:
-        with target.open("w", encoding="utf-8", errors="backslashreplace") as stream:  # half a character: its escape
-            for place, row in drawn:
-                RUN.cross("reading data")
-                stream.write(json.dumps([place, row], ensure_ascii=False, default=str) + "\n")
-
-    path = cached(work / "spool" / f"{name}.jsonl", build)
-    return Spooled(path, index_of(path, path.stem, LineEnds, path.parent))
-
-
-def _tasks(
-    sources: Sequence[Source], settings: DataSettings, files: Sequence[Sequence[Records]]
-) -> tuple[list[Task], list[float]]:
+def _tasks(reading: Reading) -> tuple[list[Task], list[float]]:
     """Return the shards to be made, and which share of each source's rows they read."""
-    counts = [sum(map(len, records)) for records in files]
-    draws = _draws([source.weight for source in sources], counts, settings)
+    asked = reading.asked
+    counts = [sum(len(one.records) for one in some if not one.is_apart) for some in reading.files]
+    draws = _draws([source.weight for source in asked.sources], counts, asked.settings)
     drawn_share = [min(1.0, draw / count) if count else 1.0 for draw, count in zip(draws, counts, strict=True)]
     read_bytes = sum(
-        share * records.bytes_of(0, len(records))
-        for some, share in zip(files, drawn_share, strict=True)
-        for records in some
+        share * one.records.bytes_of(0, len(one.records))
+        for some, share in zip(reading.files, drawn_share, strict=True)
+        for one in some
     )
     size = max(SHARD_BYTES, int(read_bytes) // MOST_SHARDS)
+    most_rows = max(ROWS_WITH_MEDIA, sum(counts) // MOST_SHARDS) if asked.layout is not None else None
     tasks: list[Task] = []
-    for source, (some, share) in enumerate(zip(files, drawn_share, strict=True)):
-        for file, records in enumerate(some):
-            draw = None if share == 1 else math.ceil(share * len(records))
-            for first, last in cut_evenly(records, int(size / max(share, 1e-9))):
-                tasks.append(Task(len(tasks), source, file, first, last, draw))
+    for source, (some, share) in enumerate(zip(reading.files, drawn_share, strict=True)):
+        for file, one in enumerate(some):
+            draw = None if share == 1 or one.is_apart else math.ceil(share * len(one.records))
+            part = 1.0 if draw is None else share
+            for first, last in _parts(one.records, int(size / max(part, 1e-9)), most_rows):
+                tasks.append(Task(len(tasks), source, file, first, last, draw, one.is_apart))
     return tasks, drawn_share
+
+
+def _parts(records: Records, step: int, most_rows: int | None) -> Iterator[tuple[int, int]]:
+    """Yield ranges of rows that take about `step` bytes, and are no more than `most_rows`."""
+    for first, last in records.cut_evenly(step):
+        for begin in range(first, last, most_rows or last - first):
+            yield begin, min(begin + most_rows, last) if most_rows else last
 
 
 def _draws(weights: Sequence[float], counts: Sequence[int], settings: DataSettings) -> list[int]:
@@ -208,17 +206,17 @@ def _draws(weights: Sequence[float], counts: Sequence[int], settings: DataSettin
     ]
 
 
-def _shards_folder(
-    work: Path, reading: Reading, settings: DataSettings, digests: Sequence[str], tasks: Sequence[Task]
-) -> Path:
+def _shards_folder(reading: Reading, digests: Sequence[str], tasks: Sequence[Task]) -> Path:
     """Return where shards are kept; those that were made of other data or settings are gone."""
+    asked = reading.asked
     made_from = {
-        "format": FORMAT, "settings": settings.model_dump(mode="json", exclude={"data"}), "digests": list(digests),
-        "columns": [[source.columns, sorted(source.ignore)] for source in reading.sources], "seed": reading.seed, "tasks": len(tasks), "shard_bytes": SHARD_BYTES,
-        "template": str(reading.tokenizer.chat_template), "vocabulary": len(reading.tokenizer),
-        "rows": [[len(records) for records in some] for some in reading.files],
+        "format": FORMAT, "settings": asked.settings.model_dump(mode="json", exclude={"data"}),
+        "digests": list(digests), "columns": [[source.columns, sorted(source.ignore)] for source in asked.sources], "seed": asked.seed,
+        "kind": asked.kind, "layout": asked.layout is not None, "tasks": len(tasks), "shard_bytes": SHARD_BYTES,
+        "template": str(asked.tokenizer.chat_template), "vocabulary": len(asked.tokenizer),
+        "rows": [[len(one.records) for one in some] for some in reading.files],
     }  # fmt: skip
-    folder, key = work / "shards", key_of(made_from)
+    folder, key = asked.work / "shards", key_of(made_from)
     plan = folder / PLAN
     if not plan.exists() or json.loads(plan.read_text(encoding="utf-8")) != {"key": key}:
         shutil.rmtree(folder, ignore_errors=True)
@@ -228,8 +226,8 @@ def _shards_folder(
 
 
 def _make_shards(
-    reading: Reading, tasks: Sequence[Task], folder: Path, settings: DataSettings, quarantine_file: Path, processes: int
-) -> tuple[list[Shard], Told]:
+    reading: Reading, tasks: Sequence[Task], folder: Path, processes: int
+) -> tuple[list[Shard], Told]:  # fmt: skip
     """Make the shards that are not there yet; return all of them, and what they tell together.
 
     Raises:
@@ -244,9 +242,9 @@ def _make_shards(
     missing = [task for task in tasks if task.number not in shards]
     if shards:
         say(f"continuing: {len(shards)} of {len(tasks)} shards are there")
-    sizes = {task.number: _read_bytes(reading, task) for task in missing}
-    rows_in_all = sum(len(records) for some in reading.files for records in some)
-    is_partial = any(task.draws is not None for task in tasks)
+    sizes = {task.number: reading.records(task.source, task.file).bytes_of(task.first, task.last) for task in missing}
+    rows_in_all = sum(len(one.records) for some in reading.files for one in some)
+    is_counted = reading.asked.layout is None and all(task.draws is None for task in tasks)  # a row may give several
     under_way: dict[int, int] = {}
     total = -(-(told.source_bytes + sum(sizes.values())) // MEGABYTE)
     with progress("tokenise", total, "MB") as advance:
@@ -264,63 +262,18 @@ def _make_shards(
             told.add(made)
             done = total if len(shards) == len(tasks) else told.source_bytes // MEGABYTE
             advance(done, f"{told.tokens / 1e6:.0f} M tokens")
-            if not is_partial:
-                _check(told, rows_in_all, settings.failure_budget, folder, list(shards.values()), quarantine_file)
+            if is_counted:
+                _check(reading, told, list(shards.values()), rows_in_all)
     return [shards[task.number] for task in tasks], told
 
 
-def _read_bytes(reading: Reading, task: Task) -> int:
-    return reading.files[task.source][task.file].bytes_of(task.first, task.last)
+def _check(reading: Reading, told: Told, shards: Sequence[Shard], expected: int | None = None) -> None:
+    """Refuse the data when too many rows are bad, whatever the others of the `expected` are; raises DataError."""
+    asked = reading.asked
+    told.failures.refuse_beyond(asked.settings.failure_budget, asked.bad_rows, _entries(shards), expected)
 
 
-def _check(
-    told: Told, rows_in_all: int, budget: float, folder: Path, shards: Sequence[Shard], quarantine_file: Path
-) -> None:
-    """Refuse the data when more than a share of `budget` of the rows are bad.
-
-    Raises:
-        DataError: with the most frequent reasons and examples.
-    """
-    if told.quarantined <= budget * rows_in_all:
-        return
-    _write_quarantine(shards, quarantine_file)
-    reasons = told.reasons.most_common(EXAMPLES_IN_ERROR)
-    shown = "\n".join(f"  {count} x {reason} (first: {told.first[reason]})" for reason, count in reasons)
-    raise DataError(
-        f"{told.quarantined} of {told.rows} rows cannot be used, more than failure_budget {budget:.0%} allows:\n{shown}\n"
-        f"examples are in {quarantine_file}; mend the data, or raise failure_budget"
-    )
-
-
-def _write_quarantine(shards: Sequence[Shard], target: Path) -> None:
-    """Write the bad rows that shards have kept, up to a limit."""
-    left = LARGEST_QUARANTINE
-    with target.open("w", encoding="utf-8") as stream:
-        for shard in shards:
-            if left and shard.told.quarantined:
-                with (shard.folder / QUARANTINE).open(encoding="utf-8") as rows_of_shard:
-                    for line in rows_of_shard:
-                        stream.write(line)
-                        left -= 1
-                        if not left:
-                            return
-
-
-def _held_out_rows(
-    source: Source, settings: DataSettings, read: Callable[[Row], Sample], beside: Path, seed: int, told: Told
-) -> list[Sample]:
-    """Return the samples that a generator makes to be held out."""
-    samples = []
-    for place, row in rows(source, beside, settings.held_out or DEFAULT_GENERATED_HELD_OUT, seed, True):
-        RUN.cross("reading data")
-        told.rows += 1
-        try:
-            if isinstance(row, str):
-                raise RowError(row)
-            samples.append(read(row))
-        except NotLearned as error:
-            told.left_out[str(error)] += 1
-        except RowError as error:
-            told.quarantined += 1
-            told.note(str(error), place)
-    return samples
+def _entries(shards: Sequence[Shard]) -> Iterator[Mapping[str, Any]]:
+    """Yield the bad rows that shards have kept, up to a limit."""
+    some = (shard.folder / QUARANTINE for shard in shards if shard.told.failures.bad)
+    return read_entries(some, LARGEST_QUARANTINE)

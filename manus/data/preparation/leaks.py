@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from manus.data.preparation.split_on_disk import is_among, prompts_of
+from manus.data.preparation.split import is_among, prompts_of
 from manus.data.prepared.flat_files import FlatFile
 from manus.data.prepared.samples import read_held_out
 from manus.data.sample import Sample

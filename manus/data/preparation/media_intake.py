@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, cast
 
@@ -24,9 +24,19 @@ class Intake:
     """What a stage does with media: keeps them where its model takes them in, else refuses rows that have any."""
 
     def __init__(
-        self, folder: Path, layout: Layout | None, allow_urls: bool = False, clip_seconds: float | None = None
+        self, folder: Path, layout: Layout | None, allow_urls: bool = False, clip_seconds: float | None = None,
+        looks_beside: bool = True,
     ) -> None:  # fmt: skip
-        self.folder, self.layout, self.clip_seconds = folder, layout, clip_seconds
+        """Start with no media.
+
+        Args:
+            folder: where those that are kept go.
+            layout: what the model makes of media; None: it takes in text only.
+            allow_urls: whether media may be fetched over the network.
+            clip_seconds: how long parts of a medium that follow each other may be together.
+            looks_beside: whether media are looked at in processes of their own; not where this is one already.
+        """
+        self.folder, self.layout, self.clip_seconds, self.looks_beside = folder, layout, clip_seconds, looks_beside
         self.writer = MediaWriter(folder, layout, allow_urls) if layout is not None else None
 
     def rows_in(self, row: Row) -> Sequence[Row]:
@@ -42,7 +52,7 @@ class Intake:
     @property
     def rows_at_once(self) -> int:
         """How many rows are read before their media are checked together."""
-        return 1 if self.writer is None else ROWS_AT_ONCE
+        return 1 if self.writer is None or not self.looks_beside else ROWS_AT_ONCE
 
     def stored(self, sample: Sample, beside: Path) -> list[Stored]:
         """Keep the bytes of a sample's media, in order.
@@ -66,7 +76,7 @@ class Intake:
 
     def check(self, stored: Iterable[Stored]) -> None:
         """Look at the media of several samples, side by side."""
-        if self.writer is not None:
+        if self.writer is not None and self.looks_beside:
             self.writer.check(stored)
 
     def taken(self, sample: Sample, stored: Sequence[Stored]) -> Sample:
@@ -95,7 +105,7 @@ class Intake:
         used = {medium["number"] for samples in sides for sample in samples for medium in sample.get("media", [])}
         numbers = self.writer.finish(used)
         for samples in sides:
-            samples[:] = [_renumbered(sample, numbers) for sample in samples]
+            samples[:] = [renumbered(sample, numbers) for sample in samples]
 
     def close(self) -> None:
         """Give up what was not finished."""
@@ -136,7 +146,8 @@ def text_only(read: Callable[[Row], Sample], layout: Layout | None, why: str) ->
     return read_text
 
 
-def _renumbered(sample: Sample, numbers: dict[int, int]) -> Sample:
+def renumbered(sample: Sample, numbers: Mapping[int, int] | Sequence[int]) -> Sample:
+    """Return a sample whose media have other numbers."""
     if not sample.get("media"):
         return sample
     media: list[Medium] = [{**medium, "number": numbers[medium["number"]]} for medium in sample["media"]]

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
 from typing import Any, cast
 
-from manus.data.forms.columns import Columns, Unread, count_unread
+from manus.data.forms.columns import Columns, Unread, count_unread, unread_words
 from manus.data.forms.unread_media import media_in
 from manus.data.media.store import Stored
 from manus.data.preparation.media_intake import Intake
+from manus.data.preparation.preparation import Preparation
 from manus.data.preparation.quarantine import Quarantine, without_bytes
 from manus.data.preparation.split import Pool
 from manus.data.sample import NotLearned, Row, RowError, Sample
@@ -20,6 +21,7 @@ from manus.data.settings import DataSettings, Source
 from manus.data.sources.hub import read_spool
 from manus.data.sources.hub_archives import with_archived_media
 from manus.data.sources.rows import DEFAULT_GENERATED_HELD_OUT, DEFAULT_GENERATED_ROWS, Located, located_rows, renamed
+from manus.guards.ranks import say
 from manus.guards.run import RUN
 
 
@@ -27,14 +29,32 @@ from manus.guards.run import RUN
 class Read:
     """A row, told as the quarantine tells it, and its sample with the media that are kept; or why there is none.
 
-    `is_left_out` says that the row is not bad: it says of itself that it is not to be learned.
+    `number` is that of the row; `part` which of the samples of its row it is. `is_left_out` says that the row is not bad:
+    it says of itself that it is not to be learned.
     """
 
     place: str
     row: Any
     sample: Sample | str
     stored: list[Stored]
+    number: int = 0
+    part: int = 0
     is_left_out: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """A row that became a sample, whose media are kept."""
+
+    place: str
+    row: Any
+    sample: Sample
+    number: int
+    part: int
+
+
+def _cross() -> None:
+    RUN.cross("reading data")
 
 
 @dataclass(frozen=True)
@@ -47,18 +67,21 @@ class Reader:
     unread: Counter[str] = field(default_factory=Counter)  # samples of rows with media that were read as text
     columns: Unread = field(default_factory=dict)  # that nothing reads, by source
     left_out: Counter[str] = field(default_factory=Counter)  # rows that say that they are not to be learned
+    cross: Callable[[], None] = _cross  # called before each row; may raise to give up
 
     def samples(
         self, drawn: Iterator[Located], limit: int | None = None, counted_as: str | None = None
     ) -> list[Sample]:  # fmt: skip
-        """Return the samples in rows; no more than `limit`, where there is one.
+        """Return the samples in rows; no more than `limit`, where there is one; `counted_as` as `taken` has it."""
+        return [taken.sample for taken in islice(self.taken(drawn, counted_as), limit)]
+
+    def taken(self, drawn: Iterator[Located], counted_as: str | None = None) -> Iterator[Taken]:
+        """Yield the rows that became samples.
 
         Args:
             drawn: the rows.
-            limit: how many samples are wanted.
             counted_as: the source for which columns that nothing reads are counted; None: they are not.
         """
-        samples: list[Sample] = []
         pending = self._rows(drawn, counted_as)
         while some := list(islice(pending, self.intake.rows_at_once)):
             self.intake.check(one for read in some for one in read.stored)
@@ -70,73 +93,82 @@ class Reader:
                 try:
                     if isinstance(read.sample, str):
                         raise RowError(read.sample)
-                    samples.append(self.intake.taken(read.sample, read.stored))
+                    sample = self.intake.taken(read.sample, read.stored)
                 except RowError as error:
                     self.quarantine.add(read.place, str(error), read.row)
-                if limit is not None and len(samples) >= limit:
-                    return samples
-        return samples
+                    continue
+                yield Taken(read.place, read.row, sample, read.number, read.part)
 
     def _rows(self, drawn: Iterator[Located], counted_as: str | None) -> Iterator[Read]:
-        for folder, place, row in drawn:
+        for one in drawn:
             try:
-                parts = [row] if isinstance(row, str) else self.intake.rows_in(row)
+                parts: Sequence[Row | str] = [one.row] if isinstance(one.row, str) else self.intake.rows_in(one.row)
             except RowError as error:
-                yield Read(place, without_bytes(row), str(error), [])
+                yield Read(one.place, without_bytes(one.row), str(error), [])
                 continue
-            for part in parts:
-                RUN.cross("reading data")
-                yield self._one(folder, place, part, counted_as)
+            for part, row in enumerate(parts):
+                self.cross()
+                yield self._one(one, row, part, counted_as)
 
-    def _one(self, folder: Path, place: str, row: Row | str, counted_as: str | None) -> Read:
+    def _one(self, one: Located, row: Row | str, part: int, counted_as: str | None) -> Read:
         if isinstance(row, str):
-            return Read(place, row, row, [])
+            return Read(one.place, row, row, [])
         row = Columns.of(row)
         try:
             sample = self.read(row)
-            stored = self.intake.stored(sample, folder)
+            stored = self.intake.stored(sample, one.folder)
         except RowError as error:
-            return Read(place, without_bytes(row), str(error), [], isinstance(error, NotLearned))
+            return Read(one.place, without_bytes(row), str(error), [], is_left_out=isinstance(error, NotLearned))
         if counted_as is not None:
             count_unread(self.columns, counted_as, row, sample)
         if not stored:
             self.unread.update(media_in(row).keys())
         else:  # the bytes are in the file now
             sample = cast(Sample, {name: value for name, value in sample.items() if name != "media"})
-        return Read(place, without_bytes(row) if stored else row, sample, stored)
+        return Read(one.place, without_bytes(row) if stored else row, sample, stored, one.number, part)
 
 
-def pool_of(
-    source: Source, settings: DataSettings, reader: Reader, beside: Path, seed: int, from_hub: Path | None
-) -> Pool:  # fmt: skip
+def pool_of(source: Source, asked: Preparation, reader: Reader, from_hub: Path | None) -> Pool:
     """Return the samples of a source; a generator makes its held-out ones apart.
 
     Args:
         source: where the rows come from.
-        settings: how many are wanted.
+        asked: how many are wanted, and what the source is read with.
         reader: makes samples of rows.
-        beside: the folder of the recipe, for relative paths.
-        seed: where generators and draws start.
         from_hub: the file with a hub data set's rows, where they were brought to the disk.
 
     Raises:
         DataError: the source cannot be read.
         Interrupted: a signal came.
     """
+    settings, beside, seed = asked.settings, asked.beside, asked.seed
     drawn: Iterator[Located]
     if from_hub is not None:
-        drawn = ((beside, place, renamed(row, source)) for place, row in read_spool(from_hub))
-        samples = reader.samples(with_archived_media(source, drawn), counted_as=source.name)
-        return Pool(source.title, source.weight, samples)
+        drawn = (Located(beside, place, renamed(row, source)) for place, row in read_spool(from_hub))
+        return Pool(source.title, source.weight, reader.samples(with_archived_media(source, drawn), None, source.name))
     if source.generator is None:
         needed = settings.sample_size + (settings.held_out or 0) if settings.sample_size else 0
         is_endless = source.hub is not None and needed > 0
         limit = needed + settings.sample_size // 10 + 200 if is_endless else None
         drawn = with_archived_media(source, located_rows(source, beside, needed, seed, False))
-        samples = reader.samples(drawn, limit, source.name)
-        return Pool(source.title, source.weight, samples)
-    made = source.size or settings.sample_size or DEFAULT_GENERATED_ROWS
-    tested = settings.held_out or DEFAULT_GENERATED_HELD_OUT
-    train, held_out = (located_rows(source, beside, n, seed, side) for n, side in ((made, False), (tested, True)))
+        return Pool(source.title, source.weight, reader.samples(drawn, limit, source.name))
+    train, held_out = (
+        located_rows(source, beside, made, seed, side)
+        for made, side in zip(rows_to_generate(source, settings), (False, True), strict=True)
+    )
     samples = reader.samples(train)
     return Pool(source.title, source.weight, samples, reader.samples(held_out))
+
+
+def rows_to_generate(source: Source, settings: DataSettings) -> tuple[int, int]:
+    """Return how many rows a generator makes to train on, and how many to hold out."""
+    train = source.size or settings.sample_size or DEFAULT_GENERATED_ROWS
+    return train, settings.held_out or DEFAULT_GENERATED_HELD_OUT
+
+
+def tell_unread(unread: Mapping[str, int], columns: Unread) -> None:
+    """Say how many rows have media that are not read, and which columns of each source nothing reads."""
+    for medium, count in sorted(unread.items()):
+        say(f"{count:,} rows have {medium} columns, which this capability does not read: it takes their text alone")
+    for name, counted in columns.items():
+        say(unread_words(name, counted))

@@ -1,56 +1,58 @@
-"""Shards: the tokens of a part of the data with what selection must know of each sample, whole or absent.
+"""Shards: what a part of the data gives to learn, with what the split must know of each sample, whole or absent.
 
-A shard is a folder of flat arrays that gets its name when it is complete. Knows nothing of which samples train.
+A shard is a folder that gets its name when it is complete: flat arrays of tokens, or a table of pairs or prompts; and
+where rows have media, these. Knows nothing of which samples train.
 """
 
 from __future__ import annotations
 
 import json
-import re
 import shutil
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from itertools import accumulate
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
-from manus.data.forms.columns import Columns, Unread, add_unread, count_unread
+from manus.data.forms.columns import Unread, add_unread
+from manus.data.media.files import MediaFiles, has_media
 from manus.data.order.shuffle import Permutation
-from manus.data.sample import NotLearned, Row, RowError, Sample, Tokens
-from manus.data.sample_digests import content_digest, halves, order_digest, prompt_digest
-from manus.data.settings import Source
-from manus.data.sources.records import Record, Records, Segments
-from manus.data.sources.rows import renamed
-from manus.data.tokens.rendering import renderings
-from manus.data.tokens.windows import segment_windows, text_windows
+from manus.data.preparation.media_intake import Intake
+from manus.data.preparation.preparation import Preparation
+from manus.data.preparation.quarantine import QUARANTINE, Failures, Quarantine, write_entries
+from manus.data.preparation.reading import Reader, Taken
+from manus.data.preparation.split import RECORDING, SAMPLE, described, recordings_of
+from manus.data.prepared.media_numbers import NumbersWritten
+from manus.data.prepared.samples import TABLES, ArrowFile
+from manus.data.sample import RowError, Sample, SampleKind, Tokens
+from manus.data.sample_digests import halves
+from manus.data.sources.archives import Archives
+from manus.data.sources.hub_archives import Missing, filled
+from manus.data.sources.records import Record, Records
+from manus.data.sources.rows import Located, renamed
+from manus.data.tokens.fitting import FITS, Fitting, learned_in, tokens_in
 from manus.files import put_in_place, write_json
 
-if TYPE_CHECKING:
-    from transformers import PreTrainedTokenizerBase
-
-TOKENS, PIECES, SAMPLES, QUARANTINE, TOLD = "tokens.int32", "pieces.bin", "samples.bin", "quarantine.jsonl", "told.json"
-# Where the tokens of a training sample lie in the shard, how many, how many of them are learned, and which sample of the
-# shard they come from.
+TOKENS, PIECES, SAMPLES, TEXTS, TOLD = "tokens.int32", "pieces.bin", "samples.bin", "samples.jsonl", "told.json"
+RECORDINGS = "recordings.npy"
+# Where a training sample lies in the shard (its first token, or its row in the table), how many tokens it has, how many
+# of them are learned, and which sample of the shard it comes from.
 PIECE = np.dtype([("start", "<u8"), ("length", "<u4"), ("learned", "<u4"), ("sample", "<u4")])
-# A row that became a sample: 128 bits of the digests of all it says and of what it asks, its place in the draw of the
-# held-out split, and what became of it.
-SAMPLE = np.dtype([("row", "<u8"), ("content", "<u8", 2), ("prompt", "<u8", 2), ("order", "<u8"), ("fate", "u1")])
-FITS, TRUNCATED, TOO_LONG = range(3)
-FATES = {TRUNCATED: "truncated to max_length", TOO_LONG: "longer than max_length"}
 TOKENS_AT_ONCE = 1 << 18
 SAMPLES_AT_ONCE = 1 << 14
 LARGEST_QUARANTINE = 1000  # rows that a shard shows; more are counted
-LARGEST_REASONS = 200
-HALF = re.compile("[\ud800-\udfff]")  # half a character, which UTF-8 cannot write: it stays an escape
-LONGEST_SHOWN = 2000  # characters of a bad row
 
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """One shard to be made: rows `first` up to `last` of a file. Of `drawn`, only rows with a place below `draws`."""
+    """One shard to be made: rows `first` up to `last` of a file. Of `drawn`, only rows with a place below `draws`.
+
+    A generator's rows that `is_apart` are made to be held out.
+    """
 
     number: int
     source: int
@@ -58,6 +60,7 @@ class Task:
     first: int
     last: int
     draws: int | None = None
+    is_apart: bool = False
 
     @property
     def name(self) -> str:
@@ -66,94 +69,100 @@ class Task:
 
 
 @dataclass(frozen=True)
+class Opened:
+    """A file of rows: access by number, and the folder that paths in its rows start from."""
+
+    records: Records
+    folder: Path
+    is_apart: bool = False
+
+
+@dataclass(frozen=True)
 class Reading:
     """How rows become samples and tokens: all that a process needs to make shards."""
 
-    files: list[list[Records]]
-    sources: Sequence[Source]
-    read: Callable[[Row], Sample]
-    tokenizer: PreTrainedTokenizerBase
-    max_length: int
-    overlap: int
-    truncates: bool
-    seed: int
+    asked: Preparation
+    files: list[list[Opened]]
+    archives: dict[int, Archives] = field(default_factory=dict)  # of the sources whose rows name media in some
 
-    def rows(self, task: Task) -> Iterator[Record]:
-        """Yield a task's rows."""
-        records = self.files[task.source][task.file]
+    @property
+    def fitting(self) -> Fitting:
+        """How samples become tokens."""
+        return self.asked.fitting
+
+    def records(self, source: int, file: int) -> Records:
+        """Return the rows of a file."""
+        return self.files[source][file].records
+
+    def located(self, task: Task) -> Iterator[Located]:
+        """Yield a task's rows, with our names for their columns."""
+        records = self.records(task.source, task.file)
         numbers = np.arange(task.first, task.last)
         if task.draws is not None:
             numbers = numbers[self.drawn(task.source, task.file).place_of(numbers) < task.draws]
-        source = self.sources[task.source]
-        for number, place, row in records.read(numbers):
-            yield Record(number, place, renamed(row, source) if isinstance(row, dict) else row)
+        for record in records.read(numbers):
+            yield self.located_row(task.source, task.file, record)
+
+    def located_row(self, source: int, file: int, record: Record) -> Located:
+        """Return a row as `Reader` takes it."""
+        row = renamed(record.row, self.asked.sources[source]) if isinstance(record.row, dict) else record.row
+        return Located(self.files[source][file].folder, record.place, row, record.number)
 
     def drawn(self, source: int, file: int) -> Permutation:
         """Return the order in which a file's rows are drawn where not all are taken."""
-        return Permutation(len(self.files[source][file]), self.seed, "rows", source, file)
+        return Permutation(len(self.records(source, file)), self.asked.seed, "rows", source, file)
 
     def sample(self, source: int, file: int, row: int) -> Sample:
-        """Return the sample in a row that is known to be good."""
-        record = next(self.files[source][file].read(np.array([row])))
-        assert isinstance(record.row, dict), f"{record.place} was a sample when it was read first"
-        return self.read(renamed(record.row, self.sources[source]))
-
-    def pieces(self, task: Task, record: Record, sample: Sample) -> tuple[Iterator[Tokens], int]:
-        """Return the training samples that a sample gives, and its fate.
-
-        Raises:
-            RowError: it cannot be rendered.
-        """
-        records = self.files[task.source][task.file]
-        if "text" in sample and isinstance(records, Segments) and len(records) > 1:
-            ends = record.number == 0, records.is_end(record.number)
-            return segment_windows(self.tokenizer, sample["text"], *ends, self.max_length, self.overlap), FITS
-        if "text" in sample:
-            return text_windows(self.tokenizer, sample["text"], self.max_length, self.overlap), FITS
-        fitted = [self._fitted(tokens) for tokens in renderings(self.tokenizer, sample)]
-        return iter([tokens for tokens, _ in fitted if tokens is not None]), max(fate for _, fate in fitted)
-
-    def _fitted(self, tokens: Tokens) -> tuple[Tokens | None, int]:
-        """Return what of a chat is trained, and its fate."""
-        if len(tokens.ids) <= self.max_length:
-            return tokens, FITS
-        if self.truncates and any(tokens.is_learned[: self.max_length]):
-            return Tokens(tokens.ids[: self.max_length], tokens.is_learned[: self.max_length]), TRUNCATED
-        return None, TOO_LONG
+        """Return the sample in a row that is known to be good, and to hold no media."""
+        record = next(self.records(source, file).read(np.array([row])))
+        located = self.located_row(source, file, record)
+        assert isinstance(located.row, dict), f"{record.place} was a sample when it was read first"
+        return self.asked.read(located.row)
 
 
 @dataclass
 class Told:
-    """What there is to say of a shard, or of several. Of rows that were read, `left_out` says that they say of themselves
-    that they are not to be learned, and `columns` what of them nothing reads, by source.
+    """What there is to say of a shard, or of several.
+
+    Of the rows, `left_out` says how many say of themselves that they are not to be learned, `columns` what of them nothing
+    reads, by source, and `unread` how many have media that are not read.
     """
 
-    rows: int = 0
-    quarantined: int = 0
+    failures: Failures = field(default_factory=Failures)
     samples: int = 0
     pieces: int = 0
     tokens: int = 0
+    media: int = 0
     source_bytes: int = 0
-    reasons: Counter[str] = field(default_factory=Counter)
-    first: dict[str, str] = field(default_factory=dict)
+    unread: Counter[str] = field(default_factory=Counter)
     left_out: Counter[str] = field(default_factory=Counter)
     columns: Unread = field(default_factory=dict)
+    missing: Missing = field(default_factory=Missing)
 
     def add(self, other: Told) -> None:
         """Count what another has counted, too."""
-        for name in ("rows", "quarantined", "samples", "pieces", "tokens", "source_bytes"):
+        for name in ("samples", "pieces", "tokens", "media", "source_bytes"):
             setattr(self, name, getattr(self, name) + getattr(other, name))
-        for reason, count in other.reasons.items():
-            self.note(reason, other.first.get(reason, ""), count)
-        self.left_out += other.left_out
+        self.failures.add_all(other.failures)
+        self.missing.add_all(other.missing)
+        self.unread.update(other.unread)
+        self.left_out.update(other.left_out)
         for source, columns in other.columns.items():
             add_unread(self.columns, source, columns)
 
-    def note(self, reason: str, place: str, count: int = 1) -> None:
-        """Count a reason; those that come after many others are put together."""
-        known = reason if reason in self.reasons or len(self.reasons) < LARGEST_REASONS else "other reasons"
-        self.reasons[known] += count
-        self.first.setdefault(known, place)
+    def write(self, path: Path) -> None:
+        """Write it down."""
+        write_json(path, {**vars(self), "failures": vars(self.failures), "missing": vars(self.missing)})
+
+    @classmethod
+    def read(cls, path: Path) -> Told:
+        """Return what was written down."""
+        facts = json.loads(path.read_text(encoding="utf-8"))
+        failures = {**facts.pop("failures")}
+        failures["reasons"] = Counter(failures["reasons"])
+        facts |= {name: Counter(facts[name]) for name in ("unread", "left_out")}
+        facts["columns"] = {source: Counter(columns) for source, columns in facts["columns"].items()}
+        return cls(**facts | {"failures": Failures(**failures), "missing": Missing(**facts["missing"])})
 
 
 class _Buffered:
@@ -184,6 +193,26 @@ class _Buffered:
         self.stream.close()
 
 
+class _Contents(Protocol):
+    """A file of what training samples hold, one after the other."""
+
+    count: int
+
+    def add(self, piece: Any) -> None: ...
+    def close(self) -> None: ...
+
+
+class _TokenFile(_Buffered):
+    """Tokens; those that are not learned are inverted, and so negative."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(folder / TOKENS, np.dtype(np.int32), TOKENS_AT_ONCE)
+
+    def add(self, value: Tokens, size: int = 1) -> None:
+        ids = np.asarray(value.ids, dtype=np.int32)
+        super().add(np.where(np.asarray(value.is_learned, dtype=bool), ids, ~ids), len(ids))
+
+
 def make_shard(reading: Reading, task: Task, folder: Path, cross: Callable[[int], None]) -> Told:
     """Make one shard in a folder of shards and return what there is to say of it.
 
@@ -191,65 +220,97 @@ def make_shard(reading: Reading, task: Task, folder: Path, cross: Callable[[int]
         reading: how rows become tokens.
         task: which rows.
         folder: where the shard will be; a torn one of this name is replaced.
-        cross: called after each row with how many were read; may raise to give up.
+        cross: called before each row with how many were read; may raise to give up.
     """
-    staging, told = folder / f"{task.name}.making", Told()
+    asked, staging, told = reading.asked, folder / f"{task.name}.making", Told()
     shutil.rmtree(staging, ignore_errors=True)
     staging.mkdir(parents=True)
-    tokens = _Buffered(staging / TOKENS, np.dtype(np.int32), TOKENS_AT_ONCE)
-    pieces = _Buffered(staging / PIECES, PIECE, SAMPLES_AT_ONCE)
-    samples = _Buffered(staging / SAMPLES, SAMPLE, SAMPLES_AT_ONCE)
-    with (staging / QUARANTINE).open("w", encoding="utf-8") as quarantine:
-        for record in reading.rows(task):
-            told.rows += 1
-            cross(told.rows)
+    quarantine = Quarantine(most=LARGEST_QUARANTINE)
+    settings = asked.settings
+    intake = Intake(staging, asked.layout, settings.fetch_urls, settings.clip_seconds, looks_beside=False)
+    reader = Reader(
+        asked.read, intake, quarantine, told.unread, told.columns, told.left_out,
+        lambda: cross(quarantine.seen + 1),
+    )  # fmt: skip
+    source = asked.sources[task.source]
+    counted_as = source.name if source.generator is None else None
+    written: _Written | None = None
+    try:
+        rows = filled(reading.located(task), reading.archives.get(task.source), told.missing)
+        taken = _finished(reader.taken(rows, counted_as), intake)
+        files = MediaFiles(staging) if has_media(staging) else None
+        written = _Written(staging, asked.kind, asked.seed, _is_kept(taken, files))
+        for one in taken:
             try:
-                if isinstance(record.row, str):
-                    raise RowError(record.row)
-                row = Columns.of(record.row)
-                sample = reading.read(row)
-                made, fate = reading.pieces(task, record, sample)
-            except NotLearned as error:
-                told.left_out[str(error)] += 1
-                continue
+                ends = reading.records(task.source, task.file).ends(one.number)
+                fitted = (iter(()), FITS) if task.is_apart else reading.fitting.fit(one.sample, files, ends)
             except RowError as error:
-                told.quarantined += 1
-                told.note(str(error), record.place)
-                if told.quarantined <= LARGEST_QUARANTINE:
-                    quarantine.write(shown_row(record, str(error)) + "\n")
+                quarantine.add(one.place, str(error), one.row)
                 continue
-            if (source := reading.sources[task.source]).generator is None:
-                count_unread(told.columns, source.name, row, sample)
-            for piece in made:
-                pieces.add((tokens.count, len(piece.ids), sum(piece.is_learned), samples.count))
-                tokens.add(_marked(piece), len(piece.ids))
-            samples.add(_described(record.number, sample, reading.seed, fate))
-    for written in (tokens, pieces, samples):
-        written.close()
-    told.samples, told.pieces, told.tokens = samples.count, pieces.count, tokens.count
-    told.source_bytes = reading.files[task.source][task.file].bytes_of(task.first, task.last)
-    write_json(staging / TOLD, {**vars(told)})
+            written.add(one, *fitted)
+    finally:
+        intake.close()
+        if written is not None:
+            written.close()
+    write_entries(staging / QUARANTINE, quarantine.rows)
+    told.failures.add_all(quarantine)
+    told.samples, told.pieces, told.tokens = written.samples.count, written.pieces.count, written.tokens
+    told.media = len(files) if files is not None else 0
+    told.source_bytes = reading.records(task.source, task.file).bytes_of(task.first, task.last)
+    told.write(staging / TOLD)
     put_in_place(staging, folder / task.name)
     return told
 
 
-def _marked(tokens: Tokens) -> npt.NDArray[np.int32]:
-    """Return ids in which those that are not learned are inverted, and so negative."""
-    ids = np.asarray(tokens.ids, dtype=np.int32)
-    return np.where(np.asarray(tokens.is_learned, dtype=bool), ids, ~ids)
+def _finished(taken: Iterator[Taken], intake: Intake) -> Iterable[Taken]:
+    """Return samples with the numbers of their media; where a model takes media in, those of a shard are held for that."""
+    if intake.layout is None:
+        return taken
+    found = list(taken)
+    samples = [one.sample for one in found]
+    intake.finish(samples)
+    return [replace(one, sample=sample) for one, sample in zip(found, samples, strict=True)]
 
 
-def _described(row: int, sample: Sample, seed: int, fate: int) -> tuple[Any, ...]:
-    asked = prompt_digest(sample)
-    return row, halves(content_digest(sample)), halves(asked), int(order_digest(seed, asked)[:16], 16), fate
+def _is_kept(taken: Iterable[Taken], files: MediaFiles | None) -> bool:
+    """Tell whether samples are written down: they cannot be read again from rows that have media, or give several."""
+    return files is not None or (isinstance(taken, list) and any(one.part for one in taken))
 
 
-def shown_row(record: Record, reason: str) -> str:
-    """Return a bad row as a line of the quarantine."""
-    text = json.dumps(record.row, ensure_ascii=False, default=str)
-    row = record.row if len(text) <= LONGEST_SHOWN else f"{text[:LONGEST_SHOWN]} ..."
-    told = {"place": record.place, "reason": reason[:LONGEST_SHOWN], "row": row}
-    return json.dumps(told, ensure_ascii=HALF.search(text) is not None, default=str)
+class _Written:
+    """The files of a shard while they are written."""
+
+    def __init__(self, folder: Path, kind: SampleKind, seed: int, keeps_samples: bool) -> None:
+        self.folder, self.seed = folder, seed
+        self.contents: _Contents = ArrowFile(folder, kind) if kind in TABLES else _TokenFile(folder)
+        self.pieces = _Buffered(folder / PIECES, PIECE, SAMPLES_AT_ONCE)
+        self.samples = _Buffered(folder / SAMPLES, SAMPLE, SAMPLES_AT_ONCE)
+        self.texts = (folder / TEXTS).open("wb") if keeps_samples else None
+        self.media, self.recordings = NumbersWritten(), list[tuple[int, tuple[int, int]]]()
+        self.tokens = 0
+
+    def add(self, one: Taken, pieces: Iterator[Any], fate: int) -> None:
+        count = 0
+        for piece in pieces:
+            tokens = tokens_in(piece)
+            self.pieces.add((self.contents.count, tokens, learned_in(piece), self.samples.count))
+            self.contents.add(piece)
+            self.tokens, count = self.tokens + tokens, count + 1
+        row = one.number
+        if self.texts is not None:
+            row = self.texts.tell()
+            self.texts.write(json.dumps(one.sample).encode() + b"\n")
+            self.media.add(one.sample, count)
+        self.recordings += [(self.samples.count, halves(one)) for one in sorted(recordings_of(one.sample))]
+        self.samples.add(described(row, one.sample, self.seed, fate))
+
+    def close(self) -> None:
+        for file in (self.contents, self.pieces, self.samples, self.texts):
+            if file is not None:
+                file.close()
+        self.media.write(self.folder)
+        if self.recordings:
+            np.save(self.folder / RECORDINGS, np.array(self.recordings, dtype=RECORDING))
 
 
 @dataclass(frozen=True, slots=True)
@@ -264,17 +325,47 @@ class Shard:
     def read(cls, task: Task, folder: Path) -> Shard | None:
         """Return a task's shard if it is there."""
         path = folder / task.name / TOLD
-        if not path.exists():
-            return None
-        facts = json.loads(path.read_text(encoding="utf-8"))
-        counted = {name: Counter(facts[name]) for name in ("reasons", "left_out")}
-        columns = {source: Counter(of_source) for source, of_source in facts["columns"].items()}
-        return cls(task, folder / task.name, Told(**{**facts, **counted, "columns": columns}))
+        return cls(task, folder / task.name, Told.read(path)) if path.exists() else None
+
+    @property
+    def source(self) -> int:
+        """Which source its samples are of."""
+        return self.task.source
+
+    @property
+    def is_apart(self) -> bool:
+        """Whether its samples were made to be held out."""
+        return self.task.is_apart
+
+    @property
+    def count(self) -> int:
+        """How many samples it has."""
+        return self.told.samples
 
     def samples(self) -> npt.NDArray[Any]:
-        """Return the records of its samples."""
+        """Return what is told of each sample."""
         return np.fromfile(self.folder / SAMPLES, dtype=SAMPLE)
+
+    def recordings(self) -> npt.NDArray[Any]:
+        """Return the recordings that its samples hold parts of."""
+        path = self.folder / RECORDINGS
+        found: npt.NDArray[Any] = np.load(path) if path.exists() else np.empty(0, dtype=RECORDING)
+        return found
 
     def pieces(self) -> npt.NDArray[Any]:
         """Return the records of its training samples."""
         return np.fromfile(self.folder / PIECES, dtype=PIECE)
+
+    def sample(self, row: int, reading: Reading) -> Sample:
+        """Return a sample by where it is found again; its media have the numbers that they have in the shard."""
+        if not (self.folder / TEXTS).exists():
+            return reading.sample(self.task.source, self.task.file, row)
+        with (self.folder / TEXTS).open("rb") as stream:
+            stream.seek(row)
+            found: Sample = json.loads(stream.readline())
+        return found
+
+
+def first_numbers(shards: Sequence[Shard]) -> list[int]:
+    """Return the number of the first medium of each shard, among those of all, and at the end how many there are."""
+    return list(accumulate((shard.told.media for shard in shards), initial=0))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -26,6 +27,19 @@ class MediaNumbers:
         begin = int(self.ends[index - 1]) if index else 0
         return [int(number) for number in self.numbers[begin : int(self.ends[index])]]
 
+    def kinds(self, count: int, kinds: npt.NDArray[np.integer[Any]]) -> npt.NDArray[np.uint8]:
+        """Return which kinds of media each of `count` samples has, as bits, from the kind of each medium by number."""
+        found = np.zeros(count, dtype=np.uint8)
+        if self.ends is None or self.numbers is None:
+            return found
+        ends = np.asarray(self.ends)
+        begins = np.concatenate([[0], ends[:-1]])
+        of_each = kinds[np.asarray(self.numbers)]
+        for kind in np.unique(of_each).tolist():
+            before = np.concatenate([[0], np.cumsum(of_each == kind)])
+            found |= np.where(before[ends] > before[begins], 1 << kind, 0).astype(np.uint8)
+        return found
+
 
 class NumbersWritten:
     """Collects the media of samples as these are written."""
@@ -42,8 +56,11 @@ class NumbersWritten:
 
     def write(self, folder: Path) -> None:
         """Write the arrays; without any medium there are none."""
-        if not self.numbers:
-            return
-        ends: npt.NDArray[np.int64] = np.asarray(self.ends, dtype=np.int64)
+        write_numbers(folder, np.asarray(self.ends, dtype=np.int64), np.asarray(self.numbers, dtype=np.int32))
+
+
+def write_numbers(folder: Path, ends: npt.NDArray[np.int64], numbers: npt.NDArray[np.int32]) -> None:
+    """Write the media of samples: where those of each end, and the numbers; without any medium there are no files."""
+    if len(numbers):
         np.save(folder / ENDS, ends)
-        np.save(folder / NUMBERS, np.asarray(self.numbers, dtype=np.int32))
+        np.save(folder / NUMBERS, numbers)

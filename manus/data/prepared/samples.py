@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import itertools
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +12,8 @@ import numpy.typing as npt
 
 from manus.data.prepared.media_numbers import MediaNumbers
 from manus.data.prepared.sharded import LAYOUT, ShardedSamples
-from manus.data.sample import Pair, Sample, Tokens, prompt_of
+from manus.data.sample import Pair, Prompt, Sample, SampleKind, Tokens, prompt_of
+from manus.data.tokens.fitting import tokens_in
 from manus.files import read_jsonl
 
 if TYPE_CHECKING:
@@ -22,7 +22,9 @@ if TYPE_CHECKING:
 HELD_OUT = "held_out.jsonl"
 PAIRS = "pairs.arrow"
 PROMPTS = "prompts.arrow"
+TABLES: dict[SampleKind, str] = {"preference": PAIRS, "prompt": PROMPTS}  # other kinds are flat arrays of tokens
 ROWS_PER_ARROW_BATCH = 1000
+TOKENS_PER_ARROW_BATCH = 1 << 18
 
 
 def write_tokens(folder: Path, samples: Iterable[Tokens]) -> npt.NDArray[np.int64]:
@@ -40,45 +42,78 @@ def write_tokens(folder: Path, samples: Iterable[Tokens]) -> npt.NDArray[np.int6
 
 def write_pairs(folder: Path, pairs: Iterable[Pair]) -> npt.NDArray[np.int64]:
     """Write prompts with their chosen and rejected answers as token ids; return the tokens in each pair."""
-    import pyarrow
-
-    ids = pyarrow.list_(pyarrow.int32())
-    schema = pyarrow.schema([("prompt_ids", ids), ("chosen_ids", ids), ("rejected_ids", ids)])
-    lengths: list[int] = []
-
-    def rows() -> Iterator[dict[str, Any]]:
-        for pair in pairs:
-            lengths.append(len(pair.prompt) + len(pair.chosen) + len(pair.rejected))
-            yield {"prompt_ids": pair.prompt, "chosen_ids": pair.chosen, "rejected_ids": pair.rejected}
-
-    _write_arrow(folder / PAIRS, schema, rows())
-    return np.asarray(lengths, dtype=np.int64)
+    return _write_arrow(folder, "preference", pairs)
 
 
-def write_prompts(folder: Path, prompts: Iterable[tuple[Sample, int]]) -> npt.NDArray[np.int64]:
+def write_prompts(folder: Path, prompts: Iterable[Prompt]) -> npt.NDArray[np.int64]:
     """Write what a model is asked, with the whole sample for the verifiers; return the tokens in each prompt."""
-    import pyarrow
+    return _write_arrow(folder, "prompt", prompts)
 
-    turns = pyarrow.list_(pyarrow.struct([("role", pyarrow.string()), ("content", pyarrow.string())]))
-    schema = pyarrow.schema([("prompt", turns), ("sample", pyarrow.string())])
+
+def _write_arrow(folder: Path, kind: SampleKind, pieces: Iterable[Pair | Prompt]) -> npt.NDArray[np.int64]:
     lengths: list[int] = []
-
-    def rows() -> Iterator[dict[str, Any]]:
-        for sample, tokens in prompts:
-            lengths.append(tokens)
-            yield {"prompt": prompt_of(sample), "sample": json.dumps(sample, ensure_ascii=False)}
-
-    _write_arrow(folder / PROMPTS, schema, rows())
+    with ArrowFile(folder, kind) as file:
+        for piece in pieces:
+            file.add(piece)
+            lengths.append(tokens_in(piece))
     return np.asarray(lengths, dtype=np.int64)
 
 
-def _write_arrow(path: Path, schema: Any, rows: Iterable[dict[str, Any]]) -> None:
+class ArrowFile:
+    """A table of pairs or prompts that is written piece by piece, a few of them in memory."""
+
+    def __init__(self, folder: Path, kind: SampleKind) -> None:
+        import pyarrow
+
+        self.sink = pyarrow.OSFile(str(folder / TABLES[kind]), "wb")
+        self.schema = schema_of(kind)
+        self.writer = pyarrow.ipc.new_stream(self.sink, self.schema)
+        self.waiting: list[dict[str, Any]] = []
+        self.tokens = self.count = 0
+
+    def __enter__(self) -> ArrowFile:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.close()
+
+    def add(self, piece: Pair | Prompt) -> None:
+        """Write a pair or prompt."""
+        self.waiting.append(_row_of(piece))
+        self.tokens, self.count = self.tokens + tokens_in(piece), self.count + 1
+        if len(self.waiting) >= ROWS_PER_ARROW_BATCH or self.tokens >= TOKENS_PER_ARROW_BATCH:
+            self.flush()
+
+    def flush(self) -> None:
+        """Write what waits."""
+        import pyarrow
+
+        if self.waiting:
+            self.writer.write_batch(pyarrow.RecordBatch.from_pylist(self.waiting, schema=self.schema))
+        self.waiting, self.tokens = [], 0
+
+    def close(self) -> None:
+        """Write the end."""
+        self.flush()
+        self.writer.close()
+        self.sink.close()
+
+
+def schema_of(kind: SampleKind) -> Any:
+    """Return the columns of pairs or prompts, for pyarrow."""
     import pyarrow
 
-    with pyarrow.OSFile(str(path), "wb") as sink, pyarrow.ipc.new_stream(sink, schema) as writer:
-        remaining = iter(rows)
-        while batch := list(itertools.islice(remaining, ROWS_PER_ARROW_BATCH)):
-            writer.write_batch(pyarrow.RecordBatch.from_pylist(batch, schema=schema))
+    if kind == "preference":
+        ids = pyarrow.list_(pyarrow.int32())
+        return pyarrow.schema([("prompt_ids", ids), ("chosen_ids", ids), ("rejected_ids", ids)])
+    turns = pyarrow.list_(pyarrow.struct([("role", pyarrow.string()), ("content", pyarrow.string())]))
+    return pyarrow.schema([("prompt", turns), ("sample", pyarrow.string())])
+
+
+def _row_of(piece: Pair | Prompt) -> dict[str, Any]:
+    if isinstance(piece, Pair):
+        return {"prompt_ids": piece.prompt, "chosen_ids": piece.chosen, "rejected_ids": piece.rejected}
+    return {"prompt": prompt_of(piece.sample), "sample": json.dumps(piece.sample, ensure_ascii=False)}
 
 
 def read_arrow(folder: Path, name: str) -> Dataset:
@@ -112,6 +147,14 @@ class PreparedSamples:
     def lengths(self) -> npt.NDArray[np.int64]:
         """Tokens in each sample."""
         return np.asarray(np.diff(self.offsets), dtype=np.int64)
+
+    def lengths_at(self, places: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+        """Return the tokens of the samples at places."""
+        return np.asarray(self.offsets[places + 1] - self.offsets[places], dtype=np.int64)
+
+    def media_at(self, kinds: npt.NDArray[np.integer[Any]]) -> npt.NDArray[np.uint8]:
+        """Return which kinds of media each sample has, a bit each, from the kind of each medium."""
+        return self.media.kinds(len(self), kinds)
 
 
 def open_samples(folder: Path) -> PreparedSamples | ShardedSamples:

@@ -16,6 +16,7 @@ import numpy.typing as npt
 from manus.data.order.mixing import Mixture
 from manus.data.order.packing import MEMBERS, ROWS
 from manus.data.prepared.flat_files import FlatFile, FlatFiles
+from manus.data.prepared.media_numbers import MediaNumbers
 
 LAYOUT, STARTS, LENGTHS = "layout.json", "starts.int64", "lengths.int32"
 LENGTHS_AT_ONCE = 1 << 20
@@ -32,6 +33,7 @@ class ShardedSamples:
         self.starts, self.table = FlatFile(folder / STARTS, "<i8"), FlatFile(folder / LENGTHS, "<i4")
         sources = layout["sources"]
         self.mixture = Mixture([s["samples"] for s in sources], [s["times"] for s in sources], layout["seed"])
+        self.media = MediaNumbers(folder)
 
     def __len__(self) -> int:
         return len(self.mixture)
@@ -45,6 +47,19 @@ class ShardedSamples:
     def lengths_at(self, places: npt.NDArray[np.int64]) -> npt.NDArray[np.int32]:
         """Return the tokens of the samples at places."""
         return self.table.at(self.mixture.at(places))
+
+    def media_of(self, place: int) -> list[int]:
+        """Return the numbers of a sample's media, in the order of its placeholders."""
+        return self.media.of(int(self.mixture.at([place])[0]))
+
+    def media_at(self, kinds: npt.NDArray[np.integer[Any]]) -> npt.NDArray[np.uint8]:
+        """Return which kinds of media the sample at each place has, a bit each, from the kind of each medium."""
+        of_each = self.media.kinds(len(self.table), kinds)
+        found = np.empty(len(self), dtype=np.uint8)
+        for first in range(0, len(self), LENGTHS_AT_ONCE):
+            places = np.arange(first, min(first + LENGTHS_AT_ONCE, len(self)))
+            found[places] = of_each[self.mixture.at(places)]
+        return found
 
     @property
     def lengths(self) -> Iterator[npt.NDArray[np.int32]]:

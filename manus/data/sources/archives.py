@@ -5,6 +5,7 @@ Knows tar, plain or compressed, and zip; knows nothing of rows.
 
 from __future__ import annotations
 
+import os
 import tarfile
 import zipfile
 import zlib
@@ -47,7 +48,7 @@ class Archives:
             DataError: one is torn, or the disk has no room for its plain copy.
             Interrupted: a signal came.
         """
-        self._zips: dict[Path, zipfile.ZipFile] = {}
+        self._zips: dict[tuple[int, Path], zipfile.ZipFile] = {}  # by process: they keep their place in the file
         self._by_path: dict[tuple[str, ...], Member] = {}
         self._by_file_name: dict[str, list[Member]] = {}
         for file in files:
@@ -80,7 +81,7 @@ class Archives:
             raise MediaError(f"{member.name} in {member.archive.name}: more than {LARGEST_BYTES:,} bytes")
         try:
             if member.offset is None:
-                return self._zips[member.archive].read(member.name)
+                return self._zip(member.archive).read(member.name)
             with member.archive.open("rb") as stream:
                 stream.seek(member.offset)
                 content = stream.read(member.size)
@@ -90,11 +91,16 @@ class Archives:
             raise MediaError(f"{member.name} in {member.archive.name}: the archive ends within it")
         return content
 
+    def _zip(self, file: Path) -> zipfile.ZipFile:
+        key = (os.getpid(), file)
+        if key not in self._zips:
+            self._zips[key] = zipfile.ZipFile(file)
+        return self._zips[key]
+
     def _members(self, file: Path, digests: Digests, cache: Path) -> Iterator[Member]:
         try:
             if file.suffix == ".zip":
-                self._zips[file] = zipfile.ZipFile(file)
-                found = [Member(file, one.filename, None, one.file_size) for one in self._zips[file].infolist()]
+                found = [Member(file, one.filename, None, one.file_size) for one in self._zip(file).infolist()]
             else:
                 found = list(_of_tar(plain_copy(file, digests.of_file(file), cache) if is_compressed(file) else file))
         except (OSError, tarfile.TarError, zipfile.BadZipFile) as error:

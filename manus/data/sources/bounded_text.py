@@ -20,19 +20,19 @@ class TooMuch(ValueError):
     """A file holds more in one piece than may be in memory."""
 
 
-def too_long(size: int, largest: int = LARGEST_ROW_BYTES) -> str:
+def too_long(size: int, largest: int | None = None) -> str:
     """Return why a row of so many bytes is none."""
-    return (
-        f"{size:,} bytes long, a row may have {largest:,}; write one object a line, or give a giant text as a .txt file"
-    )
+    most = largest or LARGEST_ROW_BYTES
+    return f"{size:,} bytes long, a row may have {most:,}; write one object a line, or give a giant text as a .txt file"
 
 
-def lines_of(stream: IO[str], doing: str, largest: int = LARGEST_ROW_BYTES) -> Iterator[str | int]:
+def lines_of(stream: IO[str], doing: str, largest: int | None = None) -> Iterator[str | int]:
     """Yield the lines of a text, or of one that is too long its number of bytes.
 
     Raises:
         Interrupted: a signal came.
     """
+    most = largest or LARGEST_ROW_BYTES
     while line := stream.readline(PIECE):
         if len(line) < PIECE or line.endswith("\n"):
             yield line
@@ -41,11 +41,11 @@ def lines_of(stream: IO[str], doing: str, largest: int = LARGEST_ROW_BYTES) -> I
         while not line.endswith("\n") and (line := stream.readline(PIECE)):
             RUN.cross(doing)
             size += _bytes(line)
-            if size > largest:
+            if size > most:
                 parts.clear()
             else:
                 parts.append(line)
-        yield size if size > largest else "".join(parts)
+        yield size if size > most else "".join(parts)
 
 
 class Records:

@@ -1,12 +1,14 @@
 """Plain copies of compressed files, made once: what is compressed cannot be read from the middle.
 
-Knows gzip and Zstandard; knows nothing of what stands in the files.
+Knows the compressions; knows nothing of what stands in the files.
 """
 
 from __future__ import annotations
 
+import io
+import lzma
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import IO, Any, cast
 
@@ -17,7 +19,23 @@ from manus.files import sha256_of
 from manus.guards.progress import progress
 from manus.guards.run import RUN
 
-CODECS = {".gz": "gzip", ".zst": "zstd"}
+
+def _by_arrow(codec: str) -> Callable[[IO[bytes]], IO[bytes]]:
+    def open_stream(raw: IO[bytes]) -> IO[bytes]:
+        import pyarrow
+
+        return cast("IO[bytes]", pyarrow.CompressedInputStream(pyarrow.PythonFile(raw, mode="r"), codec))
+
+    return open_stream
+
+
+# By the ending of a file's name: what makes a stream of its content of one of its bytes.
+CODECS: dict[str, Callable[[IO[bytes]], IO[bytes]]] = {
+    ".gz": _by_arrow("gzip"),
+    ".zst": _by_arrow("zstd"),
+    ".xz": lambda raw: cast("IO[bytes]", lzma.LZMAFile(raw)),  # noqa: SIM115, it is closed with `raw`
+}
+TORN = (OSError, EOFError, lzma.LZMAError)
 BLOCK_BYTES = 4 << 20
 SPARE_BYTES = 1_000_000_000
 MEGABYTE = 1_000_000
@@ -28,12 +46,47 @@ def is_compressed(path: Path) -> bool:
     return path.suffix in CODECS
 
 
-def open_compressed(raw: IO[bytes], path: Path) -> IO[bytes]:
-    """Return a stream of a compressed file's content."""
-    import pyarrow
+def open_bytes(path: Path) -> IO[bytes]:
+    """Open a file, decompressed where its ending says that it is compressed; a torn one is a message for users."""
+    if not is_compressed(path):
+        return path.open("rb")
+    return cast("IO[bytes]", io.BufferedReader(_Content(path), BLOCK_BYTES))
 
-    stream = pyarrow.CompressedInputStream(pyarrow.PythonFile(raw, mode="r"), CODECS[path.suffix])
-    return cast("IO[bytes]", stream)
+
+class _Content(io.RawIOBase):
+    """What stands in a compressed file."""
+
+    def __init__(self, path: Path) -> None:
+        self.path, self.raw = path, path.open("rb")
+        self.stream = CODECS[path.suffix](self.raw)
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        try:
+            data = self.stream.read(len(buffer))
+        except TORN as error:
+            raise torn(self.path, error) from None
+        buffer[: len(data)] = data
+        return len(data)
+
+    def close(self) -> None:
+        self.raw.close()
+        super().close()
+
+
+def torn(path: Path, error: BaseException) -> DataError:
+    """Return what to raise for a file that cannot be decompressed."""
+    return DataError(f"data {path}: cannot be decompressed, is it whole? {error}")
+
+
+def plain(path: Path, digest: str, cache: Path) -> tuple[Path, str | None]:
+    """Return a file that can be read from the middle: itself, or, where it is compressed, a plain copy.
+
+    With it comes the digest that it must still have when it is read; None: nobody else writes it.
+    """
+    return (plain_copy(path, digest, cache), None) if is_compressed(path) else (path, digest)
 
 
 def plain_copy(path: Path, digest: str, cache: Path) -> Path:
@@ -57,13 +110,13 @@ def plain_copy(path: Path, digest: str, cache: Path) -> Path:
 def _blocks(path: Path, cache: Path) -> Iterator[bytes]:
     title = f"decompress {path.name}"
     with path.open("rb") as raw, progress(title, path.stat().st_size // MEGABYTE, "MB") as advance:
-        stream: Any = open_compressed(raw, path)
+        stream = CODECS[path.suffix](raw)
         while True:
             RUN.cross(title)
             try:
                 block = stream.read(BLOCK_BYTES)
-            except OSError as error:
-                raise DataError(f"data {path}: cannot be decompressed, is it whole? {error}") from None
+            except TORN as error:
+                raise torn(path, error) from None
             if not block:
                 return
             if shutil.disk_usage(cache).free < SPARE_BYTES:

@@ -9,12 +9,13 @@ from manus.data.media.rows import bytes_without_media, metadata_of
 from manus.data.settings import DataSettings, Source
 from manus.data.sources import hub
 from manus.data.sources.compression import is_compressed
-from manus.data.sources.formats import READERS, format_of
+from manus.data.sources.formats import BY_ENDING, LOG, bytes_of_rows, format_of
 from manus.data.sources.texts import refuse_other_encodings
 from manus.errors import DataError, did_you_mean
 from manus.files import at_home
 
-EXPANSION = {".gz": 4, ".zst": 4, ".parquet": 4}  # how much larger rows usually are than their compressed file
+# Rows in forms that are not read, which would be passed over among those that are.
+OTHER_DATA = frozenset([".ndjson", ".jsonlines", ".arrow", ".feather", ".orc", ".avro", ".xls", ".xlsx", ".pkl"])
 
 
 def data_files(source: Source, beside: Path) -> list[Path]:
@@ -30,16 +31,20 @@ def data_files(source: Source, beside: Path) -> list[Path]:
         raise DataError(
             f"data {source.path}: no such file or directory, neither here nor beside the recipe in {beside}"
         )
-    readable = READERS.keys() - {".log"}  # what lies among data is more likely a log of them
     entries = [] if path.is_file() else [entry for entry in path.rglob("*") if not _is_hidden(entry, path)]
     entries = metadata_of(entries) or entries
-    files = [path] if path.is_file() else sorted(entry for entry in entries if format_of(entry) in readable)
+    files = [path] if path.is_file() else sorted(entry for entry in entries if _is_data(entry))
+    if other := next((entry for entry in sorted(entries) if _is_other_data(entry)), None):
+        raise DataError(
+            f"data {source.path}: {other.relative_to(path)} in it cannot be read; save it as .jsonl or .parquet (lower case), or "
+            "move it away"
+        )
     if not files:
-        raise DataError(f"data {source.path}: the directory holds no file that can be read ({', '.join(READERS)})")
+        raise DataError(f"data {source.path}: the directory holds no file that can be read ({', '.join(BY_ENDING)})")
     for file in files:
-        if format_of(file) not in READERS:
+        if format_of(file) is None:
             raise DataError(
-                f"data {file}: {file.suffix or 'no ending'} is not a known format; {did_you_mean(file.suffix, READERS)}"
+                f"data {file}: {file.suffix or 'no ending'} is not a known format; {did_you_mean(file.suffix, BY_ENDING)}"
             )
         if file.stat().st_size == 0:
             raise DataError(f"data {file}: the file is empty")
@@ -53,6 +58,17 @@ def _is_hidden(entry: Path, folder: Path) -> bool:
     return any(part.startswith(".") for part in entry.relative_to(folder).parts)
 
 
+def _is_other_data(entry: Path) -> bool:
+    """Tell whether a file in a folder of data holds rows, by its ending, in a form that is not read."""
+    ending = entry.suffix.lower()
+    return ending in OTHER_DATA or (ending in BY_ENDING and ending != entry.suffix)
+
+
+def _is_data(entry: Path) -> bool:
+    """Tell whether a file in a folder of data holds rows; what lies among data is more likely a log of them."""
+    return format_of(entry) not in (None, LOG)
+
+
 def bytes_of_files(
     sources: Sequence[Source], beside: Path, from_hub: Iterable[Path] = (), without_media: bool = False
 ) -> int:
@@ -62,7 +78,7 @@ def bytes_of_files(
     """
     files = [file for source in sources if source.path is not None for file in data_files(source, beside)]
     whole = [file for file in files if not (without_media and file.suffix == ".parquet")]
-    size = sum(file.stat().st_size * EXPANSION.get(file.suffix, 1) for file in whole)
+    size = sum(map(bytes_of_rows, whole))
     size += sum(bytes_without_media(file) for file in files if file not in whole)
     return size + sum(hub.spool_bytes(file, without_media) for file in from_hub)
 

@@ -7,9 +7,13 @@ from itertools import islice
 from pathlib import Path
 
 from manus.data.settings import Source
-from manus.data.sources.files import EXPANSION, data_files
-from manus.data.sources.formats import Numbered, format_of, read_jsonl
+from manus.data.sources.files import data_files
+from manus.data.sources.formats import bytes_of_rows, format_of
+from manus.data.sources.json_list import Json
+from manus.data.sources.jsonl import Jsonl
+from manus.data.sources.records import Numbered
 from manus.data.sources.rows import renamed, rows_in
+from manus.data.sources.text_files import Text
 from manus.data.sources.texts import beginning_of
 
 LARGEST_READ_WHOLE_BYTES = 50_000_000  # of a format that can only be read whole
@@ -40,11 +44,10 @@ def first_rows(source: Source, beside: Path, count: int) -> Iterator[Numbered]:
 
 def _rows(file: Path) -> Iterator[Numbered]:
     kind = format_of(file)
-    if kind.startswith(".jsonl"):
-        return read_jsonl(file, LONGEST_LINE_CHARACTERS)
-    is_whole = not kind.startswith((".csv", ".tsv", ".parquet"))
-    if is_whole and file.stat().st_size * EXPANSION.get(file.suffix, 1) > LARGEST_READ_WHOLE_BYTES:
-        if kind.startswith(".json"):
+    if isinstance(kind, Jsonl):
+        return kind.rows(file, LONGEST_LINE_CHARACTERS)
+    if isinstance(kind, Json | Text) and bytes_of_rows(file) > LARGEST_READ_WHOLE_BYTES:
+        if isinstance(kind, Json):
             return iter([("whole file", "too large to be looked at; write one object a line, as .jsonl")])
         return iter([("beginning", {"text": beginning_of(file, LONGEST_LINE_CHARACTERS)})])
     return rows_in(file)

@@ -6,7 +6,6 @@ is a shard's place and the state that `datasets` gives for it, written beside th
 
 from __future__ import annotations
 
-import base64
 import json
 import os
 import queue
@@ -14,7 +13,7 @@ import re
 import shutil
 import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -22,6 +21,7 @@ from typing import Any, NamedTuple
 
 from manus.data.order.shuffle import Permutation
 from manus.data.settings import DataSettings, Source
+from manus.data.sources.records import BYTES_KEY, as_bytes, as_json
 from manus.errors import DataError
 from manus.files import put_in_place, write_json
 from manus.guards.progress import progress
@@ -31,7 +31,6 @@ from manus.store.keys import key_of
 
 HUB_SHUFFLE_ROWS = 10_000
 MEDIA_SHUFFLE_ROWS = 200
-BYTES_KEY = "base64 bytes"  # how bytes are written down as JSON
 LOOKED_AT_BYTES = 4 << 20  # of a file of rows, to tell how much of it is media
 MOST_STREAMED = 50_000  # samples; whoever wants more gets the rows on disk first
 BATCH_ROWS, BATCH_BYTES, BATCH_SECONDS = 1000, 4 << 20, 5.0
@@ -105,20 +104,11 @@ def spooled(source: Source, settings: DataSettings, seed: int, work: Path) -> Pa
     return path
 
 
-def spools(sources: Sequence[Source], settings: DataSettings, seed: int, work: Path) -> dict[int, Path]:
-    """Return the files of all sources that are read from disk, by the source's place."""
-    return {
-        index: spooled(source, settings, seed, work)
-        for index, source in enumerate(sources)
-        if is_spooled(source, settings)
-    }
-
-
 def read_spool(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
     """Yield the places and rows of a file that `spooled` made."""
     with path.open(encoding="utf-8") as stream:
         for line in stream:
-            place, row = json.loads(line, object_hook=_with_bytes)
+            place, row = json.loads(line, object_hook=as_bytes)
             yield place, row
 
 
@@ -131,14 +121,6 @@ def spool_bytes(path: Path, without_media: bool) -> int:
         lines = stream.readlines(LOOKED_AT_BYTES)
     looked_at, media = sum(map(len, lines)), sum(len(found) for line in lines for found in _WRITTEN.findall(line))
     return round(size * (looked_at - media) / max(1, looked_at))
-
-
-def _as_json(value: Any) -> Any:
-    return {BYTES_KEY: base64.b64encode(value).decode()} if isinstance(value, bytes) else str(value)
-
-
-def _with_bytes(value: dict[str, Any]) -> Any:
-    return base64.b64decode(value[BYTES_KEY]) if value.keys() == {BYTES_KEY} else value
 
 
 _WRITTEN = re.compile(b'"' + BYTES_KEY.encode() + rb'": "[A-Za-z0-9+/=]*"')
@@ -261,7 +243,7 @@ def _batches(source: Source, at: Position, seed: int | None) -> Iterator[Batch]:
         size, began = 0, time.monotonic()
         for row in stream:
             number += 1
-            line = json.dumps([f"{source.hub} row {number}", dict(row)], ensure_ascii=False, default=_as_json).encode()
+            line = json.dumps([f"{source.hub} row {number}", dict(row)], ensure_ascii=False, default=as_json).encode()
             rows.append(line + b"\n")
             size += len(line)
             if len(rows) >= BATCH_ROWS or size >= BATCH_BYTES or time.monotonic() - began >= BATCH_SECONDS:

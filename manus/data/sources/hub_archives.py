@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -19,41 +20,86 @@ from manus.hub import unreachable
 from manus.store.digests import Digests
 
 
-def with_archived_media(source: Source, located: Iterator[Located]) -> Iterator[Located]:
-    """Yield rows with the bytes of the media that they name; rows whose media are in no archive are left out, and told.
+@dataclass
+class Missing:
+    """How many rows got their media from archives, how many were left out, and a path that one of these names."""
+
+    given: int = 0
+    left_out: int = 0
+    named: str = ""
+
+    def add_all(self, other: Missing) -> None:
+        """Count what another has counted, too."""
+        self.given, self.left_out = self.given + other.given, self.left_out + other.left_out
+        self.named = self.named or other.named
+
+    def tell(self, source: Source) -> None:
+        """Say how many rows were left out."""
+        if self.left_out:
+            say(f"{source.hub}: left out {self.left_out:,} rows whose media are in none of these archives")
+
+    def check(self, source: Source) -> None:
+        """Refuse a source of which all rows were left out.
+
+        Raises:
+            DataError: they were.
+        """
+        if self.left_out and not self.given:
+            raise DataError(
+                f"data {source.hub}: no row's media are in {', '.join(source.archives)}; one names {self.named!r}"
+            )
+
+
+def archives_of(source: Source) -> Archives | None:
+    """Return a source's archives, downloaded unless they are here; None where it names none.
+
+    Raises:
+        DataError: one is not to be had, or torn.
+    """
+    if not source.archives:
+        return None
+    files, digests = downloaded(source), Digests()
+    archives = Archives(files, digests, cache_folder())
+    digests.save()
+    say(f"{source.hub}: {len(archives):,} media in {', '.join(file.name for file in files)}")
+    return archives
+
+
+def filled(located: Iterator[Located], archives: Archives | None, missing: Missing) -> Iterator[Located]:
+    """Yield rows with the bytes of the media that they name; rows whose media are in no archive are left out.
 
     Args:
-        source: a hub data set; without `archives`, rows come as they are.
-        located: its rows.
+        located: the rows.
+        archives: with the media; None: rows come as they are.
+        missing: counts.
+    """
+    if archives is None:
+        yield from located
+        return
+    for one in located:
+        try:
+            row = one.row if isinstance(one.row, str) else _filled(one.row, archives)
+        except _NotHere as absent:
+            missing.left_out, missing.named = missing.left_out + 1, missing.named or str(absent)
+            continue
+        except RowError as error:
+            row = str(error)
+        missing.given += 1
+        yield one._replace(row=row)
+
+
+def with_archived_media(source: Source, located: Iterator[Located]) -> Iterator[Located]:
+    """Yield a source's rows with the bytes of the media that they name, and tell at the end how many were left out.
 
     Raises:
         DataError: an archive is not to be had, or there are rows and all of them were left out.
     """
-    if not source.archives:
-        yield from located
-        return
-    files = downloaded(source)
-    digests = Digests()
-    archives = Archives(files, digests, cache_folder())
-    digests.save()
-    say(f"{source.hub}: {len(archives):,} media in {', '.join(file.name for file in files)}")
-    given, left_out, named = 0, 0, ""
+    archives, missing = archives_of(source), Missing()
     try:
-        for folder, place, row in located:
-            try:
-                filled = row if isinstance(row, str) else _filled(row, archives)
-            except _NotHere as missing:
-                left_out, named = left_out + 1, named or str(missing)
-                continue
-            except RowError as error:
-                filled = str(error)
-            given += 1
-            yield folder, place, filled
+        yield from filled(located, archives, missing)
     finally:
-        if left_out:
-            say(f"{source.hub}: left out {left_out:,} rows whose media are in none of these archives")
-    if left_out and not given:
-        raise DataError(f"data {source.hub}: no row's media are in {', '.join(source.archives)}; one names {named!r}")
+        missing.tell(source)
+    missing.check(source)
 
 
 def downloaded(source: Source) -> list[Path]:

@@ -9,7 +9,7 @@ from typing import Any
 from manus.data.generators import known_generators
 from manus.data.settings import Source
 from manus.data.sources.files import data_files
-from manus.data.sources.formats import format_of
+from manus.data.sources.formats import ending_of
 from manus.errors import DataError
 from manus.hub import commit_of
 from manus.store.digests import Digests
@@ -39,7 +39,7 @@ def identity(source: Source, beside: Path, digests: Digests, pins: Mapping[str, 
     if gone := [path for path in files if str(path) not in found]:
         raise DataError(f"data {gone[0]}: no file, or no longer there")
     return {
-        "formats": [format_of(path) for path in files],
+        "formats": [ending_of(path) for path in files],
         "sha256": [found[str(path)] for path in files],
         **common,
     }

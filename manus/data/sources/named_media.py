@@ -11,7 +11,7 @@ from manus.data.media.references import kind_of_file
 from manus.data.media.rows import columns_without_media
 from manus.data.settings import Source
 from manus.data.sources.files import data_files
-from manus.data.sources.formats import format_of
+from manus.data.sources.formats import ending_of
 from manus.data.sources.rows import rows_in
 from manus.store.digests import Digests
 from manus.store.keys import key_of
@@ -60,7 +60,7 @@ def _path_of(name: str, folder: str) -> str:
 
 def _named_in(file: Path) -> Iterator[str]:
     """Yield every text in a file's rows that ends as a media file does."""
-    if format_of(file) == ".parquet":
+    if ending_of(file) == ".parquet":
         from pyarrow import parquet
 
         with parquet.ParquetFile(file) as table:

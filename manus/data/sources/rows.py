@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from manus.data.generators import known_generators
 from manus.data.settings import Source
 from manus.data.sources import hub
 from manus.data.sources.files import data_files
-from manus.data.sources.formats import READERS, BadRow, Numbered, format_of
+from manus.data.sources.formats import rows_of
+from manus.data.sources.records import BadRow, Numbered
 from manus.errors import DataError, blamed_on
 from manus.hub import unreachable
 
@@ -18,13 +19,19 @@ DEFAULT_GENERATED_ROWS = 1000
 DEFAULT_GENERATED_HELD_OUT = 100
 
 
-Located = tuple[Path, str, dict[str, Any] | BadRow]
+class Located(NamedTuple):
+    """A row, or why it is none, with the folder that its relative paths start from, where it stands, and its number."""
+
+    folder: Path
+    place: str
+    row: dict[str, Any] | BadRow
+    number: int = 0
 
 
 def rows(source: Source, beside: Path, count: int, seed: int, held_out: bool) -> Iterator[Numbered]:
     """Yield where each row stands and the row, or the reason why it is none; as `located_rows`, without folders."""
-    for _, place, row in located_rows(source, beside, count, seed, held_out):
-        yield place, row
+    for one in located_rows(source, beside, count, seed, held_out):
+        yield one.place, one.row
 
 
 def located_rows(source: Source, beside: Path, count: int, seed: int, held_out: bool) -> Iterator[Located]:
@@ -36,10 +43,11 @@ def located_rows(source: Source, beside: Path, count: int, seed: int, held_out: 
         seed: where generators and the shuffle start.
         held_out: only a generator tells the two apart, and draws from other templates.
     """
+    located: Iterator[tuple[Path, str, dict[str, Any] | BadRow]]
     if source.generator is not None:
         module = known_generators()[source.generator]
         made = module.rows(count, seed, held_out, module.Settings(**source.options))
-        located: Iterator[Located] = ((beside, f"{source.title} row {index}", row) for index, row in enumerate(made, 1))
+        located = ((beside, f"{source.title} row {index}", row) for index, row in enumerate(made, 1))
     elif source.hub is not None:
         located = ((beside, place, row) for place, row in _hub_rows(source, count, seed))
     else:
@@ -49,7 +57,7 @@ def located_rows(source: Source, beside: Path, count: int, seed: int, held_out: 
             for place, row in rows_in(file)
         )
     for folder, place, row in located:
-        yield folder, place, renamed(row, source) if isinstance(row, dict) else row
+        yield Located(folder, place, renamed(row, source) if isinstance(row, dict) else row)
 
 
 def rows_in(file: Path) -> Iterator[Numbered]:
@@ -60,7 +68,7 @@ def rows_in(file: Path) -> Iterator[Numbered]:
         Interrupted: a signal came.
     """
     with blamed_on(f"data {file}: cannot be read", DataError):
-        yield from READERS[format_of(file)](file)
+        yield from rows_of(file)
 
 
 def renamed(row: dict[str, Any], source: Source) -> dict[str, Any]:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import codecs
-import gzip
 import io
 import re
 from pathlib import Path
-from typing import IO, cast
+from typing import IO
 
-from manus.data.sources.compression import is_compressed, open_compressed
+from manus.data.sources.bounded_text import LARGEST_UNPACKED_BYTES, whole
+from manus.data.sources.compression import is_compressed, open_bytes
 from manus.errors import DataError
 
 KEEPING_BYTES = "surrogateescape"
@@ -24,7 +24,18 @@ def open_text(path: Path) -> IO[str]:
     """
     if is_compressed(path):
         refuse_other_encodings(path)
-    return io.TextIOWrapper(_open_bytes(path), encoding="utf-8-sig", errors=KEEPING_BYTES)
+    return io.TextIOWrapper(open_bytes(path), encoding="utf-8-sig", errors=KEEPING_BYTES)
+
+
+def read_whole(path: Path) -> str:
+    """Return all of a text, as `open_text` reads it.
+
+    Raises:
+        TooMuch: it is compressed, and holds more than may be in memory.
+        Interrupted: a signal came.
+    """
+    with open_text(path) as stream:
+        return whole(stream, f"reading {path.name}", LARGEST_UNPACKED_BYTES if is_compressed(path) else None)
 
 
 def refuse_other_encodings(path: Path) -> None:
@@ -35,15 +46,9 @@ def refuse_other_encodings(path: Path) -> None:
     """
     if ".parquet" in path.suffixes:
         return
-    with _open_bytes(path) as stream:
+    with open_bytes(path) as stream:
         if stream.read(len(codecs.BOM_UTF16)) in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE):
             raise DataError(f"data {path}: UTF-16 text; save it as UTF-8, such as with iconv -f UTF-16 -t UTF-8")
-
-
-def _open_bytes(path: Path) -> IO[bytes]:
-    if path.suffix == ".gz":
-        return cast("IO[bytes]", gzip.open(path, "rb"))
-    return open_compressed(path.open("rb"), path) if path.suffix == ".zst" else path.open("rb")
 
 
 def undecodable(text: str) -> str | None:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from manus.data.forms.thought_format import CLOSE, OPEN
 from manus.data.sample import RowError
+from manus.data.tokens.bounded_templates import bound_templates
 from manus.errors import ManusError, ModelError, reason_of
 from manus.guards.patience import Patience
 
@@ -72,6 +73,7 @@ def template_at_work() -> Iterator[None]:
         ModelError: it took too long for several.
         Interrupted: a signal asks to stop.
     """
+    bound_templates()
     with PATIENCE.waiting("writing a conversation with the chat template", RowError, ModelError):
         try:
             yield

@@ -1,99 +1,107 @@
-"""Fits samples into max_length: their tokens, and what becomes of those that are too long."""
+"""Fits samples into max_length: their tokens, and what becomes of those that are too long. Said once, for all data."""
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from manus.data.media.expansion import WholeLayout
+from manus.data.media.expansion import Layout, WholeLayout, expanded
 from manus.data.media.files import MediaFiles
-from manus.data.sample import Pair, Sample, Tokens, prompt_of
+from manus.data.sample import Pair, Prompt, Sample, SampleKind, Tokens, prompt_of
 from manus.data.settings import DataSettings
-from manus.data.tokens.rendering import render, render_pair, render_prompt, renderings
-from manus.data.tokens.windows import windows_of
+from manus.data.tokens.rendering import render_pair, render_prompt, renderings
+from manus.data.tokens.windows import segment_windows, text_windows
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
-Fit = Callable[["PreTrainedTokenizerBase", Sample, DataSettings, "Counter[str]"], Iterator[Any]]
-TOO_LONG, TRUNCATED = "longer than max_length", "truncated to max_length"
+FITS, TRUNCATED, TOO_LONG = range(3)  # a sample's fate
+FATES = {TRUNCATED: "truncated to max_length", TOO_LONG: "longer than max_length"}
+
+Piece = Tokens | Pair | Prompt
+Fitted = tuple[Iterator[Piece], int]  # what is learned of a sample, and its fate
 
 
-def learned_in(piece: Tokens | Pair | tuple[Sample, int]) -> int:
+def tokens_in(piece: Piece) -> int:
+    """Return how many tokens a prepared sample has, of a pair both sides."""
+    if isinstance(piece, Tokens):
+        return len(piece.ids)
+    return len(piece.prompt) + len(piece.chosen) + len(piece.rejected) if isinstance(piece, Pair) else piece.tokens
+
+
+def learned_in(piece: Piece) -> int:
     """Return how many tokens of a prepared sample the loss counts: none of a prompt, both answers of a pair."""
     if isinstance(piece, Tokens):
         return sum(piece.is_learned)
     return len(piece.chosen) + len(piece.rejected) if isinstance(piece, Pair) else 0
 
 
-def fit_text(
-    tokenizer: PreTrainedTokenizerBase, sample: Sample, settings: DataSettings, too_long: Counter[str]
-) -> Iterator[Tokens]:
-    """Yield a text in windows."""
-    yield from windows_of(render(tokenizer, sample), settings.max_length, settings.window_overlap)
+@dataclass(frozen=True, slots=True)
+class Fitting:
+    """How samples of one kind become tokens; `layout` is what the model makes of media, without one it reads text only."""
 
+    kind: SampleKind
+    tokenizer: PreTrainedTokenizerBase
+    settings: DataSettings
+    layout: Layout | None = None
 
-def fit_chat(
-    tokenizer: PreTrainedTokenizerBase, sample: Sample, settings: DataSettings, too_long: Counter[str]
-) -> Iterator[Tokens]:
-    """Yield a chat if it fits, or its beginning where that may be learned; half a picture is none."""
-    for tokens in list(renderings(tokenizer, sample)):  # all of them or none: a later one may be refused
-        yield from fit_tokens(tokens, sample, settings, too_long)
+    def fit(self, sample: Sample, files: MediaFiles | None = None, ends: tuple[bool, bool] | None = None) -> Fitted:
+        """Return what is learned of a sample, and its fate.
 
+        Args:
+            sample: with the numbers of its media.
+            files: the media that the numbers mean; None where there are none.
+            ends: of a part of a longer text, whether it is the first one, and whether it is the last.
 
-def fit_whole(layout: WholeLayout, files: MediaFiles) -> Fit:
-    """Return what does the same where only the model's processor knows how long media stand in the text."""
+        Raises:
+            RowError: the template refuses it, or nothing in it is learned.
+        """
+        if self.kind == "prompt":
+            return self._prompt(sample)
+        if self.kind == "preference":
+            return self._pair(sample)
+        return self._text(sample["text"], ends) if "text" in sample else self._chat(sample, files)
 
-    def fit(
-        tokenizer: PreTrainedTokenizerBase, sample: Sample, settings: DataSettings, too_long: Counter[str]
-    ) -> Iterator[Tokens]:
-        if sample.get("media"):
-            yield from fit_tokens(layout.rendered(sample, files), sample, settings, too_long)
+    def _text(self, text: str, ends: tuple[bool, bool] | None) -> Fitted:
+        limit, overlap = self.settings.max_length, self.settings.window_overlap
+        if ends is not None:
+            return segment_windows(self.tokenizer, text, *ends, limit, overlap), FITS
+        return text_windows(self.tokenizer, text, limit, overlap), FITS
+
+    def _chat(self, sample: Sample, files: MediaFiles | None) -> Fitted:
+        """Return a chat if it fits, or its beginning where that may be learned; half a picture is none."""
+        if isinstance(self.layout, WholeLayout) and sample.get("media"):
+            assert files is not None, "whoever has a sample with media has these"
+            made = [self.layout.rendered(sample, files)]
         else:
-            yield from fit_chat(tokenizer, sample, settings, too_long)
+            made = list(renderings(self.tokenizer, expanded(sample, self.layout)))  # a later one may be refused
+        fitted = [self._tokens(tokens, self._may_cut(sample)) for tokens in made]
+        return iter([tokens for tokens, _ in fitted if tokens is not None]), max(fate for _, fate in fitted)
 
-    return fit
+    def _tokens(self, tokens: Tokens, may_cut: bool) -> tuple[Tokens | None, int]:
+        limit = self.settings.max_length
+        if len(tokens.ids) <= limit:
+            return tokens, FITS
+        if may_cut and any(tokens.is_learned[:limit]):
+            return Tokens(tokens.ids[:limit], tokens.is_learned[:limit]), TRUNCATED
+        return None, TOO_LONG
 
+    def _pair(self, sample: Sample) -> Fitted:
+        """Return a pair if both of its sides fit, or their beginnings where those differ."""
+        pair = render_pair(self.tokenizer, expanded(sample, self.layout))
+        room = self.settings.max_length - len(pair.prompt)
+        if max(len(pair.chosen), len(pair.rejected)) <= room:
+            return iter([pair]), FITS
+        if self._may_cut(sample) and room > 0 and pair.chosen[:room] != pair.rejected[:room]:
+            return iter([Pair(pair.prompt, pair.chosen[:room], pair.rejected[:room])]), TRUNCATED
+        return iter([]), TOO_LONG
 
-def fit_tokens(tokens: Tokens, sample: Sample, settings: DataSettings, too_long: Counter[str]) -> Iterator[Tokens]:
-    limit = settings.max_length
-    if len(tokens.ids) <= limit:
-        yield tokens
-    elif settings.too_long == "truncate" and any(tokens.is_learned[:limit]) and not sample.get("media"):
-        too_long[TRUNCATED] += 1
-        yield Tokens(tokens.ids[:limit], tokens.is_learned[:limit])
-    else:
-        too_long[TOO_LONG] += 1
+    def _prompt(self, sample: Sample) -> Fitted:
+        """Return a prompt, as it was, with its number of tokens if it fits; half a question is no question."""
+        text = render_prompt(self.tokenizer, prompt_of(expanded(sample, self.layout)))
+        tokens = len(self.tokenizer(text, add_special_tokens=False)["input_ids"])
+        return (iter([Prompt(sample, tokens)]), FITS) if tokens <= self.settings.max_length else (iter([]), TOO_LONG)
 
-
-def fit_pair(
-    tokenizer: PreTrainedTokenizerBase, sample: Sample, settings: DataSettings, too_long: Counter[str]
-) -> Iterator[Pair]:
-    """Yield a pair if both of its sides fit, or their beginnings where those differ."""
-    pair = render_pair(tokenizer, sample)
-    room = settings.max_length - len(pair.prompt)
-    if max(len(pair.chosen), len(pair.rejected)) <= room:
-        yield pair
-    elif (
-        settings.too_long == "truncate"
-        and room > 0
-        and not sample.get("media")
-        and pair.chosen[:room] != pair.rejected[:room]
-    ):
-        too_long[TRUNCATED] += 1
-        yield Pair(pair.prompt, pair.chosen[:room], pair.rejected[:room])
-    else:
-        too_long[TOO_LONG] += 1
-
-
-def fit_prompt(
-    tokenizer: PreTrainedTokenizerBase, sample: Sample, settings: DataSettings, too_long: Counter[str]
-) -> Iterator[tuple[Sample, int]]:
-    """Yield a prompt with its number of tokens if it fits; half a question is no question."""
-    text = render_prompt(tokenizer, prompt_of(sample))
-    tokens = len(tokenizer(text, add_special_tokens=False)["input_ids"])
-    if tokens <= settings.max_length:
-        yield sample, tokens
-    else:
-        too_long[TOO_LONG] += 1
+    def _may_cut(self, sample: Sample) -> bool:
+        return self.settings.too_long == "truncate" and not sample.get("media")

@@ -8,7 +8,6 @@ from collections import Counter
 from fnmatch import fnmatch
 from math import prod
 from pathlib import Path
-from typing import Any
 
 import torch
 from safetensors import safe_open
@@ -17,12 +16,12 @@ from transformers import AutoTokenizer, GenerationConfig, PreTrainedModel, PreTr
 from manus.data.tokens.chat_templates import ends_of_answers
 from manus.errors import ModelError, blamed_on
 from manus.models.detection.safetensors_header import shards_of
+from manus.models.generation_file import GENERATION, ends_of_texts, generation_settings
 from manus.models.json_files import read_object
 from manus.models.loaders import load_from
 from manus.models.native.recognising import has_own_senses
 
 FLOATS = {"F64": torch.float64, "F32": torch.float32, "F16": torch.float16, "BF16": torch.bfloat16}
-GENERATION = "generation_config.json"
 TEMPLATE = "chat_template.jinja"
 TOKENIZER_FILES = (
     "tokenizer*",
@@ -133,10 +132,8 @@ def write_template(folder: Path, tokenizer: PreTrainedTokenizerBase) -> None:
 
 def write_ends(folder: Path, tokenizer: PreTrainedTokenizerBase) -> None:
     """Add what ends an answer, as the chat template writes it, to where a model's generation ends."""
-    path = folder / GENERATION
-    settings: dict[str, Any] = read_object(path) if path.is_file() else {}
-    known = settings.get("eos_token_id")
-    told = known if isinstance(known, list) else [token for token in [known] if token is not None]
+    path, settings = folder / GENERATION, generation_settings(folder)
+    told = ends_of_texts(settings)
     ends = list(dict.fromkeys([*told, tokenizer.eos_token_id, *ends_of_answers(tokenizer)]))
     if ends != told:
         path.write_text(json.dumps({**settings, "eos_token_id": ends}, indent=2) + "\n", encoding="utf-8")

@@ -19,6 +19,9 @@ from torch import nn
 from transformers import AutoConfig, AutoModelForCausalLM
 from transformers.pytorch_utils import Conv1D
 
+from manus.errors import ModelError, blamed_on
+from manus.models.loaders import build_from, load_from
+
 # `self.out_proj.weight` handed on whole, as Mamba's kernels take it; not its type or a slice, which computes the same.
 WEIGHT_TAKEN = re.compile(r"self\.(\w+)\.weight\b(?!\s*\[|\.(?:dtype|device|shape)\b)")
 POSITIONS = 3  # of the input on which a layer shows what it returns
@@ -45,9 +48,14 @@ def used_past_themselves(folder: Path) -> list[str] | None:
     """Return which layers of a folder's model no quantisation may pack, as others compute with their weight; and the head.
 
     None where there are none: then the library spares what it always does, which is the head.
+
+    Raises:
+        ModelError: no model can be built as the folder's configuration says.
     """
-    with torch.device("meta"):
-        model = AutoModelForCausalLM.from_config(AutoConfig.from_pretrained(folder, local_files_only=True))
+    failed = f"{folder}: its config.json builds no model"
+    config = load_from(AutoConfig, folder, failed)
+    with torch.device("meta"), blamed_on(failed, ModelError):
+        model = build_from(AutoModelForCausalLM, config)
     modules: dict[str, Any] = dict(model.named_modules())
     above: dict[str, Any] = {name: type(modules[name.rpartition(".")[0]]) for name in modules}
     taken = [name for name, kind in above.items() if name.rpartition(".")[2] in _weights_taken(kind)]

@@ -22,6 +22,7 @@ from transformers import PreTrainedTokenizerBase
 from manus.data.media.ablation import MediaReader
 from manus.data.sample import PLACEHOLDER, PLACEHOLDERS, Medium, MediumKind, Message, RowError
 from manus.data.tokens.rendering import encode
+from manus.errors import ModelError, blamed_on
 from manus.models.native.processor import fitted_tokenizer, load_processor
 from manus.models.omni.layout import SAMPLES_PER_SECOND, MediaLayout
 
@@ -49,7 +50,8 @@ class OwnProcessor:
             ModelError: it has none, or one that this cannot work with.
         """
         processor = load_processor(folder)
-        return cls(folder, processor, fitted_tokenizer(processor, folder))
+        with blamed_on(f"{folder}: the tokenizer or its chat template cannot be used", ModelError):
+            return cls(folder, processor, fitted_tokenizer(processor, folder))
 
     @property
     def name(self) -> str:

@@ -20,9 +20,10 @@ from transformers import (
 from manus.data.sample import PLACEHOLDERS, RESERVED
 from manus.errors import ModelError
 from manus.models.encoders.loading import encoder_config, weights_digest
+from manus.models.generation_file import GENERATION
 from manus.models.loaders import load_from
 from manus.models.loading.composition import load_plain
-from manus.models.loading.folders import FLOATS, GENERATION, weight_files
+from manus.models.loading.folders import FLOATS, weight_files
 from manus.models.omni.configuration import ManusOmniConfig
 from manus.models.omni.encoders import load_audio, load_vision
 from manus.models.omni.layout import SAMPLES_PER_POSITION, SAMPLES_PER_SECOND, MediaLayout

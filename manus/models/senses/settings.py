@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
@@ -69,6 +70,20 @@ def config_of(base: Base) -> dict[str, Any] | None:
     """
     folder = _folder_of(base)
     return None if folder is None else read_object(folder / CONFIG)
+
+
+@contextmanager
+def config_blamed(base: Base) -> Iterator[None]:
+    """Say that a base's `config.json` is to blame for whatever is raised while it is looked at.
+
+    Raises:
+        ModelError: it is; names the file.
+    """
+    folder = _folder_of(base)
+    with blamed_on(
+        f"{base.spec if folder is None else folder / CONFIG} is not the configuration of a model", ModelError
+    ):
+        yield
 
 
 def senses_in(folder: Path) -> set[str]:

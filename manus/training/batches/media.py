@@ -10,8 +10,9 @@ from dataclasses import dataclass
 
 from torch.utils.data import Dataset
 
-from manus.data.media.files import MediaFiles
 from manus.data.prepared.samples import PreparedSamples
+from manus.data.prepared.senses import Places, Senses
+from manus.data.prepared.sharded import ShardedSamples
 from manus.errors import DataError
 from manus.guards import ranks
 from manus.models.native.inputs import OwnInputs
@@ -22,7 +23,6 @@ from manus.training.batches.order import MixedBatches
 from manus.training.batches.text import FlatCollator, PaddedCollator, Rows, Segment
 
 Row = tuple[list[Segment], list[int]]  # the samples of a row, and the numbers of their media in order
-Senses = tuple[str, ...]  # the kinds of a sample's media, sorted; empty for text alone
 
 
 class MediaRows(Dataset[Row]):
@@ -31,7 +31,9 @@ class MediaRows(Dataset[Row]):
     Rows of samples with the same senses follow each other; `rows.counts` says how many.
     """
 
-    def __init__(self, samples: PreparedSamples, groups: dict[Senses, list[int]], max_length: int | None) -> None:
+    def __init__(
+        self, samples: PreparedSamples | ShardedSamples, groups: dict[Senses, Places], max_length: int | None
+    ) -> None:  # fmt: skip
         self.samples, self.senses = samples, list(groups)
         self.rows = Rows(samples, max_length, list(groups.values()))
 
@@ -47,16 +49,7 @@ class MediaRows(Dataset[Row]):
         return MixedBatches(self.rows.counts, size, seed, ranks.rank(), ranks.world_size())
 
 
-def by_senses(samples: PreparedSamples, files: MediaFiles) -> dict[Senses, list[int]]:
-    """Return the numbers of samples by the kinds of their media, text alone first."""
-    found: dict[Senses, list[int]] = {}
-    for index in range(len(samples)):
-        senses = tuple(sorted({files.facts(number)["kind"] for number in samples.media_of(index)}))
-        found.setdefault(senses, []).append(index)
-    return dict(sorted(found.items()))
-
-
-def with_media(groups: dict[Senses, list[int]], title: str) -> dict[Senses, list[int]]:
+def with_media(groups: dict[Senses, Places], title: str) -> dict[Senses, Places]:
     """Leave out samples without media, of which projectors learn nothing.
 
     Raises:

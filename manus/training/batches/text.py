@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import bisect
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -12,6 +11,7 @@ import numpy.typing as npt
 import torch
 from torch.utils.data import Dataset
 
+from manus.data.order.packing import PackedRows
 from manus.data.prepared.samples import PreparedSamples
 from manus.data.prepared.sharded import ShardedSamples
 from manus.training.kernels.attention import boundaries
@@ -19,6 +19,7 @@ from manus.training.labels import IGNORED
 
 LEAST_SAVED = 0.03  # of a batch's tokens, for a shared beginning to be worth its copies of keys and values
 
+Places = npt.NDArray[np.int64]  # of samples
 Segment = tuple[torch.Tensor, torch.Tensor]  # token ids and labels of one sample, both [T]
 
 
@@ -29,18 +30,17 @@ class Rows(Dataset[list[Segment]]):
     """
 
     def __init__(
-        self, samples: PreparedSamples | ShardedSamples, max_length: int | None,
-        groups: Sequence[Sequence[int]] | None = None,
+        self, samples: PreparedSamples | ShardedSamples, max_length: int | None, groups: Sequence[Places] | None = None
     ) -> None:  # fmt: skip
         self.samples = samples
         self.is_large = isinstance(samples, ShardedSamples)
         self.rows: Sequence[Sequence[int]]
-        if isinstance(samples, ShardedSamples):
+        if isinstance(samples, ShardedSamples) and groups is None:
             self.rows = samples.rows(max_length)
             self.counts = [len(self.rows)]
             return
-        by_group = [rows_of(samples, group, max_length) for group in groups or [range(len(samples))]]
-        self.rows = [row for rows in by_group for row in rows]
+        by_group = [rows_of(samples, group, max_length) for group in groups or [np.arange(len(samples))]]
+        self.rows = PackedRows.joined(by_group)
         self.counts = [len(rows) for rows in by_group]
 
     def __len__(self) -> int:
@@ -63,26 +63,9 @@ def segment_of(ids: npt.ArrayLike, is_learned: npt.ArrayLike) -> Segment:
     return ids_T, labels_T
 
 
-def rows_of(samples: PreparedSamples, group: Sequence[int], max_length: int | None) -> list[list[int]]:
-    """Put some of the samples into rows; return their numbers."""
-    if max_length is None:
-        return [[index] for index in group]
-    lengths = samples.lengths[np.asarray(group)].tolist()
-    return [[group[place] for place in row] for row in packed(lengths, max_length)]
-
-
-def packed(lengths: Sequence[int], capacity: int) -> list[list[int]]:
-    """Put samples into rows of at most `capacity` tokens by best fit, longest first; return their indices."""
-    room: list[tuple[int, int]] = []  # free tokens and row, sorted
-    rows: list[list[int]] = []
-    for index in sorted(range(len(lengths)), key=lambda i: (-lengths[i], i)):
-        place = bisect.bisect_left(room, (lengths[index], -1))
-        free, row = room.pop(place) if place < len(room) else (capacity, len(rows))
-        if row == len(rows):
-            rows.append([])
-        rows[row].append(index)
-        bisect.insort(room, (free - lengths[index], row))
-    return rows
+def rows_of(samples: PreparedSamples | ShardedSamples, group: Places, max_length: int | None) -> PackedRows:
+    """Put some of the samples, by place, into rows: one sample each, or packed."""
+    return PackedRows.of(group, samples.lengths_at(group), max_length)
 
 
 @dataclass(frozen=True, slots=True)

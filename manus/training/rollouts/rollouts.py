@@ -9,53 +9,17 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 from manus.data.sample import Message, Sample, prompt_of
 from manus.files import write_json, write_jsonl
 from manus.guards import ranks
+from manus.rewards.judge import Judge, Scores
 
 SHOWN_STEPS = 12
 SHOWN_ANSWERS = 3
 COMPLETIONS = "completions.jsonl"
 FAILURES = "reward_failures.json"
-
-
-class Scores(Protocol):
-    """Rewards of answers: their weighted sums, and each component by name, in the answers' order."""
-
-    @property
-    def total(self) -> list[float]:
-        """The weighted sums."""
-
-    @property
-    def components(self) -> dict[str, list[float]]:
-        """Each component before weighting."""
-
-
-class Judge(Protocol):
-    """Scores answers by named, weighted rewards."""
-
-    @property
-    def names(self) -> Sequence[str]:
-        """The components' names."""
-
-    @property
-    def weights(self) -> Sequence[float]:
-        """The components' weights, in the order of the names."""
-
-    @property
-    def failures(self) -> list[dict[str, Any]]:
-        """What went wrong in verifiers so far."""
-
-    def score(self, samples: Sequence[Sample], completions: Sequence[str]) -> Scores:
-        """Return the rewards of one answer to each sample."""
-
-    def state(self) -> dict[str, Any]:
-        """Return what is counted over the whole training."""
-
-    def restore(self, state: dict[str, Any]) -> None:
-        """Take back what an earlier process counted."""
 
 
 @dataclass

@@ -21,10 +21,11 @@ from manus.errors import DataError
 from manus.guards import ranks
 from manus.models.generation import ends_of_turn
 from manus.models.loading.precision import precision_of
+from manus.rewards.judge import Judge
 from manus.training.job import arguments, conduct
 from manus.training.kernels.fused_head import TOKENS_IN_PROOF, answer_by, own_heads
 from manus.training.loop import Guarded
-from manus.training.rollouts.rollouts import Judge, Ledger, Transcript
+from manus.training.rollouts.rollouts import Ledger, Transcript
 from manus.training.rollouts.sampling import is_vllm_used
 from manus.training.stage_job import StageJob
 from manus.training.weights import frozen, keep_in_32_bits, of_trl, start_model

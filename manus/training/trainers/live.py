@@ -63,7 +63,9 @@ class LiveTrainer(StageTrainer):
         found = {
             row["place"]: row for those, _ in everyone for row in those
         }  # a row's next epoch may be another rank's
-        return Quarantine([*self.quarantine.rows[:rows], *found.values()], seen + sum(count for _, count in everyone))
+        return Quarantine.of(
+            [*self.quarantine.rows[:rows], *found.values()], seen + sum(count for _, count in everyone)
+        )
 
     def _quarantine_file(self) -> Path:
         """Return where a rank leaves the bad rows of all when they are too many; only that of the first is spoken of."""
@@ -76,7 +78,7 @@ class LiveTrainer(StageTrainer):
 
     def restore(self, state: dict[str, Any]) -> None:
         """Go on counting where an earlier process stopped."""
-        self.quarantine = Quarantine(json.loads(state["rows"]), state["seen"])
+        self.quarantine = Quarantine.of(json.loads(state["rows"]), state["seen"])
 
     def run(self) -> None:
         """Train to the end, and leave the bad rows beside the weights.

@@ -31,9 +31,10 @@ from manus.errors import DataError, InputError
 from manus.guards import ranks
 from manus.models.generation import left_padded
 from manus.models.loading.precision import precision_of
+from manus.rewards.judge import Judge
 from manus.training.job import arguments, conduct
 from manus.training.loop import Measured
-from manus.training.rollouts.rollouts import Judge, Ledger, Transcript
+from manus.training.rollouts.rollouts import Ledger, Transcript
 from manus.training.rollouts.sampling import Sampler
 from manus.training.stage_job import StageJob
 from manus.training.trainers.policy_gradient import (

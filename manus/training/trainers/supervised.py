@@ -128,12 +128,11 @@ def feed_of(
     if inputs is None:
         rows = Rows(samples, job.max_length if settings.packing else None)
         return Feed(rows, collator, batches_of(len(rows), settings), StageTrainer)
-    assert isinstance(samples, PreparedSamples), "large data hold no media"
     return feed_with_media(job, samples, collator, inputs, model)
 
 
 def feed_with_media(
-    job: StageJob, samples: PreparedSamples, collator: Any, inputs: Media, model: PreTrainedModel
+    job: StageJob, samples: PreparedSamples | ShardedSamples, collator: Any, inputs: Media, model: PreTrainedModel
 ) -> Feed:  # fmt: skip
     """Return samples with media in batches of one kind, and those beside them that teach what is trained.
 
@@ -141,11 +140,12 @@ def feed_with_media(
         DataError: no sample teaches it anything.
         InputError: encoder outputs are to be kept, and the model has encoders of its own.
     """
-    from manus.training.batches.media import MediaRows, by_senses, with_media
+    from manus.data.prepared.senses import by_senses
+    from manus.training.batches.media import MediaRows, with_media
     from manus.training.trainers.media import MediaTrainer
 
     settings = job.settings
-    groups = by_senses(samples, inputs.files)
+    groups = by_senses(samples, job.data)
     if settings.adapter == "projectors":
         groups = with_media(groups, job.name)
     rows = MediaRows(samples, groups, job.max_length if settings.packing else None)
@@ -155,7 +155,7 @@ def feed_with_media(
 
 
 def media_collator(
-    job: StageJob, samples: PreparedSamples, collator: Any, inputs: Media, model: PreTrainedModel
+    job: StageJob, samples: PreparedSamples | ShardedSamples, collator: Any, inputs: Media, model: PreTrainedModel
 ) -> Any:  # fmt: skip
     """Return a collator that adds media to batches: as they are, or as the model's frozen encoders see them.
 
@@ -181,7 +181,6 @@ def an_example(samples: PreparedSamples | ShardedSamples, inputs: OwnInputs) -> 
     """Return the tokens of a sample that has media, and the model's inputs for those."""
     import torch
 
-    assert isinstance(samples, PreparedSamples), "large data hold no media"
     index = next(index for index in range(len(samples)) if samples.media_of(index))
     ids = samples[index]["ids"].tolist()
     return ids, inputs.tensors([samples.media_of(index)], torch.tensor([ids]))

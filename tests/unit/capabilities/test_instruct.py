@@ -7,7 +7,7 @@ import math
 import pytest
 import torch
 
-from manus.capabilities import cot, instruct, omni
+from manus.capabilities import known_capabilities
 from manus.data.sample import RowError
 from manus.data.tokens.rendering import render
 from manus.evaluation.answers import foresee_answers, learned_of
@@ -17,6 +17,8 @@ from manus.evaluation.intervals import paired_bootstrap
 from manus.evaluation.probes import ANSWERS_SHOWN, Probe, gain, is_measurable, measure
 from manus.scorers.metrics import ANSWER_NATS, is_share
 from tests.pico import tokenizer, untrained
+
+cot, instruct, omni = (known_capabilities()[name] for name in ("cot", "instruct", "omni"))
 
 
 def chat(question, *said):

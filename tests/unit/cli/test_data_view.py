@@ -12,7 +12,7 @@ from rich.console import Console
 from typer.testing import CliRunner
 
 from manus.cli import data_view as doctor
-from manus.cli.app import app
+from manus.cli.main import app
 from manus.data.examination import Examination, padded_share, spans
 from manus.data.prepared.samples import HELD_OUT
 from manus.errors import DataError

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from types import SimpleNamespace
 
 import pytest
 import torch
 from transformers import LlamaConfig, LlamaForCausalLM, Qwen2Config, Qwen2ForCausalLM
 
-from manus.capabilities import hearing, omni, video_understanding
+from manus.capabilities import known_capabilities
 from manus.evaluation.ablations import drawn, measure_ablated
 from manus.evaluation.intervals import wilson
 from manus.evaluation.probes import Probe
 from manus.evaluation.retrieval import candidates, likelihoods, retrieve
 from manus.report.cut_off import cut_off
+
+hearing, omni, video_understanding = (known_capabilities()[name] for name in ("hearing", "omni", "video-understanding"))
 
 SIZES = {
     "vocab_size": 40, "hidden_size": 32, "intermediate_size": 48, "num_hidden_layers": 2, "num_attention_heads": 4,
@@ -106,8 +109,8 @@ def test_what_changes_no_medium_is_left_out_and_kinds_of_media_can_be_hurt():
         {"messages": [], "answer": str(n), "level": "caption", "media": [{"kind": kind, "number": n}]}
         for n, kind in enumerate(kinds)
     ]
-    both = SimpleNamespace(
-        ABLATIONS={"picture blanked": "blanked", "sound silenced": "silenced", "frames shuffled": "shuffled"},
+    both = replace(
+        video_understanding, ABLATIONS={"picture blanked": "blanked", "sound silenced": "silenced", "frames shuffled": "shuffled"},
         HURT_LEVELS={"picture blanked": "image", "sound silenced": "audio"}, can_score=lambda sample: True,
     )  # fmt: skip
 

@@ -46,6 +46,18 @@ def test_what_takes_too_long_is_given_up_and_at_last_all_of_it() -> None:
     spin(1.2)  # nothing waits any more
 
 
+def test_what_catches_its_end_is_ended_again() -> None:
+    patience = Patience(seconds=0.6, times=2)
+    caught = []
+    with pytest.raises(RowError), patience.waiting("counting", RowError, InputError):
+        while len(caught) < 3:
+            try:
+                spin(30)
+            except RowError as error:
+                caught.append(error)
+    assert len(caught) == 3
+
+
 def test_the_outermost_wait_counts() -> None:
     patience = Patience(seconds=0.8, times=9)
     with pytest.raises(RowError), patience.waiting("all", RowError, InputError):

@@ -9,7 +9,7 @@ import pytest
 
 SCHEDULER = """
 import os, signal, threading, time
-from manus.forwarding import forward_stops_to_jobs
+from manus.launch.snakemake import forward_stops_to_jobs
 forward_stops_to_jobs()
 forward_stops_to_jobs()
 from snakemake.scheduling.job_scheduler import JobScheduler
@@ -29,7 +29,7 @@ print("ends", flush=True)
 
 JOBS = """
 import os, signal, subprocess, sys, time
-from manus.forwarding import forward_stops_to_jobs
+from manus.launch.snakemake import forward_stops_to_jobs
 forward_stops_to_jobs()
 signal.signal(signal.SIGTERM, lambda *_: None)
 code = "import time; time.sleep(100)"
@@ -48,7 +48,7 @@ print("ends", flush=True)
 
 LOST = """
 import os, signal, subprocess, sys, threading
-from manus import forwarding
+from manus.launch import snakemake as forwarding
 forwarding.SECONDS_TO_END = 1.0
 forwarding.forward_stops_to_jobs()
 signal.signal(signal.SIGTERM, lambda *_: None)

@@ -113,6 +113,31 @@ def test_a_known_model_that_also_names_code_is_loaded_without_it(pico_base: Path
     assert not (tmp_path / "marker").exists()
 
 
+@pytest.mark.parametrize("named", [
+    {"attn_implementation": "someone/kernel"}, {"_attn_implementation": "paged|someone/kernel@main"},
+    {"text_config": {"_experts_implementation": "someone/kernel:entry"}},
+    {"attn_implementation": {"": "sdpa", "text_config": ["someone/kernel"]}},
+    {"transformers_weights": "sub/model.safetensors"}, {"transformers_weights": "other.safetensors"},
+    {"num_hidden_layers": 10**9}, {"vision_config": {"n_layer": 10**30}},
+])  # fmt: skip
+def test_no_kernel_of_the_hub_no_weights_of_another_name_and_no_absurd_depth_is_loaded(
+    pico_base: Path, tmp_path: Path, named: dict[str, Any]
+) -> None:
+    import torch
+
+    folder = tmp_path / "base"
+    shutil.copytree(pico_base, folder)
+    held = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps({**held, **named}))
+    for load in (lambda: load_model(folder, torch.float32), lambda: load_tokenizer(folder)):
+        with pytest.raises(
+            ModelError, match=r"config\.json names (the kernel '.*someone/kernel|its weights)|says n.*layer"
+        ):
+            load()
+    (folder / "config.json").write_text(json.dumps({**held, "attn_implementation": "eager"}))
+    assert load_model(folder, torch.float32).config._attn_implementation == "eager"
+
+
 def test_a_yes_on_standard_input_runs_nothing(pico_base: Path, tmp_path: Path) -> None:
     import subprocess
 

@@ -243,7 +243,7 @@ SNAKEMAKE = [sys.executable, "-m", "snakemake", "--snakefile", str(Path(__file__
 def test_what_cannot_be_planned_is_one_line_in_snakemake_too(recipe: Path, tmp_path: Path) -> None:
     (tmp_path / "sitecustomize.py").write_text(
         "import manus.plan.next_run\nfrom manus.errors import DataError\n\n"
-        "def next_run(plan):\n    raise DataError('one.jsonl: it has just gone')\n\nmanus.next_run.next_run = next_run\n"
+        "def next_run(plan):\n    raise DataError('one.jsonl: it has just gone')\n\nmanus.plan.next_run.next_run = next_run\n"
     )
     command = [*SNAKEMAKE, "-n", "--config", f"recipe={recipe}"]
     path = os.pathsep.join([str(tmp_path), str(Path(__file__).parents[3])])
@@ -312,7 +312,7 @@ def test_gc_leaves_what_was_built_and_referred_to_since_it_began(recipe: Path, m
     built(plan)
     plans = plan.folder / "plan.json"
     told = plans.read_text()
-    plans.write_text('{"artifacts": {}}')
+    plans.write_text('{"revisions": {}, "artifacts": {}}')
     lock_if_free = Store.lock_if_free
 
     def locked_after_another_has_planned(store: Store, key: str) -> AbstractContextManager[bool]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import pytest
 
 from manus.errors import EXIT_BAD_INPUT, InputError
 from manus.jobs.runner import build, show
+from manus.plan.garbage import remove_unreferenced
 from manus.plan.next_run import check_ways, next_run
 from manus.plan.planner import make_plan
 from manus.recipe.recipe import read_recipe
@@ -142,3 +144,48 @@ def test_a_run_is_refused_before_anything_is_built(
             refused()
     assert not plan.store.root.exists() or not list(plan.store.root.glob("*/manifest.json"))
     assert mine.read_text() == "my rows"
+
+
+@pytest.mark.parametrize("name", [".store", "r/logs", "r/.built"])
+def test_a_users_file_where_a_folder_of_ours_goes_is_refused_before_anything_is_built(recipe: Path, name: str) -> None:
+    plan = planned(recipe)
+    mine = plan.output_dir / name
+    mine.parent.mkdir(parents=True, exist_ok=True)
+    mine.write_text("mine")
+    with pytest.raises(InputError, match=f"{name} is a file of yours where a folder with results goes"):
+        next_run(plan)
+    assert mine.read_text() == "mine"
+
+
+def test_whatever_lies_beside_ours_is_shown_again(recipe: Path) -> None:
+    plan = planned(recipe)
+    built(plan)
+    view = plan.artifacts["data/cot"].view
+    (view / "empty" / "inside").mkdir(parents=True)
+    os.mkfifo(view / "pipe")
+    (view / "link").symlink_to("/etc")
+    (view / "nowhere").symlink_to("nothing")
+    before = sorted(path.name for path in view.rglob("*"))
+    rows = recipe.parent / "one.jsonl"
+    rows.write_text(rows.read_text() * 2)
+    again = planned(recipe)
+    assert again.artifacts["data/cot"].key != plan.artifacts["data/cot"].key
+    built(again)
+    assert sorted(path.name for path in view.rglob("*")) == before
+    assert (view / "pipe").is_fifo() and (view / "link").readlink() == Path("/etc")
+
+
+def test_a_link_in_the_store_is_not_followed(recipe: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MANUS_CHECKPOINT_DIR", str(tmp_path / "fast"))
+    plan, far = planned(recipe), tmp_path / "far"
+    far.mkdir()
+    (far / "mine").write_text("mine")
+    key = plan.artifacts["detect/detected"].key
+    for link in (plan.store.folder(key), plan.store.folder("a" * 20), tmp_path / "fast" / ("b" * 20)):
+        link.parent.mkdir(parents=True, exist_ok=True)
+        link.symlink_to(far)
+    plan.store.folder("b" * 20).mkdir()
+    with pytest.raises(InputError, match=f"{key} is a link of yours where results go"):
+        build(plan, "detect/detected")
+    assert [name for name, _ in remove_unreferenced(plan.output_dir, is_dry=False)] == ["unfinished " + "b" * 20]
+    assert (far / "mine").read_text() == "mine"

@@ -19,8 +19,7 @@ from manus.data.forms.messages import as_messages, as_text
 from manus.data.forms.pairs import read_pair
 from manus.data.forms.prompts import read_prompt
 from manus.data.media.segments import rows_of_parts
-from manus.data.preparation.in_memory import prepare
-from manus.data.preparation.while_training import describe
+from manus.data.preparation.choosing import prepare
 from manus.data.settings import DataSettings, Source
 from manus.report.page import _environment
 from tests.pico import rows, tokenizer, write_rows
@@ -108,11 +107,7 @@ def prepared(folder: Path, way: str, source: Source, read: Any = cot.read) -> di
     settings = DataSettings(
         **{"held_out": 5, "max_length": 64, "index_above_bytes": 0 if way == "shards" else 10**9, **never}
     )
-    where = (folder, 0, folder / "out", folder / "work" / "bad.jsonl")
-    (folder / "work").mkdir()
-    if way == "on the fly":
-        return describe([source], settings, read, tokenizer(), *where)
-    return prepare([source], settings, read, "messages", tokenizer(), *where)
+    return prepare([source], settings, read, "messages", tokenizer(), folder, 0, folder / "out", folder / "work")
 
 
 @pytest.fixture

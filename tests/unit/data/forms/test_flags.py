@@ -44,6 +44,7 @@ MASKED: list[dict[str, Any]] = [
     {"train": False}, {"training": False}, {"trainable": False}, {"weight": 0}, {"weight": 0.0}, {"loss": False}, {"loss_scale": 0},
     {"loss_weight": 0.0}, {"mask": True}, {"masked": True}, {"train": "false"}, {"weight": "0"},
     {"train_detail": [{"begin_offset": 0, "end_offset": 2, "train": False}]},
+    {"loss_mask": 0}, {"learn": False}, {"trained": False}, {"train_on_turn": False}, {"ignore_loss": True}, {"is_masked": True},
     {"train": False, "train_detail": [{"begin_offset": 0, "end_offset": 2, "train": True}]},
 ]  # fmt: skip
 KEPT: list[dict[str, Any]] = [
@@ -103,6 +104,9 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
         "follow each other, and they are not learned alike",
     ),
     ({"prompt": "q", "completion": "a", "weight": 0.3}, "'weight' of the row is 0.3"),
+    ({"prompt": "q", "completion": "a", "train_on_input": True}, "'train_on_input' asks for learning what is asked"),
+    (chat({"label": False}), "turn 2: label: False labels it as a bad answer"),
+    (chat({"toxic": True}), "turn 2: toxic: True labels it as a bad answer"),
     ({"prompt": "q", "completion": "a", "train_on_inputs": True}, "'train_on_inputs' asks for learning what is asked"),
     (chat({}) | {"mask": "Assistant"}, "'mask' is 'Assistant'"),
 ]  # fmt: skip
@@ -135,7 +139,8 @@ def test_flags_that_change_nothing_are_read() -> None:
 
 BAD = [
     {"label": False}, {"label": "false"}, {"label": 0}, {"kto_tag": False}, {"kto_tag": 0}, {"correct": False}, {"is_correct": False},
-    {"is_correct": "no"}, {"desirable": False}, {"bad": True}, {"is_wrong": 1},
+    {"is_correct": "no"}, {"desirable": False}, {"bad": True}, {"is_wrong": 1}, {"label": 0.0}, {"label": "rejected"},
+    {"is_safe": False}, {"preferred": False}, {"verified": "false"}, {"toxic": True}, {"is_rejected": True},
 ]  # fmt: skip
 ROWS = {
     "pair": {"prompt": "q", "completion": "a"},
@@ -155,7 +160,19 @@ def test_what_is_labelled_as_bad_is_refused_with_what_learns_from_it(shape: str,
 
 
 @pytest.mark.parametrize(
-    "label", [{"label": True}, {"label": 3}, {"label": "no"}, {"label": "sports"}, {"correct": True}], ids=str
+    "label",
+    [
+        {"label": True},
+        {"label": 3},
+        {"label": "no"},
+        {"label": "sports"},
+        {"correct": True},
+        {"label": 1.0},
+        {"preferred": 0},
+        {"toxic": 0.1},
+        {"valid": "no"},
+    ],
+    ids=str,
 )
 def test_other_labels_are_no_reproach(label: dict[str, Any]) -> None:
     assert as_messages({"prompt": "q", "completion": "a", **label})["messages"][-1]["content"] == "a"
@@ -182,3 +199,19 @@ def test_a_sample_without_flags_is_as_it_was() -> None:
     sample = as_messages(chat({}))
     assert with_default(sample, "all_turns") is sample and without_flags(sample) is sample
     assert with_default(as_messages(chat({"train": True})), "all_turns") == sample
+
+
+def test_a_turn_that_is_labelled_as_bad_may_be_read_and_may_be_the_worse_answer() -> None:
+    assert learned(chat({"correct": False, "train": False})) == LAST
+    turn = {"role": "assistant", "content": "b", "label": False}
+    pair = {"prompt": "q", "chosen": [{**turn, "content": "a", "label": True}], "rejected": [turn]}
+    assert read_pair(pair, as_messages)["rejected"] == "b"
+    with pytest.raises(RowError, match="labels it as a bad answer"):
+        read_pair({**pair, "chosen": [turn]}, as_messages)
+
+
+def test_parts_of_a_thought_that_is_written_in_another_form_are_refused() -> None:
+    thought = "<|begin_of_thought|>t<|end_of_thought|><|begin_of_solution|>s<|end_of_solution|>"
+    detail = {"content": thought, "train_detail": [{"begin_offset": 0, "end_offset": 10, "train": True}]}
+    with pytest.raises(RowError, match="its thought is written in another form"):
+        cot.read(chat({}, detail))

@@ -158,3 +158,68 @@ def test_base64_round_trip() -> None:
     content = bytes(range(256))
     row = {"image": f"data:image/png;base64,{base64.b64encode(content).decode()}", **ASKED}
     assert as_media_messages(row)["media"][0]["bytes"] == content
+
+
+TWO = {"images": ["a.png", "b.png"]}
+
+
+@pytest.mark.parametrize(
+    ("row", "asked"),
+    [
+        ({"query": "Compare <image> with <image>?", "response": "a", **TWO}, "Compare <|image|> with <|image|>?"),
+        ({"query": "<image><image>Which?", "response": "a", **TWO}, "<|image|>\n<|image|>\nWhich?"),
+        ({"query": "Which?", "response": "a", **TWO}, "<|image|>\n<|image|>\nWhich?"),
+        ({"instruction": "A <image>", "input": "B <image>", "output": "a", **TWO}, "A <|image|>\nB <|image|>"),
+    ],
+)
+def test_media_of_pairs_stand_where_their_marks_do(row: dict[str, Any], asked: str) -> None:
+    assert turns(row)[0] == asked
+
+
+def test_marks_in_earlier_rounds_stay_there() -> None:
+    row = {"query": "And <image>?", "response": "b", "history": [["<image>What?", "a"]], **TWO}
+    assert turns(row) == ["<|image|>What?", "a", "And <|image|>?", "b"]
+
+
+def test_parts_of_anthropic_and_of_qwen_audio() -> None:
+    source = {"type": "base64", "media_type": "image/png", "data": "eA=="}
+    sample = as_media_messages(parts({"type": "image", "source": source}, TEXT))
+    assert sample["media"] == [{"kind": "image", "bytes": b"x"}]
+    sample = as_media_messages(parts({"type": "audio", "audio_url": "a.wav"}, TEXT))
+    assert sample["media"] == [{"kind": "audio", "file": "a.wav"}]
+
+
+DETAIL = [{"begin_offset": 7, "end_offset": 9, "train": True}]
+
+
+@pytest.mark.parametrize(
+    ("row", "reason"),
+    [
+        ({"query": "<image>q", "response": "a", **TWO}, "its texts show image, and the row has image, image"),
+        ({"query": "<video>q", "response": "a", "images": ["a.png"]}, "its texts show video, and the row has image"),
+        ({"query": "q", "response": "<image> a", "images": ["a.png"]}, r"turn 2 \(assistant\) holds media"),
+        ({"query": "<image>\nq", "response": "a"}, "turn 1 .* by '<image>', which the row does not have"),
+        ({"query": "<image 1> q", "response": "a"}, "turn 1 .* by '<image 1>', which the row does not have"),
+        ({"query": "<img>a.png</img>q", "response": "a"}, "which the row does not have"),
+        ({**parts({"type": "image", "file_id": "x"}, TEXT), "images": ["a.png"]}, "names its medium by 'file_id'"),
+        ({**parts({"type": "image", "index": 1}, TEXT), **TWO}, "is image number 1 of the row, and stands as number 0"),
+        ({"image": "a.png", "caption": "c", "question": "q"}, r"columns: \{answer: caption\}"),
+        ({"image": "a.png", "caption": "c", "is_correct": False}, "labelled as bad"),
+        ({"video": "1.mp4", "question": "q", "answer": 1, "a0": "x", "a1": "y"}, "one of the columns a0, a1"),
+        (
+            {
+                "messages": [
+                    {"role": "user", "content": "q"},
+                    {"role": "assistant", "content": "<image>abc", "train_detail": DETAIL},
+                ],
+                "images": ["a.png"],
+            },
+            "but media are put into it",
+        ),
+    ],
+)  # fmt: skip
+def test_media_without_their_place_and_places_without_their_medium_are_refused(
+    row: dict[str, Any], reason: str
+) -> None:
+    with pytest.raises(RowError, match=reason):
+        as_media_messages(row)

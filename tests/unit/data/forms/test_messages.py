@@ -83,6 +83,8 @@ CONVERSATIONS = {
         "prompt": [{"role": "system", "content": "Be brief."}, {"role": "user", "content": "Hi"}],
         "completion": [{"role": "assistant", "content": "Hello!"}],
     },
+    "OpenOrca": {"id": "1", "system_prompt": "Be brief.", "question": "Hi", "response": "Hello!"},
+    "other names of a pair": {"instruction": "Hi", "completion": "Hello!", "system": "Be brief."},
     "question and answer": {"question": "Hi", "answer": "Hello!", "system_prompt": "Be brief."},
     "with a trailing user turn": {
         "messages": [

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from manus.capabilities import cot, thinking, tools
+from manus.data.forms.columns import Columns
 from manus.data.forms.messages import as_messages
 from manus.data.forms.pairs import read_pair
 from manus.data.forms.prompts import read_prompt
@@ -129,3 +130,52 @@ def test_a_pair_is_tokenised_as_trl_does() -> None:
     for side, text in ((pair.chosen, GOOD), (pair.rejected, BAD)):
         assert pair.prompt + side == words.apply_chat_template([*ASKED, said(text)], return_dict=False)
     assert pair.prompt == asked
+
+
+Q, BETTER, WORSE = {"role": "user", "content": "q"}, said("good"), said("bad")
+PAIRS_OF_PEERS: dict[str, tuple[dict[str, Any], list[str]]] = {
+    "OpenAI": (
+        {
+            "input": {"messages": [Q], "tools": [], "parallel_tool_calls": True},
+            "preferred_output": [BETTER], "non_preferred_output": [WORSE],
+        },
+        ["input.parallel_tool_calls"],
+    ),
+    "ms-swift": ({"messages": [Q, BETTER], "rejected_response": "bad"}, []),
+    "ms-swift, conversations": ({"messages": [Q, BETTER], "rejected_messages": [Q, WORSE], "margin": 2}, ["margin"]),
+    "ms-swift, query": ({"query": "q", "response": "good", "rejected_response": "bad"}, []),
+    "LLaMA-Factory, older": ({"instruction": "q", "input": "", "output": ["good", "bad"]}, []),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", PAIRS_OF_PEERS)
+def test_pairs_of_peers_are_read_as_they_mean_them(name: str) -> None:
+    row, unread = PAIRS_OF_PEERS[name]
+    columns = Columns.of(row)
+    sample = read_pair(columns, as_messages)
+    assert sample == {"messages": [Q, BETTER], "rejected": "bad"} and columns.unread(sample) == unread
+
+
+def test_openais_functions_are_those_of_both_answers() -> None:
+    call = {"type": "function", "function": {"name": "w", "arguments": "{}"}}
+    row = {
+        "input": {"messages": [Q], "tools": [{"type": "function", "function": {"name": "w", "parameters": {}}}]},
+        "preferred_output": [{"role": "assistant", "tool_calls": [call]}], "non_preferred_output": [WORSE],
+    }  # fmt: skip
+    sample = read_pair(row, tools.read)
+    assert sample["calls"] == [{"name": "w", "arguments": {}}] and "<tools>" in sample["messages"][0]["content"]
+
+
+@pytest.mark.parametrize(
+    ("row", "reason"),
+    [
+        ({"messages": [Q, BETTER], "rejected_response": ["bad", "worse"]}, "give whole conversations in 'rejected_messages'"),
+        ({"messages": [Q], "rejected_response": "bad"}, "does not end with the better answer"),
+        ({"input": "q", "preferred_output": [BETTER], "non_preferred_output": [WORSE]}, "no object with 'messages'"),
+        ({"prompt": [Q, {"role": "assistant", "content": "Sure, "}], "chosen": "a", "rejected": "b"}, "ends with a turn of the assistant"),
+        ({"chosen": "The sky is blue.", "rejected": "The sky is green."}, "no question, as a text or turns in prompt"),
+    ],
+)  # fmt: skip
+def test_pairs_that_are_not_whole_are_refused(row: dict[str, Any], reason: str) -> None:
+    with pytest.raises(RowError, match=reason):
+        read_pair(row, as_messages)

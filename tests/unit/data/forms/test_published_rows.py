@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from manus.capabilities import cot, reasoning, thinking, tools, vision_qa
+from manus.capabilities import cot, instruct, reasoning, thinking, tools, vision_qa
 from manus.data.forms.columns import Columns
 from manus.data.forms.messages import as_messages
 from manus.data.forms.pairs import read_pair
@@ -209,7 +209,9 @@ WITH_CALLS: dict[str, dict[str, Any]] = {
 
 
 @pytest.mark.parametrize(
-    "capability", [tools, cot, reasoning, vision_qa], ids=["tools", "cot", "reasoning", "vision-qa"]
+    "capability",
+    [tools, cot, instruct, reasoning, vision_qa],
+    ids=["tools", "cot", "instruct", "reasoning", "vision-qa"],
 )
 @pytest.mark.parametrize("name", WITH_CALLS)
 def test_calls_are_taught_with_their_functions_by_every_capability(name: str, capability: Any) -> None:
@@ -225,7 +227,7 @@ def test_thinking_shows_functions_too() -> None:
     assert tools_within(turns[0][1]) == [WEATHER] and turns[2] == ("assistant", said["content"])
 
 
-@pytest.mark.parametrize("capability", [tools, cot], ids=["tools", "cot"])
+@pytest.mark.parametrize("capability", [tools, cot, instruct], ids=["tools", "cot", "instruct"])
 def test_calls_of_functions_that_no_text_names_are_refused(capability: Any) -> None:
     row = {"messages": WITH_CALLS["OpenAI's older shape"]["messages"]}
     with pytest.raises(RowError, match="turn 2 calls 'get_weather', and the row shows no functions"):
@@ -296,6 +298,18 @@ FORMS = {
     "Mistral": '[TOOL_CALLS] [{"name": "w", "arguments": {"c": "it\'s"}}]</s>',
     "Mistral, newer": '[TOOL_CALLS]w[ARGS]{"c": "it\'s"}',
     "Phi": '<|tool_call|>[{"name": "w", "arguments": {"c": "it\'s"}}]<|/tool_call|>',
+    "Nemotron": '<TOOLCALL>[{"name": "w", "arguments": {"c": "it\'s"}}]</TOOLCALL>',
+    "LFM2": '<|tool_call_start|>[w(c="it\'s")]<|tool_call_end|>',
+    "DeepSeek": (
+        "<｜tool▁calls▁begin｜><｜tool▁call▁begin｜>function<｜tool▁sep｜>w\n```json\n"
+        '{"c": "it\'s"}\n```<｜tool▁call▁end｜><｜tool▁calls▁end｜>'
+    ),
+    "DeepSeek, newer": (
+        "<｜tool▁calls▁begin｜><｜tool▁call▁begin｜>w<｜tool▁sep｜>"
+        '{"c": "it\'s"}<｜tool▁call▁end｜><｜tool▁calls▁end｜>'
+    ),
+    "between marks of code": '```json\n{"name": "w", "arguments": {"c": "it\'s"}}\n```',
+    "Llama's own functions": '<|python_tag|>w.call(c="it\'s")',
     "bare JSON": '[{"type": "function", "function": {"name": "w", "arguments": "{\\"c\\": \\"it\'s\\"}"}}]',
 }  # fmt: skip
 CALLS_W = [{"name": "w", "arguments": {"c": "it's"}}]
@@ -356,6 +370,36 @@ def test_a_list_of_calls_is_text_where_no_functions_are_offered() -> None:
 def test_broken_calls_of_other_forms_are_refused(text: str) -> None:
     with pytest.raises(ValueError, match=r"\S"):
         parse_calls(text, may_be_bare=True)
+
+
+OTHER_FORMS = {
+    "ReAct": 'Thought: hm\nAction: w\nAction Input: {"c": "x"}',
+    "Anthropic's XML": '<function_calls>\n<invoke name="w">\n<parameter name="c">x</parameter>\n</invoke>\n</function_calls>',
+    "Kimi": '<|tool_calls_section_begin|><|tool_call_begin|>functions.w:0<|tool_call_argument_begin|>{"c": "x"}',
+    "GPT-OSS": '<|channel|>commentary to=functions.w<|message|>{"c": "x"}<|call|>',
+    "Gemma": '```tool_code\nw(c="x")\n```',
+    "Qwen3-Coder": "<tool_call>\n<function=w>\n<parameter=c>\nx\n</parameter>\n</function>\n</tool_call>",
+}
+
+
+@pytest.mark.parametrize("form", OTHER_FORMS)
+def test_calls_in_forms_that_are_not_read_are_refused_with_their_turn(form: str) -> None:
+    row = {
+        "messages": [{"role": "user", "content": "q"}, {"role": "assistant", "content": OTHER_FORMS[form]}],
+        "tools": [{"name": "w", "parameters": {"type": "object", "properties": {"c": {"type": "string"}}}}],
+    }
+    with pytest.raises(RowError, match="turn 2: "):
+        tools.read(row)
+
+
+@pytest.mark.parametrize("capability", [tools, instruct], ids=["tools", "instruct"])
+def test_calls_of_functions_that_are_not_among_the_rows_are_refused(capability: Any) -> None:
+    row = {
+        "messages": [{"role": "user", "content": "q"}, {"role": "assistant", "content": '[v(c="x")]'}],
+        "tools": [{"name": "w", "parameters": {"type": "object", "properties": {"c": {"type": "string"}}}}],
+    }
+    with pytest.raises(RowError, match=r"turn 2 calls 'v', which is none of its functions \(w\)"):
+        capability.read(row)
 
 
 REFUSED: dict[str, tuple[dict[str, Any], str]] = {

@@ -10,7 +10,7 @@ import pytest
 
 from manus.capabilities import cot
 from manus.data.forms.messages import as_text
-from manus.data.preparation.in_memory import prepare
+from manus.data.preparation.choosing import prepare
 from manus.data.prepared.samples import PreparedSamples, read_held_out
 from manus.data.settings import DataSettings, Source
 from manus.errors import DataError, Interrupted
@@ -25,7 +25,7 @@ def prepared(folder: Path, data: list[dict[str, Any]], read: Any = cot.read, **s
     path = write_rows(folder / "in" / "data.jsonl", data)
     (folder / "out").mkdir(exist_ok=True)
     chosen = DataSettings(**({"held_out": 10, "max_length": 64} | settings))
-    place = folder / "work" / "quarantine.jsonl"
+    place = folder / "work"
     kind = "text" if read is as_text else "messages"
     return prepare([Source(path=str(path))], chosen, read, kind, tokenizer(), folder, 0, folder / "out", place)
 

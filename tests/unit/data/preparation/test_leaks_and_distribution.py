@@ -12,8 +12,8 @@ from manus.capabilities import cot
 from manus.data.forms.pairs import read_pair
 from manus.data.preparation import in_memory as preparation
 from manus.data.preparation import leaks
+from manus.data.preparation.choosing import prepare
 from manus.data.preparation.distribution import histogram, quantiles
-from manus.data.preparation.in_memory import prepare
 from manus.data.preparation.split import Pool, Selection, select
 from manus.data.prepared.samples import HELD_OUT
 from manus.data.sample import SampleKind
@@ -33,7 +33,7 @@ def prepared(folder: Path, kind: SampleKind, index_above_bytes: int = 10**9) -> 
     settings = DataSettings(held_out=10, max_length=64, index_above_bytes=index_above_bytes)
     prepare(
         [Source(path=str(path))], settings, (lambda row: read_pair(row, cot.read)) if kind == "preference" else cot.read,
-        kind, tokenizer(), folder, 0, out, folder / "work" / "bad.jsonl",
+        kind, tokenizer(), folder, 0, out, folder / "work",
     )  # fmt: skip
     return out
 
@@ -58,7 +58,7 @@ def test_a_prompt_on_both_sides_is_found_in_what_was_written(
 
 
 def test_a_split_that_leaks_is_an_error_of_preparation(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def leaky(pools: list[Pool], *given: int) -> Selection:
+    def leaky(pools: list[Pool], *given: Any) -> Selection:
         chosen = select(pools, *given)
         return Selection([*chosen.train, chosen.held_out[0]], chosen.held_out, chosen.left_aside)
 
@@ -79,3 +79,9 @@ def test_bars_are_round_and_hold_every_sample() -> None:
         assert found["samples"][0] == int((lengths < edges[1]).sum())
         assert quantiles(np.bincount(lengths))["90"] == int(np.quantile(lengths, 0.9))
     assert histogram(np.bincount([0, 0])[:0].astype(np.int64)) == {"edges": [], "samples": []}
+
+
+def test_quantiles_are_those_of_numpy() -> None:
+    values = np.random.default_rng(0).integers(1, 100, 777)
+    found = quantiles(np.bincount(values, minlength=128))
+    assert found == {str(q): int(np.quantile(values, q / 100)) for q in (0, 50, 90, 99, 100)}

@@ -23,7 +23,7 @@ from manus.data.examination import examine
 from manus.data.forms.media import as_media_messages
 from manus.data.media.files import MediaFiles
 from manus.data.media.store import MediaWriter
-from manus.data.preparation.in_memory import prepare
+from manus.data.preparation.choosing import prepare
 from manus.data.preparation.leaks import leaks
 from manus.data.prepared.samples import PROMPTS, PreparedSamples, read_arrow, read_held_out
 from manus.data.sample import PLACEHOLDERS, RowError
@@ -80,7 +80,7 @@ def prepared(
     out = folder / "out"
     out.mkdir(parents=True)
     chosen = DataSettings(**({"held_out": 5, "max_length": 128} | settings))
-    return prepare([source], chosen, read, kind, marked(), folder, 0, out, folder / "work" / "bad.jsonl", layout)
+    return prepare([source], chosen, read, kind, marked(), folder, 0, out, folder / "work", layout)
 
 
 def pictures(folder: Path, count: int, side: int = 20) -> list[dict[str, Any]]:
@@ -364,10 +364,9 @@ def test_a_placeholder_in_a_text_is_refused_by_whoever_reads_it(tmp_path: Path) 
         prepared(tmp_path, source_of(tmp_path, [*rows("first", 20), bad]), read=as_messages)
 
 
-def test_large_rows_with_media_are_refused_and_large_text_is_not(tmp_path: Path) -> None:
+def test_large_rows_with_media_are_prepared_as_large_texts_are(tmp_path: Path) -> None:
     source = source_of(tmp_path, pictures(tmp_path, 10))
-    with pytest.raises(DataError, match="a row with media among data that are indexed"):
-        prepared(tmp_path / "media", source, index_above_bytes=10)
+    assert prepared(tmp_path / "media", source, index_above_bytes=10)["media"]["image"]["count"] == 10
     told = prepared(tmp_path / "text", source_of(tmp_path, rows("first", 60)), index_above_bytes=10)
     assert told["train_samples"] == 55
 

@@ -14,7 +14,8 @@ from manus.capabilities import cot
 from manus.data.forms.media import as_media_messages
 from manus.data.forms.messages import as_text
 from manus.data.preparation import while_training as on_the_fly
-from manus.data.preparation.in_memory import Quarantine
+from manus.data.preparation.preparation import Preparation
+from manus.data.preparation.quarantine import Quarantine
 from manus.data.preparation.while_training import SAMPLED, LiveRows, describe, open_rows
 from manus.data.prepared.samples import open_samples, read_held_out
 from manus.data.sample_digests import prompt_digest
@@ -33,6 +34,12 @@ def own_cache(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("MANUS_CACHE_DIR", str(tmp_path / "cache"))
 
 
+def asking(folder: Path, sources: list[Source], chosen: DataSettings, read: Any = cot.read, **more: Any) -> Preparation:
+    return Preparation(
+        sources, chosen, read, "messages", tokenizer(), folder, 3, folder / "out", folder / "work", **more
+    )  # fmt: skip
+
+
 def opened(
     folder: Path, sources: list[Source], read: Any = cot.read, **settings: Any
 ) -> tuple[dict[str, Any], LiveRows]:
@@ -40,9 +47,8 @@ def opened(
         **({"held_out": 20, "max_length": 64, "prepare": "never", "data": tuple(sources)} | settings)
     )  # fmt: skip
     (folder / "out").mkdir(parents=True)
-    words = tokenizer()
-    told = describe(sources, chosen, read, words, folder, 3, folder / "out", folder / "bad.jsonl")
-    return told, open_rows(sources, chosen, read, words, folder, 3, folder / "out")
+    asked = asking(folder, sources, chosen, read)
+    return describe(asked), open_rows(asked, folder / "out")
 
 
 def source(folder: Path, data: list[dict[str, Any]], **settings: Any) -> Source:
@@ -80,7 +86,7 @@ def test_places_are_the_same_in_any_order_and_any_process(tmp_path: Path) -> Non
     data = source(tmp_path, [*rows("first", 200), BAD, {}, *rows("last", 100)])
     _, live = opened(tmp_path, [data], failure_budget=0.1)
     chosen = DataSettings(held_out=20, max_length=64, prepare="never", failure_budget=0.1)
-    again = open_rows([data], chosen, cot.read, tokenizer(), tmp_path, 3, tmp_path / "out")
+    again = open_rows(asking(tmp_path, [data], chosen), tmp_path / "out")
     places = np.random.default_rng(0).permutation(len(live))[:80].tolist()
     forward = dict(zip(range(len(live)), [live.at(1, place) for place in range(len(live))], strict=True))
     assert [again.at(1, place) for place in places] == [forward[place] for place in places]
@@ -159,7 +165,7 @@ def test_a_file_that_changes_is_refused(tmp_path: Path) -> None:
         live.at(0, 0)
     chosen = DataSettings(held_out=20, max_length=64, prepare="never")
     with pytest.raises(DataError, match="not those that were held out from"):
-        open_rows([data], chosen, cot.read, tokenizer(), tmp_path, 3, tmp_path / "out")
+        open_rows(asking(tmp_path, [data], chosen), tmp_path / "out")
 
 
 @pytest.mark.parametrize("name", ["data.parquet", "data.json"])
@@ -176,7 +182,10 @@ def test_files_without_rows_by_number_are_refused(tmp_path: Path, name: str) -> 
 
 
 def test_the_same_bad_row_is_kept_once(tmp_path: Path) -> None:
-    quarantine, drawn = Quarantine(), on_the_fly.Drawn([], 3, [json.dumps({"place": "line 1"})], [])
+    quarantine, drawn = (
+        Quarantine(),
+        on_the_fly.Drawn([], 3, [json.dumps({"place": "line 1", "reason": "none", "row": {}})], []),
+    )
     on_the_fly.take(quarantine, drawn)
     on_the_fly.take(quarantine, drawn)
     assert quarantine.seen == 6 and len(quarantine.rows) == 1
@@ -193,7 +202,7 @@ def test_rows_with_media_are_refused_and_so_is_what_stands_for_them_where_the_mo
     data = source(tmp_path, [*rows("first", 60), seen, typed])
     settings = DataSettings(held_out=20, max_length=64, prepare="never", data=(data,), failure_budget=0.5)
     for layout, read, bad in ((None, cot.read, 1), (None, as_media_messages, 2), (LAYOUT, cot.read, 2)):
-        live = open_rows([data], settings, read, tokenizer(), tmp_path, 3, layout=layout)
+        live = open_rows(asking(tmp_path, [data], settings, read, layout=layout))
         told = [json.loads(row)["reason"] for place in range(len(live)) for row in live.at(0, place).bad]
         assert len(set(told)) == bad
         assert any("set prepare: ahead" in reason for reason in told) == (read is not cot.read)

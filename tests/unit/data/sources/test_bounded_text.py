@@ -15,13 +15,12 @@ from pathlib import Path
 import pyarrow
 import pytest
 
-from manus.data import bounded_text
 from manus.data.media.errors import MediaError
-from manus.data.sources import rows as sources
+from manus.data.sources import bounded_text, texts
 from manus.data.sources.archives import Archives
 from manus.data.sources.bounded_text import DEEPEST, LARGEST_ROW_BYTES, is_too_deep, lines_of
-from manus.data.sources.formats import parsed
-from manus.data.sources.records import records_of
+from manus.data.sources.formats import records_of
+from manus.data.sources.records import parsed
 from manus.data.sources.rows import rows_in
 from manus.errors import DataError, Interrupted
 from manus.files import sha256_of
@@ -34,7 +33,7 @@ LONG = 400  # megabytes in a line, of which nothing is to be held
 READ = """
 import resource, sys
 from pathlib import Path
-from manus.data.sources import rows_in
+from manus.data.sources.rows import rows_in
 from manus.errors import DataError
 peak = lambda: resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 before = peak()
@@ -84,7 +83,7 @@ def small_limits(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(bounded_text, "LARGEST_ROW_BYTES", 40)
     monkeypatch.setattr("manus.data.sources.records.LARGEST_ROW_BYTES", 40)
     monkeypatch.setattr("manus.data.sources.records.READ_BYTES", 10)
-    monkeypatch.setattr(sources, "LARGEST_UNPACKED_BYTES", 400)
+    monkeypatch.setattr(texts, "LARGEST_UNPACKED_BYTES", 400)
 
 
 @pytest.mark.parametrize("text", ["a" * 5, "a" * 25, "ä" * 10, "a" * 26, "ä" * 13, "a" * 700])
@@ -149,7 +148,7 @@ def test_a_torn_compressed_file_is_named(tmp_path: Path, ending: str) -> None:
     packed = gzip.compress(content) if ending.endswith("gz") else pyarrow.compress(content, "zstd", asbytes=True)
     path = tmp_path / f"data{ending}"
     path.write_bytes(packed[: len(packed) // 2])
-    with pytest.raises(DataError, match=rf"data{ending}: cannot be read: "):
+    with pytest.raises(DataError, match=rf"data{ending}: cannot be decompressed, is it whole"):
         list(rows_in(path))
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from manus.cli.app import app
+from manus.cli.main import app
 from manus.data.sources.cache import cached, clear, sizes
 from manus.guards.workers import processors
 

@@ -11,13 +11,13 @@ from typing import Any
 import pytest
 
 from manus.capabilities import instruct
-from manus.data.preparation.in_memory import prepare
-from manus.data.preparation.while_training import describe
+from manus.data.preparation.choosing import prepare
 from manus.data.settings import DataSettings, Source
 from manus.data.sources.files import data_files
 from manus.data.sources.first_rows import first_rows
-from manus.data.sources.records import records_of
-from manus.data.sources.rows import read_jsonl as read_lines
+from manus.data.sources.formats import records_of
+from manus.data.sources.jsonl import Jsonl
+from manus.data.sources.records import TOO_DEEP
 from manus.data.sources.rows import rows
 from manus.errors import DataError
 from manus.files import at_home, read_jsonl
@@ -33,10 +33,7 @@ def prepared(folder: Path, file: Path, **settings: Any) -> dict[str, Any]:
     out.mkdir()
     source = Source(path=str(file))
     chosen = DataSettings(data=(source,), held_out=5, max_length=64, **settings)
-    given = (tokenizer(), folder, 0, out, folder / "work" / "quarantine.jsonl")
-    if chosen.prepare == "never":
-        return describe([source], chosen, instruct.read, *given)
-    return prepare([source], chosen, instruct.read, "messages", *given)
+    return prepare([source], chosen, instruct.read, "messages", tokenizer(), folder, 0, out, folder / "work")
 
 
 @pytest.fixture(autouse=True)
@@ -133,7 +130,7 @@ def test_a_nul_byte_and_half_a_character_cost_their_rows_at_most(tmp_path: Path,
     told = prepared(tmp_path, tmp_path / "rows.jsonl", **how, failure_budget=0.05)
     reasons = [bad["reason"] for bad in read_jsonl(tmp_path / "out" / "quarantine.jsonl")]
     assert told["quarantined"] == len(reasons) == 3
-    assert [reason.split(":")[0] for reason in reasons] == ["not valid JSON", "'prompt'", "not valid JSON"]
+    assert [reason.split(":")[0] for reason in reasons] == ["not valid JSON", "'prompt'", TOO_DEEP]
 
 
 def test_a_line_without_an_end_is_never_whole_in_memory(tmp_path: Path) -> None:
@@ -144,16 +141,28 @@ def test_a_line_without_an_end_is_never_whole_in_memory(tmp_path: Path) -> None:
             stream.write(b"a" * 1_000_000)
         stream.write(b'", "completion": "b"}\n' + LINES[1] + b"\n")
     tracemalloc.start()
-    found = list(read_lines(file, 1 << 20))
+    found = list(Jsonl().rows(file, 1 << 20))
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert [(place, isinstance(row, dict)) for place, row in found] == [
         ("line 1", True), ("line 2", False), ("line 3", True)
     ]  # fmt: skip
-    assert found[1][1] == "longer than 1,048,576 characters; write one object a line" and peak < 12_000_000
+    assert (
+        found[1][1]
+        == "40,000,034 bytes long, a row may have 1,048,576; write one object a line, or give a giant text as a .txt file"
+        and peak < 12_000_000
+    )
     assert [isinstance(row, dict) for _, row in first_rows(Source(path=str(file)), tmp_path, 5)] == [True, False, True]
 
 
 def test_a_home_of_nobody_is_a_path_like_any_other() -> None:
     assert at_home("~nobody-has-this-name/x") == Path("~nobody-has-this-name/x")
     assert at_home("~") == Path.home()
+
+
+@pytest.mark.parametrize("name", ["b.JSONL", "b.ndjson", "data-00000-of-00001.arrow"])
+def test_rows_in_a_folder_in_a_form_that_is_not_read_are_named(tmp_path: Path, name: str) -> None:
+    for file in ("a.jsonl", "LICENSE", name):
+        (tmp_path / file).write_text('{"prompt": "q", "completion": "a"}')
+    with pytest.raises(DataError, match=f"{name} in it cannot be read"):
+        data_files(Source(path=str(tmp_path)), tmp_path)

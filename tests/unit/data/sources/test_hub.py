@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from manus.capabilities import cot
-from manus.data.preparation.in_memory import prepare
+from manus.data.preparation.choosing import prepare
 from manus.data.prepared.samples import PreparedSamples, open_samples
 from manus.data.prepared.sharded import ShardedSamples
 from manus.data.settings import DataSettings, Source
@@ -203,9 +203,7 @@ def test_they_become_samples_in_memory_or_by_the_large_way(
     settings = DataSettings(held_out=10, max_length=64, index_above_bytes=index_above_bytes)
     out = tmp_path / "out"
     out.mkdir()
-    told = prepare(
-        [SOURCE], settings, cot.read, "messages", tokenizer(), tmp_path, 0, out, tmp_path / "work" / "bad.jsonl"
-    )
+    told = prepare([SOURCE], settings, cot.read, "messages", tokenizer(), tmp_path, 0, out, tmp_path / "work")
     samples = open_samples(out)
     assert isinstance(samples, form) and len(samples) == told["train_samples"] == SHARDS * ROWS - 10
 

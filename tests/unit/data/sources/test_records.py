@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import lzma
 import random
 from pathlib import Path
 from typing import Any
@@ -14,13 +15,28 @@ import pytest
 from pyarrow import parquet
 
 from manus.data.sources import records as records_module
-from manus.data.sources.formats import READERS, format_of
-from manus.data.sources.records import Records, Segments, cut_evenly, records_of
+from manus.data.sources import text_files as texts_module
+from manus.data.sources.formats import records_of, rows_of
+from manus.data.sources.records import Records
+from manus.data.sources.text_files import Segments
 from manus.data.tokens.windows import best_cut
 from manus.errors import DataError
 from manus.files import sha256_of
 
-KINDS = [".jsonl", ".jsonl.gz", ".jsonl.zst", ".csv", ".csv.gz", ".tsv", ".parquet", ".txt", ".txt.zst"]
+KINDS = [
+    ".jsonl",
+    ".jsonl.gz",
+    ".jsonl.zst",
+    ".csv",
+    ".csv.gz",
+    ".tsv",
+    ".parquet",
+    ".txt",
+    ".txt.zst",
+    ".jsonl.xz",
+    ".tsv.xz",
+    ".md.gz",
+]
 ROWS: list[dict[str, Any]] = [{"number": str(n), "text": f'{"ü" * (n % 7)} "{n}"\n{n}, {n}'} for n in range(300)]
 
 
@@ -43,6 +59,8 @@ def written(folder: Path, kind: str) -> Path:
     data = texts.get("." + kind.split(".")[1], "a text").encode()
     if kind.endswith(".gz"):
         data = gzip.compress(data[:50]) + gzip.compress(data[50:])
+    elif kind.endswith(".xz"):
+        data = lzma.compress(data)
     elif kind.endswith(".zst"):
         data = pyarrow.compress(data, codec="zstd", asbytes=True)
     path.write_bytes(data)
@@ -60,7 +78,7 @@ def test_large_files_give_the_rows_of_small_ones(tmp_path: Path, kind: str, monk
     monkeypatch.setattr(records_module, "READ_BYTES", 500)
     monkeypatch.setattr(records_module, "OFFSETS_AT_ONCE", 16)
     path = written(tmp_path, kind)
-    records, expected = opened(path), list(READERS[format_of(path)](path))
+    records, expected = opened(path), list(rows_of(path))
     everything = list(records.read(np.arange(len(records))))
     assert [(record.place, record.row) for record in everything] == [(f"{path.name} {p}", row) for p, row in expected]
     some = np.array(sorted(random.Random(0).sample(range(len(records)), len(records) // 3)), dtype=np.int64)
@@ -70,7 +88,7 @@ def test_large_files_give_the_rows_of_small_ones(tmp_path: Path, kind: str, monk
 @pytest.mark.parametrize("kind", [".jsonl", ".csv", ".parquet"])
 def test_a_file_is_divided_without_gap_or_overlap(tmp_path: Path, kind: str) -> None:
     records = opened(written(tmp_path, kind))
-    ranges = cut_evenly(records, 1000)
+    ranges = records.cut_evenly(1000)
     assert len(ranges) > 3
     assert [n for a, b in ranges for n in range(a, b)] == list(range(len(records)))
     assert kind == ".parquet" or max(records.bytes_of(a, b) for a, b in ranges) < 1100
@@ -103,8 +121,8 @@ def test_a_torn_compressed_file_is_an_error(tmp_path: Path) -> None:
 def test_a_giant_text_is_cut_between_lines_words_or_characters(
     tmp_path: Path, text: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(records_module, "SEGMENT_BYTES", 1000)
-    monkeypatch.setattr(records_module, "LARGEST_WHOLE_TEXT_BYTES", 2000)
+    monkeypatch.setattr(texts_module, "SEGMENT_BYTES", 1000)
+    monkeypatch.setattr(texts_module, "LARGEST_WHOLE_TEXT_BYTES", 2000)
     path = tmp_path / "data.log"
     path.write_bytes("\ufeff".encode() + text.encode())
     segments = opened(path)
@@ -114,7 +132,7 @@ def test_a_giant_text_is_cut_between_lines_words_or_characters(
     assert all(part.startswith("a line") for part in parts) or "line" not in text
     assert all(part.startswith((" word", "word")) for part in parts) or "word" not in text
     assert max(len(part.encode()) for part in parts) <= 2000
-    assert [segments.is_end(number) for number in (0, len(segments) - 1)] == [False, True]
+    assert [segments.ends(n) for n in (0, 1, len(segments) - 1)] == [(True, False), (False, False), (False, True)]
 
 
 def test_a_cut_never_parts_a_character() -> None:

@@ -5,7 +5,6 @@ from typing import Any
 
 import pytest
 import torch
-from conftest import QUESTION
 from peft import LoraConfig, PeftModel, get_peft_model, prepare_model_for_kbit_training
 from transformers import AutoModelForCausalLM, AutoProcessor, QuantoConfig
 from trl.trainer.utils import add_fused_lm_head
@@ -18,6 +17,7 @@ from manus.models.omni.quantisation import SPARED, sparing_senses
 from manus.training.kernels.attention import boundaries, keep_samples_apart
 from manus.training.kernels.head import learn_by_parts
 from manus.training.weights import in_4_bits
+from tests.unit.models.omni.conftest import QUESTION
 from tests.unit.models.omni.small import film, omni, picture, sound
 
 LINEAR = r"language_model\..*(q|k|v|o|gate|up|down)_proj"

@@ -22,7 +22,7 @@ from manus.training.batches.beside import Beside, Copied, chosen, decoding, told
 PARENT = """
 import os, time
 from torch.utils.data import DataLoader, Dataset
-from manus.training.beside import Beside
+from manus.training.batches.beside import Beside
 
 class Slow(Dataset):
     def __len__(self):

@@ -2,28 +2,11 @@
 
 from __future__ import annotations
 
-import random
-
 import pytest
 import torch
 
-from manus.training.batches.text import FlatCollator, PaddedCollator, packed, real_tokens, shared_beginning
+from manus.training.batches.text import FlatCollator, PaddedCollator, real_tokens, shared_beginning
 from manus.training.labels import IGNORED
-
-
-@pytest.mark.parametrize("seed", range(5))
-def test_packing_keeps_every_sample_once_and_wastes_little(seed: int) -> None:
-    draw = random.Random(seed)
-    lengths = [draw.randint(1, 100) for _ in range(500)]
-    rows = packed(lengths, 100)
-    assert sorted(index for row in rows for index in row) == list(range(500))
-    assert all(sum(lengths[index] for index in row) <= 100 for row in rows)
-    assert sum(lengths) / (100 * len(rows)) > 0.95
-
-
-def test_packing_does_not_depend_on_anything_but_lengths() -> None:
-    assert packed([5, 5, 3], 8) == packed([5, 5, 3], 8) == [[0, 2], [1]]
-    assert packed([], 8) == []
 
 
 def segment(*ids: int) -> tuple[torch.Tensor, torch.Tensor]:
