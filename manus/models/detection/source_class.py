@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import ast
 import functools
-import importlib.util
 import re
 from dataclasses import dataclass
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -79,9 +79,9 @@ class SourceClass:
 @functools.cache
 def package() -> Path:
     """Return the folder of the installed transformers, without importing it."""
-    spec = importlib.util.find_spec("transformers")
-    assert spec is not None and spec.origin is not None, "transformers is a dependency of manus"
-    return Path(spec.origin).parent
+    folder = Path(str(metadata.distribution("transformers").locate_file("transformers")))
+    assert folder.is_dir(), "transformers is a dependency of manus, installed as a package"
+    return folder
 
 
 @functools.cache
