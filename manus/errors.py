@@ -6,7 +6,7 @@ import contextlib
 import difflib
 import errno
 from collections.abc import Iterable, Iterator
-from typing import NamedTuple
+from dataclasses import dataclass
 
 EXIT_FAILED = 1
 EXIT_BAD_INPUT = 2
@@ -19,7 +19,8 @@ class ManusError(Exception):
     exit_code = EXIT_FAILED
 
 
-class Fault(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Fault:
     """One thing that is wrong with what the user gave, for programs: where it stands, as far as it stands somewhere."""
 
     file: str | None

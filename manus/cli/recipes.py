@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
@@ -64,7 +65,7 @@ def validate(recipe: RecipeFile, given: Given = None, as_json: AsJson = False) -
         if not as_json:
             raise
         faults = error.faults or (Fault(str(recipe), None, None, str(error)),)
-        told = {"recipe": recipe.stem, "is_valid": False, "problems": [fault._asdict() for fault in faults]}
+        told = {"recipe": recipe.stem, "is_valid": False, "problems": [asdict(fault) for fault in faults]}
         print(json.dumps(told, ensure_ascii=False))
         raise typer.Exit(error.exit_code) from None
     stages = [f"{stage.name} ({stage.method})" for stage in plan.recipe.stages]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -111,21 +110,6 @@ def test_a_forward_pass_is_as_long_as_the_data_are(tmp_path: Path) -> None:
     assert tokens(sft.Settings(batch_size=2)) == 240
     assert tokens(sft.Settings(batch_size=2, packing=True)) == 2000
     assert tokens(grpo.Settings(batch_size=8, max_new_tokens=30)) == 8 * 150
-
-
-def test_keys_of_earlier_results_stay_valid() -> None:
-    told = lora.Settings().model_dump(mode="json")
-    assert told["gradient_checkpointing"] is False
-    assert "upper_layers" not in told
-    assert (
-        lora.Settings(gradient_checkpointing=True, upper_layers=0.5).model_dump(mode="json").items()
-        >= {
-            "gradient_checkpointing": True,
-            "upper_layers": 0.5,
-        }.items()
-    )
-    assert lora.Settings().gradient_checkpointing == "auto"
-    assert json.loads(lora.Settings().model_dump_json())["gradient_checkpointing"] is False
 
 
 def test_sizes_that_each_layer_has_of_its_own_are_those_of_the_largest() -> None:
