@@ -25,7 +25,7 @@ import json, resource, sys
 from pathlib import Path
 from manus.data.media.files import MediaFiles
 from manus.data.forms.media import as_media_messages
-from manus.data.preparation.in_memory import prepare
+from manus.data.preparation.choosing import prepare
 from manus.data.settings import DataSettings, Source
 from tests.unit.data.preparation.test_media_intake import FakeLayout, marked
 
@@ -130,7 +130,7 @@ from pathlib import Path
 from manus.data.media.files import MediaFiles
 from manus.data.forms.media import as_media_messages
 from manus.data.media.video import measure_video
-from manus.data.preparation.in_memory import prepare
+from manus.data.preparation.choosing import prepare
 from manus.data.settings import DataSettings, Source
 from tests.unit.data.preparation.test_media_intake import FakeLayout, marked
 

@@ -14,7 +14,6 @@ from typing import Any
 
 from manus.models.detection import transformers_source
 from manus.models.detection.modalities import OMNI, transformers_modalities
-from manus.models.detection.source_class import package
 from manus.models.native.recognising import own_senses
 
 CAUSAL = "MODEL_FOR_CAUSAL_LM_MAPPING_NAMES"
@@ -121,7 +120,7 @@ def _fuses_experts(model_type: str) -> bool:
 
 def _is_adapted_in_experts(model_type: str) -> bool:
     """Tell whether PEFT puts adapters on a family's experts when all linear layers, or experts' old names, are asked."""
-    patterns = transformers_source.dictionary(package() / "conversion_mapping.py", "_MODEL_TO_CONVERSION_PATTERN")
+    patterns = transformers_source.checkpoint_conversions()
     return model_type == "mixtral" or patterns.get(model_type) in PEFT_EXPERTS
 
 

@@ -217,3 +217,8 @@ def _table(node: ast.expr, known: dict[str, Table]) -> Table:
         for argument in (*node.args, *(keyword.value for keyword in node.keywords if keyword.arg is None)):
             rows |= _table(argument, known)
     return rows
+
+
+def checkpoint_conversions() -> dict[str, Any]:
+    """Return by which rules transformers renames the checkpoints of a model type."""
+    return dictionary(package() / "conversion_mapping.py", "_MODEL_TO_CONVERSION_PATTERN")
