@@ -153,10 +153,10 @@ def test_live_rows_are_too_bad_for_all_ranks_at_once(
     monkeypatch.setattr(StageTrainer, "compute_loss", lambda self, model, inputs: ranks.summed([1])[0])
 
     def work() -> Any:
-        trainer = LiveTrainer(budget=0.2, staging=tmp_path, looked_at=Quarantine([bad_row(0)], 4))
+        trainer = LiveTrainer(budget=0.2, staging=tmp_path, looked_at=Quarantine.of([bad_row(0)], 4), unread=set())
         trainer.args = SimpleNamespace(output_dir=str(tmp_path))
         lines = range(1 + 10 * ranks.rank(), 1 + 10 * ranks.rank() + bad[ranks.rank()])
-        mine = json.dumps({"seen": 5, "bad": [json.dumps(bad_row(line)) for line in lines]})
+        mine = json.dumps({"seen": 5, "bad": [json.dumps(bad_row(line)) for line in lines], "unread": []})
         loss = trainer.compute_loss(None, {ROWS: mine})
         return loss, len(trainer._of_all_ranks().rows)
 
