@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import random
+import shutil
 import signal
 import subprocess
 import time
@@ -134,6 +135,7 @@ def test_two_snakemakes_share_one_recipe(product: Product) -> None:
 
 @pytest.mark.parametrize("moment", ["● detect", "Finished job", "● data"])
 def test_sigterm_just_as_a_job_ends_ends_snakemake(product: Product, moment: str) -> None:
+    shutil.rmtree(product.folder / "results")  # the fixture's product is built already
     run = product.start_snakemake()
     run.until(lambda: moment in run.output, moment)
     run.process.terminate()
