@@ -28,7 +28,7 @@ def measure_of(recipe: Recipe, stage: Stage) -> str:
         return likelier if capability.METRIC == ANSWER_NATS else f"{own}; {likelier}, where none can be verified"
     if capability.METRIC == ANSWER_NATS:
         return f"held-out {own}: no answer is verified"
-    if stage.data_kind == "messages" and getattr(capability, "PROBE", None) is None:
+    if stage.data_kind == "messages" and capability.PROBE == "answers":
         looked_at = _conversations(recipe, stage)
         if looked_at and not any(looked_at):
             return (
