@@ -106,7 +106,7 @@ def _stage_view(stage: Stage, jobs: Mapping[str, Finished], merged: dict[str, An
         details={"part": compared(measured, "parts"), "level": compared(measured, "levels")},
         samples=samples,
         thumbnails=thumbnails(data.folder, (n for s in (*samples.shown, *samples.more) for n in s.media)),
-        cut_off=cut_off(evaluation.get("ablations", {}), getattr(CAPABILITIES[stage.capability], "ABLATIONS", ())),
+        cut_off=cut_off(evaluation.get("ablations", {}), CAPABILITIES[stage.capability].ABLATIONS),
     )
 
 
