@@ -23,7 +23,7 @@ from manus.training.rollouts.on_policy import ANSWERED, make_pairs
 from manus.training.stage_job import StageJob
 from manus.training.trainers.reward_model import train_reward_model
 from tests.integration.stage import job, prepared, rows
-from tests.pico import pairs
+from tests.pico import TRIPLES, pairs
 
 cot = known_capabilities()["cot"]
 
@@ -109,7 +109,15 @@ def test_a_reward_model_learns_what_is_preferred(base: Path, tmp_path: Path, ada
         return
     scorer = RewardSettings(verifier="reward-model", options={"model": "judge"})
     context = Context("cot", tmp_path, {"judge": tmp_path / "right-stage" / "staging" / "model"})
-    sample: Any = {"messages": [{"role": "user", "content": "first of 3 8 5"}, {"role": "assistant", "content": ""}]}
+    asked = [triple for triple in TRIPLES[:: len(TRIPLES) // 60] if triple[0] != triple[2]]
+    samples: Any = [
+        {"messages": [{"role": "user", "content": f"first of {' '.join(map(str, triple))}"}, {"role": "assistant", "content": ""}]}
+        for triple in asked
+    ]  # fmt: skip
     with Judge([scorer], context) as judge, torch.no_grad():
-        scores = judge.score([sample] * 2, ["The answer is \\boxed{3}.", "The answer is \\boxed{5}."]).total
-    assert scores[0] > scores[1]
+        right, wrong = (
+            judge.score(samples, [f"The answer is \\boxed{{{triple[place]}}}." for triple in asked]).total
+            for place in (0, 2)
+        )
+    wins = sum(one > other for one, other in zip(right, wrong, strict=True))
+    assert wilson(wins, len(asked))[0] > 0.5, f"as a reward it prefers right answers: {wins} of {len(asked)}"
