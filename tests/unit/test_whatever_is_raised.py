@@ -18,6 +18,7 @@ import pytest
 
 from manus.cli import main as cli
 from manus.data.sample import RowError, of_any_row
+from manus.data.sources import jsonl
 from manus.data.sources import rows as sources
 from manus.data.tokens.chat_templates import template_at_work
 from manus.errors import EXIT_BAD_INPUT, EXIT_FAILED, InputError, Interrupted, blamed_on, of_the_machine
@@ -75,7 +76,7 @@ def places(folder: Path, monkeypatch: pytest.MonkeyPatch, thrown: Callable[..., 
     for module in (json_files, safetensors_header, plan):
         monkeypatch.setattr(module, "json", broken)
     monkeypatch.setattr(located_yaml, "composed", thrown)
-    monkeypatch.setitem(sources.READERS, ".jsonl", thrown)
+    monkeypatch.setattr(jsonl.Jsonl, "rows", thrown)
     for name in (
         "plan.json",
         "config.json",
