@@ -10,7 +10,7 @@ PATHS := manus tests benchmarks
 
 help:
 	@echo "make quickstart   run recipes/quickstart.yaml on a real small model (under 10 minutes on two cores)"
-	@echo "make test         run the test suite (20 to 40 minutes on two cores)"
+	@echo "make test         run the test suite"
 	@echo "make test-fast    single modules only, for daily work"
 	@echo "make test-exhaustive  the combinations that make test leaves out"
 	@echo "make check        lint, types, layers, workflow"
