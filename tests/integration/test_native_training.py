@@ -6,6 +6,7 @@ import random
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from transformers import AutoModelForMultimodalLM, AutoProcessor
@@ -163,7 +164,7 @@ def test_what_is_learned_from_is_what_the_processor_makes(family: tuple[str, Pat
     """The loss of a collated batch is that of the processor's own inputs, sample by sample."""
     _, base, data = family
     model, inputs, samples = load_model(base, torch.float32).eval(), OwnInputs.of(base, data), open_samples(data)
-    rows = MediaRows(samples, {(): list(range(len(samples)))}, None)
+    rows = MediaRows(samples, {(): np.arange(len(samples))}, None)
     batch = OwnCollator(PaddedCollator(inputs.layout.tokenizer.pad_token_id), inputs)([rows[i] for i in range(5)])
     labels = batch.pop("labels")
     logits = model(**batch).logits
