@@ -185,3 +185,24 @@ def test_links_between_pages_lead_somewhere() -> None:
             if anchor:
                 titles = re.findall(r"^#+ (.+)$", path.read_text(encoding="utf-8"), re.M)
                 assert anchor in {re.sub(r"[^\w\- ]", "", title).strip().lower().replace(" ", "-") for title in titles}
+
+
+ROOM = re.compile(r"^\| `([a-z_/]+)/` \|[^|]*\|([^|]*)\|$", re.M)
+FILE = re.compile(r"`([\w/]+\.(?:py|yaml|smk|md))`")
+
+
+def test_the_files_that_the_rooms_begin_with_are_there() -> None:
+    rooms = ROOM.findall((ROOT / "docs/ARCHITECTURE.md").read_text(encoding="utf-8"))
+    named = [(room, file) for room, cell in rooms for file in FILE.findall(cell)]
+    assert len(named) > 30
+    assert [(room, file) for room, file in named if not (ROOT / "manus" / room / file).is_file()] == []
+
+
+def test_paths_that_pages_name_are_there() -> None:
+    """All but those of the example `manus/a/b.py`."""
+    pages = ["CONTRIBUTING.md", "README.md", *(f"docs/{name}.md" for name in ("ARCHITECTURE", "GUIDE", "TEST_SUITE"))]
+    named = {(page, file) for page in pages for file in FILE.findall((ROOT / page).read_text(encoding="utf-8"))}
+    paths = [(page, file) for page, file in named if "/" in file and "/a/" not in file]
+    assert len(paths) > 20
+    beside = (ROOT, ROOT / "manus", ROOT / "manus/data", ROOT / "docs")
+    assert [(page, file) for page, file in paths if not any((folder / file).is_file() for folder in beside)] == []
