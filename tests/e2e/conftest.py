@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -51,10 +52,13 @@ def finished(pico_base: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple
     return Product(folder, folder / "pico.yaml"), folder.with_suffix(".txt").read_text()
 
 
+def copied(product: Product, folder: Path) -> Product:
+    """A copy of a product in a folder that is there, hard links kept."""
+    subprocess.run(["cp", "-a", f"{product.folder}/.", str(folder)], check=True)
+    return Product(folder, folder / product.recipe.name)
+
+
 @pytest.fixture
 def product(finished: tuple[Product, str], tmp_path: Path) -> Product:
-    """A copy of the finished folder, hard links kept, that a test may change."""
-    import subprocess
-
-    subprocess.run(["cp", "-a", f"{finished[0].folder}/.", str(tmp_path)], check=True)
-    return Product(tmp_path, tmp_path / "pico.yaml")
+    """A copy of the finished folder that a test may change."""
+    return copied(finished[0], tmp_path)

@@ -14,6 +14,7 @@ import psutil
 import pytest
 
 from manus.errors import EXIT_INTERRUPTED
+from tests.e2e.conftest import copied
 from tests.e2e.product import Product, Run, digest
 
 pytestmark = pytest.mark.e2e
@@ -35,14 +36,16 @@ def steps(product: Product) -> int:
     return 0
 
 
-@pytest.fixture
-def undisturbed(product: Product) -> dict[str, str]:
-    """The weights of a run that nobody disturbed; the run is forgotten again."""
-    product.edit("epochs: 25", "epochs: 32")
+EPOCHS = "epochs: 25", "epochs: 20"  # of the finished product, and of runs that are disturbed
+
+
+@pytest.fixture(scope="module")
+def undisturbed(finished: tuple[Product, str], tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """The weights of a run of EPOCHS that nobody disturbed, in a folder of its own."""
+    product = copied(finished[0], tmp_path_factory.mktemp("undisturbed"))
+    product.edit(*EPOCHS)
     product.manus("stage", product.recipe.name, "reasoning")
-    weights = digest(product.results / "stages" / "reasoning")
-    forget(product)
-    return weights
+    return digest(product.results / "stages" / "reasoning")
 
 
 def forget(product: Product) -> None:
@@ -54,6 +57,7 @@ def forget(product: Product) -> None:
 def test_signals_and_commands_pause_save_and_stop_to_the_same_bits(
     product: Product, undisturbed: dict[str, str]
 ) -> None:
+    product.edit(*EPOCHS)
     arguments = ("stage", product.recipe.name, "reasoning")
     run = product.start(*arguments)
     run.until(lambda: steps(product), "the first step")
@@ -82,6 +86,7 @@ def test_signals_and_commands_pause_save_and_stop_to_the_same_bits(
 
 
 def test_a_storm_of_signals_changes_nothing(product: Product, undisturbed: dict[str, str]) -> None:
+    product.edit(*EPOCHS)
     run = product.start("stage", product.recipe.name, "reasoning")
     run.until(lambda: "training the stage" in run.output, "the start")
     started_at = time.monotonic()
@@ -105,7 +110,7 @@ def ranks_of(launcher: Run) -> list[psutil.Process]:
 
 
 def test_a_signal_to_any_rank_or_to_the_launcher_reaches_all_at_the_same_step(product: Product) -> None:
-    product.edit("epochs: 25", "epochs: 60")
+    product.edit(*EPOCHS)
     arguments = ("stage", product.recipe.name, "reasoning", "--ranks", "2")
     product.manus(*arguments)
     undisturbed = digest(product.results / "stages" / "reasoning")
@@ -165,7 +170,7 @@ def gpu(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_heat_pauses_and_a_lost_gpu_stops_nothing(product: Product, gpu: Path) -> None:
-    product.edit("epochs: 25", "epochs: 80")
+    product.edit("epochs: 25", "epochs: 30")
     gpu.write_text("temperature 90\n")
     run = product.start("stage", product.recipe.name, "reasoning")
     run.until(lambda: "Paused at step 1... (it is too hot: 90 °C, resumes below 75 °C)" in run.output, "the pause")

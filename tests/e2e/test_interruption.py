@@ -62,7 +62,7 @@ def test_any_kill_ends_in_the_same_bits(product: Product, method: str) -> None:
 
 
 def test_ctrl_c_in_snakemake_saves_and_the_next_run_goes_on(product: Product) -> None:
-    product.edit("epochs: 25", "epochs: 40")
+    product.edit("epochs: 25", "epochs: 24")
     run = snakemake_started(product)
     os.killpg(run.process.pid, signal.SIGINT)
     assert run.wait() != 0
@@ -91,7 +91,7 @@ def trainers(product: Product) -> list[psutil.Process]:
 
 
 def test_killing_snakemake_leaves_no_orphan_and_the_next_plain_run_goes_on(product: Product) -> None:
-    product.edit("epochs: 25", "epochs: 60")
+    product.edit("epochs: 25", "epochs: 24")
     run = snakemake_started(product)
     assert trainers(product)
     run.process.kill()
@@ -103,7 +103,7 @@ def test_killing_snakemake_leaves_no_orphan_and_the_next_plain_run_goes_on(produ
 
 
 def test_sigterm_to_snakemake_reaches_the_trainer(product: Product) -> None:
-    product.edit("epochs: 25", "epochs: 60")
+    product.edit("epochs: 25", "epochs: 24")
     run = snakemake_started(product)
     run.process.terminate()
     assert run.wait() == 1
@@ -113,7 +113,7 @@ def test_sigterm_to_snakemake_reaches_the_trainer(product: Product) -> None:
 
 
 def test_usr_signals_to_snakemakes_group_only_pause(product: Product) -> None:
-    product.edit("epochs: 25", "epochs: 60")
+    product.edit("epochs: 25", "epochs: 24")
     run = snakemake_started(product)
     for number in (signal.SIGUSR1, signal.SIGUSR2):
         run.process.send_signal(number)  # Snakemake alone: nothing happens
