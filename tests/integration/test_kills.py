@@ -18,7 +18,8 @@ from tests.integration.stage import job, prepared, prepared_with_media
 from tests.pico import pairs, rows
 from tests.pico_omni import with_senses
 
-KILLS = 10
+MOST_KILLS = 10
+KILLS = pytest.mark.parametrize("kills", [4, pytest.param(MOST_KILLS, marks=pytest.mark.exhaustive)])
 LATEST_KILL_SECONDS = 0.06  # after a new checkpoint: two or three steps
 
 # What makes continuing hard: dropout, an unfinished accumulation, warmup, a schedule, several epochs and a half, packed rows.
@@ -96,29 +97,33 @@ def logged(folder: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in lines]
 
 
+@KILLS
 @pytest.mark.parametrize("method", METHODS)
-def test_ten_kills_end_in_the_same_bits(
-    pico_base: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, method: str
+def test_kills_end_in_the_same_bits(
+    pico_base: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, method: str, kills: int
 ) -> None:
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
     texts = [{"text": f"{number} {number} {number} {number}"} for number in range(200)]
     kind = known_methods()[method].SAMPLE_KINDS[0]
     given = {"text": texts, "preference": pairs("first", 200)}.get(kind, rows("first", 200))
     data = prepared(pico_base, tmp_path / "data", given, kind=kind)
-    kills_change_nothing(pico_base, data, tmp_path, method, SETTINGS.get(method, HARD))
+    kills_change_nothing(pico_base, data, tmp_path, method, SETTINGS.get(method, HARD), kills)
 
 
+@KILLS
 @pytest.mark.parametrize("method", sorted(OF_SENSES))
-def test_ten_kills_end_in_the_same_bits_with_media(
-    pico_base: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, method: str
+def test_kills_end_in_the_same_bits_with_media(
+    pico_base: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, method: str, kills: int
 ) -> None:
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
     base = with_senses(pico_base, tmp_path)
     data = prepared_with_media(base, tmp_path / "data")
-    kills_change_nothing(base, data, tmp_path, method, OF_SENSES[method])
+    kills_change_nothing(base, data, tmp_path, method, OF_SENSES[method], kills)
 
 
-def kills_change_nothing(base: Path, data: Path, tmp_path: Path, method: str, settings: dict[str, Any]) -> None:
+def kills_change_nothing(
+    base: Path, data: Path, tmp_path: Path, method: str, settings: dict[str, Any], kills: int
+) -> None:
     """Run once undisturbed, and once with kills at random moments; compare weights and logs."""
     draw = random.Random(method)
 
@@ -131,11 +136,11 @@ def kills_change_nothing(base: Path, data: Path, tmp_path: Path, method: str, se
     undisturbed.join()
     assert undisturbed.exitcode == 0
     killed, continued = 0, set()
-    while killed < KILLS:
+    while killed < kills:
         child = start(tmp_path / "killed")
-        # Each attempt gets as far as a new checkpoint, so that the kills spread over the run, or to its end.
-        before = len(continued)
-        while child.is_alive() and len(continued) == before:
+        # Each attempt gets some checkpoints further, so that the kills spread over the run, or to its end.
+        wanted = len(continued) + MOST_KILLS // kills
+        while child.is_alive() and len(continued) < wanted:
             continued |= {path.name for path in checkpoints(tmp_path / "killed" / "work")}
             time.sleep(0.005)
         time.sleep(draw.uniform(0, LATEST_KILL_SECONDS))
@@ -148,6 +153,6 @@ def kills_change_nothing(base: Path, data: Path, tmp_path: Path, method: str, se
         last = start(tmp_path / "killed")
         last.join()
         assert last.exitcode == 0
-    assert killed >= KILLS, f"only {killed} kills met the run"
+    assert killed >= kills, f"only {killed} kills met the run"
     assert weights(tmp_path / "killed") == weights(tmp_path / "undisturbed")
     assert logged(tmp_path / "killed") == logged(tmp_path / "undisturbed")
