@@ -74,11 +74,11 @@ def run_manus(base: Path, folder: Path, is_full: bool, meter: Meter, packing: bo
     """Train by our own method."""
     from manus.jobs.libraries import prepare_process
     from manus.methods import lora, sft
+    from manus.models.loading.imports import import_libraries
     from manus.training import job as jobs
-    from manus.training.imports import import_libraries
 
     prepare_process()
-    import_libraries()
+    import_libraries(with_trainer=True)
     method: Any = sft if is_full else lora
     own = {"learning_rate": RATE_OF_ALL_WEIGHTS} if is_full else SETTINGS
     settings = method.Settings(

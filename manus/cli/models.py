@@ -66,6 +66,9 @@ def chat(
     from rich.console import Console
 
     quiet_libraries()
+    from manus.models.loading.imports import import_libraries
+
+    import_libraries()
     from manus.serving.conversation import Conversation
 
     conversation = Conversation(folder, max_new_tokens, temperature, system)
@@ -106,6 +109,9 @@ def measure(
     from manus.serving.chat import quiet_libraries
 
     quiet_libraries()
+    from manus.models.loading.imports import import_libraries
+
+    import_libraries()
     from manus.serving.own_rows import measured_on, table_of
 
     limits = {} if max_new_tokens is None else {"max_new_tokens": max_new_tokens}

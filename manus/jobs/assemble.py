@@ -7,12 +7,14 @@ from typing import Any
 from manus.errors import ModelError
 from manus.jobs.job import Job
 from manus.models.encoders.finding import is_embedded
+from manus.models.loading.imports import import_libraries
 from manus.models.omni.names import IN_CHECKPOINT
 from manus.models.senses.settings import SENSES
 
 
 def build(job: Job) -> dict[str, Any]:
     """Assemble base, encoders and projectors. Return what its manifest says was measured."""
+    import_libraries()
     from manus.models.detection.detect import detect
     from manus.models.omni.conversion import assemble
 

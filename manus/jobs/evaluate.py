@@ -8,6 +8,7 @@ from manus.evaluation.ablations import ablated
 from manus.files import write_json
 from manus.guards.run import RUN
 from manus.jobs.job import Job, stored_json
+from manus.models.loading.imports import import_libraries
 from manus.recipe.recipe import CAPABILITIES, Stage
 
 if TYPE_CHECKING:
@@ -20,6 +21,7 @@ EVALUATION = "evaluation.json"
 
 def build(job: Job) -> dict[str, Any]:
     """Measure a stage before and after, or the merged model. Return what its manifest says was measured."""
+    import_libraries()
     return evaluate_merged(job) if job.artifact.name == "merged" else evaluate_stage(job)
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from manus.files import write_atomically
 from manus.jobs.evaluate import probe_of
 from manus.jobs.job import Job
+from manus.models.loading.imports import import_libraries
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -22,6 +23,7 @@ PARITY_PROMPT_TOKENS = 64
 
 def build(job: Job) -> dict[str, Any]:
     """Merge the stages. Return what its manifest says was measured."""
+    import_libraries()
     from manus.models.loading.folders import copy_tokenizer, write_ends, write_template
     from manus.models.merging.merge import merge
     from manus.models.tokenizer import load_tokenizer

@@ -6,11 +6,13 @@ from typing import Any
 
 from manus.jobs.job import Job
 from manus.jobs.stage_job import order_of
+from manus.models.loading.imports import import_libraries
 from manus.recipe.recipe import CAPABILITIES
 
 
 def build(job: Job) -> dict[str, Any]:
     """Make pairs of the model's own answers. Return what its manifest says was measured."""
+    import_libraries()
     from manus.training.rollouts.on_policy import make_pairs
 
     stage = job.stage

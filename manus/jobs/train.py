@@ -8,13 +8,13 @@ from typing import Any
 from manus.guards import ranks
 from manus.jobs.job import Job
 from manus.jobs.stage_job import draw, order_of
+from manus.models.loading.imports import import_libraries
 from manus.recipe.recipe import METHODS
-from manus.training.imports import import_libraries
 
 
 def build(job: Job) -> dict[str, Any]:
     """Train a stage. Return what its manifest says was measured."""
-    import_libraries()
+    import_libraries(with_trainer=True)
     stage = job.stage
     data = job.folder(f"{'pairs' if stage.on_policy else 'data'}/{stage.name}")
     order = order_of(job, stage, data, job.trained(job.plan.chain_before(stage.name)))

@@ -32,9 +32,9 @@ PROGRAM = """
 import os, sys
 from pathlib import Path
 from manus.jobs.libraries import prepare_process
-from manus.training.imports import import_libraries
+from manus.models.loading.imports import import_libraries
 prepare_process()
-import_libraries()
+import_libraries(with_trainer=True)
 from manus.guards.run import RUN
 from manus.guards.settings import GuardSettings
 from manus.recipe.recipe import METHODS

@@ -8,13 +8,13 @@ from typing import Any
 
 import pytest
 
-from manus.training.imports import compiled_later
+from manus.models.loading.imports import compiled_later
 
 QUICK = """
 import sys, torch
 before = torch.compile
-from manus.training.imports import import_libraries
-import_libraries()
+from manus.models.loading.imports import import_libraries
+import_libraries(with_trainer=True)
 assert torch.compile is before
 assert {"peft", "bitsandbytes", "transformers.trainer"} <= sys.modules.keys()
 """

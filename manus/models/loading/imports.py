@@ -1,4 +1,4 @@
-"""Loads the libraries of training without what no stage uses: start-up is time in which nothing is learned.
+"""Loads the libraries that hold and train models without what no job uses: start-up is time in which nothing is done.
 
 PyTorch's compiler and `datasets` are loaded by others for questions whose answer is known while they are not loaded: then
 nothing was compiled, and nothing is a data set. So something stands in their place that loads them as soon as more is
@@ -21,8 +21,8 @@ COMPILER, DATASETS = "torch._dynamo", "datasets"
 INDEXING = "torch._dynamo._trace_wrapped_higher_order_op"
 
 
-def import_libraries() -> None:
-    """Import PEFT and transformers' Trainer, but neither PyTorch's compiler nor `datasets`."""
+def import_libraries(*, with_trainer: bool = False) -> None:
+    """Import PEFT and what generates, or transformers' Trainer too, but neither PyTorch's compiler nor `datasets`."""
     import torch
 
     now = torch.compile
@@ -32,8 +32,10 @@ def import_libraries() -> None:
     try:
         with _indexing_later():
             import_module("transformers.masking_utils")
-        _import_trainer()
-        import peft  # noqa: F401
+        if with_trainer:
+            _import_trainer()
+        import_module("transformers.generation.utils")
+        import_module("peft")
     finally:
         torch.compile = now
 
