@@ -10,6 +10,7 @@ from manus.guards.ranks import say
 from manus.jobs.evaluate import probe_on
 from manus.jobs.job import Job
 from manus.jobs.rows import reader_of
+from manus.models.loading.imports import import_tokenizers
 from manus.recipe.recipe import Stage
 
 if TYPE_CHECKING:
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 
 def build(job: Job) -> dict[str, Any]:
     """Prepare the data of a stage or reward model. Return what its manifest says was measured."""
+    import_tokenizers()
     from manus.charts.drawing import LENGTHS_SVG, length_histogram
     from manus.data.preparation.choosing import prepare
     from manus.models.tokenizer import load_tokenizer

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from manus.evaluation.ablations import ablated
 from manus.files import write_json
 from manus.guards.run import RUN
 from manus.jobs.job import Job, stored_json
@@ -47,6 +46,7 @@ def probe_on(job: Job, stage: Stage, data: Path) -> Probe:
 
 def evaluate_stage(job: Job) -> dict[str, Any]:
     """Measure a stage's probe on the model it started from and on what it made of it."""
+    from manus.evaluation.ablations import ablated
     from manus.evaluation.probes import asked, gain, measure
     from manus.guards.memory import cuda_uuids
     from manus.models.loading.composition import compose

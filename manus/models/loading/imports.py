@@ -21,15 +21,23 @@ COMPILER, DATASETS = "torch._dynamo", "datasets"
 INDEXING = "torch._dynamo._trace_wrapped_higher_order_op"
 
 
+def import_tokenizers() -> None:
+    """Import what reads tokenizers, but not PyTorch's compiler, which it would bring along."""
+    import torch  # noqa: F401
+
+    if COMPILER not in sys.modules:
+        sys.modules[COMPILER] = Compiler()
+    import_module("transformers.models.auto.tokenization_auto")
+
+
 def import_libraries(*, with_trainer: bool = False) -> None:
     """Import PEFT and what generates, or transformers' Trainer too, but neither PyTorch's compiler nor `datasets`."""
     import torch
 
     now = torch.compile
     torch.compile = partial(compiled_later, now)  # bitsandbytes, which PEFT imports, compiles as it is imported
-    if COMPILER not in sys.modules:
-        sys.modules[COMPILER] = Compiler()
     try:
+        import_tokenizers()
         with _indexing_later():
             import_module("transformers.masking_utils")
         if with_trainer:

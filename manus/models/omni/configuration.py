@@ -7,6 +7,8 @@ from typing import Any
 from transformers import AutoConfig, PreTrainedConfig
 from transformers.configuration_utils import SubConfigSpec
 
+from manus.models.omni.registration import ask_for_model
+
 
 class ManusOmniConfig(PreTrainedConfig):
     """A language model, the encoders of its senses, and the projectors between them.
@@ -48,6 +50,7 @@ class ManusOmniConfig(PreTrainedConfig):
 
     def __post_init__(self, **kwargs: Any) -> None:
         super().__post_init__(**kwargs)
+        ask_for_model()
         self.tie_word_embeddings = False  # the language model ties itself, as `text_config` says
         text = self.text_config
         for name in ("bos_token_id", "eos_token_id", "pad_token_id"):

@@ -1,7 +1,8 @@
 """Makes transformers' Auto classes know the omni checkpoint as soon as they exist. Imports neither torch nor transformers.
 
 `import manus` installs a finder that watches the modules below being imported, in whatever order; whenever one is there,
-all pairs of an Auto module and one of ours that can be introduced to each other are.
+all pairs of an Auto module and one of ours that can be introduced to each other are. The model waits for the first
+configuration of an omni checkpoint, without which nobody can ask for it: most programs that read a tokenizer never do.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ PAIRS = {
     f"{AUTO}.modeling_auto": f"{OURS}.modeling",
     f"{AUTO}.processing_auto": f"{OURS}.processing",
 }
+MODEL = f"{OURS}.modeling"
 MODEL_CLASSES = ("AutoModel", "AutoModelForCausalLM", "AutoModelForImageTextToText", "AutoModelForMultimodalLM")
 
 
@@ -52,6 +54,7 @@ class Watcher(MetaPathFinder):
 
 DONE: set[str] = set()
 REGISTERED: set[str] = set()
+ASKED: set[str] = set()  # the models that somebody has a configuration of
 
 
 def install() -> None:
@@ -63,10 +66,19 @@ def install() -> None:
     register()
 
 
+def ask_for_model() -> None:
+    """See to it that the Auto classes know the model, now or as soon as they are there."""
+    if MODEL not in ASKED:
+        ASKED.add(MODEL)
+        register()
+
+
 def register() -> None:
     """Introduce each Auto module that is there to its module of ours, once; one that is being imported comes later."""
     for auto, ours in PAIRS.items():
         if auto not in DONE or auto in REGISTERED or (ours in sys.modules and ours not in DONE):
+            continue
+        if ours == MODEL and ours not in ASKED | DONE:
             continue
         module = importlib.import_module(ours)
         if auto in REGISTERED:  # importing ours has come here before
