@@ -16,13 +16,13 @@ Calls in forms that are none of these are refused where a row has functions, so 
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from manus.data.forms.calls import ARGUMENTS, Call, read_calls
 from manus.data.forms.literals import read_first, read_literal, read_sequence, shortened
+from manus.data.strict_json import RepeatedKey, loads
 
 END_MARKS = ("<|endoftext|>", "<|eot_id|>", "<|eom_id|>", "<|im_end|>", "</s>")
 
@@ -97,6 +97,8 @@ def bare_calls(text: str) -> list[Call]:
         return []
     try:
         values = _json_values(text)
+    except RepeatedKey:
+        raise
     except ValueError:
         return []
     return read_calls(values) if values and all(map(_is_call, values)) else []
@@ -127,9 +129,11 @@ def _read_glaive(body: str) -> list[Call]:
     if quoted := _QUOTED_ARGUMENTS.fullmatch(body.strip()):
         # The arguments are JSON in single quotes, in which apostrophes may stand as they are, or escaped.
         try:
-            arguments = json.loads(quoted[2])
+            arguments = loads(quoted[2])
+        except RepeatedKey:
+            raise
         except ValueError:
-            arguments = json.loads(quoted[2].replace("\\'", "'"))
+            arguments = loads(quoted[2].replace("\\'", "'"))
         return read_calls({"name": quoted[1], "arguments": arguments})
     return _read_sequence(body)
 
@@ -142,6 +146,8 @@ def _json_values(text: str) -> list[Any]:
     """Return the values of a text of JSON: one, a list of them, or several with semicolons between them, as Llama writes."""
     try:
         return read_sequence(text)
+    except RepeatedKey:
+        raise
     except ValueError:
         if ";" not in text:
             raise
@@ -224,6 +230,8 @@ def _keywords(name: str, text: str) -> dict[str, Any]:
         key, *value = _split(part, "=")
         if not value or not key.strip():
             raise ValueError(f"an argument of {name!r} without its name: {shortened(part.strip())}")
+        if key.strip() in arguments:
+            raise RepeatedKey(key.strip())
         written = part.split("=", 1)[1].strip()
         constant = written.lower()
         arguments[key.strip()] = _CONSTANTS[constant] if constant in _CONSTANTS else read_literal(written)

@@ -111,6 +111,16 @@ def test_tokens_and_inputs_fit_together(layout: OwnLayout) -> None:
     assert all(torch.equal(whole[name], kept[name]) for name in kept)
 
 
+def test_a_turn_of_the_assistant_with_media_that_is_not_learned_is_read(layout: OwnLayout) -> None:
+    kind = kind_of(layout)
+    sample = turns(kind, 2, 0 if kind == "image" else 10)
+    sample["messages"][1] = {"role": "assistant", "content": f"<|{kind}|>\nSee.", "learn": False}
+    sample["media"] = [*sample["media"], {**sample["media"][0]}]
+    tokens = layout.rendered(sample, Media())
+    learned = [token for token, is_in in zip(tokens.ids, tokens.is_learned, strict=True) if is_in]
+    assert layout.tokenizer.decode(learned) == "The 1<|im_end|>\n"
+
+
 @pytest.mark.parametrize("family", ["llava", "qwen2_vl"])
 def test_a_video_is_its_frames_with_their_times(tmp_path: Path, family: str) -> None:
     layout = OwnLayout.of(made(family, tmp_path))
