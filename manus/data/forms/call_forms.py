@@ -92,7 +92,7 @@ def bare_calls(text: str) -> list[Call]:
     if fenced := _FENCED.fullmatch(text):
         text = fenced[1].strip()
     if _WRITTEN_CALL.match(text) and text.endswith(")]"):
-        return _written(text)
+        return written_calls(text)
     if not text.startswith(("{", "[")):
         return []
     try:
@@ -172,12 +172,12 @@ def _read_mistral(body: str) -> list[Call]:
 def _read_python_tag(body: str) -> list[Call]:
     if not _WRITTEN_CALL.match(f"[{body.strip()}"):
         return _read_sequence(body)
-    calls = _written(f"[{body.strip()}]")
+    calls = written_calls(f"[{body.strip()}]")
     return [{**call, "name": call["name"].removesuffix(_CALLED_BY_LLAMA)} for call in calls]
 
 
 def _read_brackets(body: str) -> list[Call]:
-    return _written(body.strip()) if _WRITTEN_CALL.match(body.strip()) else _read_sequence(body)
+    return written_calls(body.strip()) if _WRITTEN_CALL.match(body.strip()) else _read_sequence(body)
 
 
 def _read_deepseek(body: str) -> list[Call]:
@@ -206,8 +206,12 @@ def _is_call(value: Any) -> bool:
     return isinstance(body.get("name"), str) and any(isinstance(body.get(key), Mapping | str) for key in ARGUMENTS)
 
 
-def _written(text: str) -> list[Call]:
-    """Return calls that are written as in Python, between brackets; names may be of several words."""
+def written_calls(text: str) -> list[Call]:
+    """Return calls that are written as in Python, between brackets; names may be of several words.
+
+    Raises:
+        ValueError: they are none.
+    """
     calls: list[Call] = []
     inside, position = text[1:-1], 0
     while position < len(inside):

@@ -49,7 +49,7 @@ _RESULTS = (
     "results",
 )
 _GENERIC = re.compile(r"(?P<outer>\w+)\[(?P<inner>.*)\]", re.DOTALL)
-_LISTED = re.compile(r'[\[{]\s*(?:\{\s*)?"name"\s*:')
+_LISTED = re.compile(r"""[\[{]\s*(?:\{\s*)?["']name["']\s*:""")
 _BLOCK = re.compile(r"<tools>(.*?)</tools>", re.DOTALL)
 
 

@@ -140,7 +140,10 @@ def test_turns_that_are_learned_apart_have_the_media_up_to_them(
     for n, row in enumerate(pictures(tmp_path, 24, side=20)):
         images = [row["image"], f"seen/{(n + 1) % 24}.png"]
         said = [f"<think>hm</think>first {n}", f"<think>so</think>second {n}"]
-        turns = [{"role": r, "content": c} for r, c in zip(("user", "assistant") * 2, ("<image> one?", said[0], "<image> two?", said[1]), strict=True)]
+        turns = [
+            {"role": r, "content": c}
+            for r, c in zip(("user", "assistant") * 2, ("<image> one?", said[0], "<image> two?", said[1]), strict=True)
+        ]
         data.append({"messages": turns, "images": images})
     prepared(tmp_path, source_of(tmp_path, data), index_above_bytes=index_above_bytes, held_out=4, max_length=256)
     samples, files = open_samples(tmp_path / "out"), MediaFiles(tmp_path / "out")
