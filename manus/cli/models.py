@@ -112,7 +112,7 @@ def measure(
     from manus.models.loading.imports import import_libraries
 
     import_libraries()
-    from manus.serving.own_rows import measured_on, table_of
+    from manus.serving.own_rows import measured_on, table_of, unread_in
 
     limits = {} if max_new_tokens is None else {"max_new_tokens": max_new_tokens}
     with contextlib.redirect_stdout(sys.stderr):  # stdout is for what was found
@@ -123,6 +123,8 @@ def measure(
     Console().print(table_of(found))
     for reason, count in found["refused"].items():
         print(f"{count} of {found['rows']} rows were not used: {reason}", file=sys.stderr)
+    for words in unread_in(found, data):
+        print(words, file=sys.stderr)
 
 
 def _model(name: str) -> tuple[Path, Detection]:

@@ -103,9 +103,17 @@ def of_any_row(read: Callable[[Row], Sample]) -> Callable[[Row], Sample]:
     return reading
 
 
-def numbers_of(sample: Sample) -> list[int]:
-    """Return the numbers of a sample's kept media, in the order of its placeholders."""
-    return [medium["number"] for medium in sample.get("media", ())]
+def numbers_of(sample: Sample, turns: int | None = None) -> list[int]:
+    """Return the numbers of a sample's kept media, in the order of its placeholders; of its first turns, or of all."""
+    return [medium["number"] for medium in media_of(sample, turns)]
+
+
+def media_of(sample: Sample, turns: int | None = None) -> list[Medium]:
+    """Return the media of a sample, or those that stand in its first turns."""
+    media = sample.get("media", [])
+    if turns is None or not media:
+        return media
+    return media[: sum(len(PLACEHOLDER.findall(message["content"])) for message in sample["messages"][:turns])]
 
 
 def prompt_of(sample: Sample) -> list[Message]:
@@ -116,10 +124,14 @@ def prompt_of(sample: Sample) -> list[Message]:
 
 @dataclass(frozen=True, slots=True)
 class Tokens:
-    """Token ids of one sample and, for each, whether the loss counts it."""
+    """Token ids of one sample and, for each, whether the loss counts it.
+
+    `turns` is how many turns of the conversation they show, from its first on; None: all.
+    """
 
     ids: list[int]
     is_learned: list[bool]
+    turns: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

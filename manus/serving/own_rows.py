@@ -11,11 +11,13 @@ from typing import Any
 from rich.table import Table
 
 from manus.capabilities import Capability
+from manus.data.forms.columns import counted_words
+from manus.data.forms.unread_media import minding_media
 from manus.data.media.files import has_media
 from manus.data.preparation.media_intake import Intake
 from manus.data.preparation.quarantine import Quarantine
 from manus.data.preparation.reading import Reader
-from manus.data.sample import Sample
+from manus.data.sample import Sample, of_any_row
 from manus.data.settings import Source
 from manus.data.sources.rows import located_rows
 from manus.errors import DataError
@@ -46,14 +48,15 @@ def measured_on(
 
     Returns:
         A probe's measurement, with `asked` and, where there are media, `ablations`; and `rows`, how many were read, with
-        `refused`, why some could not be used.
+        `refused`, why some could not be used, `columns_not_read` and `media_not_read`, what of them nothing reads.
 
     Raises:
         DataError: nothing in the file can be measured.
         InputError: the probe has no such setting.
     """
     with tempfile.TemporaryDirectory(prefix="manus-rows-") as place:
-        samples, quarantine = _samples(folder, capability, data, most_rows, Path(place))
+        samples, reader = _samples(folder, capability, data, most_rows, Path(place))
+        quarantine = reader.quarantine
         refused = dict(Counter(row["reason"] for row in quarantine.rows).most_common())
         if not is_measurable(capability, samples):
             why = next(iter(refused), f"none has an answer that {name} can verify")
@@ -66,25 +69,37 @@ def measured_on(
         cut_off = ablated(probe, model, tokenizer, whole)
         return {
             "capability": name, "metric": probe.metric, **whole, "rows": quarantine.seen, "refused": refused,
+            "columns_not_read": dict(reader.columns.get(source_of(data).name, {})), "media_not_read": dict(reader.unread),
             "asked": asked(probe.usable), **cut_off,
         }  # fmt: skip
 
 
 def _samples(
     folder: Path, capability: Capability, data: Path, most_rows: int, place: Path
-) -> tuple[list[Sample], Quarantine]:
-    """Return the samples of a file; their media are kept in `place`."""
-    quarantine = Quarantine()
+) -> tuple[list[Sample], Reader]:
+    """Return the samples of a file, and what read them; their media are kept in `place`."""
     intake = Intake(place, layout_of(folder))
-    source = Source(path=str(data.absolute()))
+    reader = Reader(of_any_row(minding_media(capability.read, "messages")), intake, Quarantine())
+    source = source_of(data)
     try:
-        samples = Reader(capability.read, intake, quarantine).samples(
-            located_rows(source, data.parent, 0, 0, False), most_rows
-        )
+        samples = reader.samples(located_rows(source, data.parent, 0, 0, False), most_rows, source.name)
         intake.finish(samples)
     finally:
         intake.close()
-    return samples, quarantine
+    return samples, reader
+
+
+def source_of(data: Path) -> Source:
+    """Return a file or folder as a source of rows."""
+    return Source(path=str(data.absolute()))
+
+
+def unread_in(found: Mapping[str, Any], data: Path) -> Iterator[str]:
+    """Yield in words what of the rows of a measurement nothing reads."""
+    for kind, count in found["media_not_read"].items():
+        yield f"{count} rows have {kind} columns, which this capability does not read: it takes their text alone"
+    if found["columns_not_read"]:
+        yield f"{data.name}: columns that are not read: {counted_words(found['columns_not_read'])}"
 
 
 def table_of(found: Mapping[str, Any]) -> Table:

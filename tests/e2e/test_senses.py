@@ -134,13 +134,15 @@ def test_rows_of_a_users_own_are_measured_as_held_out_ones_are(sensing: Product)
             part = row["messages"][0]["content"][0]
             picture.write_bytes(part["image"]["bytes"])
             part["image"] = picture.name
-            stream.write(json.dumps(row) + "\n")
+            stream.write(json.dumps(row | {"licence": "ours"}) + "\n")
         stream.write(json.dumps({"image": "gone.png", "question": "Which?", "answer": "none"}) + "\n")
     asked = ("measure", "results/r/merged", "vision-qa", "--data", "mine.jsonl", "--max-new-tokens", "4")
     found = json.loads(sensing.manus(*asked, "--json").stdout)
     assert found["values"] == told["values"]
     assert [one["text"] for one in found["said"]] == [one["text"] for one in told["said"]]
     assert set(found["ablations"]) == {"question alone", "picture blanked", "picture swapped"}
+    assert found["columns_not_read"] == {"licence": 8}
     assert found["rows"] == 9 and "gone.png" in next(iter(found["refused"]))
     shown = sensing.manus(*asked)
     assert "blanked" in shown.stdout and "gone.png" in shown.stderr
+    assert "mine.jsonl: columns that are not read: licence (8 rows)" in shown.stderr

@@ -16,13 +16,13 @@ Calls in forms that are none of these are refused where a row has functions, so 
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from manus.data.forms.calls import ARGUMENTS, Call, read_calls
 from manus.data.forms.literals import read_first, read_literal, read_sequence, shortened
+from manus.data.strict_json import RepeatedKey, loads
 
 END_MARKS = ("<|endoftext|>", "<|eot_id|>", "<|eom_id|>", "<|im_end|>", "</s>")
 
@@ -92,11 +92,13 @@ def bare_calls(text: str) -> list[Call]:
     if fenced := _FENCED.fullmatch(text):
         text = fenced[1].strip()
     if _WRITTEN_CALL.match(text) and text.endswith(")]"):
-        return _written(text)
+        return written_calls(text)
     if not text.startswith(("{", "[")):
         return []
     try:
         values = _json_values(text)
+    except RepeatedKey:
+        raise
     except ValueError:
         return []
     return read_calls(values) if values and all(map(_is_call, values)) else []
@@ -127,9 +129,11 @@ def _read_glaive(body: str) -> list[Call]:
     if quoted := _QUOTED_ARGUMENTS.fullmatch(body.strip()):
         # The arguments are JSON in single quotes, in which apostrophes may stand as they are, or escaped.
         try:
-            arguments = json.loads(quoted[2])
+            arguments = loads(quoted[2])
+        except RepeatedKey:
+            raise
         except ValueError:
-            arguments = json.loads(quoted[2].replace("\\'", "'"))
+            arguments = loads(quoted[2].replace("\\'", "'"))
         return read_calls({"name": quoted[1], "arguments": arguments})
     return _read_sequence(body)
 
@@ -142,6 +146,8 @@ def _json_values(text: str) -> list[Any]:
     """Return the values of a text of JSON: one, a list of them, or several with semicolons between them, as Llama writes."""
     try:
         return read_sequence(text)
+    except RepeatedKey:
+        raise
     except ValueError:
         if ";" not in text:
             raise
@@ -166,12 +172,12 @@ def _read_mistral(body: str) -> list[Call]:
 def _read_python_tag(body: str) -> list[Call]:
     if not _WRITTEN_CALL.match(f"[{body.strip()}"):
         return _read_sequence(body)
-    calls = _written(f"[{body.strip()}]")
+    calls = written_calls(f"[{body.strip()}]")
     return [{**call, "name": call["name"].removesuffix(_CALLED_BY_LLAMA)} for call in calls]
 
 
 def _read_brackets(body: str) -> list[Call]:
-    return _written(body.strip()) if _WRITTEN_CALL.match(body.strip()) else _read_sequence(body)
+    return written_calls(body.strip()) if _WRITTEN_CALL.match(body.strip()) else _read_sequence(body)
 
 
 def _read_deepseek(body: str) -> list[Call]:
@@ -200,8 +206,12 @@ def _is_call(value: Any) -> bool:
     return isinstance(body.get("name"), str) and any(isinstance(body.get(key), Mapping | str) for key in ARGUMENTS)
 
 
-def _written(text: str) -> list[Call]:
-    """Return calls that are written as in Python, between brackets; names may be of several words."""
+def written_calls(text: str) -> list[Call]:
+    """Return calls that are written as in Python, between brackets; names may be of several words.
+
+    Raises:
+        ValueError: they are none.
+    """
     calls: list[Call] = []
     inside, position = text[1:-1], 0
     while position < len(inside):
@@ -224,6 +234,8 @@ def _keywords(name: str, text: str) -> dict[str, Any]:
         key, *value = _split(part, "=")
         if not value or not key.strip():
             raise ValueError(f"an argument of {name!r} without its name: {shortened(part.strip())}")
+        if key.strip() in arguments:
+            raise RepeatedKey(key.strip())
         written = part.split("=", 1)[1].strip()
         constant = written.lower()
         arguments[key.strip()] = _CONSTANTS[constant] if constant in _CONSTANTS else read_literal(written)

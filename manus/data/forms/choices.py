@@ -21,6 +21,7 @@ from manus.data.forms.literals import read_literal, shortened
 from manus.data.sample import RowError
 
 _COLUMNS = ("choices", "options")
+_CANDIDATES = "candidates"  # MVBench's
 _KEYS = (
     "answer", "answerKey", "answer_key", "answer_idx", "answer_index", "correct_choice_idx", "correct_option",
     "correct_answer", "correct", "label", "target", "gold", "ground_truth",
@@ -87,7 +88,7 @@ def read_choices(row: Mapping[str, Any]) -> Choices | None:
     Raises:
         RowError: choices are there, and are no list of texts.
     """
-    column = next((name for name in _COLUMNS if not is_empty(row.get(name))), None)
+    column = next((name for name in _COLUMNS if not is_empty(row.get(name))), None) or _of_candidates(row)
     if column is None:
         letters = [letter for letter in ascii_uppercase[:8] if isinstance(row.get(letter), str | int | float)]
         if len(letters) < 2 or letters != list(ascii_uppercase[: len(letters)]) or not has_key(row):
@@ -105,6 +106,13 @@ def read_choices(row: Mapping[str, Any]) -> Choices | None:
     if not 2 <= len(texts) <= len(ascii_uppercase) or len(set(labels)) != len(texts):
         raise RowError(f"{column!r} holds {len(texts)} texts with {len(set(labels))} labels to choose from")
     return Choices(labels, texts, (column,))
+
+
+def _of_candidates(row: Mapping[str, Any]) -> str | None:
+    """Return the column of candidates, if the answer is one of them to the letter: elsewhere they are drafts."""
+    given = row.get(_CANDIDATES)
+    is_listed = isinstance(given, list | tuple) and any(row.get(name) in given for name in _KEYS if row.get(name))
+    return _CANDIDATES if is_listed else None
 
 
 def refuse_key_alone(row: Mapping[str, Any], column: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
@@ -91,14 +92,14 @@ class Columns(Mapping[str, Any]):
 
 
 def is_empty(value: Any) -> bool:
-    """Return whether a column holds nothing, as Arrow writes it too: structures of nulls."""
+    """Return whether a column holds nothing, as Arrow writes it too: structures of nulls; and pandas: NaN."""
     if isinstance(value, str):
         return not value.strip()
     if isinstance(value, Mapping):
         return all(map(is_empty, value.values()))
     if isinstance(value, list | tuple):
         return all(map(is_empty, value))
-    return value is None
+    return value is None or (isinstance(value, float) and math.isnan(value))
 
 
 def _is_among(value: Any, said: set[str]) -> bool:

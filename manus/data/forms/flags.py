@@ -34,7 +34,7 @@ OF_TURNS = frozenset([*_SWITCHES, *_WEIGHTS, *_MASKS, *DETAILS])
 _ON_INPUTS = ("train_on_inputs", "train_on_input", "train_on_prompt")
 
 _GOOD = (
-    "label", "kto_tag", "correct", "is_correct", "correctness", "is_good", "good", "desirable", "is_desirable", "accepted",
+    "label", "kto_tag", "kto_label", "correct", "is_correct", "correctness", "is_good", "good", "desirable", "is_desirable", "accepted",
     "is_accepted", "passed", "is_valid", "thumbs_up",
 )  # fmt: skip
 _BAD = ("bad", "is_bad", "incorrect", "is_incorrect", "wrong", "is_wrong", "undesirable")
@@ -47,12 +47,22 @@ _BAD_IF_TRUE = (
     "rejected", "is_rejected", "thumbs_down", "failed", "unsafe", "is_unsafe", "harmful", "is_harmful", "toxic", "is_toxic",
 )  # fmt: skip
 _SAID_TO_BE_BAD = (*_BAD, *_BAD_IF_TRUE)
+# What people thought of an answer; as numbers from 0 on and as other words it is a grade, of which nobody knows the scale.
+_OPINIONS = ("rating", "feedback", "vote", "votes", "thumb", "thumbs", "reaction", "user_feedback", "quality", "status", "review", "verdict", "judgement", "judgment")  # fmt: skip
+_DISLIKES = frozenset(
+    [
+        "bad", "negative", "down", "downvote", "downvoted", "thumbs_down", "thumbs down", "thumbsdown", "thumbdown", "dislike",
+        "disliked", "👎", "-1", "wrong", "incorrect", "rejected", "reject", "false", "undesirable",
+    ]
+)  # fmt: skip
+_LABELS = (*_GOOD, *_GOOD_IF_TRUE, *_SAID_TO_BE_BAD, *_OPINIONS)
 _TRUTHS = {"true": True, "false": False}
 _KINDS = ("label", "correct")  # which may also say which of several choices is right, or to which class a text belongs
 _WORDS = {
     "true": True, "yes": True, "1": True, "good": True, "correct": True, "desirable": True, "chosen": True, "accepted": True,
     "false": False, "no": False, "0": False, "bad": False, "incorrect": False, "wrong": False, "undesirable": False,
-    "rejected": False,
+    "rejected": False, "desired": True, "preferred": True, "liked": True, "undesired": False, "dispreferred": False,
+    "unwanted": False, "disliked": False,
 }  # fmt: skip
 _NOT_ASKED = ("user", "human", "prompt")
 
@@ -119,7 +129,7 @@ def check_row(row: Columns, has_choices: bool = False) -> None:
         NotLearned: it says so of itself.
         RowError: it is labelled as bad, or asks for what cannot be done.
     """
-    for name in (*_GOOD, *_GOOD_IF_TRUE, *_SAID_TO_BE_BAD):
+    for name in _LABELS:
         says_which = has_choices and name in _KINDS and not isinstance(row.get(name), bool)
         if not says_which and (is_good := _goodness(row, name)) is not None:
             row.take(name)
@@ -143,11 +153,11 @@ def refuse_bad_turn(turn: Mapping[str, Any]) -> None:
     Raises:
         ValueError: it does.
     """
-    for name in (*_GOOD, *_GOOD_IF_TRUE, *_SAID_TO_BE_BAD):
-        value = turn.get(name)
-        if isinstance(value, bool) and value is (name in _SAID_TO_BE_BAD):
+    for name in _LABELS:
+        if _goodness(turn, name) is False:
             raise ValueError(
-                f"{name}: {value} labels it as a bad answer, which is not imitated; train: false keeps it unlearned"
+                f"{name}: {shortened(turn[name])} labels it as a bad answer, which is not imitated; train: false keeps it "
+                "unlearned"
             )
 
 
@@ -155,12 +165,15 @@ def without_labels(turn: Any) -> Any:
     """Return a turn without what it says of being good or bad, as where that is what is learned of it."""
     if not isinstance(turn, Mapping):
         return turn
-    return {name: value for name, value in turn.items() if name not in (*_GOOD, *_GOOD_IF_TRUE, *_SAID_TO_BE_BAD)}
+    return {name: value for name, value in turn.items() if name not in _LABELS}
 
 
 def _goodness(row: Mapping[str, Any], name: str) -> bool | None:
     """Return whether a label says good or bad; None where it is another sort of label, or none."""
     value = row.get(name)
+    if name in _OPINIONS:
+        is_disliked = value is False or value == -1 or (isinstance(value, str) and value.strip().lower() in _DISLIKES)
+        return False if is_disliked else None
     if isinstance(value, bool):
         return value is not (name in _SAID_TO_BE_BAD)
     if name not in _GOOD + _BAD:

@@ -17,15 +17,18 @@ import re
 from collections.abc import Mapping
 from typing import Any, cast
 
-from manus.data.forms.columns import Columns
-from manus.data.forms.flags import DETAILS, check_row
-from manus.data.forms.messages import ANSWERS, PAIRS, as_messages
-from manus.data.forms.questions import answer_text, are_turns, choices_of, listed, listed_turns
+from manus.data.forms.captions import captioned
+from manus.data.forms.columns import IDENTIFYING, Columns
+from manus.data.forms.flags import DETAILS
+from manus.data.forms.joined_prompts import joined
+from manus.data.forms.messages import ANSWERS, CONVERSATIONS, as_messages
+from manus.data.forms.questions import answer_text, choices_of, listed, note_keys
+from manus.data.forms.service_forms import as_chat
+from manus.data.forms.unread_media import is_medium
 from manus.data.media.expansion import check_placeholders, in_text
 from manus.data.media.references import media_columns, media_in_columns, part_columns, read_part, read_reference
 from manus.data.sample import PLACEHOLDERS, Medium, MediumKind, Message, Row, RowError, Sample
 
-_CONVERSATIONS = ("messages", "conversations", "conversation")
 _MARK = re.compile(r"<(image|video|audio)>")
 _LEADING = re.compile(r"(?:\s*<(?:image|video|audio)>)*")
 # Marks as they stand where a medium does, which words about marks of HTML do not: numbered, at an edge, or with a path.
@@ -34,19 +37,9 @@ _LEFT = re.compile(
     r"|(?<=[\w.?!])<(?:image|video|audio)>\s*\Z|<(img|audio|video)>[^<>\s]+\.\w+</\1>",
     re.MULTILINE,
 )
-_CAPTIONS = (
-    "caption", "captions", "text", "transcription", "transcript", "sentence", "text_normalized", "normalized_text",
-    "description",
-)  # fmt: skip
 _ANSWERS = (*ANSWERS, "multiple_choice_answer")
 _QUESTION = "question"
-_ASKING = ("question", "prompt", "instruction", "query")
 _TEXT_KEYS = {"user", "assistant", "source"}
-ASKED_OF: dict[MediumKind, str] = {
-    "image": "Describe the image.",
-    "video": "Describe the video.",
-    "audio": "Transcribe the speech.",
-}
 _PART_KINDS: dict[str, MediumKind] = {
     "image": "image", "image_url": "image", "input_image": "image", "video": "video", "video_url": "video",
     "audio": "audio", "audio_url": "audio", "input_audio": "audio",
@@ -71,8 +64,8 @@ def as_media_messages(row: Row) -> Sample:
     """
     if not isinstance(row, Mapping):
         return as_messages(row)
-    row = _joined(Columns.of(row))
-    column = next((key for key in _CONVERSATIONS if row.get(key) is not None), None)
+    row = joined(as_chat(Columns.of(row)))
+    column = next((key for key in CONVERSATIONS if row.get(key) is not None), None)
     sample = _conversation(row, column) if column else _pair(row)
     # What follows the last answer was dropped, and its media with it.
     stay = sum(len(in_text(message["content"])) for message in sample["messages"])
@@ -80,8 +73,18 @@ def as_media_messages(row: Row) -> Sample:
     check_placeholders(sample)
     _check_turns(sample)
     if not sample["media"]:
+        _refuse_unknown_columns(row)
         del sample["media"]
     return sample
+
+
+def _refuse_unknown_columns(row: Columns) -> None:
+    """Refuse a row whose only media stand in columns that are not known to hold any: it would be learned blind."""
+    if found := next((name for name in row if name not in IDENTIFYING and is_medium(row[name], by_name=False)), None):
+        raise RowError(
+            f"{found!r} holds a medium, and is not known to: say columns: {{image: {found}}} in the source (or video, or audio), "
+            f"or ignore: [{found}]"
+        )
 
 
 def _check_turns(sample: Sample) -> None:
@@ -98,7 +101,7 @@ def _check_turns(sample: Sample) -> None:
 def rows_within(row: Row) -> list[Row]:
     """Return the rows that a row with several texts about the same media stands for; mostly the row itself."""
     texts = row.get("texts") if isinstance(row, Mapping) else None
-    if not isinstance(texts, list) or any(row.get(key) is not None for key in _CONVERSATIONS):
+    if not isinstance(texts, list) or any(row.get(key) is not None for key in CONVERSATIONS):
         return [row]
     if not all(isinstance(text, Mapping) and {"user", "assistant"} <= text.keys() for text in texts) or not texts:
         return [row]
@@ -107,24 +110,6 @@ def rows_within(row: Row) -> list[Row]:
     for key in {key for text in texts for key in text} - _TEXT_KEYS:
         row.note(f"texts[].{key}")
     return [row.replaced(("texts",), question=text["user"], answer=text["assistant"]) for text in texts]
-
-
-def _joined(row: Columns) -> Columns:
-    """Return a row whose prompt and completion are lists of turns as one conversation; any other as it is."""
-    if any(row.get(key) is not None for key in _CONVERSATIONS):
-        return row
-    for asked, answered in PAIRS:
-        sides = [(listed_turns(row.get(name), name), role) for name, role in ((asked, "user"), (answered, "assistant"))]
-        if any(side is None for side, _ in sides):
-            continue
-        if not any(are_turns(side) for side, _ in sides):
-            return row
-        row.take_all((asked, answered))
-        turns = [
-            turn for side, role in sides for turn in (side if are_turns(side) else [{"role": role, "content": side}])
-        ]
-        return row.replaced((asked, answered), messages=turns)
-    return row
 
 
 def _conversation(row: Columns, column: str) -> Sample:
@@ -151,6 +136,7 @@ class _Placed:
 
     def __init__(self, pending: list[Medium]) -> None:
         self.pending, self.media = list(pending), list[Medium]()
+        self.is_films = bool(pending) and all(medium["kind"] == "video" for medium in pending)
 
     def turn(self, turn: Mapping[str, Any]) -> dict[str, Any]:
         key = next((key for key in ("content", "value") if turn.get(key) is not None), None)
@@ -200,6 +186,8 @@ class _Placed:
         return self._take(kind)
 
     def _take(self, kind: MediumKind) -> str:
+        if self.is_films and kind == "image":  # LLaVA-Video's mark of a clip
+            kind = "video"
         place = next((index for index, medium in enumerate(self.pending) if medium["kind"] == kind), None)
         if place is None:
             raise RowError(f"the conversation has more places for {kind} than the row has media of that kind")
@@ -245,10 +233,10 @@ def _pair(row: Columns) -> Sample:
     if isinstance(rest.get(_QUESTION), str) and choices_of(rest, _QUESTION) is not None:
         answer = ""  # as the choice is written
     elif answered and answer is not None and isinstance(rest.get(_QUESTION), str):
-        row.take(answered)
+        note_keys(row, answered, row.take(answered))
         rest = rest.replaced(_ANSWERS, answer=answer)
     else:
-        rest, answer = _captioned(rest, media[0]["kind"])
+        rest, answer = captioned(rest, media[0]["kind"])
     sample = as_messages(rest)
     sample["messages"] = _with_media(sample["messages"], media)
     sample["media"] = media
@@ -279,25 +267,3 @@ def _with_media(messages: list[Message], media: list[Medium]) -> list[Message]:
         {**message, "content": _MARK.sub(lambda mark: PLACEHOLDERS[mark[1]], message["content"])}  # type: ignore[index]
         for message in messages
     ]
-
-
-def _captioned(row: Columns, kind: MediumKind) -> tuple[Columns, str | None]:
-    """Return a row with a request for its caption, or the row itself where it has none."""
-    columns = ((name, row.get(name)) for name in _CAPTIONS)
-    found = ((name, value[0] if isinstance(value, list) and value else value) for name, value in columns)
-    column, caption = next(((name, text) for name, text in found if isinstance(text, str)), ("", None))
-    if caption is None or any(row.get(a) is not None and row.get(b) is not None for a, b in PAIRS):
-        return row, None
-    check_row(row, has_choices=True)  # where a label is a class of what is shown
-    if other := next((name for name in _ASKING if isinstance(row.get(name), str) and row[name].strip()), None):
-        raise RowError(
-            f"it has a question in {other!r} and a caption in {column!r}: say columns: {{answer: {column}}} in the source if "
-            f"the one answers the other, else ignore: [{other}]"
-        )
-    row.take(column)
-    if isinstance(row[column], list) and len(row[column]) > 1:
-        row.note(f"{column}[1:]")
-    if kind == "audio" and caption.isupper():
-        caption = caption.lower()
-    kept = {key: row[key] for key in ("level", "system") if row.get(key) is not None}
-    return row.derived({_QUESTION: ASKED_OF[kind], "answer": caption, **kept}), caption

@@ -10,6 +10,7 @@
 | about a text (SQuAD, BoolQ, RACE) | `question`, `context` or `article` or `passage`, ..., `answer` or `answers` |
 | choices (MMLU, ARC, ScienceQA) | `question`, `choices` or `options`, `answer` or `answerKey`, ... |
 | calls (xlam) | `query`, `answers`, `tools` |
+| services (Gemini, Bedrock) | `manus.data.forms.service_forms` |
 | text | `text` or `content` |
 
 Columns that no shape reads are told apart from the others by `manus.data.forms.columns`.
@@ -31,21 +32,27 @@ from manus.data.forms.questions import (
     answer_text,
     are_turns,
     asked,
+    check_history,
     choices_of,
     column_text,
     listed,
     listed_turns,
+    note_keys,
     turns_of,
     with_system,
 )
+from manus.data.forms.service_forms import as_chat
 from manus.data.forms.thought_format import CLOSE as END_OF_THOUGHT
-from manus.data.forms.tool_format import NO_FUNCTION_FITS, render_calls, rewrite_calls
+from manus.data.forms.tool_format import NO_FUNCTION_FITS, has_calls, render_calls, rewrite_calls
 from manus.data.forms.tool_schemas import fitted_call, read_tools, tools_within
 from manus.data.forms.turns import checked, read_text, read_turns
+from manus.data.forms.unmarked_calls import unmarked_calls
+from manus.data.forms.verl_rows import is_verl
 from manus.data.sample import Message, Row, RowError, Sample
 
-_CONVERSATIONS = ("messages", "conversations", "conversation")
+CONVERSATIONS = ("messages", "conversations", "conversation")
 _FUNCTIONS = ("tools", "functions")
+_OF_THE_TEMPLATE = ("chat_template_kwargs", "enable_thinking")
 PAIRS = (
     ("prompt", "completion"),
     ("prompt", "response"),
@@ -80,8 +87,10 @@ def as_messages(row: Row) -> Sample:
         RowError: no known shape, or nothing an assistant can learn from; the message is the exact reason.
     """
     _check_is_row(row)
+    if is_verl(row):
+        raise RowError("a row of verl's has an answer to compare with, and none to imitate: grpo and ppo learn from it")
     try:
-        return _read(Columns.of(row))
+        return _read(as_chat(Columns.of(row)))
     except RowError:
         raise
     except ValueError as error:
@@ -89,14 +98,15 @@ def as_messages(row: Row) -> Sample:
 
 
 def _read(row: Columns) -> Sample:
-    if not is_empty(row.get("chat_template_kwargs")):
+    if (column := next((name for name in _OF_THE_TEMPLATE if not is_empty(row.get(name))), None)) is not None:
         raise RowError(
-            "'chat_template_kwargs' changes the chat template for one row, which is not built; say "
-            "ignore: [chat_template_kwargs] in the source to have all rows rendered alike"
+            f"{column!r} changes the chat template for one row, which is not built; say ignore: [{column}] in the source "
+            "to have all rows rendered alike"
         )
     sample: Sample = {"messages": []}
     if (conversation := _conversation(row)) is not None:
         check_row(row)
+        check_history(row, conversation)
         messages = conversation
         if answer := _label(row, "answer"):
             sample["answer"] = answer
@@ -114,7 +124,7 @@ def _read(row: Columns) -> Sample:
 
 
 def _conversation(row: Columns) -> list[Message] | None:
-    column = next((key for key in _CONVERSATIONS if row.get(key) is not None), None)
+    column = next((key for key in CONVERSATIONS if row.get(key) is not None), None)
     if column is not None:
         return turns_of(row, column, listed(row.take(column), column))
     turns = read_dialogue(row["chat"]) if isinstance(row.get("chat"), str) else None
@@ -140,6 +150,9 @@ def _with_calls(number: int, message: Message, tools: list[dict[str, Any]]) -> M
     try:
         refuse_other_forms(spoken)
         written = rewrite_calls(spoken, may_be_bare=True, mended=lambda call: fitted_call(call, tools))
+        if written == spoken and not has_calls(spoken):
+            calls = unmarked_calls(spoken, {tool["name"] for tool in tools})
+            written = render_calls([fitted_call(call, tools) for call in calls]) if calls else spoken
     except ValueError as error:
         raise RowError(f"turn {number}: {error}") from None
     if written == spoken:
@@ -158,6 +171,7 @@ def as_text(row: Row) -> Sample:
     """
     _check_is_row(row)
     row = Columns.of(row)
+    check_row(row, has_choices=True)  # where a label is the class of a text
     column = next((key for key in ("text", "content") if row.get(key) is not None), None)
     if column is None:
         raise RowError(f"no text: neither 'text' nor 'content' among the columns {_columns(row)}")
@@ -223,6 +237,7 @@ def _answered(row: Columns, column: str) -> list[Message]:
     if isinstance(value, list | tuple) and (column not in ANSWERS or are_turns(value)):
         return turns_of(row, column, value)
     if column in ANSWERS and not isinstance(value, str):
+        note_keys(row, column, value)
         said = answer_text(value)
         if said is None:
             raise RowError(f"{column!r} names no answer")

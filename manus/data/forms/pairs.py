@@ -22,7 +22,8 @@ from manus.data.forms.dialogues import read_dialogue
 from manus.data.forms.flags import without_labels
 from manus.data.forms.messages import as_messages
 from manus.data.forms.prompts import question_of
-from manus.data.forms.questions import listed_turns, with_system
+from manus.data.forms.questions import check_history, listed_turns, with_system
+from manus.data.forms.service_forms import as_chat
 from manus.data.forms.turns import read_text, read_turns
 from manus.data.sample import Message, Row, RowError, Sample
 
@@ -40,7 +41,7 @@ def read_pair(row: Row, read: Callable[[Row], Sample]) -> Sample:
     Raises:
         RowError: the row holds no two answers to one prompt, or `read` refuses the better one.
     """
-    row = _as_chosen_and_rejected(Columns.of(row))
+    row = _as_chosen_and_rejected(as_chat(Columns.of(row)))
     names = next((pair for pair in _ANSWERS if all(row.get(name) is not None for name in pair)), None)
     if names is None:
         columns = ", ".join(sorted(map(str, row))) or "(none)"
@@ -48,6 +49,7 @@ def read_pair(row: Row, read: Callable[[Row], Sample]) -> Sample:
     try:
         chosen, rejected = (_turns(row.take(name), name == names[0]) for name in names)
         if chosen[:-1]:
+            check_history(row, chosen[:-1])
             asked = with_system(row, chosen[:-1])
             row.take_all(name for name in _REPEATS if row.get(name) == row[names[0]])
         else:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import cast
 
@@ -9,6 +10,7 @@ from manus.data.forms.choices import label_among
 from manus.data.forms.columns import Columns
 from manus.data.forms.flags import check_row
 from manus.data.forms.questions import asked, choices_of, listed_turns, with_system
+from manus.data.forms.service_forms import as_chat
 from manus.data.forms.shown_functions import with_functions
 from manus.data.forms.tool_schemas import read_tools
 from manus.data.forms.turns import read_turns
@@ -16,7 +18,8 @@ from manus.data.sample import Message, NotLearned, Row, RowError, Sample
 
 _CONVERSATIONS = ("prompt", "messages", "conversations", "conversation")
 _QUESTIONS = ("prompt", "question", "question_stem", "query", "problem", "instruction")
-_ANSWERS = ("answer", "solution", "ground_truth", "target")
+_ANSWERS = ("answer", "solution", "ground_truth", "target", "final_answer", "reference_answer")
+_TAGGED = re.compile(r"\s*<answer>(.*?)</answer>\s*", re.DOTALL)  # as the formats of R1's followers have it
 _KEPT = ("level", "entry")
 _FUNCTIONS = ("tools", "functions")
 
@@ -35,7 +38,7 @@ def read_prompt(row: Row, read: Callable[[Row], Sample], can_score: Callable[[Sa
     Raises:
         RowError: the row asks nothing, or has no answer where one is needed.
     """
-    row, refusal = Columns.of(row), None
+    row, refusal = as_chat(Columns.of(row)), None
     attempt = row.apart()
     try:
         sample = read(attempt)
@@ -109,4 +112,5 @@ def _answer_of(row: Columns, choosing: str | None) -> str | None:
     if name is None or isinstance(value, bool) or not isinstance(value, str | int | float):
         return None
     row.take(name)
-    return str(value).strip().strip("$") or None
+    tagged = _TAGGED.fullmatch(str(value))
+    return (tagged[1] if tagged else str(value)).strip().strip("$") or None

@@ -6,6 +6,7 @@ system text. A question that is a dialogue, as "Human: ... Assistant:", becomes 
 
 from __future__ import annotations
 
+import math
 import re
 from collections import Counter
 from collections.abc import Mapping
@@ -23,7 +24,10 @@ ABOUT = (
 )  # fmt: skip
 _WITH_CHOICES = ("hint",)  # ScienceQA's and MMBench's hints are what the question is about
 _BEGINS_LIKE_TURNS = re.compile(r"""\s*\[\s*\{\s*['"](role|from|content|value|human|user)['"]\s*:""")
-_SYSTEMS = ("system", "system_prompt")
+_SYSTEMS = ("system", "system_prompt", "system_message", "system_instruction", "instructions")
+_NO_INPUT = frozenset(["<noinput>", "<no input>", "noinput", "no input"])  # as self-instruct and what followed it write
+_RANKS = ("rank", "score", "rating", "overall_score")
+_OF_ANSWERS = frozenset(["answer", "answer_id", "answer_confidence", "text", "answer_start"])
 
 
 def asked(row: Columns, column: str, is_prompt: bool = False) -> list[Message]:
@@ -40,15 +44,16 @@ def asked(row: Columns, column: str, is_prompt: bool = False) -> list[Message]:
     messages = history(row)
     value = listed_turns(row.take(column), column)
     if isinstance(value, list | tuple):
-        return messages + turns_of(row, column, value)
+        turns = turns_of(row, column, value)
+        return messages + (_only_read(turns, column) if is_prompt else turns)
     text = column_text(row, column)
-    if (turns := read_dialogue(text)) is not None:
-        return messages + (_to_be_answered(turns) if is_prompt else turns)
+    if (spoken := read_dialogue(text)) is not None:
+        return messages + (_only_read(_to_be_answered(spoken), column) if is_prompt else spoken)
     choices = read_choices(row)
     about = [
         name for name in (*ABOUT, *(_WITH_CHOICES if choices else ())) if name != column and not is_empty(row.get(name))
     ]
-    parts = [text, *(column_text(row, name) for name in about)]
+    parts = [text, *(said for name in about if (said := column_text(row, name)).lower() not in _NO_INPUT)]
     if choices is not None:
         row.take_all(choices.columns)
         parts += choices.lines
@@ -101,7 +106,7 @@ def history(row: Columns) -> list[Message]:
     """
     rounds = listed(row.take("history") or [], "history")
     if isinstance(rounds, list | tuple) and rounds and all(isinstance(turn, Mapping) for turn in rounds):
-        return read_turns(rounds)
+        return turns_of(row, "history", rounds)
     if not isinstance(rounds, list | tuple) or not all(
         isinstance(pair, list | tuple) and len(pair) == 2 for pair in rounds
     ):
@@ -109,12 +114,53 @@ def history(row: Columns) -> list[Message]:
     return read_turns([{"human": question, "gpt": answer} for question, answer in rounds])
 
 
+def check_history(row: Columns, messages: list[Message]) -> None:
+    """See to it that a conversation says its earlier rounds itself, where the row has some beside it.
+
+    Raises:
+        RowError: it does not: whether they come before it is not known.
+    """
+    if is_empty(row.get("history")):
+        return
+    earlier = [(message["role"], message["content"]) for message in history(row)]
+    said = [(message["role"], message["content"]) for message in messages if message["role"] != "system"]
+    if said[: len(earlier)] != [one for one in earlier if one[0] != "system"]:
+        raise RowError(
+            "it has earlier rounds in 'history' beside a conversation that does not begin with them: put them into it, or say "
+            "ignore: [history] in the source"
+        )
+
+
+def _only_read(turns: list[Message], column: str) -> list[Message]:
+    """Return the turns of a prompt, of which none is learned that does not ask for it: TRL learns completions alone.
+
+    Raises:
+        RowError: they end with words of the assistant, which the answer would go on with.
+    """
+    if turns and turns[-1]["role"] == "assistant":
+        raise RowError(
+            f"{column!r} ends with a turn of the assistant, which the answer goes on with; put its words into the answer"
+        )
+    if column != "prompt":
+        return turns
+    return [{**one, "learn": one.get("learn", False)} if one["role"] == "assistant" else one for one in turns]
+
+
 def with_system(row: Columns, messages: list[Message]) -> list[Message]:
-    """Return turns behind the row's system text, where it has one and they do not begin with their own."""
+    """Return turns behind the row's system text, where it has one and they do not begin with their own.
+
+    Raises:
+        RowError: two columns have different ones.
+    """
     if messages and messages[0]["role"] == "system":
         return messages
-    column = next((key for key in _SYSTEMS if not is_empty(row.get(key))), None)
+    there = [key for key in _SYSTEMS if not is_empty(row.get(key))]
+    column = there[0] if there else None
     text = column_text(row, column).removeprefix("SYSTEM: ") if column else ""  # the mark is Glaive's
+    if other := next((key for key in there[1:] if column_text(row, key) != text), None):
+        raise RowError(
+            f"{column!r} and {other!r} have different system texts; say ignore: [{other}] in the source, or of both"
+        )
     return [{"role": "system", "content": text}, *messages] if text else messages
 
 
@@ -160,7 +206,26 @@ def answer_text(value: Any) -> str | None:
         return Counter(texts).most_common(1)[0][0] if texts else None
     if isinstance(value, bool):
         return "yes" if value else "no"
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
     return str(value) if isinstance(value, str | int | float) else None
+
+
+def note_keys(row: Columns, column: str, value: Any) -> None:
+    """Note what is said of several answers beside them, which nothing reads.
+
+    Raises:
+        RowError: they are ranked, and the best one is not the most frequent one.
+    """
+    for one in value if isinstance(value, list | tuple) else [value]:
+        if not isinstance(one, Mapping):
+            continue
+        if rank := next((name for name in _RANKS if one.get(name) is not None), None):
+            raise RowError(
+                f"the answers in {column!r} have a {rank}: give the better one alone, or pairs as chosen and rejected"
+            )
+        for name in one.keys() - _OF_ANSWERS:
+            row.note(f"{column}[].{name}")
 
 
 def choices_of(row: Columns, column: str) -> Choices | None:

@@ -9,6 +9,7 @@ from typing import Any
 from manus.data.forms.call_forms import bare_calls, has_marks, marked_calls
 from manus.data.forms.calls import Call, read_calls
 from manus.data.forms.literals import read_first, read_sequence, shortened
+from manus.data.strict_json import RepeatedKey
 
 OPEN, CLOSE = "<tool_call>", "</tool_call>"
 
@@ -113,6 +114,8 @@ def _read_block(text: str, start: int) -> tuple[list[Call], int]:
         rest = text[after:].lstrip()
         if rest.startswith(CLOSE):
             return _calls_of_block(value), len(text) - len(rest) + len(CLOSE)
+    except RepeatedKey:
+        raise
     except ValueError:
         pass
     end = text.find(CLOSE, start)

@@ -12,6 +12,7 @@ from typing import Any
 from manus.data.forms.calls import Call
 from manus.data.forms.literals import read_first, read_literal, read_sequence, shortened
 from manus.data.forms.tool_format import compact_json
+from manus.data.strict_json import RepeatedKey
 
 Tool = dict[str, Any]
 
@@ -48,7 +49,7 @@ _RESULTS = (
     "results",
 )
 _GENERIC = re.compile(r"(?P<outer>\w+)\[(?P<inner>.*)\]", re.DOTALL)
-_LISTED = re.compile(r'[\[{]\s*(?:\{\s*)?"name"\s*:')
+_LISTED = re.compile(r"""[\[{]\s*(?:\{\s*)?["']name["']\s*:""")
 _BLOCK = re.compile(r"<tools>(.*?)</tools>", re.DOTALL)
 
 
@@ -93,6 +94,8 @@ def _values_from(text: str, start: int) -> list[Any]:
     while start < len(text):
         try:
             value, start = read_first(text, start)
+        except RepeatedKey:
+            raise
         except ValueError:
             break
         values += value if isinstance(value, list) else [value]
@@ -100,6 +103,8 @@ def _values_from(text: str, start: int) -> list[Any]:
         return values
     try:
         return read_sequence(text[start:])
+    except RepeatedKey:
+        raise
     except ValueError:
         return []
 

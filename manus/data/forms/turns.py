@@ -4,45 +4,23 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from typing import Any, Literal, cast
+from typing import Any, cast
 
 from manus.data.forms.calls import read_calls
 from manus.data.forms.columns import is_empty
 from manus.data.forms.flags import OF_TURNS, asks_to_be_learned, learned_of, refuse_bad_turn
 from manus.data.forms.literals import shortened
+from manus.data.forms.results import RESULT_IDS, check_results, in_order_of_calls, is_result
+from manus.data.forms.roles import CALL_ROLES, ROLE_KEYS, ROLES, Role, first, word
 from manus.data.forms.thought_format import CLOSE, OPEN, render_thought
-from manus.data.forms.tool_format import compact_json, has_calls, render_calls, rewrite_calls
+from manus.data.forms.tool_format import compact_json, has_calls, parse_calls, render_calls, rewrite_calls
 from manus.data.sample import Learned, Message, RowError
 
-Role = Literal["system", "user", "assistant", "tool"]
-
-_ROLES: dict[str, Role] = {
-    "system": "system",
-    "developer": "system",
-    "user": "user",
-    "human": "user",
-    "assistant": "assistant",
-    "gpt": "assistant",
-    "bot": "assistant",
-    "model": "assistant",
-    "chatgpt": "assistant",
-    "chatbot": "assistant",
-    "tool": "tool",
-    "function": "tool",
-    "observation": "tool",
-    "observations": "tool",
-    "tool_response": "tool",
-    "tool_result": "tool",
-    "function_response": "tool",
-    "ipython": "tool",
-}
-_CALL_ROLES = {"function_call", "tool_call"}
-_ROLE_KEYS, _TEXT_KEYS, _CALL_KEYS, _THOUGHT_KEYS = (
-    ("role", "from"), ("content", "value"), ("tool_calls", "function_call"), ("reasoning_content", "reasoning", "thinking"),
+_TEXT_KEYS, _CALL_KEYS, _THOUGHT_KEYS = (
+    ("content", "value"), ("tool_calls", "function_call"), ("reasoning_content", "reasoning", "thinking"),
 )  # fmt: skip
-_RESULT_IDS = ("tool_call_id", "tool_use_id", "call_id")
 # What only says which call or function a result belongs to, which its place says too.
-_IDENTIFYING_KEYS = frozenset(["id", *_RESULT_IDS, "index"])
+_IDENTIFYING_KEYS = frozenset(["id", *RESULT_IDS, "index"])
 # Turns of a question and its answer in one object, as ms-swift, Capybara and others have them.
 _SIDES = tuple((asks, says) for asks in ("human", "user") for says in ("assistant", "gpt", "bot", "model", "chatgpt"))
 _PAIRS = (
@@ -63,8 +41,9 @@ def read_turns(turns: Any) -> list[Message]:
     """
     if not isinstance(turns, list | tuple):
         raise RowError(f"a conversation is a list of turns, not {_kind(turns)}")
+    check_results(turns)
     messages: list[Message] = []
-    for number, turn in enumerate(_in_order_of_calls(turns), start=1):
+    for number, turn in enumerate(in_order_of_calls(turns), start=1):
         if not isinstance(turn, Mapping):
             raise RowError(f"turn {number} is {_kind(turn)}, not an object")
         try:
@@ -72,34 +51,6 @@ def read_turns(turns: Any) -> list[Message]:
         except ValueError as error:
             raise RowError(f"turn {number}: {error}") from None
     return messages
-
-
-def _in_order_of_calls(turns: Sequence[Any]) -> list[Any]:
-    """Return turns with the results of several calls in the order of these, which is all that tells them apart then."""
-    ordered, ids = list(turns), list[Any]()
-    begin = 0
-    for place, turn in enumerate(turns):
-        if not isinstance(turn, Mapping) or not isinstance(turn.get("role"), str):
-            begin = place + 1
-        elif _ROLES.get(_word(turn["role"])) == "tool":
-            ordered[begin : place + 1] = _sorted_by(ids, turns[begin : place + 1])
-        else:
-            content = turn.get("content")
-            if isinstance(content, list) and content and all(map(_is_result, content)):
-                ordered[place] = {**turn, "content": _sorted_by(ids, content)}
-            calls = turn.get("tool_calls") or content
-            calls = calls if isinstance(calls, list | tuple) else ()
-            ids = [one["id"] for one in calls if isinstance(one, Mapping) and one.get("id") is not None]
-            begin = place + 1
-    return ordered
-
-
-def _sorted_by(ids: Sequence[Any], results: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
-    """Return results in the order of the calls that they name; as they are where one names none, or two the same."""
-    named = [_first(one, *_RESULT_IDS) for one in results]
-    if not all(name in ids for name in named) or any(named.count(name) > 1 for name in named):
-        return list(results)
-    return [one for _, one in sorted(zip(map(ids.index, named), results, strict=True), key=lambda pair: pair[0])]
 
 
 def unread_keys(turns: Any) -> set[str]:
@@ -113,14 +64,14 @@ def unread_keys(turns: Any) -> set[str]:
 
 def _read_keys(turn: Mapping[str, Any]) -> set[str]:
     """Return which keys of a turn are read, those that say the same as one that is read among them."""
-    role = _first(turn, *_ROLE_KEYS)
+    role = first(turn, *ROLE_KEYS)
     if role is None:
         return set(_pair_keys(turn)) | OF_TURNS
-    side = _ROLES.get(_word(role)) if isinstance(role, str) else None
-    groups = [_ROLE_KEYS, _TEXT_KEYS, *((_CALL_KEYS, _THOUGHT_KEYS) if side == "assistant" else ())]
+    side = ROLES.get(word(role)) if isinstance(role, str) else None
+    groups = [ROLE_KEYS, _TEXT_KEYS, *((_CALL_KEYS, _THOUGHT_KEYS) if side == "assistant" else ())]
     read: set[str] = set(_IDENTIFYING_KEYS | OF_TURNS) | ({"name"} if side == "tool" else set())
     for keys in groups:
-        taken = _first(turn, *keys)
+        taken = first(turn, *keys)
         read |= {key for key in keys if turn.get(key) == taken and not isinstance(taken, bool)}
     return read
 
@@ -196,7 +147,7 @@ def _read_turn(turn: Mapping[str, Any]) -> list[Message]:
 def _flagged(message: Message, learn: Learned | None, turn: Mapping[str, Any]) -> Message:
     if not isinstance(learn, list):
         return message if learn is None else {**message, "learn": learn}
-    written = _first(turn, *_TEXT_KEYS)
+    written = first(turn, *_TEXT_KEYS)
     if not isinstance(written, str) or written.strip() != message["content"]:
         raise ValueError("it says which of its characters are learned, but it is no plain text")
     before = len(written) - len(written.lstrip())
@@ -206,39 +157,31 @@ def _flagged(message: Message, learn: Learned | None, turn: Mapping[str, Any]) -
 
 
 def _read_content(turn: Mapping[str, Any]) -> list[Message]:
-    role_name = _first(turn, *_ROLE_KEYS)
+    role_name = first(turn, *ROLE_KEYS)
     if role_name is None:
         return _read_pair(turn)
     if not isinstance(role_name, str):
         raise ValueError(f"the role is {_kind(role_name)}, not text")
-    word = _word(role_name)
-    content = _first(turn, *_TEXT_KEYS)
-    if word in _CALL_ROLES:
+    name = word(role_name)
+    content = first(turn, *_TEXT_KEYS)
+    if name in CALL_ROLES:
         return [{"role": "assistant", "content": render_calls(_some_calls(content))}]
-    if word not in _ROLES:
+    if name not in ROLES:
         raise ValueError(f"no such role: {shortened(role_name)}")
-    role = _ROLES[word]
+    role = ROLES[name]
     if role == "tool":
         return [{"role": "tool", "content": result} for result in _tool_results(content)]
-    if role == "user" and isinstance(content, list) and any(_is_result(part) for part in content):
+    if role == "user" and isinstance(content, list) and any(is_result(part) for part in content):
         return _answered_results(content)
     text = read_text(content)
     return [{"role": role, "content": _assistant_text(text, turn) if role == "assistant" else text}]
 
 
-def _word(role_name: str) -> str:
-    return role_name.strip().lower().replace("-", "_")
-
-
-def _is_result(part: Any) -> bool:
-    return isinstance(part, Mapping) and part.get("type") == "tool_result"
-
-
 def _answered_results(content: list[Any]) -> list[Message]:
     """Return Anthropic's user turn, which holds results of functions, as these and what the user says after them."""
-    results = [part.get("content") for part in content if _is_result(part)]
+    results = [part.get("content") for part in content if is_result(part)]
     messages: list[Message] = [{"role": "tool", "content": one} for part in results for one in _tool_results(part)]
-    text = read_text([part for part in content if not _is_result(part)])
+    text = read_text([part for part in content if not is_result(part)])
     return [*messages, {"role": "user", "content": text}] if text else messages
 
 
@@ -266,10 +209,13 @@ def _assistant_text(text: str, turn: Mapping[str, Any]) -> str:
     """Return the assistant's text with thinking and calls, which peers keep in fields of their own."""
     if has_calls(text):
         text = rewrite_calls(text)
-    calls = _first(turn, *_CALL_KEYS)
-    if calls:
+    calls = first(turn, *_CALL_KEYS)
+    if calls and has_calls(text):
+        if parse_calls(text) != read_calls(calls):
+            raise ValueError("it makes calls in its text, and other ones in a field of their own")
+    elif calls:
         text = "\n".join(part for part in (text, render_calls(read_calls(calls))) if part)
-    return _with_thought(_first(turn, *_THOUGHT_KEYS), text)
+    return _with_thought(first(turn, *_THOUGHT_KEYS), text)
 
 
 def _with_thought(thought: Any, text: str) -> str:
@@ -330,7 +276,7 @@ def _are_parts(content: list[Any]) -> bool:
 
 def _part_text(part: Mapping[str, Any]) -> str:
     kind = part["type"]
-    content = _first(part, "text", "value", "thinking", "reasoning")
+    content = first(part, "text", "value", "thinking", "reasoning")
     if kind in _TEXT_PARTS:
         if content is None and not is_empty({key: value for key, value in part.items() if key != "type"}):
             raise ValueError(f"a content part of type {kind!r} without 'text': {shortened(dict(part))}")
@@ -342,11 +288,6 @@ def _part_text(part: Mapping[str, Any]) -> str:
     if kind == "tool_use":
         return render_calls(read_calls(part))
     raise ValueError(f"a content part of type {shortened(str(kind))} is not text")
-
-
-def _first(mapping: Mapping[str, Any], *keys: str) -> Any:
-    # Arrow fills what a turn does not have with nulls.
-    return next((mapping[key] for key in keys if mapping.get(key) is not None), None)
 
 
 def _kind(value: Any) -> str:

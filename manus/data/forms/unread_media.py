@@ -22,7 +22,7 @@ def media_in(row: Any) -> dict[MediumKind, str]:
         return {}
     found: dict[MediumKind, str] = {}
     for kind, columns in COLUMNS.items():
-        named = next((name for name in columns if row.get(name) is not None and _is_medium(row[name])), None)
+        named = next((name for name in columns if row.get(name) is not None and is_medium(row[name])), None)
         if named is not None:
             found[kind] = named
     file = row.get(FILE_NAME)
@@ -31,11 +31,21 @@ def media_in(row: Any) -> dict[MediumKind, str]:
     return found
 
 
-def _is_medium(value: Any) -> bool:
+def is_medium(value: Any, by_name: bool = True) -> bool:
+    """Return whether a value is a medium, or a list with one: bytes, an address, or the name of a file of a medium's.
+
+    Args:
+        value: of a column.
+        by_name: whether the column is called like one; else addresses do not count, nor do names that may be of other files.
+    """
     if isinstance(value, list | tuple):
-        return any(_is_medium(one) for one in value)
+        return any(is_medium(one, by_name) for one in value)
     if isinstance(value, Mapping):
-        return any(_is_medium(value[key]) for key in _KEYS if value.get(key) is not None)
+        return any(is_medium(value[key], by_name) for key in _KEYS if value.get(key) is not None)
+    if not by_name and isinstance(value, str):
+        is_file = len(value) <= LONGEST_PATH and not value.lower().endswith(".ts") and kind_of_file(value) is not None
+        is_path = is_file and not any(map(str.isspace, value)) and not value.lower().startswith(ADDRESSES)
+        return is_path or value.startswith(("data:image/", "data:video/", "data:audio/"))
     if isinstance(value, bytes | bytearray):
         return len(value) > 0
     if not isinstance(value, str) or len(value) > LONGEST_PATH:

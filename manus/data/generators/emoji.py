@@ -23,7 +23,7 @@ from typing import Annotated, Any, Literal
 from PIL import Image
 from pydantic import AfterValidator, Field
 
-from manus.data.forms.media import ASKED_OF
+from manus.data.forms.captions import ASKED_OF
 from manus.data.generators._distinct import distinct_rows
 from manus.data.generators._emoji_package import CATEGORIES, Emoji, emoji
 from manus.data.generators._pictures import canvas, image_row

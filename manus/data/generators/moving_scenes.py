@@ -23,7 +23,7 @@ from typing import Annotated, Any, Literal, Self
 from PIL import Image
 from pydantic import Field, model_validator
 
-from manus.data.forms.media import ASKED_OF
+from manus.data.forms.captions import ASKED_OF
 from manus.data.generators._clips import mp4
 from manus.data.generators._distinct import distinct_rows
 from manus.data.generators._pictures import Turn, canvas, draw_shape, media_row

@@ -23,7 +23,7 @@ from typing import Annotated, Any, Literal
 from PIL import Image
 from pydantic import Field
 
-from manus.data.forms.media import ASKED_OF
+from manus.data.forms.captions import ASKED_OF
 from manus.data.generators._distinct import distinct_rows
 from manus.data.generators._pictures import SHAPES, Turn, canvas, draw_shape, image_row
 from manus.data.generators._things import Palette, Thing, pair, plural, with_article, without_repeats

@@ -20,7 +20,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, model_validator
 
-from manus.data.forms.media import ASKED_OF
+from manus.data.forms.captions import ASKED_OF
 from manus.data.generators._distinct import distinct_rows
 from manus.data.generators._pictures import Turn, media_row
 from manus.data.generators._speech import Voice, spoken

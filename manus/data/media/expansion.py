@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from itertools import islice
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
@@ -40,6 +40,9 @@ class WholeLayout(Protocol):
 
     def rendered(self, sample: Sample, files: MediaReader) -> Tokens:
         """Return the tokens of a conversation with its media."""
+
+    def renderings(self, sample: Sample, files: MediaReader) -> Iterator[Tokens]:
+        """Yield the tokens of a conversation with its media, and then those of its turns that are learned apart."""
 
 
 def in_text(text: str) -> list[str]:

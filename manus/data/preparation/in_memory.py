@@ -22,7 +22,7 @@ from manus.data.preparation.statistics import Lengths, check_some_fit, statistic
 from manus.data.prepared.media_numbers import NumbersWritten
 from manus.data.prepared.samples import HELD_OUT, write_pairs, write_prompts, write_tokens
 from manus.data.sample import RowError, Sample, SampleKind
-from manus.data.tokens.fitting import FATES, Piece, learned_in
+from manus.data.tokens.fitting import FATES, Piece, learned_in, turns_in
 from manus.files import write_jsonl
 from manus.guards.progress import progress
 from manus.guards.run import RUN
@@ -93,12 +93,12 @@ def _fitted(
                 pieces, fate = fitting.fit(sample, files)
                 if fate in FATES:
                     tally.aside[FATES[fate]] += 1
-                written = 0
+                written: list[int | None] = []
                 for piece in pieces:
                     tally.learned += learned_in(piece)
-                    written += 1
+                    written.append(turns_in(piece))
                     yield piece
-                tally.asked.add(sample, written)
+                tally.asked.add(sample, len(written))
                 tally.media.add(sample, written)
             except RowError as error:
                 quarantine.add(f"sample {index}", str(error), sample)

@@ -34,7 +34,7 @@ from manus.data.sources.archives import Archives
 from manus.data.sources.hub_archives import Missing, filled
 from manus.data.sources.records import Record, Records
 from manus.data.sources.rows import Located, renamed
-from manus.data.tokens.fitting import FITS, Fitting, learned_in, tokens_in
+from manus.data.tokens.fitting import FITS, Fitting, learned_in, tokens_in, turns_in
 from manus.files import put_in_place, write_json
 
 TOKENS, PIECES, SAMPLES, TEXTS, TOLD = "tokens.int32", "pieces.bin", "samples.bin", "samples.jsonl", "told.json"
@@ -290,17 +290,18 @@ class _Written:
         self.tokens = 0
 
     def add(self, one: Taken, pieces: Iterator[Any], fate: int) -> None:
-        count = 0
+        shown: list[int | None] = []
         for piece in pieces:
             tokens = tokens_in(piece)
             self.pieces.add((self.contents.count, tokens, learned_in(piece), self.samples.count))
             self.contents.add(piece)
-            self.tokens, count = self.tokens + tokens, count + 1
+            self.tokens += tokens
+            shown.append(turns_in(piece))
         row = one.number
         if self.texts is not None:
             row = self.texts.tell()
             self.texts.write(json.dumps(one.sample).encode() + b"\n")
-            self.media.add(one.sample, count)
+            self.media.add(one.sample, shown)
         self.recordings += [(self.samples.count, halves(one)) for one in sorted(recordings_of(one.sample))]
         self.samples.add(described(row, one.sample, self.seed, fate))
 

@@ -28,7 +28,7 @@ from manus.data.preparation.preparation import Preparation
 from manus.data.preparation.quarantine import QUARANTINE, Entry, Quarantine, shown, write_entries
 from manus.data.preparation.reading import tell_unread
 from manus.data.preparation.shards import Opened, Reading
-from manus.data.preparation.split import LARGEST_DEFAULT_HELD_OUT, is_among, prompts_of
+from manus.data.preparation.split import LARGEST_DEFAULT_HELD_OUT, is_among, prompts_of, shares_of
 from manus.data.preparation.statistics import STATISTICS, Lengths, statistics
 from manus.data.prepared.samples import HELD_OUT, read_held_out, write_tokens
 from manus.data.sample import NotLearned, RowError, Sample, Tokens
@@ -328,7 +328,7 @@ def take(quarantine: Quarantine, drawn: Drawn) -> None:
 
 
 def _held_out(live: LiveRows, settings: DataSettings, rows: int, quarantine: Quarantine) -> list[Sample]:
-    """Draw samples to hold out, by row; all rows that ask the same are held out with them.
+    """Draw samples to hold out, by row, at least one of each source; all rows that ask the same are held out with them.
 
     Raises:
         DataError: too few rows.
@@ -337,20 +337,25 @@ def _held_out(live: LiveRows, settings: DataSettings, rows: int, quarantine: Qua
     if wanted >= rows:
         raise DataError(f"{rows} rows are too few to hold out {wanted} and train on the rest")
     found: dict[str, Sample] = {}
-    order = Permutation(rows, live.seed, "held out")
-    for place in range(rows):
-        RUN.cross("drawing held-out samples")
-        row = live.row(order[place])
-        if row is None:
-            continue
-        quarantine.seen += 1
-        try:
-            _, sample = live.sample(row)
+    sizes: list[int] = live.mixture.sizes.tolist()
+    for source, (share, size) in enumerate(zip(shares_of(wanted, sizes), sizes, strict=True)):
+        first, missing = sum(sizes[:source]), share
+        order = Permutation(size, live.seed, "held out", *([source] if source else []))
+        for place in range(size):
+            if not missing:
+                break
+            RUN.cross("drawing held-out samples")
+            row = live.row(first + order[place])
+            if row is None:
+                continue
+            quarantine.seen += 1
+            try:
+                _, sample = live.sample(row)
+            except NotLearned:
+                continue
+            except RowError as error:
+                quarantine.take(row.shown(str(error)))
+                continue
+            missing -= content_digest(sample) not in found
             found.setdefault(content_digest(sample), sample)
-        except NotLearned:
-            continue
-        except RowError as error:
-            quarantine.take(row.shown(str(error)))
-        if len(found) == wanted:
-            break
     return list(found.values())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -48,10 +49,10 @@ class NumbersWritten:
         self.ends: list[int] = []
         self.numbers: list[int] = []
 
-    def add(self, sample: Sample, pieces: int) -> None:
-        """Note the media of a sample, once for each piece that is written of it."""
-        for _ in range(pieces):
-            self.numbers += numbers_of(sample)
+    def add(self, sample: Sample, pieces: Iterable[int | None]) -> None:
+        """Note the media of a sample, once for each piece that is written of it, which shows so many turns, or all."""
+        for turns in pieces:
+            self.numbers += numbers_of(sample, turns)
             self.ends.append(len(self.numbers))
 
     def write(self, folder: Path) -> None:

@@ -11,6 +11,7 @@ from manus.data.sources.bounded_text import is_too_deep
 from manus.data.sources.jsonl import Jsonl
 from manus.data.sources.records import TOO_DEEP, BadRow, Numbered, may_be_too_deep
 from manus.data.sources.texts import read_whole, undecodable
+from manus.data.strict_json import Doubled, doubled_within, loads_with_doubled
 from manus.errors import DataError
 
 # Lists of objects that one row may hold: an object with one of them is a row, not a list of rows.
@@ -33,18 +34,21 @@ class Json:
         """Yield the objects, or why an item is none."""
         text = read_whole(path)
         try:
-            value = json.loads(text)
+            value, is_doubled = loads_with_doubled(text)
         except (ValueError, RecursionError):
             yield from Jsonl().rows(path)
             return
         may_be_deep, has_bytes = may_be_too_deep(text), undecodable(text) is not None
         del text
+        if isinstance(value, Doubled):  # which of its lists are rows is not known
+            raise DataError(f"data {path}: {value.problem}")
         if isinstance(value, dict):
             value = _rows_of_object(value, path)
         if not isinstance(value, list):
             raise DataError(f"data {path}: holds a JSON {type(value).__name__}, not a list of objects")
         for number, row in enumerate(value, 1):
-            yield f"item {number}", _why_no_row(row, may_be_deep, has_bytes) or row
+            problem = doubled_within(row) if is_doubled else None
+            yield f"item {number}", problem or _why_no_row(row, may_be_deep, has_bytes) or row
 
     def by_number(self, path: Path, digest: str, cache: Path, segment_bytes: int | None = None) -> None:
         """There is no way to one item but through all before it."""

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -29,6 +30,7 @@ class Parquet:
         with _told(path):
             number = 0
             with parquet.ParquetFile(path, **lean(parquet.read_metadata(path))) as file:
+                _check_columns(file.schema_arrow, path)
                 for group in range(file.num_row_groups):
                     for batch in file.iter_batches(batch_rows(file.metadata), row_groups=[group]):
                         for row in batch.to_pylist():
@@ -51,6 +53,25 @@ def _told(path: Path) -> Iterator[None]:
         raise DataError(f"data {path}: not a readable Parquet file: {error}") from None
 
 
+def _check_columns(fields: Any, path: Path) -> None:
+    """See to it that columns can be told apart, and the fields within them.
+
+    Raises:
+        DataError: two have one name.
+    """
+    from pyarrow import types
+
+    names = [field.name for field in fields]
+    if twice := next((name for name in names if names.count(name) > 1), None):
+        raise DataError(f"data {path}: two columns or fields are called {twice!r}; give each a name of its own")
+    for field in fields:
+        kind = field.type
+        while types.is_list(kind) or types.is_large_list(kind) or types.is_fixed_size_list(kind):
+            kind = kind.value_type
+        if types.is_struct(kind):
+            _check_columns([kind.field(place) for place in range(kind.num_fields)], path)
+
+
 class ParquetRows:
     """Rows of a Parquet file, read batch by batch from their row group."""
 
@@ -62,6 +83,7 @@ class ParquetRows:
         self.path = path
         with _told(path):
             self.metadata = parquet.read_metadata(path)
+            _check_columns(self.metadata.schema.to_arrow_schema(), path)
         self.batch_rows = min(self.MOST_BATCH_ROWS, batch_rows(self.metadata))
         groups = range(self.metadata.num_row_groups)
         self.group_ends = np.cumsum([self.metadata.row_group(group).num_rows for group in groups])

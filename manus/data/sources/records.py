@@ -18,6 +18,7 @@ import numpy as np
 from manus.data.sources.bounded_text import DEEPEST, LARGEST_ROW_BYTES, is_too_deep, too_long
 from manus.data.sources.cache import cached
 from manus.data.sources.indexing import Index, LineEnds, Positions, index_of
+from manus.data.strict_json import RepeatedKey, loads
 from manus.guards.run import RUN
 
 READ_BYTES = 1 << 20
@@ -68,7 +69,9 @@ def may_be_too_deep(text: str) -> bool:
 def parsed(line: str) -> dict[str, Any] | BadRow:
     """Return the object on a line of JSON, or why there is none."""
     try:
-        value = json.loads(line)
+        value = loads(line)
+    except RepeatedKey as error:
+        return str(error)
     except ValueError as error:
         return f"not valid JSON: {error}"
     except RecursionError:

@@ -274,7 +274,7 @@ def _span(
     words, before = places[place], places[place - 1]
     roles = tuple(turn["role"] for turn in turns[:place])
     asked = asking(tokenizer, tokenizer.get_chat_template(), roles)
-    if words is None or asked is None:
+    if words is None or asked is None or not isinstance(turns[place]["content"], str):
         return None
     at = text.rfind(asked, before[1] if before else 0, words[0])
     if at < 0:

@@ -37,6 +37,11 @@ def learned_in(piece: Piece) -> int:
     return len(piece.chosen) + len(piece.rejected) if isinstance(piece, Pair) else 0
 
 
+def turns_in(piece: Piece) -> int | None:
+    """Return how many turns of its conversation a prepared sample shows; None: all."""
+    return piece.turns if isinstance(piece, Tokens) else None
+
+
 @dataclass(frozen=True, slots=True)
 class Fitting:
     """How samples of one kind become tokens; `layout` is what the model makes of media, without one it reads text only."""
@@ -73,7 +78,7 @@ class Fitting:
         """Return a chat if it fits, or its beginning where that may be learned; half a picture is none."""
         if isinstance(self.layout, WholeLayout) and sample.get("media"):
             assert files is not None, "whoever has a sample with media has these"
-            made = [self.layout.rendered(sample, files)]
+            made = list(self.layout.renderings(sample, files))
         else:
             made = list(renderings(self.tokenizer, expanded(sample, self.layout)))  # a later one may be refused
         fitted = [self._tokens(tokens, self._may_cut(sample)) for tokens in made]
@@ -84,7 +89,7 @@ class Fitting:
         if len(tokens.ids) <= limit:
             return tokens, FITS
         if may_cut and any(tokens.is_learned[:limit]):
-            return Tokens(tokens.ids[:limit], tokens.is_learned[:limit]), TRUNCATED
+            return Tokens(tokens.ids[:limit], tokens.is_learned[:limit], tokens.turns), TRUNCATED
         return None, TOO_LONG
 
     def _pair(self, sample: Sample) -> Fitted:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
@@ -47,25 +48,15 @@ def renderings(tokenizer: PreTrainedTokenizerBase, sample: Sample) -> Iterator[T
     alone: such a turn is learned as the last one of the conversation up to it.
 
     Raises:
-        RowError: as `render`; or a turn must be learned apart and there are media, which belong to the whole row.
+        RowError: as `render`.
     """
     messages = sample["messages"]
     whole = written(tokenizer, messages)
-    if whole.apart and sample.get("media"):
-        raise RowError(refused_apart(whole.apart[0]))
     if whole.learned or not whole.apart:
         yield tokens_of(tokenizer, whole.text, whole.learned)
     for place in whole.apart:
         alone = written(tokenizer, messages[: place + 1])
-        yield tokens_of(tokenizer, alone.text, alone.last)
-
-
-def refused_apart(place: int) -> str:
-    """Return why a row with media is refused whose turn at a place can only be learned as the last one."""
-    return (
-        f"turn {place + 1} (assistant): the chat template shows it otherwise than the model is asked for it; "
-        "a row with media must end there"
-    )
+        yield replace(tokens_of(tokenizer, alone.text, alone.last), turns=place + 1)
 
 
 def tokens_of(tokenizer: PreTrainedTokenizerBase, text: str, spans: Spans) -> Tokens:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -16,9 +16,9 @@ import torch
 from PIL import Image
 
 from manus.data.media.ablation import MediaReader
-from manus.data.sample import MediumKind, RowError, Sample, Tokens
-from manus.data.tokens.answer_places import written
-from manus.data.tokens.rendering import encode, refused_apart, render_prompt, tokens_of
+from manus.data.sample import MediumKind, RowError, Sample, Tokens, media_of
+from manus.data.tokens.answer_places import Span, Written, written
+from manus.data.tokens.rendering import encode, render_prompt, tokens_of
 from manus.errors import ModelError
 from manus.models.native.asking import OF_TOKENS, Decoded, OwnProcessor
 from manus.models.omni.layout import TOLERATED_SECONDS
@@ -47,20 +47,39 @@ class OwnLayout(OwnProcessor):
             raise RowError(f"{found[0]!r} stands in a text and would be taken for a medium")
 
     def rendered(self, sample: Sample, files: MediaReader) -> Tokens:
-        """Tokenise a conversation with media; the assistant's turns are learned.
+        """Tokenise a conversation with media; the assistant's turns are learned that it shows as the model is asked for them.
 
         Raises:
-            RowError: the template or the processor refuses the conversation, or shows a turn otherwise than it is asked for.
+            RowError: the template or the processor refuses the conversation.
             ModelError: the processor cannot be worked with.
         """
-        given = written(self.tokenizer, self.in_parts(sample["messages"], sample["media"]))
-        if given.apart:
-            raise RowError(refused_apart(given.apart[0]))
+        given = self._written(sample)
+        return self._tokens(sample, given, given.learned, files)
+
+    def renderings(self, sample: Sample, files: MediaReader) -> Iterator[Tokens]:
+        """Tokenise a conversation with media so that all turns of the assistant are learned, as those of text are.
+
+        Raises:
+            RowError, ModelError: as `rendered`.
+        """
+        given = self._written(sample)
+        if given.learned or not given.apart:
+            yield self._tokens(sample, given, given.learned, files)
+        for place in given.apart:
+            turns = place + 1
+            beginning: Sample = {"messages": sample["messages"][:turns], "media": media_of(sample, turns)}
+            alone = self._written(beginning)
+            yield replace(self._tokens(beginning, alone, alone.last, files), turns=turns)
+
+    def _written(self, sample: Sample) -> Written:
+        return written(self.tokenizer, self.in_parts(sample["messages"], sample["media"]))
+
+    def _tokens(self, sample: Sample, given: Written, learned: Sequence[Span], files: MediaReader) -> Tokens:
         media = self.decoded(sample["media"], files)
+        if not media:  # of the first turns, before anything is shown
+            return tokens_of(self.tokenizer, given.text, learned)
         whole = self.called([given.text], [media], return_text_replacement_offsets=True)
-        grown, spans = self._grown(
-            given.text, given.learned, whole.pop(OFFSETS, None), Counter(kind for kind, _ in media)
-        )
+        grown, spans = self._grown(given.text, learned, whole.pop(OFFSETS, None), Counter(kind for kind, _ in media))
         if whole["input_ids"][0].tolist() != encode(self.tokenizer, grown).ids:
             raise ModelError(f"{self.name} tokenises a conversation in another way than its tokenizer")
         self._prove(whole, media)
@@ -106,7 +125,7 @@ class OwnLayout(OwnProcessor):
         return {"input_ids": ids_BT, "attention_mask": torch.ones_like(ids_BT), **self.marks(ids_BT), **given}
 
     def _grown(
-        self, text: str, spans: Sequence[tuple[int, int]], offsets: Any, wanted: Mapping[MediumKind, int]
+        self, text: str, spans: Sequence[Span], offsets: Any, wanted: Mapping[MediumKind, int]
     ) -> tuple[str, list[tuple[int, int]]]:
         """Return the text with media at their full length, and the spans in it."""
         if offsets is None:

@@ -6,6 +6,7 @@ import csv
 import http.server
 import json
 import threading
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,7 +26,7 @@ from manus.data.media.files import MediaFiles
 from manus.data.media.store import MediaWriter
 from manus.data.preparation.choosing import prepare
 from manus.data.preparation.leaks import leaks
-from manus.data.prepared.samples import PROMPTS, PreparedSamples, read_arrow, read_held_out
+from manus.data.prepared.samples import PROMPTS, PreparedSamples, open_samples, read_arrow, read_held_out
 from manus.data.sample import PLACEHOLDERS, RowError
 from manus.data.sample_digests import content_digest, prompt_digest
 from manus.data.settings import DataSettings, Source
@@ -119,6 +120,48 @@ def test_pictures_become_expanded_tokens_and_numbers(tmp_path: Path) -> None:
         "width": {"0": 20, "50": 20, "100": 20}, "height": {"0": 20, "50": 20, "100": 20},
     }  # fmt: skip
     assert leaks(out) == 0 and files.name(3) == "image seen/3.png"
+
+
+FORGETS_THOUGHTS = (
+    "{% for m in messages %}<|im_start|>{{ m['role'] }}\n"
+    "{{ m['content'] if loop.last else m['content'].split('</think>')[-1] }}<|im_end|>\n{% endfor %}"
+    "{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"
+)
+
+
+@pytest.mark.parametrize("index_above_bytes", [10**9, 0], ids=["in memory", "in shards"])
+def test_turns_that_are_learned_apart_have_the_media_up_to_them(
+    index_above_bytes: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    words = marked()
+    words.chat_template = FORGETS_THOUGHTS
+    monkeypatch.setitem(globals(), "marked", lambda: words)
+    data = []
+    for n, row in enumerate(pictures(tmp_path, 24, side=20)):
+        images = [row["image"], f"seen/{(n + 1) % 24}.png"]
+        said = [f"<think>hm</think>first {n}", f"<think>so</think>second {n}"]
+        turns = [
+            {"role": r, "content": c}
+            for r, c in zip(("user", "assistant") * 2, ("<image> one?", said[0], "<image> two?", said[1]), strict=True)
+        ]
+        data.append({"messages": turns, "images": images})
+    prepared(tmp_path, source_of(tmp_path, data), index_above_bytes=index_above_bytes, held_out=4, max_length=256)
+    samples, files = open_samples(tmp_path / "out"), MediaFiles(tmp_path / "out")
+    assert len(samples) == 2 * 20
+    image_id = words.convert_tokens_to_ids(PLACEHOLDERS["image"])
+    seen = Counter[str]()
+    for place in range(len(samples)):
+        ids, is_learned = samples[place]["ids"], samples[place]["is_learned"]
+        said = words.decode(ids[is_learned])
+        which, number = said.removesuffix("<|im_end|>\n").rpartition(">")[2].split()
+        assert said == f"<think>{'hm' if which == 'first' else 'so'}</think>{which} {number}<|im_end|>\n"
+        shown = [int(number), (int(number) + 1) % 24][: 1 if which == "first" else 2]
+        media = samples.media_of(place)
+        assert (ids == image_id).sum() == 4 * len(media) == 4 * len(shown)
+        for one, n in zip(media, shown, strict=True):
+            assert np.array_equal(files.image(one), noise(20, 20, n))
+        seen[which] += 1
+    assert seen == {"first": 20, "second": 20}
 
 
 def test_twice_the_same_bytes(tmp_path: Path) -> None:

@@ -72,6 +72,20 @@ def test_an_epoch_holds_every_row_that_is_not_held_out_and_no_other(tmp_path: Pa
     assert set(texts(live)) == trained
 
 
+def test_each_source_holds_out_at_least_one(tmp_path: Path) -> None:
+    """As where rows are prepared: a source of four rows beside one of 300 has one held-out sample."""
+    small = [conversation("second", (n, 1, 2), 7) for n in range(4)]
+    files = [
+        Source(path=str(write_rows(tmp_path / f"{n}.jsonl", d))) for n, d in enumerate((rows("first", 300), small))
+    ]
+    opened(tmp_path, files)
+    asked = [sample["messages"][0]["content"] for sample in read_held_out(tmp_path / "out")]
+    assert (
+        len(asked) == 20
+        and sum(question in {row["messages"][0]["content"] for row in small} for question in asked) == 1
+    )
+
+
 def test_all_rows_of_a_held_out_prompt_are_left_out(tmp_path: Path) -> None:
     """Every prompt comes five times, with another answer each: whichever is held out, the other four do not train."""
     data = [conversation("first", (n % 10, n // 10 % 6, 0), answer) for n in range(60) for answer in range(5)]

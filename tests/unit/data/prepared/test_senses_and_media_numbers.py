@@ -23,7 +23,7 @@ def test_samples_with_the_same_senses_are_one_group(tmp_path: Path) -> None:
     written = NumbersWritten()
     for numbers in MEDIA:
         sample: Sample = {"media": [{"kind": "image", "number": number} for number in numbers]}
-        written.add(sample, 1)
+        written.add(sample, [None])
     written.write(tmp_path)
     samples = PreparedSamples(tmp_path)
     assert [samples.media_of(place) for place in range(6)] == MEDIA

@@ -63,6 +63,39 @@ def test_answers_are_learned_wherever_media_stand(layout: OwnLayout) -> None:
     assert layout.tokenizer.decode(learned) == "".join(f"The {number}<|im_end|>\n" for number in range(3))
 
 
+THOUGHTS = (
+    "{%- if m['role'] == 'assistant' and not loop.last -%}"
+    "{{ (m['content'] if m['content'] is string else m['content'][0]['text']).split('</think>')[-1] }}{%- else -%}"
+)
+
+
+def test_a_turn_that_is_shown_otherwise_is_learned_apart_with_the_media_up_to_it(layout: OwnLayout) -> None:
+    """As Qwen3-VL's template does, it drops the thoughts of earlier turns."""
+    kind = kind_of(layout)
+    template = layout.tokenizer.chat_template
+    written = "{%- if m['content'] is string -%}"
+    begin = template.index(written if written in template else "{%- for part in m['content']")
+    end = template.index("<|im_end|>{{" if "<|im_end|>{{" in template else "<end_of_utterance>")
+    changed = f"{template[:begin]}{THOUGHTS}{template[begin:end]}{{%- endif -%}}{template[end:]}"
+    layout.tokenizer.chat_template = changed
+    try:
+        sample = turns(kind, 3, 0 if kind == "image" else 10)
+        for place in (1, 5):
+            sample["messages"][place]["content"] = f"<think>hm</think>The {place}"
+        pieces = list(layout.renderings(sample, Media()))
+        said = [
+            layout.tokenizer.decode([t for t, is_in in zip(piece.ids, piece.is_learned, strict=True) if is_in])
+            for piece in pieces
+        ]
+        end_mark = said[0][said[0].index("The 1") + 5 : said[0].index("<think>")]
+        assert said == [f"The 1{end_mark}<think>hm</think>The 5{end_mark}", f"<think>hm</think>The 1{end_mark}"]
+        assert [piece.turns for piece in pieces] == [None, 2]
+        first: Sample = {"messages": sample["messages"][:2], "media": sample["media"][:1]}
+        assert pieces[1].ids == layout.rendered(first, Media()).ids
+    finally:
+        layout.tokenizer.chat_template = template
+
+
 def test_tokens_and_inputs_fit_together(layout: OwnLayout) -> None:
     """The processor's call on the whole conversation gives the same as tokens kept and media prepared later."""
     kind = kind_of(layout)
@@ -76,6 +109,16 @@ def test_tokens_and_inputs_fit_together(layout: OwnLayout) -> None:
     kept = {"input_ids": ids, "attention_mask": torch.ones_like(ids), **layout.marks(ids), **layout.media([media])}
     assert kept.keys() == whole.keys()
     assert all(torch.equal(whole[name], kept[name]) for name in kept)
+
+
+def test_a_turn_of_the_assistant_with_media_that_is_not_learned_is_read(layout: OwnLayout) -> None:
+    kind = kind_of(layout)
+    sample = turns(kind, 2, 0 if kind == "image" else 10)
+    sample["messages"][1] = {"role": "assistant", "content": f"<|{kind}|>\nSee.", "learn": False}
+    sample["media"] = [*sample["media"], {**sample["media"][0]}]
+    tokens = layout.rendered(sample, Media())
+    learned = [token for token, is_in in zip(tokens.ids, tokens.is_learned, strict=True) if is_in]
+    assert layout.tokenizer.decode(learned) == "The 1<|im_end|>\n"
 
 
 @pytest.mark.parametrize("family", ["llava", "qwen2_vl"])

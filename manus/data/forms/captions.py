@@ -1,0 +1,57 @@
+"""Reads captions and transcripts as answers to a request. Opens no medium."""
+
+from __future__ import annotations
+
+import re
+
+from manus.data.forms.columns import Columns
+from manus.data.forms.flags import check_row
+from manus.data.forms.messages import PAIRS
+from manus.data.sample import MediumKind, RowError
+
+_CAPTIONS = (
+    "caption", "captions", "text", "transcription", "transcript", "sentence", "text_normalized", "normalized_text",
+    "description",
+)  # fmt: skip
+_ASKING = ("question", "prompt", "instruction", "query")
+_QUESTION = "question"
+ASKED_OF: dict[MediumKind, str] = {
+    "image": "Describe the image.",
+    "video": "Describe the video.",
+    "audio": "Transcribe the speech.",
+}
+
+
+def _heard(transcript: str) -> str:
+    """Return a transcript with the punctuation that GigaSpeech writes as words.
+
+    Raises:
+        RowError: it is one of noise.
+    """
+    for word, mark in (("comma", ","), ("period", "."), ("questionmark", "?"), ("exclamationpoint", "!")):
+        transcript = transcript.replace(f" <{word}>", mark)
+    if noise := re.fullmatch(r"\s*<(sil|music|noise|other)>\s*", transcript):
+        raise RowError(f"no speech is heard: {noise[0].strip()}")
+    return transcript
+
+
+def captioned(row: Columns, kind: MediumKind) -> tuple[Columns, str | None]:
+    """Return a row with a request for its caption, or the row itself where it has none."""
+    columns = ((name, row.get(name)) for name in _CAPTIONS)
+    found = ((name, value[0] if isinstance(value, list) and value else value) for name, value in columns)
+    column, caption = next(((name, text) for name, text in found if isinstance(text, str)), ("", None))
+    if caption is None or any(row.get(a) is not None and row.get(b) is not None for a, b in PAIRS):
+        return row, None
+    check_row(row, has_choices=True)  # where a label is a class of what is shown
+    if other := next((name for name in _ASKING if isinstance(row.get(name), str) and row[name].strip()), None):
+        raise RowError(
+            f"it has a question in {other!r} and a caption in {column!r}: say columns: {{answer: {column}}} in the source if "
+            f"the one answers the other, else ignore: [{other}]"
+        )
+    row.take(column)
+    if isinstance(row[column], list) and len(row[column]) > 1:
+        row.note(f"{column}[1:]")
+    if kind == "audio" and caption.isupper():
+        caption = _heard(caption.lower())
+    kept = {key: row[key] for key in ("level", "system") if row.get(key) is not None}
+    return row.derived({_QUESTION: ASKED_OF[kind], "answer": caption, **kept}), caption
