@@ -112,13 +112,13 @@ def _joined(between: Any, parts: Any) -> int:
 def _translated(text: Any, table: Any, *_: Any) -> int:
     values = table.values() if isinstance(table, Mapping) else table
     if not hasattr(values, "__iter__"):
-        return len(text)
-    longest: int = max((len(one) for one in values if isinstance(one, str)), default=1)
-    return len(text) * longest
+        return 0
+    longest = max((len(one) for one in values if isinstance(one, str)), default=1)
+    return int(len(text) * longest)
 
 
 def _with_tabs(text: Any, tabsize: int = 8) -> int:
-    return len(text) + text.count(b"\t" if isinstance(text, bytes) else "\t") * tabsize
+    return int(len(text) + text.count(b"\t" if isinstance(text, bytes) else "\t") * tabsize)
 
 
 def _as_mapping(pattern: str, values: Any) -> int:
