@@ -6,13 +6,14 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 PATHS := manus tests benchmarks
 
-.PHONY: help setup quickstart test test-fast test-exhaustive check format docs clean
+.PHONY: help setup quickstart test test-fast test-exhaustive test-seeds check format docs clean
 
 help:
 	@echo "make quickstart   run recipes/quickstart.yaml on a real small model (under 10 minutes on two cores)"
 	@echo "make test         run the test suite"
 	@echo "make test-fast    single modules only, for daily work"
 	@echo "make test-exhaustive  the combinations that make test leaves out"
+	@echo "make test-seeds   what asserts that something is learned, from ten seeds"
 	@echo "make check        lint, types, layers, workflow"
 	@echo "make setup        only make .venv"
 	@echo "make docs         write the generated pages of docs/"
@@ -41,6 +42,11 @@ test-fast: setup
 
 test-exhaustive: setup
 	$(BIN)/python -m pytest -n 2 --dist loadfile -m exhaustive
+
+test-seeds: setup
+	for seed in 0 1 2 3 4 5 6 7 8 9; do \
+		echo "seed $$seed"; MANUS_TEST_SEED=$$seed $(BIN)/python -m pytest -n 2 --dist loadfile -m learns || failed=1; \
+	done; test -z "$$failed"
 
 check: setup
 	$(BIN)/ruff check $(PATHS)

@@ -21,7 +21,7 @@ TEMPLATE = (
     "{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"
 )
 PLACES = {"first": 0, "middle": 1, "last": 2}
-MOST_STEPS = 2000
+MORE_STEPS, TRIES = 400, 8
 TRIPLES = [(a, b, c) for a in range(10) for b in range(10) for c in range(10)]
 
 
@@ -97,9 +97,21 @@ def pretrained(folder: Path, steps: int = 250, data: list[dict[str, object]] | N
     """Train the pico model on `last`, or other data, and save it with its tokenizer; return the folder.
 
     `steps` are the fewest. It trains until it knows `last`: when it begins to is chance, by seed and by processor.
+    First weights from which it does not within MORE_STEPS are left, and others tried, which the seed says.
     """
     words = tokenizer()
-    torch.manual_seed(SEED)
+    ids = _tokens(words, data or rows("last", 700))
+    tries = (_trained(words, ids, steps, SEED + 1000 * number) for number in range(TRIES))
+    model = next((model for model in tries if model is not None), None)
+    assert model is not None, f"the pico model does not learn `last` from seed {SEED}, from {TRIES} first weights"
+    model.save_pretrained(folder)
+    words.save_pretrained(folder)
+    return folder
+
+
+def _trained(words: PreTrainedTokenizerFast, ids: torch.Tensor, steps: int, seed: int) -> LlamaForCausalLM | None:
+    """Return a model that was trained at least some steps until it knows `last`; None where it does not."""
+    torch.manual_seed(seed)
     model = LlamaForCausalLM(
         LlamaConfig(
             vocab_size=len(words), hidden_size=64, intermediate_size=128, num_hidden_layers=2, num_attention_heads=4,
@@ -107,22 +119,18 @@ def pretrained(folder: Path, steps: int = 250, data: list[dict[str, object]] | N
             bos_token_id=None, eos_token_id=words.eos_token_id, pad_token_id=words.pad_token_id,
         )
     )  # fmt: skip
-    ids = _tokens(words, data or rows("last", 700))
     labels = ids.clone()
     labels[:, : ids.shape[1] - 12] = -100
     optimizer = torch.optim.AdamW(model.parameters(), lr=3e-3)
-    draw = random.Random(SEED)
-    done = 0
-    while done < steps or (steps and done % 50) or (steps and _known(model, words) < 0.97):
-        assert done < MOST_STEPS, f"the pico model does not learn `last` from seed {SEED}"
+    draw = random.Random(seed)
+    for done in range(steps + MORE_STEPS if steps else 0):
+        if done >= steps and done % 50 == 0 and _known(model, words) >= 0.97:
+            return model
         batch = draw.sample(range(len(ids)), 32)
         model(input_ids=ids[batch], labels=labels[batch]).loss.backward()
         optimizer.step()
         optimizer.zero_grad()
-        done += 1
-    model.save_pretrained(folder)
-    words.save_pretrained(folder)
-    return folder
+    return None if steps else model
 
 
 def _tokens(words: PreTrainedTokenizerFast, data: list[dict[str, object]]) -> torch.Tensor:

@@ -11,7 +11,7 @@ from importlib import import_module
 from typing import Any
 
 from manus.errors import GateError, InputError, ManusError
-from manus.files import write_atomically
+from manus.files import sha256_of, write_atomically
 from manus.guards import ranks
 from manus.guards.clock import CLOCK
 from manus.guards.run import RUN
@@ -143,13 +143,19 @@ def show(plan: Plan, artifact: Artifact) -> None:
     stamp, stored = plan.stamp_path(artifact), plan.store.folder(artifact.key)
     with plan.store.lock(f"{plan.recipe.name}.{artifact.kind}.{artifact.name}"):
         check_ways(plan, [artifact.id])  # what came there while we built
-        for old in stamp.parent.glob(f"{artifact.name}@*"):
-            old.unlink()
+        old = list(stamp.parent.glob(f"{artifact.name}@*"))
+        said = artifact.key + "\n"
         if artifact.file is not None:
-            publish_file(stored / artifact.file, artifact.view)
+            earlier = {line for path in old for line in path.read_text(encoding="utf-8").splitlines()}
+            kept = publish_file(stored / artifact.file, artifact.view, earlier)
+            said += sha256_of(artifact.view) + "\n"  # tells what we show from what a user makes of it
         else:
-            publish_folder(stored, artifact.view)
-        write_atomically(stamp, artifact.key + "\n")
+            kept = publish_folder(stored, artifact.view)
+        for path in old:
+            path.unlink()
+        write_atomically(stamp, said)
+    for path in kept:
+        print(f"  a result that was edited is kept: {path}", flush=True)
 
 
 def check_gates(plan: Plan) -> None:

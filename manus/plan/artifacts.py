@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -132,6 +133,7 @@ class Plan:
         """Return what `plan.json` holds."""
         return {
             "recipe": self.recipe.name,
+            "file": os.path.relpath(self.recipe.path.resolve(), self.folder.resolve()),
             "base_model": self.base.spec,
             "compose": self.recipe.compose,
             "revisions": self.revisions(),

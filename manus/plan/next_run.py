@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
 from manus.data.sources.files import data_files
+from manus.errors import InputError
 from manus.plan.artifacts import Artifact, Plan
+from manus.plan.saved_plan import saved_plan
 from manus.store.keys import key_of
 from manus.store.manifest import Manifest
 from manus.store.publishing import check_way, same_file
@@ -71,14 +74,28 @@ def check_ways(plan: Plan, wanted: Iterable[str] | None = None) -> None:
         wanted: the ids of artifacts; None: all of them.
 
     Raises:
-        InputError: something does; names it.
+        InputError: something does, or those of another recipe of this name; names it.
     """
+    _check_name(plan)
     for folder in (plan.store.root, plan.folder / "logs", plan.folder / ".built"):
         check_way(folder / "any", None, False, plan.store.root)
     for name in plan.artifacts if wanted is None else wanted:
         artifact = plan.artifacts[name]
         shown = any(plan.stamp_path(artifact).parent.glob(f"{artifact.name}@*"))
         check_way(artifact.view, artifact.file, shown, plan.store.root)
+
+
+def _check_name(plan: Plan) -> None:
+    """See to it that the recipe's folder does not show what another recipe of this name builds, unless it is the same."""
+    saved = saved_plan(plan.folder / "plan.json")
+    other = str(plan.folder / str(saved.get("file", "")))
+    if "file" not in saved or not os.path.isfile(other) or os.path.samefile(other, plan.recipe.path):  # noqa: PTH113, PTH121
+        return
+    if {name: one["key"] for name, one in saved["artifacts"].items()} != {a.id: a.key for a in plan.artifacts.values()}:
+        raise InputError(
+            f"{plan.folder} shows what another recipe of this name builds, {os.path.normpath(other)}; "
+            "rename one of the files, or give one of them another output_dir"
+        )
 
 
 def _is_shown(stored: Path, artifact: Artifact) -> bool:

@@ -1,13 +1,16 @@
 """Shows stored files in a recipe's folder, by hard link where the file system can. Knows nothing of plans.
 
-Only what we showed is ever replaced. What else stands in the way is the user's: it is refused by name, and kept.
+Only what we showed is ever replaced, and removed only what bears our mark or our seal. What else stands in the way is
+the user's: it is refused by name, and kept. A file of ours that the user edited is kept beside the new one.
 """
 
 from __future__ import annotations
 
 import os
 import shutil
+from collections.abc import Container
 from glob import escape
+from itertools import chain, count
 from pathlib import Path
 
 from manus.errors import InputError
@@ -15,6 +18,8 @@ from manus.files import sha256_of
 from manus.store.manifest import MANIFEST, Manifest
 
 MOVE_IT = "move it away, or choose another output_dir"
+MARK = ".manus"  # stands in a folder while we fill it or take it away: a kill may leave it, and the next run removes it
+EDITED = "edited"  # ends the name of a file that the user edited
 
 
 def link_or_copy(source: Path, target: Path) -> None:
@@ -50,6 +55,9 @@ def check_way(view: Path, file: str | None, was_shown: bool, store: Path) -> Non
     above = next(folder for folder in view.parents if folder.exists() or folder.is_symlink())
     if not above.is_dir():
         raise InputError(f"{above} is a file of yours where a folder with results goes; {MOVE_IT}")
+    for leftover in _leftovers(view, file):
+        if not _may_be_removed(leftover, file, store):
+            raise InputError(f"{leftover} is yours, and stands where results go for a moment; {MOVE_IT}")
     if not view.exists() and not view.is_symlink():
         return
     if view.is_symlink() or view.is_dir() == (file is not None):
@@ -72,6 +80,19 @@ def _is_stored(store: Path, name: str, shown: Path) -> bool:
     return any(same_file(one, shown) or _is_copy(one, shown) for one in store.glob(f"*/{escape(name)}"))
 
 
+def _is_as_made(store: Path, name: str, shown: Path) -> bool:
+    """Tell whether a file has the content that some stored artifact had in it when it was sealed."""
+    digest = sha256_of(shown)
+    for folder in store.iterdir():
+        manifest = Manifest.read(folder)
+        if manifest is None:
+            continue
+        said = manifest.files.get(name)
+        if digest == (sha256_of(folder / MANIFEST) if name == MANIFEST else said and said.sha256):
+            return True
+    return False
+
+
 def _is_copy(stored: Path, shown: Path) -> bool:
     try:
         return stored.stat().st_size == shown.stat().st_size and sha256_of(stored) == sha256_of(shown)
@@ -79,34 +100,103 @@ def _is_copy(stored: Path, shown: Path) -> bool:
         return False
 
 
-def publish_folder(stored: Path, view: Path) -> None:
+def _leftovers(view: Path, file: str | None) -> list[Path]:
+    """Return what stands where a result goes on its way to its place, or from it."""
+    suffixes = ("incoming", "outgoing") if file is None else ("incoming",)
+    ways = [view.with_name(f".{view.name}.{suffix}") for suffix in suffixes]
+    return [way for way in ways if way.exists() or way.is_symlink()]
+
+
+def _may_be_removed(leftover: Path, file: str | None, store: Path) -> bool:
+    """Tell whether a leftover is ours, of a run that was killed, or nothing is lost with it."""
+    if leftover.is_symlink() or leftover.is_dir() != (file is None):
+        return False
+    if file is None:
+        return (leftover / MARK).exists() or Manifest.read(leftover) is not None or not any(leftover.iterdir())
+    begun = leftover.read_bytes()
+    return any(one.read_bytes().startswith(begun) for one in store.glob(f"*/{escape(file)}"))
+
+
+def _remove(folder: Path) -> None:
+    """Take a folder of ours away; what says that it is ours goes last."""
+    if not folder.exists():
+        return
+    (folder / MARK).touch()
+    for entry in folder.iterdir():
+        if entry.name != MARK:
+            shutil.rmtree(entry) if entry.is_dir() and not entry.is_symlink() else entry.unlink()
+    (folder / MARK).unlink()
+    folder.rmdir()
+
+
+def publish_folder(stored: Path, view: Path) -> list[Path]:
     """Show a stored artifact at `view`, replacing what was shown there; the manifest comes last.
 
-    Files that a user laid beside ours are shown there again.
+    Files that a user laid beside ours are shown there again; a file of ours that was edited is, under another name.
+
+    Returns:
+        Those with another name.
 
     Raises:
-        InputError: one of them has the name of a file of ours.
+        InputError: one of the user's has the name of a file of ours, or stands where we build a folder.
     """
     view.parent.mkdir(parents=True, exist_ok=True)
     incoming, outgoing = (view.with_name(f".{view.name}.{suffix}") for suffix in ("incoming", "outgoing"))
+    for leftover in _leftovers(view, None):
+        if not _may_be_removed(leftover, None, stored.parent):
+            raise InputError(f"{leftover} is yours, and stands where results go for a moment; {MOVE_IT}")
     if outgoing.is_dir() and not view.exists():  # killed between the two renames
         outgoing.rename(view)
-    for leftover in (incoming, outgoing):
-        shutil.rmtree(leftover, ignore_errors=True)
+    for folder in (incoming, outgoing):
+        _remove(folder)
     manifest = Manifest.read(stored)
     assert manifest is not None, f"{stored} was published before it was sealed"
+    edited = _edited(view, stored.parent, manifest)
     beside = _laid_beside(view, manifest)
+    incoming.mkdir()
+    (incoming / MARK).touch()
     for name in beside:
         if (view / name).is_dir() and not (view / name).is_symlink():
             (incoming / name).mkdir(parents=True, exist_ok=True)
         else:
             link_or_copy(view / name, incoming / name)
+    kept = {name: _free_name(name, {*beside, *edited, *manifest.files}) for name in edited}
+    for name, other in kept.items():
+        link_or_copy(view / name, incoming / other)
     for name in (*manifest.files, MANIFEST):
         link_or_copy(stored / name, incoming / name)
+    (incoming / MARK).unlink()
     if view.exists():
+        (view / MARK).touch()
         view.rename(outgoing)
     incoming.rename(view)
-    shutil.rmtree(outgoing, ignore_errors=True)
+    _remove(outgoing)
+    return [view / other for other in kept.values()]
+
+
+def _edited(view: Path, store: Path, new: Manifest) -> list[str]:
+    """Return the names of files of ours in a folder that are not what we showed there."""
+    shown = Manifest.read(view)
+    if shown is None:  # what we showed is not known: only what is stored somewhere was surely not edited
+        names = [name for name in (*new.files, MANIFEST) if (view / name).is_file()]
+        return [name for name in names if not _is_as_made(store, name, view / name)]
+    sealed_at = (view / MANIFEST).stat().st_mtime_ns
+    found = []
+    for name, said in shown.files.items():
+        path = view / name
+        if path.is_symlink():
+            found.append(name)
+        elif path.is_file():
+            is_as_stored = same_file(store / shown.key / name, path) and path.stat().st_mtime_ns <= sealed_at
+            if path.stat().st_size != said.bytes or (not is_as_stored and sha256_of(path) != said.sha256):
+                found.append(name)
+    return found
+
+
+def _free_name(name: str, taken: Container[str]) -> str:
+    """Return the name under which an edited file is kept: one that is not taken."""
+    names = chain([f"{name}.{EDITED}"], (f"{name}.{EDITED}-{number}" for number in count(2)))
+    return next(one for one in names if one not in taken)
 
 
 def _laid_beside(view: Path, new: Manifest) -> list[str]:
@@ -116,7 +206,7 @@ def _laid_beside(view: Path, new: Manifest) -> list[str]:
         InputError: a new file of ours has one of these names, or would stand in a folder of it.
     """
     shown = Manifest.read(view)
-    ours = {MANIFEST, *(shown.files if shown is not None else new.files)}
+    ours = {MANIFEST, MARK, *(shown.files if shown is not None else new.files)}
     found = [path for path in view.rglob("*") if _is_lost_with(path)] if view.is_dir() else []
     names = [path.relative_to(view).as_posix() for path in found]
     beside = sorted(name for name in names if name not in ours)
@@ -132,11 +222,25 @@ def _is_lost_with(path: Path) -> bool:
     return path.is_symlink() or not path.is_dir() or not any(path.iterdir())
 
 
-def publish_file(stored: Path, view: Path) -> None:
-    """Show one stored file at `view`, replacing what was shown there in one step."""
+def publish_file(stored: Path, view: Path, shown: Container[str] = ()) -> list[Path]:
+    """Show one stored file at `view`, replacing what was shown there in one step.
+
+    Args:
+        stored: the file, in the folder of its artifact.
+        view: where it is shown.
+        shown: the sha256 of what we showed there earlier.
+
+    Returns:
+        Under which other name what stood there is kept, where the user had edited it.
+    """
     view.parent.mkdir(parents=True, exist_ok=True)
+    kept = []
+    if view.exists() and sha256_of(view) not in shown and not _is_as_made(stored.parents[1], stored.name, view):
+        kept = [view.with_name(_free_name(view.name, {one.name for one in view.parent.iterdir()}))]
+        link_or_copy(view, kept[0])
     incoming = view.with_name(f".{view.name}.incoming")
     incoming.unlink(missing_ok=True)
     link_or_copy(stored, incoming)
     incoming.replace(view)
     incoming.unlink(missing_ok=True)  # renaming one link of a file to another is nothing, and leaves both
+    return kept

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -43,6 +44,12 @@ def data(base: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path
     return {"right": right, "shuffled": shuffled}
 
 
+@pytest.fixture(scope="module")
+def before(base: Path, data: dict[str, Path]) -> dict[str, Any]:
+    """What the base knows of `first`."""
+    return measured(base, [], data["right"])
+
+
 @pytest.mark.parametrize("method", METHODS)
 def test_every_method_is_shown_to_learn(method: str) -> None:
     """Those that imitate chats are found here; others have a test of their own, by name."""
@@ -51,18 +58,19 @@ def test_every_method_is_shown_to_learn(method: str) -> None:
     assert method in ON_CHATS or any(f'"{method}"' in text for text in tests)
 
 
-def test_the_base_knows_last_and_not_first(base: Path, data: dict[str, Path], tmp_path: Path) -> None:
+@pytest.mark.learns
+def test_the_base_knows_last_and_not_first(base: Path, before: dict[str, Any], tmp_path: Path) -> None:
     known = prepared(base, tmp_path / "last", rows("last", 60, seed=SEED + 5), held_out=40)
     assert measured(base, [], known)["value"] > 0.8  # the base is trained until it knows 97 %
-    assert measured(base, [], data["right"])["value"] < 0.6  # chance is one in three, give or take 0.075
+    assert before["value"] < 0.6  # chance is one in three, give or take 0.075
 
 
+@pytest.mark.learns
 @pytest.mark.parametrize("method", ON_CHATS)
 def test_a_method_learns_and_shuffled_labels_do_not(
-    base: Path, data: dict[str, Path], tmp_path: Path, method: str
+    base: Path, data: dict[str, Path], before: dict[str, Any], tmp_path: Path, method: str
 ) -> None:
     rate = RATES.get(method, 5e-3)
-    before = measured(base, [], data["right"])
     stage, ablated = (
         trained(base, data[labels], tmp_path / labels, method, learning_rate=rate, **STEPS)
         for labels in ("right", "shuffled")
@@ -70,6 +78,7 @@ def test_a_method_learns_and_shuffled_labels_do_not(
     assert_learned(before, measured(base, [ablated], data["right"]), measured(base, [stage], data["right"]))
 
 
+@pytest.mark.learns
 def test_instruct_lowers_the_nats_of_held_out_answers_and_shuffled_answers_do_not(
     undecided_base: Path, data: dict[str, Path], tmp_path: Path
 ) -> None:
@@ -85,6 +94,7 @@ def test_instruct_lowers_the_nats_of_held_out_answers_and_shuffled_answers_do_no
     assert after["right"]["said"][0]["text"].startswith("The answer is")
 
 
+@pytest.mark.learns
 def test_cpt_lowers_held_out_perplexity_and_shuffled_texts_do_not(pico_base: Path, tmp_path: Path) -> None:
     import random
 
@@ -103,6 +113,7 @@ def test_cpt_lowers_held_out_perplexity_and_shuffled_texts_do_not(pico_base: Pat
     assert results["right"]["high"] < results["shuffled"]["low"]
 
 
+@pytest.mark.learns
 def test_cpt_trains_an_adapter_too(pico_base: Path, tmp_path: Path) -> None:
     data = prepared(pico_base, tmp_path / "d", [{"text": f"{i} {i} {i} {i}"} for i in range(80)], kind="text")
     stage = trained(pico_base, data, tmp_path / "s", "cpt", adapter="lora", learning_rate=5e-3)
@@ -110,6 +121,7 @@ def test_cpt_trains_an_adapter_too(pico_base: Path, tmp_path: Path) -> None:
     assert measured(pico_base, [stage], data)["value"] < measured(pico_base, [], data)["value"] / 2
 
 
+@pytest.mark.learns
 def test_a_chain_of_full_and_adapter_stages_keeps_what_each_learned(base: Path, tmp_path: Path) -> None:
     both = prepared(base, tmp_path / "middle", rows("middle", 400) + rows("first", 200))
     first = prepared(base, tmp_path / "first", rows("first", 440))

@@ -35,6 +35,7 @@ def data(base: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return prepared(base, tmp_path_factory.mktemp("seeing") / "data", layout=OwnLayout.of(base))
 
 
+@pytest.mark.learns
 @pytest.mark.parametrize("method", ["sft", "lora"])
 def test_a_method_teaches_a_base_with_eyes_of_its_own(base: Path, data: Path, tmp_path: Path, method: str) -> None:
     own: dict[str, Any] = {"learning_rate": 4e-3, "rank": 16, "epochs": 20} if method == "lora" else {}
@@ -44,6 +45,7 @@ def test_a_method_teaches_a_base_with_eyes_of_its_own(base: Path, data: Path, tm
     assert_senses(*compared(base, probe, stage), ("picture blanked", "picture swapped", "question alone"))
 
 
+@pytest.mark.learns
 def test_a_base_with_ears_of_its_own_learns_to_hear(pico_base: Path, tmp_path: Path) -> None:
     torch.manual_seed(SEED)
     base, draw = qwen2_audio(tmp_path / "base", pico_base), random.Random(SEED)

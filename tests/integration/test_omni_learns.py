@@ -75,6 +75,7 @@ def accuracy(model: Any, processor: Any, inputs: dict[str, Any], answers: torch.
     return float((logits.argmax(-1) == answers).float().mean())
 
 
+@pytest.mark.learns
 @pytest.mark.parametrize("sense", WORLDS)
 def test_it_learns_to_tell_media_apart(folder: Path, sense: str) -> None:
     torch.manual_seed(SEED)

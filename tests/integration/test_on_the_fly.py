@@ -68,6 +68,7 @@ def test_a_run_stopped_three_times_ends_in_the_same_bits(pico_base: Path, tmp_pa
     assert calm == train(order("stopped"), (1, steps // 2, steps - 2))
 
 
+@pytest.mark.learns
 def test_it_learns_what_the_rows_teach(undecided_base: Path, tmp_path: Path) -> None:
     def chain(name: str) -> list[Trained]:
         given = rows("first", 440, shuffled=name == "shuffled")

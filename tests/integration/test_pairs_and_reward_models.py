@@ -46,6 +46,7 @@ def order(base: Path, data: Path, folder: Path) -> StageJob:
     return job(base, data, folder, "dpo")
 
 
+@pytest.mark.learns
 def test_right_answers_are_paired_with_wrong_ones(base: Path, prompts: Path, tmp_path: Path) -> None:
     told = make_pairs(order(base, prompts, tmp_path), SETTINGS, cot)
     found = [json.loads(line) for line in (tmp_path / "staging" / "pairs.jsonl").read_text().splitlines()]
@@ -85,6 +86,7 @@ def test_answers_that_are_all_alike_are_an_error_with_the_fix(pico_base: Path, p
         make_pairs(order(pico_base, prompts, tmp_path), surest, cot)
 
 
+@pytest.mark.learns
 @pytest.mark.parametrize("adapter", ["lora", "qlora", "none"])
 def test_a_reward_model_learns_what_is_preferred(base: Path, tmp_path: Path, adapter: str) -> None:
     settings = RewardModelSettings(

@@ -106,6 +106,7 @@ def assert_senses(before: dict[str, Any], after: dict[str, Any], cut: dict[str, 
         )
 
 
+@pytest.mark.learns
 @pytest.mark.parametrize("method", ["sft", "lora"])
 def test_a_method_teaches_to_see(base: Path, data: Path, tmp_path: Path, method: str) -> None:
     own = {"learning_rate": 2e-3, "rank": 16, "epochs": 20} if method == "lora" else {}
@@ -115,6 +116,7 @@ def test_a_method_teaches_to_see(base: Path, data: Path, tmp_path: Path, method:
     )
 
 
+@pytest.mark.learns
 def test_alignment_teaches_a_frozen_model_what_pictures_show(base: Path, tmp_path: Path) -> None:
     """Of three captions, the picture's own is the likeliest: chance is one in three."""
     data = prepared(base, tmp_path / "data", capability=omni)
@@ -122,6 +124,7 @@ def test_alignment_teaches_a_frozen_model_what_pictures_show(base: Path, tmp_pat
     assert_senses(*compared(base, probe_of(base, data, omni), stage), ("picture blanked", "medium swapped"))
 
 
+@pytest.mark.learns
 def test_answers_dealt_out_to_wrong_pictures_teach_no_seeing(base: Path, data: Path, tmp_path: Path) -> None:
     draw = random.Random(SEED + 1)
     wrong = prepared(base, tmp_path / "wrong", [draw.choice(COLOURS) for _ in range(400)])

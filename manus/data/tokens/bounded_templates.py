@@ -1,45 +1,128 @@
 """Bounds what one operation of a chat template may compute, as nothing can end it while it computes.
 
-Python hears no signal within a power or a product of huge numbers, and a text that is repeated may take all memory.
-Knows nothing of conversations.
+Python hears no signal within a power of huge numbers or while one text is written, which may take all memory.
+What grows by and by is `guards.patience`'s. Knows nothing of conversations.
 """
 
 from __future__ import annotations
 
+import functools
+from collections.abc import Callable, Iterable
 from functools import cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-LARGEST_BITS = 10_000  # of a number
-LARGEST_TEXT = 64 << 20  # characters of a text, or items of a list
+from manus.data.tokens.text_bounds import (
+    FILTERS,
+    LARGEST_TEXT,
+    is_too_much,
+    of_filter,
+    of_method,
+    written_length,
+)
+
+if TYPE_CHECKING:
+    from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 
 @cache
 def bound_templates() -> None:
     """Let transformers read all templates from now on in a sandbox that refuses such operations."""
-    from jinja2.exceptions import SecurityError
-    from jinja2.sandbox import ImmutableSandboxedEnvironment
     from transformers.utils import chat_template_utils
 
-    class Bounded(ImmutableSandboxedEnvironment):
-        """The sandbox that transformers takes, with bounds."""
+    chat_template_utils.ImmutableSandboxedEnvironment = bounded_environment()
 
-        intercepted_binops = frozenset({"**", "*"})
+
+@cache
+def bounded_environment() -> type[ImmutableSandboxedEnvironment]:
+    """Return the sandbox that transformers takes, with bounds."""
+    from jinja2.compiler import CodeGenerator, Frame
+    from jinja2.nodes import Concat
+    from jinja2.sandbox import ImmutableSandboxedEnvironment
+
+    class Generator(CodeGenerator):
+        """Lets `~` join texts as the environment does."""
+
+        def visit_Concat(self, node: Concat, frame: Frame) -> None:  # noqa: N802
+            if frame.eval_ctx.volatile or frame.eval_ctx.autoescape:  # where texts know of HTML
+                super().visit_Concat(node, frame)
+                return
+            self.write("environment.concat(map(str, (")
+            for part in node.nodes:
+                self.visit(part, frame)
+                self.write(", ")
+            self.write(")))")
+
+    class Bounded(ImmutableSandboxedEnvironment):
+        intercepted_binops = frozenset({"**", "*", "+", "%"})
+        code_generator_class = Generator
+        concat = staticmethod(joined)
+
+        def from_string(self, *source: Any, **more: Any) -> Any:
+            for name in FILTERS.keys() & self.filters.keys():
+                self.filters[name] = bounded_filter(name, self.filters[name])
+            self.finalize = shown
+            return super().from_string(*source, **more)
 
         def call_binop(self, context: Any, operator: str, left: Any, right: Any) -> Any:
             if is_too_much(operator, left, right):
-                raise SecurityError(f"it computes too large a result by {operator}")
+                refuse(operator)
             return super().call_binop(context, operator, left, right)
 
-    chat_template_utils.ImmutableSandboxedEnvironment = Bounded
+        def call(self, context: Any, asked: Any, /, *values: Any, **named: Any) -> Any:
+            method = getattr(asked, "__wrapped__", asked)
+            name = getattr(method, "__name__", "")
+            if of_method(name, getattr(method, "__self__", None), values, named):
+                refuse(name)
+            if name == "raise_exception":
+                shown(values)
+            return super().call(context, asked, *values, **named)
+
+    return Bounded
 
 
-def is_too_much(operator: str, left: Any, right: Any) -> bool:
-    """Tell whether a power (`**`) or a product (`*`) is larger than any text of a conversation needs."""
-    if isinstance(left, int) and isinstance(right, int):
-        bits = left.bit_length() * max(right, 0) if operator == "**" else left.bit_length() + right.bit_length()
-        return bits > LARGEST_BITS
-    if operator == "*" and isinstance(left, int):
-        left, right = right, left
-    if operator == "*" and isinstance(right, int) and hasattr(left, "__len__"):
-        return len(left) * right > LARGEST_TEXT
-    return False
+def refuse(operation: str) -> None:
+    """Refuse an operation.
+
+    Raises:
+        SecurityError: always.
+    """
+    from jinja2.exceptions import SecurityError
+
+    raise SecurityError(f"it computes too large a result by {operation}")
+
+
+def joined(pieces: Iterable[str]) -> str:
+    """Join what a template writes.
+
+    Raises:
+        SecurityError: it is too long.
+    """
+    texts = list(pieces)
+    if sum(map(len, texts)) > LARGEST_TEXT:
+        refuse("writing")
+    return "".join(texts)
+
+
+def shown(value: Any) -> Any:
+    """Return a value that is about to be written.
+
+    Raises:
+        SecurityError: it is too long.
+    """
+    if not isinstance(value, str) and written_length(value) > LARGEST_TEXT:
+        refuse("writing")
+    return value
+
+
+def bounded_filter(name: str, original: Callable[..., Any]) -> Callable[..., Any]:
+    """Return a filter that refuses what makes too large a result."""
+    # Jinja puts the environment before the value for filters that ask for it.
+    skipped = 1 if hasattr(original, "jinja_pass_arg") else 0
+
+    @functools.wraps(original)
+    def checked(*values: Any, **named: Any) -> Any:
+        if of_filter(name, values[skipped:], named):
+            refuse(name)
+        return original(*values, **named)
+
+    return checked

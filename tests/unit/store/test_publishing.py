@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -16,7 +17,7 @@ from manus.plan.planner import make_plan
 from manus.recipe.recipe import read_recipe
 from manus.store.keys import key_of
 from manus.store.manifest import MANIFEST, Manifest
-from manus.store.publishing import check_way, publish_file, publish_folder
+from manus.store.publishing import MARK, check_way, publish_file, publish_folder
 from manus.store.store import Made, Store
 from tests.unit.plan.test_planner import built, planned, recipe
 
@@ -189,3 +190,131 @@ def test_a_link_in_the_store_is_not_followed(recipe: Path, tmp_path: Path, monke
         build(plan, "detect/detected")
     assert [name for name, _ in remove_unreferenced(plan.output_dir, is_dry=False)] == ["unfinished " + "b" * 20]
     assert (far / "mine").read_text() == "mine"
+
+
+def edit_in_place(path: Path) -> None:
+    with path.open("a") as stream:
+        stream.write(" and mine")
+
+
+def edit_by_renaming(path: Path) -> None:
+    new = path.with_name("new")
+    new.write_text(path.read_text() + " and mine")
+    new.replace(path)
+
+
+@pytest.mark.parametrize("edit", [edit_in_place, edit_by_renaming])
+def test_a_file_of_ours_that_was_edited_is_kept_beside_the_new_one(
+    tmp_path: Path, edit: Callable[[Path], None]
+) -> None:
+    view = tmp_path / "r" / "merged"
+    publish_folder(stored(tmp_path, 1, "model", "sub/old"), view)
+    for times, name in ((1, "model.edited"), (2, "model.edited-2")):
+        edit(view / "model")
+        edit(view / "sub" / "old") if times == 1 else None
+        said = (view / "model").read_text()
+        kept = publish_folder(stored(tmp_path, times + 1, "model"), view)
+        assert view / name in kept
+        assert (view / name).read_text() == said and said.endswith(" and mine")
+        assert (view / "model").read_text() == f"model {times + 1}"
+    assert (view / "sub" / "old.edited").read_text() == "sub/old 1 and mine"
+    assert publish_folder(stored(tmp_path, 9, "model"), view) == []
+    assert sorted(path.name for path in view.iterdir()) == [MANIFEST, "model", "model.edited", "model.edited-2", "sub"]
+
+
+def test_an_edited_manifest_hides_no_edits(tmp_path: Path) -> None:
+    view = tmp_path / "r" / "merged"
+    publish_folder(stored(tmp_path, 1, "model"), view)
+    edit_by_renaming(view / MANIFEST)
+    edit_by_renaming(view / "model")
+    kept = publish_folder(stored(tmp_path, 2, "model"), view)
+    assert sorted(kept) == [view / f"{MANIFEST}.edited", view / "model.edited"]
+
+
+@pytest.mark.parametrize("edit", [edit_in_place, edit_by_renaming])
+def test_an_edited_report_is_kept_and_an_old_one_is_not(
+    recipe: Path, edit: Callable[[Path], None], capsys: pytest.CaptureFixture[str]
+) -> None:
+    plan = planned(recipe)
+    built(plan)
+    artifact = plan.artifacts["report/report"]
+    edit(artifact.view)
+    recipe.write_text(recipe.read_text().replace("epochs: 2", "epochs: 3"))
+    again = planned(recipe)
+    built(again)
+    kept = artifact.view.with_name(f"{artifact.view.name}.edited")
+    assert kept.read_text().endswith(" and mine")
+    assert f"a result that was edited is kept: {kept}" in capsys.readouterr().out
+    recipe.write_text(recipe.read_text().replace("epochs: 3", "epochs: 4"))
+    last = planned(recipe)
+    last.save()
+    remove_unreferenced(last.output_dir, is_dry=False)  # what is shown now is stored no more, and yet ours
+    built(last)
+    assert "is kept" not in capsys.readouterr().out
+    assert len(list(artifact.view.parent.glob("*.edited*"))) == 1
+
+
+@pytest.mark.parametrize("suffix", ["incoming", "outgoing"])
+def test_a_folder_of_the_users_named_as_ours_on_its_way_is_kept(recipe: Path, suffix: str) -> None:
+    plan = planned(recipe)
+    mine = plan.artifacts["merge/merged"].view.with_name(f".merged.{suffix}") / "mine.txt"
+    mine.parent.mkdir(parents=True)
+    mine.write_text("mine")
+    with pytest.raises(InputError, match=rf"\.merged\.{suffix} is yours"):
+        next_run(plan)
+    with pytest.raises(InputError, match=rf"\.merged\.{suffix} is yours"):
+        built(plan)
+    with pytest.raises(InputError, match=rf"\.merged\.{suffix} is yours"):
+        publish_folder(stored(plan.output_dir, 1, "model"), plan.artifacts["merge/merged"].view)
+    assert mine.read_text() == "mine"
+
+
+@pytest.mark.parametrize("theirs", ["a folder", "a link", "a file"])
+def test_what_is_named_as_a_file_of_ours_on_its_way_is_kept(recipe: Path, theirs: str) -> None:
+    plan = planned(recipe)
+    view = plan.artifacts["detect/detected"].view
+    mine = view.with_name(f".{view.name}.incoming")
+    mine.parent.mkdir(parents=True)
+    {"a folder": mine.mkdir, "a link": lambda: mine.symlink_to("/etc"), "a file": lambda: mine.write_text("x")}[
+        theirs
+    ]()
+    with pytest.raises(InputError, match=rf"\.{view.name}\.incoming is yours"):
+        next_run(plan)
+    assert mine.exists()
+
+
+def test_what_a_kill_left_half_filled_or_half_removed_is_taken_away(tmp_path: Path) -> None:
+    view, folder = tmp_path / "r" / "merged", stored(tmp_path, 1, "model")
+    for suffix in ("incoming", "outgoing"):
+        publish_folder(folder, view)
+        left = view.with_name(f".merged.{suffix}")
+        left.mkdir()
+        (left / MARK).touch()
+        (left / "part").write_text("half")
+        check_way(view, None, True, tmp_path / ".store")
+        publish_folder(stored(tmp_path, 2, "model"), view)
+        assert [entry.name for entry in view.parent.iterdir()] == ["merged"]
+        assert sorted(entry.name for entry in view.iterdir()) == [MANIFEST, "model"]
+    single = tmp_path / "r" / "model"
+    single.with_name(".model.incoming").write_text("mod")  # a copy that was torn
+    check_way(single, "model", False, tmp_path / ".store")
+    publish_file(folder / "model", single)
+    assert single.read_text() == "model 1"
+
+
+def test_two_recipes_of_one_name_show_their_results_in_one_place_only_where_they_are_the_same(recipe: Path) -> None:
+    plan = planned(recipe)
+    built(plan)
+    other = recipe.parent / "other" / recipe.name
+    other.parent.mkdir()
+    same = (
+        recipe.read_text().replace("path: ", f"path: {recipe.parent}/").replace("model: ", f"model: {recipe.parent}/")
+    )
+    other.write_text(same)
+    next_run(planned(other))  # nothing would change
+    other.write_text(same.replace("epochs: 2", "epochs: 3"))
+    for refused in (lambda: next_run(planned(other)), lambda: build(planned(other), "report/report")):
+        with pytest.raises(InputError, match=r"another recipe of this name builds, .*r\.yaml; rename one of the files"):
+            refused()
+    recipe.rename(recipe.with_name("moved.yaml"))
+    next_run(planned(other))  # the recipe was moved here: there is one of this name

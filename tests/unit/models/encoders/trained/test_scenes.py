@@ -58,6 +58,7 @@ def test_labels_stand_where_the_things_are():
     assert shown_P[held_P].mean() > 0.5, "what is labelled is shown, but for the rims of things"
 
 
+@pytest.mark.learns
 def test_it_learns_what_shuffled_labels_cannot_teach(tmp_path: Path):
     effort = {"steps": 60, "batch_size": 12, "measured_pictures": 48, "learning_rate": 2e-3}
     _, _, taught = scenes.train(SEED, tmp_path / "taught", scenes.Effort(**effort))
