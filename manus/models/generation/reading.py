@@ -28,6 +28,11 @@ class Reader:
         self.model, self.pad_token_id = model, pad_token_id
         self._kept: tuple[Prompt, DynamicCache] | None = None
 
+    @property
+    def cache(self) -> DynamicCache | None:
+        """The cache of the beginning that is kept."""
+        return self._kept[1] if self._kept else None
+
     def forget(self) -> None:
         """Drop the beginning that is kept: the model's weights may change from here on."""
         self._kept = None
