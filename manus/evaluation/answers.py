@@ -14,7 +14,8 @@ from manus.data.tokens.rendering import render, render_pair, render_prompt
 from manus.guards.memory import Parked
 from manus.guards.progress import progress
 from manus.guards.run import RUN, Work
-from manus.models.generation import greedily, on_device, tokenised
+from manus.models.generation.inputs import on_device, tokenised
+from manus.models.generation.settings import greedily
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase

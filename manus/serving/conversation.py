@@ -16,7 +16,8 @@ from manus.data.sample import MediumKind
 from manus.data.tokens.chat_templates import placed
 from manus.errors import DataError, InputError, blamed_on
 from manus.models.detection.modalities import OMNI
-from manus.models.generation import at_random, greedily, on_device
+from manus.models.generation.inputs import on_device
+from manus.models.generation.settings import at_random, greedily
 from manus.models.loaders import load_from
 from manus.models.loading.composition import load_model
 from manus.models.loading.precision import device, held_dtype, precision_of

@@ -12,7 +12,7 @@ import torch
 from manus.data.media.files import MediaFiles
 from manus.data.sample import Medium, Message, Sample, Tokens, numbers_of
 from manus.data.tokens.rendering import render_prompt
-from manus.models.generation import left_padded
+from manus.models.generation.inputs import left_padded
 from manus.models.native.layout import OwnLayout
 
 

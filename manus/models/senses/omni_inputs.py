@@ -18,7 +18,7 @@ from manus.data.media.expansion import expanded
 from manus.data.media.files import MediaFiles
 from manus.data.sample import Medium, Message, Sample, Tokens, numbers_of
 from manus.data.tokens.rendering import render, render_prompt
-from manus.models.generation import tokenised
+from manus.models.generation.inputs import tokenised
 from manus.models.loaders import load_from
 from manus.models.omni.processing import ManusOmniProcessor
 

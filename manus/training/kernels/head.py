@@ -20,7 +20,7 @@ from torch.autograd.function import once_differentiable
 from transformers import PreTrainedModel
 from transformers.modeling_outputs import CausalLMOutput
 
-from manus.models.generation import on_device
+from manus.models.generation.inputs import on_device
 from manus.training.kernels.attention import LARGEST_RELATIVE_DIFFERENCE, without_dropout
 from manus.training.labels import IGNORED
 

@@ -10,7 +10,8 @@ import torch
 from transformers import PreTrainedTokenizerBase
 
 from manus.errors import InputError
-from manus.models.generation import at_random, continuations, ends_of_turn
+from manus.models.generation.inputs import continuations
+from manus.models.generation.settings import at_random, ends_of_turn
 from manus.settings.sampling import SamplingSettings
 
 

@@ -19,7 +19,7 @@ from manus.data.tokens.chat_templates import opened_thought, placed, takes_syste
 from manus.data.tokens.rendering import render_prompt
 from manus.errors import DataError
 from manus.guards import ranks
-from manus.models.generation import ends_of_turn
+from manus.models.generation.settings import ends_of_turn
 from manus.models.loading.precision import precision_of
 from manus.rewards.judge import Judge
 from manus.training.job import arguments, conduct

@@ -29,7 +29,7 @@ from manus.data.tokens.chat_templates import opened_thought
 from manus.data.tokens.rendering import render_prompt
 from manus.errors import DataError, InputError
 from manus.guards import ranks
-from manus.models.generation import left_padded
+from manus.models.generation.inputs import left_padded
 from manus.models.loading.precision import precision_of
 from manus.rewards.judge import Judge
 from manus.training.job import arguments, conduct

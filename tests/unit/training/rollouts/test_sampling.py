@@ -12,7 +12,8 @@ import torch
 
 from manus.data.tokens.rendering import render_prompt
 from manus.errors import InputError
-from manus.models.generation import continuations, ends_of_turn, greedily
+from manus.models.generation.inputs import continuations
+from manus.models.generation.settings import ends_of_turn, greedily
 from manus.models.loading.composition import load_model
 from manus.models.tokenizer import load_tokenizer
 from manus.settings.sampling import SamplingSettings

@@ -15,7 +15,7 @@ from transformers import AutoTokenizer, PreTrainedTokenizerFast
 
 from manus.data.tokens.rendering import render, render_prompt
 from manus.evaluation.answers import answer
-from manus.models.generation import at_random, ends_of_turn, greedily
+from manus.models.generation.settings import at_random, ends_of_turn, greedily
 from manus.models.loading.composition import load_model
 from manus.models.loading.folders import copy_tokenizer, write_ends, write_template
 from manus.models.tokenizer import DEFAULT_TEMPLATE, load_tokenizer

@@ -1,0 +1,89 @@
+"""Says which answers may share a batch that changes: where the model computes the same of them as of each alone.
+
+The rule, for a question: the family keeps its tokens in layers that can be edited, none of which looks at a medium; its
+positions do not stretch with the longest row of a batch before the answer's last token; and a few tokens of the first
+prompt, read in a row beside others, give the logits that they give alone. All other questions are answered in batches of
+equal composition.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+from weakref import WeakKeyDictionary
+
+import torch
+from transformers import DynamicCache, PreTrainedModel
+
+from manus.models.generation import caches
+from manus.models.generation.questions import Question
+from manus.models.generation.reading import Prompt, Reader
+from manus.models.generation.sealed import Sealed
+
+STRETCHING = ("dynamic", "longrope")  # positions whose scale depends on how long a text has become
+PROOF_TOKENS = 5
+TOLERATED = {torch.float32: 1e-3, torch.float64: 1e-3}  # of the logits' spread; the sums of a batch round otherwise
+TOLERATED_IN_16_BITS = 0.1
+_proven: WeakKeyDictionary[PreTrainedModel, bool] = WeakKeyDictionary()
+
+
+def may_join(model: PreTrainedModel, question: Question) -> bool:
+    """Tell whether a question can be answered among others that come and go."""
+    text = model.config.get_text_config(decoder=True)
+    if not model._supports_default_dynamic_cache() or getattr(text, "cross_attention_layers", None):
+        return False
+    most = _reach(text)
+    if most is not None and len(question.ids) + question.drawing.max_new_tokens > most:
+        return False
+    if model not in _proven:
+        empty = DynamicCache(config=text)
+        _proven[model] = caches.is_known(empty) and _is_alike(model, tuple(question.ids))
+    return _proven[model]
+
+
+def _reach(text: Any) -> int | None:
+    """Return how long a text may become before its positions are stretched, None where they never are."""
+    said = getattr(text, "rope_parameters", None) or {}
+    kinds = [said, *(value for value in said.values() if isinstance(value, dict))]
+    if not any(kind.get("rope_type") in STRETCHING for kind in kinds):
+        return None
+    known = [kind.get("original_max_position_embeddings") for kind in kinds]
+    known.append(getattr(text, "original_max_position_embeddings", None))
+    found = [length for length in known if length]
+    return int(min(found)) if found else int(text.max_position_embeddings)
+
+
+def _is_alike(model: PreTrainedModel, ids: Prompt) -> bool:
+    """Compare rows that entered one after the other, and are of different lengths, with each alone."""
+    whole = (ids * PROOF_TOKENS)[-PROOF_TOKENS:]
+    first, second = whole[:-1], whole[2:-1]
+    with _evaluating(model), torch.no_grad():
+        reader = Reader(model, whole[0])
+        together, _ = reader.read_with_media(first, {})
+        if not caches.fits(together.cache, 1, len(first)):
+            return False
+        together.join(reader.read_with_media(second, {})[0])
+        joined = together.forward([whole[-1]] * 2).float()
+        alone = torch.cat([_logits(model, row, whole[-1]) for row in (first, second)]).float()
+    tolerated = TOLERATED.get(model.dtype, TOLERATED_IN_16_BITS)
+    seen = torch.isfinite(alone)  # those of tokens that cannot be said are not
+    return bool(((joined - alone)[seen].abs().max() <= tolerated * alone[seen].std()).item())
+
+
+def _logits(model: PreTrainedModel, row: Sequence[int], token: int) -> torch.Tensor:
+    alone = Sealed(model, [row], {})
+    alone.begin()
+    return alone.forward([token])
+
+
+@contextmanager
+def _evaluating(model: torch.nn.Module) -> Iterator[None]:
+    """Switch what is drawn at random off, and back to how each module had it."""
+    modes = {module: module.training for module in model.modules()}
+    model.eval()
+    try:
+        yield
+    finally:
+        for module, mode in modes.items():
+            module.training = mode

@@ -1,0 +1,79 @@
+"""What the engine is asked, and what it answers token by token. Knows nothing of models."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Literal
+
+from torch import Tensor
+
+Finish = Literal["stop", "length"]
+Limit = Callable[[list[int], Tensor], Tensor]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Drawing:
+    """How the tokens of an answer are drawn.
+
+    Args:
+        max_new_tokens: the longest answer.
+        temperature: 0 takes the likeliest token.
+        top_p: the smallest set of tokens that has this probability is drawn from.
+        top_k: as many tokens are drawn from, 0 for all.
+        seed: of the draws; None takes one from torch's random state when the question is added.
+        ends: tokens that end an answer, as `ends_of_turn` returns them.
+    """
+
+    max_new_tokens: int
+    ends: tuple[int, ...]
+    temperature: float = 0.0
+    top_p: float = 1.0
+    top_k: int = 0
+    seed: int | None = None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Question:
+    """One prompt to be answered.
+
+    Args:
+        ids: the tokens of the prompt.
+        drawing: how the answer is drawn.
+        media: the model's further inputs for this prompt alone (pixels, sound, kinds of tokens), with a batch of one.
+        limit: changes the logits [V] of the next token, given the tokens of the answer so far; for answers of a form.
+        top_logprobs: how many of the likeliest tokens are told with each token; None tells no log-probabilities.
+    """
+
+    ids: Sequence[int]
+    drawing: Drawing
+    media: Mapping[str, Tensor] = field(default_factory=dict)
+    limit: Limit | None = None
+    top_logprobs: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One more token of one answer.
+
+    Args:
+        ticket: of the question.
+        token: the token, which may be one of the ends.
+        logprob: its log-probability as the model gives it, before temperature and limits; None if not asked for.
+        top: the likeliest tokens with theirs, best first.
+        finish: why the answer ends with this token, None while it goes on.
+    """
+
+    ticket: int
+    token: int
+    logprob: float | None = None
+    top: tuple[tuple[int, float], ...] = ()
+    finish: Finish | None = None
+
+
+class Unanswered(Exception):
+    """Questions that could not be answered: a model, a medium or a limit failed. The engine goes on with all others."""
+
+    def __init__(self, tickets: Sequence[int], cause: Exception) -> None:
+        super().__init__(f"{type(cause).__name__}: {cause}")
+        self.tickets = tuple(tickets)
