@@ -41,6 +41,7 @@ class Service:
     metrics: Metrics
     access: Access
     preparing: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(PREPARED_AT_ONCE))
+    sessions: int = 0  # realtime ones that are open
     began: int = field(default_factory=lambda: int(time.time()))
 
 
@@ -184,26 +185,34 @@ def questions_of(service: Service, wish: Wish) -> list[Question]:
     ]  # fmt: skip
 
 
-async def deltas(service: Service, wish: Wish, counted: Counted) -> AsyncIterator[Delta]:
+def deltas(service: Service, wish: Wish, counted: Counted) -> AsyncIterator[Delta]:
+    """Yield what `deltas_of` does, of one wish."""
+    return deltas_of(service, [wish], counted)
+
+
+async def deltas_of(service: Service, wishes: Sequence[Wish], counted: Counted) -> AsyncIterator[Delta]:
     """Yield BEGUN, then what is new of the answers until all of them are over; leaving early frees their places.
 
     Args:
         service: of the server.
-        wish: what is asked.
+        wishes: what is asked; choices are numbered through all of them.
         counted: is filled.
 
     Raises:
         Refused: there is no room for them, they cannot be asked, or the engine fails.
     """
-    questions = await asyncio.to_thread(questions_of, service, wish)
-    counted.prompt = len(wish.asked.ids)
+    asked = [
+        (wish, question) for wish in wishes for question in await asyncio.to_thread(questions_of, service, wish)
+    ]
+    counted.prompt = sum(len(wish.asked.ids) for wish in wishes)
     service.metrics.prompt_tokens.inc(counted.prompt)
     began = time.perf_counter()
     arrived: Arrived = asyncio.Queue()
-    service.thread.check_room(len(questions))
-    answers = [service.thread.ask(question, arrived) for question in questions]
+    service.thread.check_room(len(asked))
+    answers = [service.thread.ask(question, arrived) for _, question in asked]
     writers: dict[Answer, Writer] = {
-        answer: Writer(service, wish, choice) for choice, answer in enumerate(answers)
+        answer: Writer(service, wish, choice)
+        for choice, (answer, (wish, _)) in enumerate(zip(answers, asked, strict=True))
     }
     try:
         yield BEGUN

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
 
 from starlette.applications import Starlette
@@ -13,17 +14,19 @@ from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import Request
 from starlette.responses import FileResponse, JSONResponse, Response
-from starlette.routing import BaseRoute, Mount, Route
+from starlette.routing import BaseRoute, Mount, Route, WebSocketRoute
 from starlette.staticfiles import StaticFiles
 
 from manus.errors import InputError
-from manus.serving.server import chat_completions, planned
+from manus.serving.server import chat_completions, completions, planned, responses, transcriptions
 from manus.serving.server.answering import Handler, Service
+from manus.serving.server.realtime.endpoint import talk
 from manus.serving.server.refusals import FAILED, Refused
 from manus.serving.server.streams import Left
 
 LOG = logging.getLogger(__name__)
 PAGE = Path(__file__).parent / "page"
+POLICY = "default-src 'self'; img-src 'self' data:; media-src 'self' data:; frame-ancestors 'none'"
 CLIENT_LEFT = 499
 RETRY_SECONDS = "1"
 
@@ -56,9 +59,13 @@ def _routes(service: Service) -> list[BaseRoute]:
 
     return [
         post("/v1/chat/completions", chat_completions.answer),
+        post("/v1/completions", completions.answer),
+        post("/v1/responses", responses.answer),
+        post("/v1/audio/transcriptions", transcriptions.answer),
         get("/v1/models", models),
         get("/v1/models/{name:path}", model),
         *(post(path, planned.refusal_of(reason)) for path, reason in planned.REASONS.items()),
+        WebSocketRoute("/v1/realtime", partial(talk, service=service)),
         get("/health", health),
         get("/metrics", metrics),
         get("/", page),
@@ -135,4 +142,4 @@ async def metrics(request: Request, service: Service) -> Response:
 
 async def page(request: Request, service: Service) -> Response:
     """Show the chat."""
-    return FileResponse(PAGE / "index.html")
+    return FileResponse(PAGE / "index.html", headers={"content-security-policy": POLICY})

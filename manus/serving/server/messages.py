@@ -5,7 +5,6 @@ from __future__ import annotations
 import itertools
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
 from pydantic import Field
@@ -14,7 +13,7 @@ from manus.data.forms.tool_format import render_tools
 from manus.data.forms.turns import read_turns
 from manus.data.sample import MediumKind, RowError
 from manus.data.tokens.chat_templates import shown
-from manus.serving.server.hosted import Hosted
+from manus.serving.server.hosted import Asked, Hosted
 from manus.serving.server.media import MediaDesk
 from manus.serving.server.refusals import Refused
 from manus.settings.frozen import Frozen
@@ -154,14 +153,6 @@ class FunctionTool(Frozen):
     function: Function
 
 
-@dataclass(frozen=True, slots=True)
-class Offered:
-    """The functions that the model may call in an answer, and whether it must."""
-
-    tools: Sequence[Mapping[str, Any]] = ()  # name, description, parameters
-    must_call: Sequence[str] = ()  # names of which one is called in any case
-
-
 def as_functions(tools: Sequence[FunctionTool]) -> list[dict[str, Any]]:
     """Return tools as Manus' form and templates take them."""
     return [
@@ -173,7 +164,7 @@ def as_functions(tools: Sequence[FunctionTool]) -> list[dict[str, Any]]:
     ]  # fmt: skip
 
 
-def for_model(hosted: Hosted, messages: Sequence[Any], tools: Sequence[Mapping[str, Any]], desk: MediaDesk) -> Any:
+def for_model(hosted: Hosted, messages: Sequence[Any], tools: Sequence[Mapping[str, Any]], desk: MediaDesk) -> Asked:
     """Return a conversation as the model takes it.
 
     Args:
@@ -186,7 +177,16 @@ def for_model(hosted: Hosted, messages: Sequence[Any], tools: Sequence[Mapping[s
         Refused: a medium cannot be used, or a call of an earlier turn cannot be read.
         InputError: the chat template refuses the conversation.
     """
-    turns = [_turn(message, number, desk) for number, message in enumerate(messages)]
+    return put(hosted, [_turn(message, number, desk) for number, message in enumerate(messages)], tools)
+
+
+def put(hosted: Hosted, turns: list[dict[str, Any]], tools: Sequence[Mapping[str, Any]]) -> Asked:
+    """Return turns, whose media are decoded and whose calls have their arguments as objects, as the model takes them.
+
+    Raises:
+        Refused: a call of an earlier turn cannot be read.
+        InputError: the chat template refuses the conversation.
+    """
     if hosted.tools_in_system or not tools:
         try:
             turns = _in_our_form(turns)
