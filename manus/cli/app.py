@@ -12,7 +12,7 @@ import typer.core
 
 from manus.errors import InputError
 
-PLANNED = ("export", "serve", "podcast", "draw")
+PLANNED = ("export", "podcast", "draw")
 
 
 class Commands(typer.core.TyperGroup):

@@ -7,12 +7,12 @@ import sys
 import traceback
 from pathlib import Path
 
-from manus.cli import building, cleaning, data, models, recipes, running
+from manus.cli import building, cleaning, data, models, recipes, running, serving
 from manus.cli.app import app
 from manus.errors import EXIT_FAILED, Interrupted, ManusError, of_the_machine
 from manus.store.environment import ensure_home
 
-COMMANDS = (recipes, models, building, data, running, cleaning)  # importing them is what gives `app` its commands
+COMMANDS = (recipes, models, serving, building, data, running, cleaning)  # importing them is what gives `app` its commands
 
 
 def main() -> None:

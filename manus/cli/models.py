@@ -60,7 +60,7 @@ def chat(
     if as_json and not is_asked_once:
         raise InputError("--json needs a question: give it with --once or on stdin")
     media = {"image": image or [], "video": video or [], "audio": audio or []}
-    folder, found = _language_model(model)
+    folder, found = language_model(model)
     own = senses_in(folder) if found.kind == "transformers" else set()
     check_senses(found.modalities | dict.fromkeys(own, True), model, media)  # type: ignore[arg-type]
     from rich.console import Console
@@ -103,7 +103,7 @@ def measure(
         raise InputError(f"{capability!r} is no capability; {did_you_mean(capability, CAPABILITIES)}")
     if not data.exists():
         raise InputError(f"--data {data}: no such file")
-    folder = _language_model(model)[0]
+    folder = language_model(model)[0]
     from rich.console import Console
 
     from manus.serving.chat import quiet_libraries
@@ -141,7 +141,7 @@ def _model(name: str) -> tuple[Path, Detection]:
     return folder, detect_modalities(folder)
 
 
-def _language_model(name: str) -> tuple[Path, Detection]:
+def language_model(name: str) -> tuple[Path, Detection]:
     """Return the folder of a language model given on the command line, and what its configuration says."""
     folder, found = _model(name)
     if not found.language_model or found.kind not in ("transformers", "adapter"):

@@ -197,6 +197,7 @@ _MARKED: tuple[tuple[str, tuple[str, ...], Callable[[str], list[Call]]], ...] = 
     (_LFM2, ("<|tool_call_end|>", *END_MARKS, _LFM2), _read_brackets),
     (_DEEPSEEK, (_END_OF_DEEPSEEK, *END_MARKS, _DEEPSEEK), _read_deepseek),
 )
+CALL_MARKS = (*(mark for mark, _, _ in _MARKED), "<function=")  # that calls of other models begin with
 
 
 def _is_call(value: Any) -> bool:

@@ -1,0 +1,1 @@
+"""A model behind the addresses that clients of OpenAI's interface ask."""

@@ -1,0 +1,119 @@
+"""The sound that comes in: from the client's PCM to what the model hears, and when someone speaks (silero VAD).
+
+Knows nothing of sessions. Shapes: S samples at 16 kHz.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from manus.data.media.sound import RATE_HERTZ
+
+CLIENT_HERTZ = 24_000  # the interface's only rate of audio/pcm
+FRAME = 512  # samples that the detector looks at
+FRAME_MS = FRAME * 1000 / RATE_HERTZ
+LONGEST_SECONDS = 600.0
+Waves = npt.NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True)
+class Spoken:
+    """Someone began to speak, or has stopped; `at_ms` counts from the session's beginning."""
+
+    kind: Literal["started", "stopped"]
+    at_ms: int
+
+
+class SoundBuffer:
+    """What was heard since the last commit, and optionally who speaks when."""
+
+    def __init__(self) -> None:
+        from av.audio.resampler import AudioResampler
+
+        self.resampler = AudioResampler(format="flt", layout="mono", rate=RATE_HERTZ)
+        self.pieces: list[Waves] = []
+        self.begin = 0  # of the buffer, in samples from the session's beginning
+        self.end = 0
+        self.detector: Any = None
+        self.looked_at = 0  # up to where the detector has looked
+        self.silence_ms, self.prefix_ms, self.threshold = 0, 0, 0.0
+
+    def listen(self, threshold: float, silence_ms: int, prefix_ms: int) -> None:
+        """Look for speech from now on."""
+        self.threshold, self.silence_ms, self.prefix_ms = threshold, silence_ms, prefix_ms
+        self.detector = detector(threshold, silence_ms)
+        self.looked_at = self.end
+
+    def listen_no_more(self) -> None:
+        """Leave it to the client to say when a turn is over."""
+        self.detector = None
+
+    @property
+    def seconds(self) -> float:
+        """How much is in the buffer."""
+        return (self.end - self.begin) / RATE_HERTZ
+
+    def append(self, pcm: bytes) -> list[Spoken]:
+        """Take in 16-bit little-endian PCM of 24 kHz; return who began to speak or stopped meanwhile.
+
+        Raises:
+            ValueError: it is no such PCM, or the buffer is full.
+        """
+        from av import AudioFrame
+
+        if not pcm or len(pcm) % 2:
+            raise ValueError("audio/pcm has two bytes a sample")
+        if self.seconds + len(pcm) / 2 / CLIENT_HERTZ > LONGEST_SECONDS:
+            raise ValueError(f"more than {LONGEST_SECONDS:g} s without a commit")
+        frame = AudioFrame.from_ndarray(np.frombuffer(pcm, dtype="<i2").reshape(1, -1), format="s16", layout="mono")
+        frame.sample_rate = CLIENT_HERTZ
+        frame.pts = None
+        for part in self.resampler.resample(frame):
+            waves_S = np.asarray(part.to_ndarray(), dtype=np.float32).reshape(-1)
+            self.pieces.append(waves_S)
+            self.end += len(waves_S)
+        found = self._spoken() if self.detector is not None else []
+        self._forget_silence()
+        return found
+
+    def take(self) -> Waves:
+        """Return what is in the buffer, and empty it."""
+        waves_S = np.concatenate(self.pieces) if self.pieces else np.zeros(0, np.float32)
+        self.pieces, self.begin = [], self.end
+        return waves_S
+
+    def _spoken(self) -> list[Spoken]:
+        found = []
+        waves_S = np.concatenate(self.pieces) if self.pieces else np.zeros(0, np.float32)
+        while self.end - self.looked_at >= FRAME:
+            at = self.looked_at - self.begin
+            event = self.detector(waves_S[at : at + FRAME])
+            self.looked_at += FRAME
+            if event is not None:
+                kind: Literal["started", "stopped"] = "started" if "start" in event else "stopped"
+                found.append(Spoken(kind, round(self.looked_at * 1000 / RATE_HERTZ)))
+        return found
+
+    def _forget_silence(self) -> None:
+        """Before someone speaks, keep only as much as belongs to the beginning of what is said."""
+        if self.detector is None or self.detector.triggered or not self.pieces:
+            return
+        kept = max(self.end - self.looked_at, round(self.prefix_ms / 1000 * RATE_HERTZ)) + FRAME
+        if self.end - self.begin > 2 * kept and not self.detector.temp_end:
+            self.pieces = [np.concatenate(self.pieces)[-kept:]]
+            self.begin = self.end - kept
+
+
+def detector(threshold: float, silence_ms: int) -> Any:
+    """Return silero's detector of speech; each session has its own, as it remembers what it heard."""
+    import torch
+
+    threads = torch.get_num_threads()
+    from silero_vad import VADIterator, load_silero_vad
+
+    torch.set_num_threads(threads)  # importing the package sets them to one, for all models of the process
+    return VADIterator(load_silero_vad(onnx=True), threshold, RATE_HERTZ, silence_ms)
