@@ -15,7 +15,6 @@ from manus.data.tokens.rendering import render, render_pair, render_prompt
 from manus.guards.memory import Parked
 from manus.guards.progress import progress
 from manus.guards.run import RUN, Work
-from manus.models.generation.engine import PLACES, Engine
 from manus.models.generation.inputs import on_device, tokenised
 from manus.models.generation.questions import Drawing, Question
 from manus.models.generation.settings import greedy
@@ -49,6 +48,8 @@ def answer(
     Raises:
         Interrupted: a signal came.
     """
+    from manus.models.generation.engine import PLACES, Engine  # here: preparing data needs only what is learned
+
     prompts = [prompt_of(tokenizer, sample, media) for sample in samples]
     order = deque(sorted(range(len(prompts)), key=lambda index: len(prompts[index]), reverse=True))
     places = PLACES if media is None else media.rows_at_once
