@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,7 @@ from manus.data.sources.bounded_text import Records as BoundedRecords
 from manus.data.sources.compression import plain
 from manus.data.sources.indexing import Index, Positions, TableEnds, index_of
 from manus.data.sources.records import BOM, BadRow, Lines, Numbered, Record, read_at
-from manus.data.sources.texts import open_text, refuse_other_encodings, undecodable
+from manus.data.sources.texts import HOLDS_NUL, open_text, refuse_other_encodings, undecodable
 from manus.errors import DataError
 
 OTHER_NUMBER = "has another number of fields than the header"
@@ -41,7 +41,7 @@ class Table:
                 lines.begin()
                 if None in row or None in row.values():
                     yield f"row {number}", OTHER_NUMBER
-                elif wrong := undecodable("".join(row.values())):
+                elif wrong := undecodable("".join(row.values())) or nul_within(row.values()):
                     yield f"row {number}", wrong
                 else:
                     yield f"row {number}", {name: value for name, value in row.items() if value != ""}
@@ -94,11 +94,18 @@ class TableRows(Lines):
         fields = self._fields(text)
         if len(fields) != len(self.columns):
             return OTHER_NUMBER
+        if found := nul_within(fields):
+            return found
         return {name: value for name, value in zip(self.columns, fields, strict=True) if value != ""}
 
     def _fields(self, text: str) -> list[str]:
         unified = text.replace("\r\n", "\n")
         return next(csv.reader(io.StringIO(unified, newline=""), delimiter=self.delimiter), [])
+
+
+def nul_within(fields: Iterable[str]) -> str | None:
+    """Return why a record is none that holds a byte of zero; JSON refuses it by itself."""
+    return HOLDS_NUL if any("\0" in field for field in fields) else None
 
 
 def _check_header(names: Sequence[str], title: str) -> None:

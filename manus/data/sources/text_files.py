@@ -10,7 +10,7 @@ from typing import Any
 from manus.data.sources.compression import plain
 from manus.data.sources.indexing import Positions
 from manus.data.sources.records import BOM, BadRow, Numbered, Ranges, Record, read_at
-from manus.data.sources.texts import read_whole, refuse_other_encodings, undecodable
+from manus.data.sources.texts import HOLDS_NUL, read_whole, refuse_other_encodings, undecodable
 from manus.data.tokens.windows import best_cut
 
 SEGMENT_BYTES = 1 << 16
@@ -29,7 +29,7 @@ class Text:
     def rows(self, path: Path) -> Iterator[Numbered]:
         """Yield the text as one row."""
         text = read_whole(path)
-        yield "whole file", undecodable(text) or {"text": text}
+        yield "whole file", undecodable(text) or (HOLDS_NUL if "\0" in text else {"text": text})
 
     def by_number(self, path: Path, digest: str, cache: Path, segment_bytes: int | None = None) -> Segments:
         """Return the text as a row, or as segments."""
@@ -78,7 +78,7 @@ class Segments:
             place = "whole file" if self.count == 1 else f"byte {begin:,}"
             text = read_at(self.file, end - begin, begin).removeprefix(BOM if number == 0 else b"")
             try:
-                row: dict[str, Any] | BadRow = {"text": text.decode()}
+                row: dict[str, Any] | BadRow = HOLDS_NUL if b"\0" in text else {"text": text.decode()}
             except UnicodeDecodeError as error:
                 row = f"not valid UTF-8: {error.reason} at byte {begin + error.start:,}"
             yield Record(number, f"{self.title} {place}", row)

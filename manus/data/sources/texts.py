@@ -13,6 +13,9 @@ from manus.data.sources.compression import is_compressed, open_bytes
 from manus.errors import DataError
 
 KEEPING_BYTES = "surrogateescape"
+HOLDS_NUL = "it holds a byte of zero, as no text does: is the file torn, or UTF-16?"
+LOOKED_AT_BYTES = 1024  # for an encoding
+SHORTEST_HALF_BYTES = 4
 NOT_UTF_8 = re.compile("[\udc80-\udcff]")
 
 
@@ -47,8 +50,15 @@ def refuse_other_encodings(path: Path) -> None:
     if ".parquet" in path.suffixes:
         return
     with open_bytes(path) as stream:
-        if stream.read(len(codecs.BOM_UTF16)) in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE):
-            raise DataError(f"data {path}: UTF-16 text; save it as UTF-8, such as with iconv -f UTF-16 -t UTF-8")
+        begin = stream.read(LOOKED_AT_BYTES)
+    if begin.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        raise DataError(f"data {path}: UTF-16 text; save it as UTF-8, such as with iconv -f UTF-16 -t UTF-8")
+    for first, name in ((1, "UTF-16LE"), (0, "UTF-16BE")):  # most characters of most texts have a byte of zero there
+        half = begin[first::2]
+        if len(half) >= SHORTEST_HALF_BYTES and half.count(0) > len(half) / 2:
+            raise DataError(
+                f"data {path}: every other byte is zero, as in UTF-16; save it as UTF-8, such as with iconv -f {name} -t UTF-8"
+            )
 
 
 def undecodable(text: str) -> str | None:

@@ -8,6 +8,7 @@ import tracemalloc
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from manus.capabilities import instruct
@@ -19,8 +20,9 @@ from manus.data.sources.formats import records_of
 from manus.data.sources.jsonl import Jsonl
 from manus.data.sources.records import TOO_DEEP
 from manus.data.sources.rows import rows
+from manus.data.sources.texts import HOLDS_NUL
 from manus.errors import DataError
-from manus.files import at_home, read_jsonl
+from manus.files import at_home, read_jsonl, sha256_of
 from tests.pico import tokenizer
 
 ROWS = [{"prompt": f"Who is {number}?", "completion": f"Nobody {number}."} for number in range(300)]
@@ -84,6 +86,20 @@ def test_in_a_list_of_json_and_in_a_text_too(tmp_path: Path) -> None:
     assert (place, row) == ("text.txt whole file", "not valid UTF-8: invalid continuation byte at byte 3")
 
 
+@pytest.mark.parametrize("encoding", ["utf-16-le", "utf-16-be"])
+@pytest.mark.parametrize("ending", [".txt", ".csv", ".jsonl", ".json", ".txt.gz"])
+def test_utf_16_without_a_mark_is_told_by_its_zeros(encoding: str, ending: str, tmp_path: Path) -> None:
+    path = tmp_path / f"rows{ending}"
+    data = ("prompt,completion\n" + "q,\u4f60\n" * 40).encode(encoding)
+    path.write_bytes(gzip.compress(data) if ending.endswith(".gz") else data)
+    with pytest.raises(
+        DataError,
+        match=f"every other byte is zero.*iconv -f {encoding.upper().replace('-LE', 'LE').replace('-BE', 'BE')}",
+    ):
+        data_files(Source(path=str(path)), tmp_path)
+        list(rows(Source(path=str(path)), tmp_path, 0, 0, False))
+
+
 @pytest.mark.parametrize("encoding", ["utf-16", "utf-16-be", "utf-32"])
 @pytest.mark.parametrize("ending", [".jsonl", ".csv", ".txt", ".json"])
 def test_another_encoding_is_named_before_anything_runs(tmp_path: Path, encoding: str, ending: str) -> None:
@@ -131,6 +147,17 @@ def test_a_nul_byte_and_half_a_character_cost_their_rows_at_most(tmp_path: Path,
     reasons = [bad["reason"] for bad in read_jsonl(tmp_path / "out" / "quarantine.jsonl")]
     assert told["quarantined"] == len(reasons) == 3
     assert [reason.split(":")[0] for reason in reasons] == ["not valid JSON", "'prompt'", TOO_DEEP]
+
+
+@pytest.mark.parametrize("ending", [".csv", ".tsv", ".txt"])
+def test_a_byte_of_zero_is_no_text_of_a_table_or_a_file(tmp_path: Path, ending: str) -> None:
+    path = tmp_path / f"rows{ending}"
+    path.write_bytes(b"text\na\0b\nc\n")
+    found = [row for _, row in rows(Source(path=str(path)), tmp_path, 0, 0, False)]
+    records = records_of(path, sha256_of(path), tmp_path)
+    assert records is not None
+    again = [record.row for record in records.read(np.arange(len(records)))]
+    assert found == again == ([HOLDS_NUL] if ending == ".txt" else [HOLDS_NUL, {"text": "c"}])
 
 
 def test_a_line_without_an_end_is_never_whole_in_memory(tmp_path: Path) -> None:
