@@ -244,6 +244,7 @@ def main() -> None:
     parser.add_argument("--recipe", nargs="+", choices=STAGES, default=list(STAGES))
     parser.add_argument("--keep", action="store_true", help="leave the folder of both runs behind")
     given = parser.parse_args()
+    os.environ["OMP_NUM_THREADS"] = "1"
     draw, met, wrong = random.Random(given.seed), Counter[str](), list[str]()
     place = Path(tempfile.mkdtemp(prefix="chaos-"))
     calm, wild = place / "calm", place / "wild"
