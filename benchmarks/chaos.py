@@ -96,6 +96,7 @@ def make_inputs(folder: Path) -> None:
 def start(folder: Path, name: str, mark: str) -> subprocess.Popen[bytes]:
     """Start a recipe, as a user in the folder does, in a session of its own."""
     own = {"XDG_CACHE_HOME": str(folder / "cache"), "XDG_STATE_HOME": str(folder / "state"), MARK: mark}
+    own["PYTHONPATH"] = os.pathsep.join(filter(None, (str(ROOT), os.environ.get("PYTHONPATH"))))  # this checkout
     with (folder / f"{name}.txt").open("ab") as log:
         return subprocess.Popen(
             [str(BIN / "snakemake"), "-s", str(ROOT / "Snakefile"), "--cores", "1", "--config", f"recipe={name}.yaml"],
@@ -244,6 +245,7 @@ def main() -> None:
     parser.add_argument("--recipe", nargs="+", choices=STAGES, default=list(STAGES))
     parser.add_argument("--keep", action="store_true", help="leave the folder of both runs behind")
     given = parser.parse_args()
+    os.environ["OMP_NUM_THREADS"] = "1"
     draw, met, wrong = random.Random(given.seed), Counter[str](), list[str]()
     place = Path(tempfile.mkdtemp(prefix="chaos-"))
     calm, wild = place / "calm", place / "wild"

@@ -199,8 +199,8 @@ def harmed(draw: random.Random, name: str, content: bytes) -> bytes:
             value = mutated_value(draw, value)
         with suppress(yaml.YAMLError, UnicodeEncodeError):
             return yaml.safe_dump(value, allow_unicode=True).encode()
-    if name.endswith(".jsonl") and draw.random() < 0.6:
-        lines = content.splitlines()
+    lines = content.splitlines()
+    if name.endswith(".jsonl") and lines and draw.random() < 0.6:
         for _ in range(draw.randint(1, 4)):
             index = draw.randrange(len(lines))
             lines[index] = json.dumps(mutated_value(draw, json.loads(lines[index]))).encode()
@@ -246,6 +246,7 @@ def main() -> None:
     parser.add_argument("--minutes", type=float, default=30)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--only", default="", help="harm only files whose place holds this")
+    parser.add_argument("--product", type=Path, help="the finished run, which is made there if it is not there yet")
     parser.add_argument("--case", type=int, help="this case alone")
     given = parser.parse_args()
     os.environ.update(HF_HUB_OFFLINE="1", OMP_NUM_THREADS="1", TQDM_DISABLE="1", TOKENIZERS_PARALLELISM="false")
@@ -254,10 +255,11 @@ def main() -> None:
 
     import manus.cli.main  # noqa: F401
 
-    findings, until, count = Findings(), time.monotonic() + given.minutes * 60, 0
+    findings, count = Findings(), 0
     with tempfile.TemporaryDirectory(prefix="fuzz-") as place:
-        product, folder = Path(place) / "product", Path(place) / "case"
-        make_product(product)
+        product, folder = given.product or Path(place) / "product", Path(place) / "case"
+        if not product.exists():
+            make_product(product)
         names = [name for name in targets(product) if given.only in name]
         usual: set[str] = set()
         shutil.copytree(product, folder, symlinks=True)
@@ -268,6 +270,7 @@ def main() -> None:
             assert done.code == 0, (words, done.output)
         print(f"{len(names)} files; usual: {sorted(usual)}", flush=True)
         codes: Counter[str] = Counter()
+        until = time.monotonic() + given.minutes * 60
         numbers = iter([given.case]) if given.case is not None else iter(range(10**9))
         for number in numbers:
             if time.monotonic() > until:

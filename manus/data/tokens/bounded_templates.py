@@ -36,11 +36,11 @@ def bound_templates() -> None:
 def bounded_environment() -> type[ImmutableSandboxedEnvironment]:
     """Return the sandbox that transformers takes, with bounds."""
     from jinja2.compiler import CodeGenerator, Frame
-    from jinja2.nodes import Concat
+    from jinja2.nodes import Concat, Const, Dict, Expr, List, Tuple
     from jinja2.sandbox import ImmutableSandboxedEnvironment
 
     class Generator(CodeGenerator):
-        """Lets `~` join texts as the environment does."""
+        """Lets the environment join what `~` joins, and look at lists and the like as they are put together."""
 
         def visit_Concat(self, node: Concat, frame: Frame) -> None:  # noqa: N802
             if frame.eval_ctx.volatile or frame.eval_ctx.autoescape:  # where texts know of HTML
@@ -52,10 +52,28 @@ def bounded_environment() -> type[ImmutableSandboxedEnvironment]:
                 self.write(", ")
             self.write(")))")
 
+        def visit_List(self, node: List, frame: Frame) -> None:  # noqa: N802
+            self.looked_at(super().visit_List, node, frame, node.items)
+
+        def visit_Tuple(self, node: Tuple, frame: Frame) -> None:  # noqa: N802
+            self.looked_at(super().visit_Tuple, node, frame, node.items if node.ctx == "load" else [])
+
+        def visit_Dict(self, node: Dict, frame: Frame) -> None:  # noqa: N802
+            self.looked_at(super().visit_Dict, node, frame, [pair.value for pair in node.items])
+
+        def looked_at(self, visit: Callable[..., None], node: Expr, frame: Frame, parts: list[Expr]) -> None:
+            if all(isinstance(part, Const) for part in parts):
+                visit(node, frame)
+                return
+            self.write("environment.built(")
+            visit(node, frame)
+            self.write(")")
+
     class Bounded(ImmutableSandboxedEnvironment):
         intercepted_binops = frozenset({"**", "*", "+", "%"})
         code_generator_class = Generator
         concat = staticmethod(joined)
+        built = staticmethod(built)
 
         def from_string(self, *source: Any, **more: Any) -> Any:
             for name in FILTERS.keys() & self.filters.keys():
@@ -75,7 +93,8 @@ def bounded_environment() -> type[ImmutableSandboxedEnvironment]:
                 refuse(name)
             if name == "raise_exception":
                 shown(values)
-            return super().call(context, asked, *values, **named)
+            made = super().call(context, asked, *values, **named)
+            return built(made) if isinstance(made, (dict, list, tuple)) else made
 
     return Bounded
 
@@ -111,6 +130,17 @@ def shown(value: Any) -> Any:
     """
     if not isinstance(value, str) and written_length(value) > LARGEST_TEXT:
         refuse("writing")
+    return value
+
+
+def built(value: Any) -> Any:
+    """Return a list, tuple or dictionary that was put together: to compare two of them, all in them is compared.
+
+    Raises:
+        SecurityError: it holds too much, each part counted as often as it stands in it.
+    """
+    if written_length(value) > LARGEST_TEXT:
+        refuse("putting things together")
     return value
 
 

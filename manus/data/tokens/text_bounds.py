@@ -36,12 +36,10 @@ def is_too_much(operator: str, left: Any, right: Any) -> bool:
         return are_long and len(left) + len(right) > LARGEST_TEXT
     if operator == "*" and isinstance(left, int):
         left, right = right, left
-    return (
-        operator == "*"
-        and isinstance(right, int)
-        and hasattr(left, "__len__")
-        and (max(len(left), 1) * right > LARGEST_TEXT)
-    )
+    if operator != "*" or not isinstance(right, int) or not hasattr(left, "__len__"):
+        return False
+    size = len(left) if isinstance(left, (str, bytes)) else max(len(left), written_length(left) if right > 1 else 0)
+    return max(size, 1) * right > LARGEST_TEXT
 
 
 def _is_too_large_a_number(operator: str, left: int, right: int) -> bool:

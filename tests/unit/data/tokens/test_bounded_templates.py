@@ -36,6 +36,11 @@ TOO_MUCH = {
     "a list as text": "{% set x = 'a' * 40000000 %}{{ [x, x] }}",
     "a list as JSON": "{% set x = 'a' * 40000000 %}{{ [x, x]|tojson }}",
     "a complaint": "{% set x = 'a' * 40000000 %}{{ raise_exception([x, x]) }}",
+    "what is compared": "{% set n = namespace(a=[1], b=[1]) %}{% for _ in range(60) %}{% set n.a = [n.a, n.a] %}"
+    "{% set n.b = [n.b, n.b] %}{% endfor %}{{ n.a == n.b }}",
+    "what is a key": "{% set n = namespace(a=(1,)) %}{% for _ in range(60) %}{% set n.a = (n.a, n.a) %}{% endfor %}{{ {n.a: 1} }}",
+    "dictionaries": "{% set n = namespace(a={}) %}{% for _ in range(60) %}{% set n.a = dict(a=n.a, b=n.a) %}{% endfor %}",
+    "lists repeated": "{% set n = namespace(a=[1]) %}{% for _ in range(60) %}{% set n.a = ([n.a] * 2)|batch(2)|list %}{% endfor %}",
     "variables": "{% set n = namespace(x=[1]) %}{% for _ in range(60) %}{% set n.x = [n.x, n.x] %}{% endfor %}{{ n }}",
 }
 
