@@ -28,6 +28,7 @@ import torch
 ROOT = Path(__file__).parents[1]
 SEED, QUESTIONS, LIMIT, ROWS = 1, 80, 80, 32
 PROMPTS_IN_STEP, GROUP = 4, 8
+BLOCKS, BATCH_TOKENS = 64, 256  # of continuous batching: by itself it takes most of the free memory
 ASKS, SIDES = ("probe", "spread", "group", "one"), ("generate", "engine", "continuous")
 
 Asked = list[tuple[list[int], int]]  # prompts, and the longest answer to each
@@ -102,14 +103,19 @@ def by_continuous_batching(
     model: Any, tokenizer: Any, questions: Asked, ends: list[int], is_group: bool
 ) -> list[list[int]]:
     """Answer by transformers' continuous batching; it has one limit for all."""
-    from transformers import GenerationConfig
+    from transformers import ContinuousBatchingConfig, GenerationConfig
 
     config = GenerationConfig(
         do_sample=False, max_new_tokens=max(most for _, most in questions), eos_token_id=ends,
         pad_token_id=tokenizer.pad_token_id,
     )  # fmt: skip
     with torch.inference_mode():
-        made = model.generate_batch([ids for ids, _ in questions], generation_config=config, progress_bar=False)
+        made = model.generate_batch(
+            [ids for ids, _ in questions], generation_config=config, progress_bar=False,
+            continuous_batching_config=ContinuousBatchingConfig(num_blocks=BLOCKS, max_batch_tokens=BATCH_TOKENS),
+        )  # fmt: skip
+    if errors := [output.error for output in made.values() if output.error]:
+        raise SystemExit(errors[0])
     answers = [output.generated_tokens for output in made.values()]
     return [answer[:most] for answer, (_, most) in zip(answers, questions, strict=True)]
 
