@@ -34,14 +34,14 @@ ASKS, SIDES = ("probe", "spread", "group", "one"), ("generate", "engine", "conti
 Asked = list[tuple[list[int], int]]  # prompts, and the longest answer to each
 
 
-def asked(kind: str, tokenizer: Any) -> Asked:
+def asked(kind: str, count: int, tokenizer: Any) -> Asked:
     """Return the prompts of an ask, and how long the answer to each may be."""
     from manus.capabilities import cot
     from manus.data.settings import Source
     from manus.data.sources.rows import rows
     from manus.data.tokens.rendering import render_prompt
 
-    read = [cot.read(row) for _, row in rows(Source(generator="cot"), ROOT, QUESTIONS, SEED, False) if row]  # type: ignore[arg-type]
+    read = [cot.read(row) for _, row in rows(Source(generator="cot"), ROOT, count, SEED, False) if row]  # type: ignore[arg-type]
     prompts = [
         tokenizer(render_prompt(tokenizer, one["messages"][:-1]), add_special_tokens=False)["input_ids"] for one in read
     ]
@@ -125,7 +125,7 @@ WAYS: dict[str, Callable[..., list[list[int]]]] = {
 }  # fmt: skip
 
 
-def side(name: str, kind: str, base: Path) -> None:
+def side(name: str, kind: str, count: int, base: Path) -> None:
     """Answer once in this process and print what it took."""
     from manus.models.generation.settings import ends_of_turn
     from manus.models.loading.composition import load_model
@@ -133,7 +133,7 @@ def side(name: str, kind: str, base: Path) -> None:
     from manus.models.tokenizer import load_tokenizer
 
     model, tokenizer = load_model(base, held_dtype(precision_of("auto"))).to(device()).eval(), load_tokenizer(base)
-    questions, ends = asked(kind, tokenizer), ends_of_turn(model, tokenizer)
+    questions, ends = asked(kind, count, tokenizer), ends_of_turn(model, tokenizer)
     with torch.no_grad():
         model(torch.tensor([questions[0][0][:8]], device=model.device))  # what a first pass warms up does not count
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
@@ -146,9 +146,10 @@ def side(name: str, kind: str, base: Path) -> None:
     }))  # fmt: skip
 
 
-def measured(name: str, kind: str, base: Path) -> dict[str, Any] | str:
+def measured(name: str, kind: str, count: int, base: Path) -> dict[str, Any] | str:
     """Run one side in a process of its own; return its figures, or why it has none."""
     command = [sys.executable, "-m", "benchmarks.answers", "--side", name, "--asks", kind, "--base", str(base)]
+    command += ["--questions", str(count)]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     if done.returncode:
         return done.stderr.strip().splitlines()[-1]
@@ -160,19 +161,20 @@ def main() -> None:
     """Print a table of seconds and ratios."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--base", type=Path, default=ROOT / "results/quickstart/base")
+    parser.add_argument("--questions", type=int, default=QUESTIONS)
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--asks", nargs="+", choices=ASKS, default=ASKS)
     parser.add_argument("--sides", nargs="+", choices=SIDES, default=SIDES)
     parser.add_argument("--side", choices=SIDES)
     given = parser.parse_args()
     if given.side:
-        side(given.side, given.asks[0], given.base)
+        side(given.side, given.asks[0], given.questions, given.base)
         return
     for kind in given.asks:
         runs: dict[str, list[Any]] = {name: [] for name in given.sides}
         for _ in range(given.repeats):
             for name in given.sides:
-                runs[name].append(measured(name, kind, given.base))
+                runs[name].append(measured(name, kind, given.questions, given.base))
         first = runs[given.sides[0]]
         for name, found in runs.items():
             failed = [figures for figures in found if isinstance(figures, str)]

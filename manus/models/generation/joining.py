@@ -14,7 +14,7 @@ from typing import Any
 from weakref import WeakKeyDictionary
 
 import torch
-from transformers import DynamicCache, PreTrainedModel
+from transformers import PreTrainedModel
 
 from manus.models.generation import caches
 from manus.models.generation.questions import Question
@@ -37,8 +37,7 @@ def may_join(model: PreTrainedModel, question: Question) -> bool:
     if most is not None and len(question.ids) + question.drawing.max_new_tokens > most:
         return False
     if model not in _proven:
-        empty = DynamicCache(config=text)
-        _proven[model] = caches.is_known(empty) and _is_alike(model, ordinary_tokens(text.vocab_size))
+        _proven[model] = caches.is_known(caches.empty(model)) and _is_alike(model, ordinary_tokens(text.vocab_size))
     return _proven[model]
 
 
