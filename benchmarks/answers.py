@@ -28,19 +28,20 @@ import torch
 ROOT = Path(__file__).parents[1]
 SEED, QUESTIONS, LIMIT, ROWS = 1, 80, 80, 32
 PROMPTS_IN_STEP, GROUP = 4, 8
+BLOCKS, BATCH_TOKENS = 64, 256  # of continuous batching: by itself it takes most of the free memory
 ASKS, SIDES = ("probe", "spread", "group", "one"), ("generate", "engine", "continuous")
 
 Asked = list[tuple[list[int], int]]  # prompts, and the longest answer to each
 
 
-def asked(kind: str, tokenizer: Any) -> Asked:
+def asked(kind: str, count: int, tokenizer: Any) -> Asked:
     """Return the prompts of an ask, and how long the answer to each may be."""
     from manus.capabilities import cot
     from manus.data.settings import Source
     from manus.data.sources.rows import rows
     from manus.data.tokens.rendering import render_prompt
 
-    read = [cot.read(row) for _, row in rows(Source(generator="cot"), ROOT, QUESTIONS, SEED, False) if row]  # type: ignore[arg-type]
+    read = [cot.read(row) for _, row in rows(Source(generator="cot"), ROOT, count, SEED, False) if row]  # type: ignore[arg-type]
     prompts = [
         tokenizer(render_prompt(tokenizer, one["messages"][:-1]), add_special_tokens=False)["input_ids"] for one in read
     ]
@@ -102,14 +103,19 @@ def by_continuous_batching(
     model: Any, tokenizer: Any, questions: Asked, ends: list[int], is_group: bool
 ) -> list[list[int]]:
     """Answer by transformers' continuous batching; it has one limit for all."""
-    from transformers import GenerationConfig
+    from transformers import ContinuousBatchingConfig, GenerationConfig
 
     config = GenerationConfig(
         do_sample=False, max_new_tokens=max(most for _, most in questions), eos_token_id=ends,
         pad_token_id=tokenizer.pad_token_id,
     )  # fmt: skip
     with torch.inference_mode():
-        made = model.generate_batch([ids for ids, _ in questions], generation_config=config, progress_bar=False)
+        made = model.generate_batch(
+            [ids for ids, _ in questions], generation_config=config, progress_bar=False,
+            continuous_batching_config=ContinuousBatchingConfig(num_blocks=BLOCKS, max_batch_tokens=BATCH_TOKENS),
+        )  # fmt: skip
+    if errors := [output.error for output in made.values() if output.error]:
+        raise SystemExit(errors[0])
     answers = [output.generated_tokens for output in made.values()]
     return [answer[:most] for answer, (_, most) in zip(answers, questions, strict=True)]
 
@@ -119,7 +125,7 @@ WAYS: dict[str, Callable[..., list[list[int]]]] = {
 }  # fmt: skip
 
 
-def side(name: str, kind: str, base: Path) -> None:
+def side(name: str, kind: str, count: int, base: Path) -> None:
     """Answer once in this process and print what it took."""
     from manus.models.generation.settings import ends_of_turn
     from manus.models.loading.composition import load_model
@@ -127,7 +133,7 @@ def side(name: str, kind: str, base: Path) -> None:
     from manus.models.tokenizer import load_tokenizer
 
     model, tokenizer = load_model(base, held_dtype(precision_of("auto"))).to(device()).eval(), load_tokenizer(base)
-    questions, ends = asked(kind, tokenizer), ends_of_turn(model, tokenizer)
+    questions, ends = asked(kind, count, tokenizer), ends_of_turn(model, tokenizer)
     with torch.no_grad():
         model(torch.tensor([questions[0][0][:8]], device=model.device))  # what a first pass warms up does not count
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
@@ -140,9 +146,10 @@ def side(name: str, kind: str, base: Path) -> None:
     }))  # fmt: skip
 
 
-def measured(name: str, kind: str, base: Path) -> dict[str, Any] | str:
+def measured(name: str, kind: str, count: int, base: Path) -> dict[str, Any] | str:
     """Run one side in a process of its own; return its figures, or why it has none."""
     command = [sys.executable, "-m", "benchmarks.answers", "--side", name, "--asks", kind, "--base", str(base)]
+    command += ["--questions", str(count)]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     if done.returncode:
         return done.stderr.strip().splitlines()[-1]
@@ -154,19 +161,20 @@ def main() -> None:
     """Print a table of seconds and ratios."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--base", type=Path, default=ROOT / "results/quickstart/base")
+    parser.add_argument("--questions", type=int, default=QUESTIONS)
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--asks", nargs="+", choices=ASKS, default=ASKS)
     parser.add_argument("--sides", nargs="+", choices=SIDES, default=SIDES)
     parser.add_argument("--side", choices=SIDES)
     given = parser.parse_args()
     if given.side:
-        side(given.side, given.asks[0], given.base)
+        side(given.side, given.asks[0], given.questions, given.base)
         return
     for kind in given.asks:
         runs: dict[str, list[Any]] = {name: [] for name in given.sides}
         for _ in range(given.repeats):
             for name in given.sides:
-                runs[name].append(measured(name, kind, given.base))
+                runs[name].append(measured(name, kind, given.questions, given.base))
         first = runs[given.sides[0]]
         for name, found in runs.items():
             failed = [figures for figures in found if isinstance(figures, str)]
