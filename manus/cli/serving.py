@@ -26,7 +26,9 @@ def serve(
         str, typer.Option(help=f"Address to listen at. Others than this machine's own need a key in {KEY}.")
     ] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=0, max=65535, help="Port to listen at; 0 takes a free one.")] = 8000,
-    name: Annotated[str | None, typer.Option(help="What clients call the model; none: by its folder or recipe.")] = None,
+    name: Annotated[
+        str | None, typer.Option(help="What clients call the model; none: by its folder or recipe.")
+    ] = None,
     places: Annotated[int, typer.Option(min=1, help="Answers that are made side by side.")] = 16,
     waiting: Annotated[
         int, typer.Option(min=0, help="Answers that may wait for a place; more are told to come again.")

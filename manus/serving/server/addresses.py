@@ -9,7 +9,7 @@ import ipaddress
 import socket
 import time
 
-from httpx2 import Client, HTTPError, InvalidURL, URL
+from httpx2 import URL, Client, HTTPError, InvalidURL
 
 from manus.serving.server.limits import Limits
 from manus.serving.server.refusals import Refused
@@ -45,7 +45,9 @@ def fetched(address: str, limits: Limits, param: str) -> bytes:
                     for block in answer.iter_bytes(BLOCK_BYTES):
                         found += block
                         if len(found) > limits.fetch_bytes:
-                            raise Refused(f"{param}: more than {limits.fetch_bytes:,} bytes at the address", param=param)
+                            raise Refused(
+                                f"{param}: more than {limits.fetch_bytes:,} bytes at the address", param=param
+                            )
                         if time.monotonic() > deadline:
                             raise Refused(f"{param}: not fetched within {limits.fetch_seconds:g} s", param=param)
                     return bytes(found)

@@ -201,9 +201,7 @@ async def deltas_of(service: Service, wishes: Sequence[Wish], counted: Counted) 
     Raises:
         Refused: there is no room for them, they cannot be asked, or the engine fails.
     """
-    asked = [
-        (wish, question) for wish in wishes for question in await asyncio.to_thread(questions_of, service, wish)
-    ]
+    asked = [(wish, question) for wish in wishes for question in await asyncio.to_thread(questions_of, service, wish)]
     counted.prompt = sum(len(wish.asked.ids) for wish in wishes)
     service.metrics.prompt_tokens.inc(counted.prompt)
     began = time.perf_counter()

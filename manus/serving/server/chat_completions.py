@@ -293,7 +293,9 @@ class Shape:
         options = self.asked.stream_options
         has_usage = options is not None and bool(options.include_usage)
 
-        def chunk(choice: int, delta: dict[str, Any], logprobs: Any = None, finish: str | None = None) -> dict[str, Any]:
+        def chunk(
+            choice: int, delta: dict[str, Any], logprobs: Any = None, finish: str | None = None
+        ) -> dict[str, Any]:
             choices = [{"index": choice, "delta": delta, "logprobs": logprobs, "finish_reason": finish}]
             usage = {"usage": None} if has_usage else {}
             return {**self.head, "object": "chat.completion.chunk", "choices": choices, **usage}
@@ -322,5 +324,3 @@ class Shape:
     def _call(piece: Piece) -> dict[str, Any]:
         function = {"name": piece.name, "arguments": piece.text}
         return {"id": f"call_{secrets.token_hex(12)}", "type": "function", "function": function}
-
-

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from jinja2 import Environment, TemplateSyntaxError, meta
-from transformers import AutoProcessor, PreTrainedModel, PreTrainedTokenizerBase
+from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from manus.data.sample import NEVER_WRITTEN, MediumKind
 from manus.data.tokens.chat_templates import opened_thought, placed, template_at_work
@@ -76,6 +76,8 @@ class Hosted:
         if isinstance(layout, OwnLayout):
             tokenizer = layout.tokenizer
         elif model.config.model_type == OMNI:
+            from transformers import AutoProcessor  # once the omni checkpoint's classes are there
+
             preparer = load_from(AutoProcessor, folder, f"{folder}: cannot load its processor")
             tokenizer = preparer.tokenizer
             fit_special_tokens(tokenizer, folder)

@@ -208,9 +208,7 @@ def _turn(message: Any, number: int, desk: MediaDesk) -> dict[str, Any]:
     role = "system" if message.role == "developer" else message.role
     content = message.content
     if isinstance(content, list):
-        parts = [
-            _part(part, f"messages.{number}.content.{place}", desk) for place, part in enumerate(content)
-        ]
+        parts = [_part(part, f"messages.{number}.content.{place}", desk) for place, part in enumerate(content)]
         is_text = all(part["type"] == "text" for part in parts)
         content = "\n".join(part["text"] for part in parts) if is_text else parts
     turn: dict[str, Any] = {"role": role, "content": content or ""}

@@ -302,7 +302,10 @@ class Shape:
         elif kind == "reasoning":
             item |= {"summary": [], "content": [{"type": "reasoning_text", "text": ""}]}
         else:
-            item |= {"role": "assistant", "content": [{"type": "output_text", "text": "", "annotations": [], "logprobs": []}]}
+            item |= {
+                "role": "assistant",
+                "content": [{"type": "output_text", "text": "", "annotations": [], "logprobs": []}],
+            }
         self.items.append(item)
         shown = {**item, "content": []} if "content" in item else dict(item)
         told = [self._event("response.output_item.added", output_index=len(self.items) - 1, item=shown)]

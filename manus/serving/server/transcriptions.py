@@ -106,7 +106,9 @@ def wishes_of(service: Service, asked: TranscriptionRequest, content: bytes) -> 
         seconds = measure_sound(BytesIO(content), len(content), "file")
         pieces = max(1, math.ceil(seconds / longest - 1e-9))
         if pieces > MOST_PIECES:
-            raise Refused(f"file: {seconds:.0f} s of sound; up to {MOST_PIECES * longest:.0f} s are heard", param="file")
+            raise Refused(
+                f"file: {seconds:.0f} s of sound; up to {MOST_PIECES * longest:.0f} s are heard", param="file"
+            )
         sounds = [
             decode_sound(BytesIO(content), "file", n * longest, min(longest, seconds - n * longest))
             for n in range(pieces)

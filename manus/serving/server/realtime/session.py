@@ -9,7 +9,7 @@ import json
 import logging
 import secrets
 from collections.abc import Awaitable, Callable
-from typing import Any
+from typing import Any, ClassVar
 
 from pydantic import ValidationError
 
@@ -156,7 +156,9 @@ class Talk:
 
     async def _truncate_item(self, event: dict[str, Any]) -> None:
         self.items.shown(event.get("item_id"))
-        raise Refused("only spoken answers are cut, and this model does not speak; cancel the response", param="item_id")
+        raise Refused(
+            "only spoken answers are cut, and this model does not speak; cancel the response", param="item_id"
+        )
 
     # Answers
 
@@ -167,7 +169,9 @@ class Talk:
 
     async def _respond(self, given: dict[str, Any]) -> None:
         if "audio" in (given.get("output_modalities") or ()):
-            raise Refused("this model does not speak; set output_modalities to ['text']", 501, "response.output_modalities")
+            raise Refused(
+                "this model does not speak; set output_modalities to ['text']", 501, "response.output_modalities"
+            )
         settings = ResponseSettings.model_validate(given)
         self.spoke = Spoke(self.send, self.items, settings)
         self.response = asyncio.create_task(self._answered(self.spoke, settings))
@@ -194,7 +198,7 @@ class Talk:
         await asyncio.gather(self.response, return_exceptions=True)
         await self.spoke.cancelled(reason)
 
-    HANDLERS = {
+    HANDLERS: ClassVar[dict[str, Any]] = {
         "session.update": _update, "input_audio_buffer.append": _append, "input_audio_buffer.commit": _commit,
         "input_audio_buffer.clear": _clear, "conversation.item.create": _create_item,
         "conversation.item.retrieve": _retrieve_item, "conversation.item.delete": _delete_item,
@@ -218,5 +222,3 @@ def _object(event: dict[str, Any], name: str) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise Refused(f"{name}: an object is needed", param=name)
     return value
-
-

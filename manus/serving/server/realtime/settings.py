@@ -76,8 +76,8 @@ class Session(Frozen):
     type: Literal["realtime"] = "realtime"
     model: str | None = None
     instructions: str = ""
-    output_modalities: Annotated[list[Literal["text"]], Field(min_length=1)] = ["text"]
-    tools: list[Function] = []
+    output_modalities: list[Literal["text"]] = Field(default_factory=lambda: ["text"], min_length=1)
+    tools: list[Function] = Field(default_factory=list)
     tool_choice: Literal["none", "auto", "required"] | NamedTool = "auto"
     parallel_tool_calls: bool = True
     max_output_tokens: Annotated[int, Field(ge=1)] | Literal["inf"] = "inf"

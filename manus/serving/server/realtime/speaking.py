@@ -70,7 +70,10 @@ class Spoke:
     async def fail(self, refused: Refused) -> None:
         """Say that the answer cannot be made."""
         error = refused.body["error"]
-        details = {"type": "failed", "error": {"type": error["type"], "code": error["code"], "message": error["message"]}}
+        details = {
+            "type": "failed",
+            "error": {"type": error["type"], "code": error["code"], "message": error["message"]},
+        }
         await self.end("failed", details=details)
 
     async def _open(self) -> None:

@@ -40,10 +40,17 @@ def test_nothing_is_fetched_unless_the_server_may() -> None:
 
 @pytest.mark.parametrize(
     "address",
-    ["http://127.0.0.1/a", "http://localhost:1/a", "http://[::1]/", "http://2130706433/", "http://0x7f.1/", "http://127.1/"],
+    [
+        "http://127.0.0.1/a",
+        "http://localhost:1/a",
+        "http://[::1]/",
+        "http://2130706433/",
+        "http://0x7f.1/",
+        "http://127.1/",
+    ],
 )
 def test_this_machine_and_its_neighbours_are_never_asked(address: str) -> None:
-    with pytest.raises(Refused, match="not on the public internet|not known|cannot be fetched"):
+    with pytest.raises(Refused, match=r"not on the public internet|not known|cannot be fetched"):
         fetched(address, FETCHING, "image_url")
 
 

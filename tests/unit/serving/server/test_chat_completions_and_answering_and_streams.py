@@ -9,8 +9,8 @@ from typing import Any, get_type_hints
 import httpx2
 import pytest
 from openai import APIStatusError, BadRequestError, NotFoundError, OpenAI
-from openai.types.chat.completion_create_params import CompletionCreateParamsStreaming
 from openai.types.chat import ChatCompletion, ChatCompletionChunk
+from openai.types.chat.completion_create_params import CompletionCreateParamsStreaming
 
 from manus.serving.server.answering import Service
 from manus.serving.server.chat_completions import NOT_BUILT, ChatRequest
@@ -125,7 +125,9 @@ def test_a_call_that_must_be_made_is_made(long_client: OpenAI, choice: Any) -> N
     assert call.function.name == "add" and isinstance(json.loads(call.function.arguments)["deep"], bool)
     assert found.finish_reason == "tool_calls" and found.message.content is None
     calls = [call for chunk in streamed(long_client, **how)[1] for call in chunk.choices[0].delta.tool_calls or []]
-    assert [(call.index, call.function.arguments) for call in calls] == [(0, found.message.tool_calls[0].function.arguments)]
+    assert [(call.index, call.function.arguments) for call in calls] == [
+        (0, found.message.tool_calls[0].function.arguments)
+    ]
 
 
 def test_calls_and_their_results_go_back_to_the_model(long_client: OpenAI, long_served: tuple[str, Service]) -> None:
@@ -210,7 +212,9 @@ def test_what_a_model_cannot_do_is_told_so(client: OpenAI) -> None:
         client.chat.completions.create(model="gpt-9", messages=ASKED)
 
 
-@pytest.mark.parametrize("body", [b"", b"{", b"[]", b"null", b'{"messages":', b"\xff", b'{"messages": "\\ud800"}', b"[" * 10**5])
+@pytest.mark.parametrize(
+    "body", [b"", b"{", b"[]", b"null", b'{"messages":', b"\xff", b'{"messages": "\\ud800"}', b"[" * 10**5]
+)
 def test_what_is_no_request_is_refused(served: tuple[str, Service], body: bytes) -> None:
     answer = httpx2.post(f"{served[0]}/v1/chat/completions", content=body)
     assert answer.status_code == 400 and "Traceback" not in answer.text

@@ -68,9 +68,11 @@ def test_calls_of_the_functions_that_are_there(grammars: Grammars) -> None:
     assert not follows(grammars, several, "Hello")
 
 
-@pytest.mark.parametrize("schema", [{"type": "nonsense"}, {"not": {"type": "string"}}, {"$ref": "#/nowhere"}, {"enum": "a"}])
+@pytest.mark.parametrize(
+    "schema", [{"type": "nonsense"}, {"not": {"type": "string"}}, {"$ref": "#/nowhere"}, {"enum": "a"}]
+)
 def test_what_cannot_be_followed_is_refused_by_name(schema: dict[str, Any]) -> None:
-    with pytest.raises(Refused, match="^response_format: ") as refused:
+    with pytest.raises(Refused, match=r"^response_format: ") as refused:
         of_json(schema, "response_format")
     assert refused.value.status == 400 and refused.value.param == "response_format"
 

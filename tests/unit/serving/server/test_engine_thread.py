@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 from collections.abc import Callable
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 import torch
@@ -19,7 +19,7 @@ class Counting:
     """An engine that answers a prompt [n, ...] with n tokens; a 13 breaks it, a 7 cannot be answered, a 5 not begun."""
 
     tickets = itertools.count()
-    built: list[Counting] = []
+    built: ClassVar[list[Counting]] = []
 
     def __init__(self) -> None:
         self.left: dict[int, tuple[Question, int]] = {}

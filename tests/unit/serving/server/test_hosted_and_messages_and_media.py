@@ -60,7 +60,9 @@ def native(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.mark.parametrize("kind", ["omni", "native"])
-def test_a_model_with_senses_is_asked_about_what_is_sent(kind: str, request: pytest.FixtureRequest, tmp_path: Path) -> None:
+def test_a_model_with_senses_is_asked_about_what_is_sent(
+    kind: str, request: pytest.FixtureRequest, tmp_path: Path
+) -> None:
     film = data_url("video/mp4", corpus.video(tmp_path / "film.mp4"))
     text = {"type": "text", "text": "What is this?"}
     with running(request.getfixturevalue(kind)) as (url, service):
@@ -87,14 +89,20 @@ def test_a_model_with_senses_is_asked_about_what_is_sent(kind: str, request: pyt
             (seen("https://example.org/a.png"), "fetches no addresses"),
             (seen("file:///etc/passwd"), "fetches no addresses"),
             (seen("/etc/passwd"), "not valid base64|not a picture"),
-            ({"type": "text", "text": service.hosted.tokenizer.decode(one) and "<|image|> <image>"}, "holds|stands in a text"),
+            (
+                {"type": "text", "text": service.hosted.tokenizer.decode(one) and "<|image|> <image>"},
+                "holds|stands in a text",
+            ),
         ]:
             with pytest.raises(BadRequestError, match=reason):
                 tokens(bad)
         with pytest.raises(BadRequestError, match="more than 16"):
             tokens(*[seen(picture())] * 17)
         assert service.thread.failures == service.thread.taken == 0
-        assert httpx2.get(f"{url}/v1/models").json()["data"][0]["senses"][:2] == ["text", *sorted(service.hosted.senses)][:2]
+        assert (
+            httpx2.get(f"{url}/v1/models").json()["data"][0]["senses"][:2]
+            == ["text", *sorted(service.hosted.senses)][:2]
+        )
 
 
 def test_files_of_videos_are_gone_afterwards(tmp_path: Path) -> None:
@@ -117,7 +125,9 @@ def test_a_sound_is_16_khz_whatever_it_was() -> None:
 def test_functions_are_shown_by_the_template_where_it_can_and_nothing_else_was_learned(tmp_path: Path) -> None:
     words = tokenizer()
     assert not shows_tools(words)
-    words.chat_template = "{% if tools %}{{ tools | tojson }}{% endif %}{% generation %}{% endgeneration %}" + words.chat_template
+    words.chat_template = (
+        "{% if tools %}{{ tools | tojson }}{% endif %}{% generation %}{% endgeneration %}" + words.chat_template
+    )
     assert shows_tools(words)
     merged = tmp_path / "results" / "r" / "merged"
     (merged.parent / "evaluations").mkdir(parents=True)
@@ -140,7 +150,10 @@ def put(in_system: bool, told: list[Any], template: str | None = None) -> tuple[
     words.chat_template = template or words.chat_template
     found: list[Any] = []
     hosted: Any = SimpleNamespace(
-        tools_in_system=in_system, senses=set(), tokenizer=words, asked=lambda turns, tools: found.extend([turns, tools])
+        tools_in_system=in_system,
+        senses=set(),
+        tokenizer=words,
+        asked=lambda turns, tools: found.extend([turns, tools]),
     )
     functions = [{"name": "add", "description": "", "parameters": {"type": "object", "properties": {}}}]
     for_model(hosted, told, functions, MediaDesk(set(), lambda seconds: None, Limits()))
@@ -168,7 +181,10 @@ def test_results_are_the_users_where_a_template_shows_no_turns_of_functions() ->
 def test_arguments_that_are_no_json_are_refused() -> None:
     call = {"id": "1", "function": {"name": "add", "arguments": "{"}}
     with pytest.raises(Refused, match="no JSON object"):
-        put(True, [User(role="user", content="x"), Assistant.model_validate({"role": "assistant", "tool_calls": [call]})])
+        put(
+            True,
+            [User(role="user", content="x"), Assistant.model_validate({"role": "assistant", "tool_calls": [call]})],
+        )
 
 
 def test_a_models_own_settings_of_drawing_are_the_default(long_base: Path, tmp_path: Path) -> None:

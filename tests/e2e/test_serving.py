@@ -1,0 +1,163 @@
+"""`manus serve` as a user has it: a process of its own, signals, a browser."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import httpx2
+import pytest
+from openai import OpenAI
+from websockets.sync.client import connect
+
+pytestmark = pytest.mark.e2e
+BROWSERS = ("chromium-headless-shell", "chromium", "chromium-browser", "google-chrome")
+SAID = "The answer is \\boxed{5}."
+
+
+@contextmanager
+def process(folder: Path, *more: str) -> Iterator[tuple[subprocess.Popen[str], str]]:
+    """Run `manus serve`; yield the process and its address."""
+    command = [sys.executable, "-m", "manus", "serve", str(folder), "--port", "0", "--name", "pico", *more]
+    server = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    try:
+        assert server.stdout is not None and server.stderr is not None
+        found = re.search(r"http://\S+(?=/v1)", server.stdout.readline())
+        assert found is not None, server.stderr.read()
+        for _ in range(600):
+            try:
+                httpx2.get(f"{found[0]}/health")
+                break
+            except httpx2.TransportError:
+                time.sleep(0.1)
+        yield server, found[0]
+    finally:
+        if server.poll() is None:
+            server.kill()
+        server.communicate()
+
+
+def test_a_signal_lets_running_answers_end_and_refuses_new_ones(pico_base: Path) -> None:
+    with process(pico_base) as (server, url):
+        client = OpenAI(base_url=f"{url}/v1", api_key="none", max_retries=0)
+        asked: Any = [{"role": "user", "content": "last of 3 8 5"}]
+        how: Any = {"logit_bias": {str(end): -100 for end in range(3)}, "temperature": 1.0, "seed": 1}
+        stream = client.chat.completions.create(model="pico", messages=asked, stream=True, **how)
+        chunks = [next(stream), next(stream)]
+        server.send_signal(signal.SIGTERM)
+        chunks += list(stream)
+        assert chunks[-1].choices[0].finish_reason == "length" and len(chunks) > 50
+        assert server.wait(60) == 0
+
+
+def test_two_ports_alike_and_an_open_address_are_refused(pico_base: Path) -> None:
+    with process(pico_base) as (_, url):
+        port = url.rpartition(":")[2]
+        for more, said in [(["--port", port], "choose another with --port"), (["--host", "0.0.0.0"], "MANUS_SERVE_KEY")]:
+            command = [sys.executable, "-m", "manus", "serve", str(pico_base), *more]
+            refused = subprocess.run(command, capture_output=True, text=True, check=False)
+            assert refused.returncode == 2 and said in refused.stderr and "Traceback" not in refused.stderr
+
+
+class Page:
+    """A page in a headless browser, by Chromium's debugging protocol."""
+
+    def __init__(self, address: str) -> None:
+        self.socket = connect(address, max_size=None)
+        self.number = 0
+
+    def call(self, method: str, **params: Any) -> Any:
+        """Call a method of the protocol."""
+        self.number += 1
+        self.socket.send(json.dumps({"id": self.number, "method": method, "params": params}))
+        while True:
+            message = json.loads(self.socket.recv(30))
+            if message.get("id") == self.number:
+                assert "error" not in message, message
+                return message["result"]
+
+    def run(self, script: str) -> Any:
+        """Return the value of a script."""
+        found = self.call("Runtime.evaluate", expression=script, awaitPromise=True, returnByValue=True)
+        assert "exceptionDetails" not in found, found
+        return found["result"].get("value")
+
+    def until(self, script: str) -> Any:
+        """Wait until a script's value is true, and return it."""
+        for _ in range(300):
+            if found := self.run(script):
+                return found
+            time.sleep(0.1)
+        raise AssertionError(f"never true: {script}; the page says {self.run('document.body.innerText')}")
+
+    def press(self, key: str, code: int) -> None:
+        """Press and let go a key."""
+        text = {"Enter": {"text": "\r"}}.get(key, {})
+        self.call("Input.dispatchKeyEvent", type="keyDown", key=key, code=key, windowsVirtualKeyCode=code, **text)
+        self.call("Input.dispatchKeyEvent", type="keyUp", key=key, code=key, windowsVirtualKeyCode=code)
+
+
+@contextmanager
+def opened(url: str, profile: Path) -> Iterator[Page]:
+    """Open a page, as wide as a phone."""
+    browser = next((path for name in BROWSERS if (path := shutil.which(name))), None)
+    if browser is None:
+        pytest.skip(f"no browser is installed; one of {', '.join(BROWSERS)} is needed")
+    command = [
+        browser, "--headless", "--no-sandbox", "--disable-gpu", "--remote-debugging-port=0", f"--user-data-dir={profile}",
+        "--window-size=390,800", url,
+    ]  # fmt: skip
+    running = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+    try:
+        assert running.stderr is not None
+        line = next(line for line in running.stderr if "DevTools listening" in line)
+        threading.Thread(target=running.stderr.read, daemon=True).start()
+        port = re.search(r":(\d+)/", line)
+        assert port is not None
+        for _ in range(100):
+            pages = [one for one in httpx2.get(f"http://127.0.0.1:{port[1]}/json").json() if one["type"] == "page"]
+            if pages:
+                break
+            time.sleep(0.1)
+        yield Page(pages[0]["webSocketDebuggerUrl"])
+    finally:
+        running.terminate()
+        running.wait(20)
+
+
+def test_the_page_streams_an_answer_by_keyboard_on_a_small_screen(pico_base: Path, tmp_path: Path) -> None:
+    with process(pico_base) as (_, url), opened(url, tmp_path / "profile") as page:
+        page.call("Emulation.setDeviceMetricsOverride", width=390, height=800, deviceScaleFactor=1, mobile=True)
+        page.until("document.title === 'pico'")
+        assert page.run("document.activeElement.id") == "text"
+        page.call("Input.insertText", text="last of 3 8 5")
+        page.press("Enter", 13)
+        page.until("document.querySelector('article.assistant footer')")
+        assert page.run("document.querySelector('article.assistant .words').textContent") == SAID
+        assert re.search(r"first token after \d+\.\d+ s, \d+\.\d tokens/s", page.run("document.querySelector('footer').textContent"))
+        assert page.run("document.documentElement.scrollWidth <= window.innerWidth"), "wider than the phone"
+        assert page.run("getComputedStyle(document.getElementById('attach')).display") == "none", "the model takes text only"
+        page.run("document.getElementById('tools').value = '[{\"name\": \"look\"}]'")
+        page.call("Input.insertText", text="a <b>bold</b> question")
+        page.press("Enter", 13)
+        page.until("document.querySelectorAll('article.user').length === 2")
+        assert page.run("document.querySelector('article b')") is None, "what is said is text, not HTML"
+        page.until("document.getElementById('send').textContent === 'Send'")
+        page.run("document.getElementById('again').click()")
+        assert page.run("document.querySelectorAll('article').length") == 0
+        if folder := os.environ.get("MANUS_SCREENSHOTS"):
+            import base64
+
+            shot = page.call("Page.captureScreenshot", format="png")["data"]
+            Path(folder, "serving.png").write_bytes(base64.b64decode(shot))
