@@ -17,6 +17,8 @@ class GrowingLayer(DynamicLayer):  # type: ignore[misc]
 
     def __init__(self, **given: Any) -> None:
         super().__init__(**given)
+        self.keys: Tensor
+        self.values: Tensor
         self.rooms: dict[str, tuple[Tensor, Tensor]] = {}
 
     def update(self, key_states: Tensor, value_states: Tensor, *args: Any, **given: Any) -> tuple[Tensor, Tensor]:

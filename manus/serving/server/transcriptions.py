@@ -14,7 +14,7 @@ from starlette.formparsers import MultiPartException
 from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 
-from manus.data.forms.media import ASKED_OF
+from manus.data.forms.captions import ASKED_OF
 from manus.data.media.errors import MediaError
 from manus.data.media.sound import decode_sound, measure_sound
 from manus.serving.server.answering import Counted, Delta, Drawn, Service, Wish, deltas_of

@@ -76,7 +76,7 @@ class Session(Frozen):
     type: Literal["realtime"] = "realtime"
     model: str | None = None
     instructions: str = ""
-    output_modalities: list[Literal["text"]] = Field(default_factory=lambda: ["text"], min_length=1)
+    output_modalities: list[Literal["text"]] = Field(["text"], min_length=1)
     tools: list[Function] = Field(default_factory=list)
     tool_choice: Literal["none", "auto", "required"] | NamedTool = "auto"
     parallel_tool_calls: bool = True
