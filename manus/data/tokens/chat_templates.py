@@ -136,10 +136,22 @@ def answering(tokenizer: PreTrainedTokenizerBase, template: str) -> Answering:
     if text is None or text.count(mark) != 1:
         raise RowError("the chat template does not show the answer as it stands in the data")
     before, _, behind = text.partition(mark)
+    if not (before.endswith(MADE_UP[0]) and behind.startswith(MADE_UP[1])):
+        raise RowError("the chat template does not show the answer as it stands in the data")
     prompt = _made_up(tokenizer, ("user",), add_generation_prompt=True)
     opens = prompt is not None and before.startswith(prompt)
     opening = before[len(prompt or "") :].removesuffix(MADE_UP[0]) if opens else ""
-    return Answering(opening, tuple(_pieces(tokenizer, behind.removeprefix(MADE_UP[1]))))
+    end = behind.removeprefix(MADE_UP[1])
+    if prompt is not None and text == _made_up(tokenizer, ("user", "assistant"), add_generation_prompt=True):
+        end = _without_asking(end, prompt.rpartition(MADE_UP[1])[2])
+    return Answering(opening, tuple(_pieces(tokenizer, end)))
+
+
+def _without_asking(end: str, asked: str) -> str:
+    """Return an answer's end without what asks for the next one, as templates write it that ask in every text."""
+    shared = max((n for n in range(len(end) + 1) if asked.endswith(end[len(end) - n :])), default=0)
+    is_asking = bool(end[len(end) - shared :].strip()) and bool(end[: len(end) - shared].strip())
+    return end[: len(end) - shared] if is_asking else end
 
 
 def own_tokens(tokenizer: PreTrainedTokenizerBase) -> dict[str, int]:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from manus.cli.app import app
+from manus.cli.main import app
 from manus.errors import InputError
 from manus.plan.measures import measure_of
 from manus.recipe.from_data import recipe_for

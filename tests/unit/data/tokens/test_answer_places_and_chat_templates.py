@@ -212,6 +212,25 @@ def _agrees(name: str) -> bool:
     return True
 
 
+ASKS_ALWAYS = (
+    "{{ bos_token }}{% for m in messages %}{% if m['role'] == 'user' %}{{ '### Instruction:\n' + m['content'] + '\n' }}"
+    "{% else %}{{ '### Response:\n' + m['content'] + '\n<|EOT|>\n' }}{% endif %}{% endfor %}{{ '### Response:\n' }}"
+)
+
+
+def test_what_asks_for_the_next_answer_is_no_end_of_one() -> None:
+    """As DeepSeek-Coder's template has it, whether it is to ask or not."""
+    tokenizer, messages = Published(ASKS_ALWAYS, ("", "")).tokenizer(), chat("u: q", "a: one", "u: r", "a: two")
+    assert [text.rstrip() for text in taught(tokenizer, messages)] == ["one\n<|EOT|>", "two\n<|EOT|>"]
+    assert tokenizer.convert_ids_to_tokens(ends_of_answers(tokenizer)) == ["<|EOT|>"]
+
+
+def test_a_template_that_changes_the_words_is_refused() -> None:
+    shouting = "{% for m in messages %}<{{ m['role'] }}>{{ m['content']|upper }}</s>{% endfor %}<assistant>"
+    with pytest.raises(RowError, match="does not show the answer as it stands in the data"):
+        render(Published(shouting, ("", "")).tokenizer(), {"messages": chat("u: q", "a: one")})
+
+
 WORDS = st.lists(
     st.sampled_from(["d", "e", " ", "\n", "<", "|", ">", "im_end", "<|im_end|>", "</s>", "<think>", "[/INST]", "é", "😀",
                      "user", "assistant", "<|im_start|>assistant\n", chr(FIRST_MARK), chr(FIRST_MARK + 3)]),
