@@ -93,11 +93,11 @@ class Page:
         assert "exceptionDetails" not in found, found
         return found["result"].get("value")
 
-    def until(self, script: str) -> Any:
-        """Wait until a script's value is true, and return it."""
+    def until(self, script: str) -> None:
+        """Wait until a script's value is true."""
         for _ in range(300):
-            if found := self.run(script):
-                return found
+            if self.run(f"Boolean({script})"):
+                return
             time.sleep(0.1)
         raise AssertionError(f"never true: {script}; the page says {self.run('document.body.innerText')}")
 
