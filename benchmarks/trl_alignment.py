@@ -41,7 +41,10 @@ History = list[dict[str, float]]
 
 @dataclass(frozen=True)
 class Run:
-    """What both sides are told: pairs (dpo) or answers (grpo) in a batch, and how many tokens an answer may have."""
+    """What both sides are told: pairs (dpo) or answers (grpo) in a batch, and how many tokens an answer may have.
+
+    `answers: engine` lets TRL's side ask our engine for answers too: then both learn from the same ones.
+    """
 
     method: str
     steps: int = 8
@@ -50,6 +53,7 @@ class Run:
     max_new_tokens: int = 16
     temperature: float = 1.5  # for the pico model, which is too sure of its answers at 1
     learning_rate: float = 1e-4
+    answers: str = "trl"
 
     @property
     def samples(self) -> int:
@@ -177,10 +181,20 @@ def run_trl(base: Path, data: Path, run: Run, folder: Path) -> History:
             reward_weights=[1.0, LENGTH_WEIGHT], **common,
         )  # fmt: skip
         trainer = GRPOTrainer(
-            model=str(base), args=arguments, reward_funcs=[capability, length], train_dataset=rows, peft_config=lora
-        )
+            model=str(base), args=arguments, reward_funcs=[capability, length], train_dataset=rows, peft_config=lora,
+            rollout_func=_engine(base, run) if run.answers == "engine" else None,
+        )  # fmt: skip
     trainer.train()
     return [entry for entry in trainer.state.log_history if "loss" in entry]
+
+
+def _engine(base: Path, run: Run) -> Callable[..., dict[str, Any]]:
+    from manus.models.tokenizer import load_tokenizer
+    from manus.settings.sampling import SamplingSettings
+    from manus.training.trainers.grpo import rollouts
+
+    settings = SamplingSettings(max_new_tokens=run.max_new_tokens, temperature=run.temperature)
+    return rollouts(load_tokenizer(base), settings)
 
 
 def capability(completions: list[Any], answer: list[str], **others: Any) -> list[float]:

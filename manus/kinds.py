@@ -65,7 +65,7 @@ KINDS: dict[Kind, KindFacts] = {
         column=1, cores="all", gpus=1, names=("reward",),
     ),
     "pairs": KindFacts(
-        format=1, state="preparing", doing="making pairs of the model's own answers",
+        format=2, state="preparing", doing="making pairs of the model's own answers",
         column=2, cores="all", gpus=1, names=("pairs",),
     ),
     "train": KindFacts(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -14,15 +15,15 @@ from manus.data.tokens.rendering import render, render_pair, render_prompt
 from manus.guards.memory import Parked
 from manus.guards.progress import progress
 from manus.guards.run import RUN, Work
+from manus.models.generation.engine import PLACES, Engine
 from manus.models.generation.inputs import on_device, tokenised
-from manus.models.generation.settings import greedily
+from manus.models.generation.questions import Drawing, Question
+from manus.models.generation.settings import greedy
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
     from manus.models.senses.inputs import Media
-
-BATCH_ROWS = 32
 
 
 def answer(
@@ -49,24 +50,36 @@ def answer(
         Interrupted: a signal came.
     """
     prompts = [prompt_of(tokenizer, sample, media) for sample in samples]
-    order = sorted(range(len(prompts)), key=lambda index: len(prompts[index]))
-    rows = BATCH_ROWS if media is None else media.rows_at_once
-    answers: dict[int, str] = {}
-    parked = Parked(model)
+    order = deque(sorted(range(len(prompts)), key=lambda index: len(prompts[index]), reverse=True))
+    places = PLACES if media is None else media.rows_at_once
+    known = len(prompts) if media is None else places  # media are decoded when their turn comes
+    engine = Engine(model, places=places, pad_token_id=tokenizer.pad_token_id)
+    drawing, parked = greedy(model, tokenizer, max_new_tokens), Parked(model, others=[engine])
+    asked: dict[int, int] = {}
+    said: dict[int, list[int]] = {index: [] for index in range(len(prompts))}
+    done = 0
     with progress(title, len(prompts), "answers") as advance:
-        for start in range(0, len(order), rows):
+        while order or engine.running or engine.waiting:
             RUN.cross(title, work=Work(None, parked.park, parked.unpark))
-            batch = order[start : start + rows]
-            inputs = inputs_of(
-                model, tokenizer, [prompts[index] for index in batch], [samples[index] for index in batch], media
-            )
-            with torch.inference_mode():
-                made = model.generate(**inputs, **greedily(model, tokenizer, max_new_tokens))
-            new = made[:, inputs["input_ids"].shape[1] :]
-            said = tokenizer.batch_decode(new, skip_special_tokens=True)
-            answers |= {index: opened_thought(prompts[index]) + text for index, text in zip(batch, said, strict=True)}
-            advance(len(answers))
-    return [answers[index].strip() for index in range(len(prompts))]
+            while order and engine.running + engine.waiting < known:
+                index = order.popleft()
+                asked[engine.add(_question(tokenizer, prompts[index], samples[index], media, drawing))] = index
+            for step in engine.step():
+                said[asked[step.ticket]].append(step.token)
+                done += step.finish is not None
+            advance(done)
+    texts = tokenizer.batch_decode([said[index] for index in range(len(prompts))], skip_special_tokens=True)
+    return [(opened_thought(prompt) + text).strip() for prompt, text in zip(prompts, texts, strict=True)]
+
+
+def _question(
+    tokenizer: PreTrainedTokenizerBase, prompt: str, sample: Sample, media: Media | None, drawing: Drawing
+) -> Question:
+    if media is None:
+        return Question(tokenizer(prompt, add_special_tokens=False)["input_ids"], drawing)
+    inputs = media.batch(tokenizer, [prompt], [sample.get("media", [])])
+    ids = inputs["input_ids"][0].tolist()
+    return Question(ids, drawing, {name: inputs[name] for name in inputs if name not in ("input_ids", "attention_mask")})
 
 
 def prompt_of(tokenizer: PreTrainedTokenizerBase, sample: Sample, media: Media | None) -> str:

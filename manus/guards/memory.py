@@ -3,22 +3,35 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Any
+from typing import Any, Protocol
 
 import torch
+
+
+class Parkable(Protocol):
+    """What moves its own tensors to host memory and back."""
+
+    def park(self) -> None:
+        """Move everything to host memory."""
+
+    def unpark(self) -> None:
+        """Move everything back."""
 
 
 class Parked:
     """Tensors that move to host memory and back. On the CPU there is nothing to move."""
 
     def __init__(
-        self, model: torch.nn.Module, optimizer: Any = None, companions: Sequence[torch.nn.Module] = ()
-    ) -> None:
-        self.models, self.optimizer = (model, *companions), optimizer
+        self, model: torch.nn.Module, optimizer: Any = None, companions: Sequence[torch.nn.Module] = (),
+        others: Sequence[Parkable] = (),
+    ) -> None:  # fmt: skip
+        self.models, self.optimizer, self.others = (model, *companions), optimizer, others
         self._homes: list[tuple[torch.Tensor, torch.device]] = []
 
     def park(self) -> None:
         """Move everything to host memory and return the device's memory to its driver."""
+        for other in self.others:
+            other.park()
         for tensor in self._tensors():
             if tensor.device.type != "cpu":
                 self._homes.append((tensor, tensor.device))
@@ -31,6 +44,8 @@ class Parked:
         for tensor, home in self._homes:
             tensor.data = tensor.data.to(home)
         self._homes.clear()
+        for other in self.others:
+            other.unpark()
 
     def _tensors(self) -> Iterator[torch.Tensor]:
         for model in self.models:

@@ -17,7 +17,7 @@ from manus.training.settings import result as result
 if TYPE_CHECKING:
     from manus.training.stage_job import StageJob
 
-VERSION = 1
+VERSION = 2
 SAMPLE_KINDS = ("prompt",)
 
 

@@ -18,7 +18,7 @@ from manus.training.settings import result as result
 if TYPE_CHECKING:
     from manus.training.stage_job import StageJob
 
-VERSION = 1
+VERSION = 2
 SAMPLE_KINDS = ("prompt",)
 
 Share = Annotated[float, Field(gt=0, le=1)]

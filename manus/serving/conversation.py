@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-import threading
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import torch
-from transformers import AutoProcessor, AutoTokenizer, StoppingCriteria, StoppingCriteriaList, TextIteratorStreamer
+from transformers import AutoProcessor, AutoTokenizer
 
 from manus.data.sample import MediumKind
 from manus.data.tokens.chat_templates import placed
 from manus.errors import DataError, InputError, blamed_on
 from manus.models.detection.modalities import OMNI
-from manus.models.generation.inputs import on_device
-from manus.models.generation.settings import at_random, greedily
+from manus.models.generation.engine import Engine
+from manus.models.generation.questions import Drawing, Question
+from manus.models.generation.settings import drawn, greedy
+from manus.models.generation.text import Stream
 from manus.models.loaders import load_from
 from manus.models.loading.composition import load_model
 from manus.models.loading.precision import device, held_dtype, precision_of
@@ -49,18 +49,6 @@ class Reply:
         }  # fmt: skip
 
 
-class _Stop(StoppingCriteria):  # type: ignore[misc]
-    """Ends a generation from outside, and counts its tokens."""
-
-    def __init__(self, prompt_tokens: int) -> None:
-        self.prompt_tokens, self.tokens = prompt_tokens, 0
-        self.asked = threading.Event()
-
-    def __call__(self, input_ids: torch.Tensor, scores: torch.Tensor, **kwargs: Any) -> torch.Tensor:
-        self.tokens = input_ids.shape[1] - self.prompt_tokens
-        return torch.full((len(input_ids),), self.asked.is_set(), device=input_ids.device)
-
-
 @dataclass
 class Conversation:
     """A model and what has been said so far; media wait until the next question."""
@@ -81,6 +69,7 @@ class Conversation:
             self.preparer = self.tokenizer = self.layout.tokenizer
         else:
             self._load_preparer()
+        self.engine = Engine(self.model, places=1, pad_token_id=self.tokenizer.pad_token_id or 0)
         self.reset()
 
     def _load_preparer(self) -> None:
@@ -137,9 +126,8 @@ class Conversation:
         inputs = self._inputs(asked)
         self.last = Reply(prompt_tokens=int(inputs["input_ids"].shape[1]))
         self._check_length(self.last.prompt_tokens)
-        stop = _Stop(self.last.prompt_tokens)
         try:
-            yield from self._streamed(inputs, stop)
+            yield from self._streamed(inputs)
         except (GeneratorExit, KeyboardInterrupt):
             self.last.was_stopped = True
             self._remember(asked)
@@ -150,37 +138,24 @@ class Conversation:
         self.messages = [*asked, {"role": "assistant", "content": self.last.text}]
         self.waiting = []
 
-    def _streamed(self, inputs: dict[str, Any], stop: _Stop) -> Iterator[str]:
-        """Generate in a thread and hand its text on; the thread is over when this is."""
-        streamer = TextIteratorStreamer(self.tokenizer, skip_prompt=True, skip_special_tokens=True)
-        failures: list[BaseException] = []
-
-        def work() -> None:
-            try:
-                self.model.generate(
-                    **inputs, **self._settings(), streamer=streamer, stopping_criteria=StoppingCriteriaList([stop])
-                )
-            except BaseException as error:  # it is raised again where it is seen
-                failures.append(error)
-                streamer.on_finalized_text("", stream_end=True)
-
+    def _streamed(self, inputs: dict[str, Any]) -> Iterator[str]:
+        """Yield the answer's text as its tokens come; who stops listening frees the engine."""
+        media = {name: value for name, value in inputs.items() if name not in ("input_ids", "attention_mask")}
+        stream = Stream(self.tokenizer)
         begin = time.perf_counter()
-        thread = threading.Thread(target=work, name="generation", daemon=True)
-        thread.start()
+        ticket = self.engine.add(Question(inputs["input_ids"][0].tolist(), self._drawing(), media))
         try:
-            for piece in streamer:
-                if piece and not self.last.text:
-                    self.last.first_token_seconds = time.perf_counter() - begin
-                self.last.text += piece
+            while steps := self.engine.step():
+                (step,) = steps
+                self.last.tokens += 1
+                piece = stream.add(step.token) + (stream.end() if step.finish else "")
                 if piece:
+                    self.last.first_token_seconds = self.last.first_token_seconds or time.perf_counter() - begin
+                    self.last.text += piece
                     yield piece
-            if failures:
-                raise failures[0]
         finally:
-            if thread.is_alive():
-                stop.asked.set()
-            thread.join()
-            self.last.tokens, self.last.seconds = stop.tokens, time.perf_counter() - begin
+            self.engine.cancel(ticket)
+            self.last.seconds = time.perf_counter() - begin
 
     def _inputs(self, messages: list[dict[str, Any]]) -> dict[str, Any]:
         """Return the model's inputs for a conversation; a model without a chat template goes on with the bare text."""
@@ -201,14 +176,14 @@ class Conversation:
                 )
         if not isinstance(self.layout, OwnLayout):
             prepared = {name: value for name, value in prepared.items() if name != "token_type_ids"}
-        return on_device(prepared, self.model)
+        return dict(prepared)
 
     def _check_length(self, tokens: int) -> None:
         most = getattr(self.model.config.get_text_config(), "max_position_embeddings", None)
         if most is not None and tokens + 1 > most:
             raise InputError(f"the conversation has {tokens} tokens, the model reads {most}; /reset begins a new one")
 
-    def _settings(self) -> dict[str, Any]:
+    def _drawing(self) -> Drawing:
         if self.temperature > 0:
-            return at_random(self.model, self.tokenizer, self.max_new_tokens, self.temperature, TOP_P)
-        return greedily(self.model, self.tokenizer, self.max_new_tokens)
+            return drawn(self.model, self.tokenizer, self.max_new_tokens, self.temperature, TOP_P)
+        return greedy(self.model, self.tokenizer, self.max_new_tokens)

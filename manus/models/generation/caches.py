@@ -13,7 +13,7 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 from torch import Tensor
-from transformers import DynamicCache
+from transformers import DynamicCache, PreTrainedModel
 from transformers.cache_utils import (
     DummyLayer,
     DynamicLayer,
@@ -23,10 +23,19 @@ from transformers.cache_utils import (
     LinearAttentionLayer,
 )
 
+from manus.models.generation.growing import GrowingLayer
+
 KNOWN = (
-    DummyLayer, DynamicLayer, DynamicSlidingWindowLayer, LinearAttentionAndFullAttentionLayer,
+    DummyLayer, DynamicLayer, GrowingLayer, DynamicSlidingWindowLayer, LinearAttentionAndFullAttentionLayer,
     LinearAttentionAndSlidingWindowAttentionLayer, LinearAttentionLayer,
 )  # fmt: skip
+
+
+def empty(model: PreTrainedModel) -> DynamicCache:
+    """Return a cache in which nothing has been read, as a model's configuration wants it."""
+    cache = DynamicCache(config=model.config.get_text_config(decoder=True))
+    cache.layers = [GrowingLayer() if type(layer) is DynamicLayer else layer for layer in cache.layers]
+    return cache
 
 
 def is_known(cache: DynamicCache) -> bool:

@@ -10,6 +10,7 @@ from typing import Any
 import torch
 from peft import PeftModel
 from torch import Tensor
+from transformers import Cache
 
 from manus.models.generation.choosing import Answer, Failure, choose
 from manus.models.generation.inputs import on_device
@@ -72,7 +73,8 @@ class Engine:
             failed = self._go_on() + self._enter()
             self._leave({step.ticket for step in self._held if step.finish})
             if failed:
-                raise Unanswered(tuple(ticket for tickets, _ in failed for ticket in tickets), failed[0][1])
+                tickets = [ticket for tickets, _ in failed for ticket in tickets]
+                raise Unanswered(tickets, failed[0][1]) from failed[0][1]
         steps, self._held = self._held, []
         return steps
 
@@ -102,6 +104,22 @@ class Engine:
                 self.cancel(ticket)
             raise
         return said
+
+    def park(self) -> None:
+        """Move what has been read to host memory; between steps only."""
+        for cache in self._caches():
+            for layer in cache.layers:
+                layer.offload()
+
+    def unpark(self) -> None:
+        """Move it back to where it was."""
+        for cache in self._caches():
+            for layer in cache.layers:
+                layer.prefetch()
+
+    def _caches(self) -> list[Cache]:
+        caches = [batch.cache for batch, _ in self._batches]
+        return [cache for cache in (*caches, self._reader.cache) if isinstance(cache, Cache)]
 
     def _go_on(self) -> list[Failure]:
         """Compute one more token of all that runs; return what failed."""

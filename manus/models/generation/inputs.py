@@ -33,30 +33,3 @@ def left_padded(rows: Sequence[Sequence[int]], pad_token_id: int, device: Any) -
     for index, row in enumerate(rows):
         ids[index, longest - len(row) :], mask[index, longest - len(row) :] = torch.tensor(row), 1
     return {"input_ids": ids.to(device), "attention_mask": mask.to(device)}
-
-
-@torch.no_grad()
-def continuations(model: Any, prompts: Sequence[Sequence[int]], settings: dict[str, Any]) -> list[list[int]]:
-    """Return the tokens that a model adds to each prompt, the end of its turn included.
-
-    Args:
-        model: a causal LM, or one with an adapter; it keeps its mode.
-        prompts: token ids.
-        settings: of `greedily` or `at_random`.
-    """
-    inputs = left_padded(prompts, settings["pad_token_id"], model.device)
-    has_checkpointing = bool(model.is_activation_checkpointing)
-    if has_checkpointing:  # it would switch the cache off
-        model.activation_checkpointing_disable()
-    try:
-        made = model.generate(**inputs, **settings, use_cache=True)
-    finally:
-        if has_checkpointing:
-            model.activation_checkpointing_enable({"use_reentrant": False})
-    ends = set(settings["eos_token_id"])
-    return [_until_end(row, ends) for row in made[:, inputs["input_ids"].shape[1] :].tolist()]
-
-
-def _until_end(ids: list[int], ends: set[int]) -> list[int]:
-    end = next((place for place, token in enumerate(ids) if token in ends), len(ids))
-    return ids[: end + 1]

@@ -1,8 +1,8 @@
 """Says which answers may share a batch that changes: where the model computes the same of them as of each alone.
 
 The rule, for a question: the family keeps its tokens in layers that can be edited, none of which looks at a medium; its
-positions do not stretch with the longest row of a batch before the answer's last token; and a few tokens of the first
-prompt, read in a row beside others, give the logits that they give alone. All other questions are answered in batches of
+positions do not stretch with the longest row of a batch before the answer's last token; and a few tokens, read in rows
+of different lengths that enter one after the other, give the logits that they give alone. All other questions are answered in batches of
 equal composition.
 """
 
@@ -14,7 +14,7 @@ from typing import Any
 from weakref import WeakKeyDictionary
 
 import torch
-from transformers import DynamicCache, PreTrainedModel
+from transformers import PreTrainedModel
 
 from manus.models.generation import caches
 from manus.models.generation.questions import Question
@@ -37,8 +37,7 @@ def may_join(model: PreTrainedModel, question: Question) -> bool:
     if most is not None and len(question.ids) + question.drawing.max_new_tokens > most:
         return False
     if model not in _proven:
-        empty = DynamicCache(config=text)
-        _proven[model] = caches.is_known(empty) and _is_alike(model, tuple(question.ids))
+        _proven[model] = caches.is_known(caches.empty(model)) and _is_alike(model, ordinary_tokens(text.vocab_size))
     return _proven[model]
 
 
@@ -54,9 +53,13 @@ def _reach(text: Any) -> int | None:
     return int(min(found)) if found else int(text.max_position_embeddings)
 
 
-def _is_alike(model: PreTrainedModel, ids: Prompt) -> bool:
+def ordinary_tokens(vocabulary: int) -> Prompt:
+    """Return a few tokens from the middle of a vocabulary: those with a meaning of their own stand at its ends."""
+    return tuple((vocabulary // 2 + 7 * number) % vocabulary for number in range(PROOF_TOKENS))
+
+
+def _is_alike(model: PreTrainedModel, whole: Prompt) -> bool:
     """Compare rows that entered one after the other, and are of different lengths, with each alone."""
-    whole = (ids * PROOF_TOKENS)[-PROOF_TOKENS:]
     first, second = whole[:-1], whole[2:-1]
     with _evaluating(model), torch.no_grad():
         reader = Reader(model, whole[0])

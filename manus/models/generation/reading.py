@@ -28,6 +28,11 @@ class Reader:
         self.model, self.pad_token_id = model, pad_token_id
         self._kept: tuple[Prompt, DynamicCache] | None = None
 
+    @property
+    def cache(self) -> DynamicCache | None:
+        """The cache of the beginning that is kept."""
+        return self._kept[1] if self._kept else None
+
     def forget(self) -> None:
         """Drop the beginning that is kept: the model's weights may change from here on."""
         self._kept = None
@@ -45,7 +50,7 @@ class Reader:
         numbers: dict[Prompt, list[int]] = {}
         for number, prompt in enumerate(prompts):
             numbers.setdefault(prompt, []).append(number)
-        empty = self._empty()
+        empty = caches.empty(self.model)
         parts = []
         for part in self._parts(list(numbers), empty):
             shared = self._shared(part, coming, empty)
@@ -61,9 +66,6 @@ class Reader:
     def read_with_media(self, prompt: Prompt, media: Mapping[str, Tensor]) -> tuple[Joined, Tensor]:
         """Read one prompt with its media; return its row and the logits [1, V] of its first token."""
         return self._read(torch.tensor([prompt], device=self.model.device), None, media, [0])
-
-    def _empty(self) -> DynamicCache:
-        return DynamicCache(config=self.model.config.get_text_config(decoder=True))
 
     def _parts(self, prompts: list[Prompt], empty: DynamicCache) -> list[list[Prompt]]:
         """Return prompts that are read together: of like length, of the same where padding would go into a state."""
@@ -123,7 +125,7 @@ class Reader:
     ) -> tuple[Joined, Tensor]:  # fmt: skip
         given: dict[str, Any] = inputs_of(self.model, ids_BT, mask_BT, media)
         name = cache_name(self.model)
-        given[name] = given[name] if cache is None else cache
+        given[name] = caches.empty(self.model) if cache is None else cache
         inputs = self.model.prepare_inputs_for_generation(ids_BT, is_first_iteration=True, **given)
         outputs = self.model(**inputs, return_dict=True)
         columns = ids_BT.shape[1] if mask_BT is None else mask_BT.shape[1]

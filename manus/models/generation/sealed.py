@@ -51,6 +51,11 @@ class Sealed:
         self.given = inputs_of(model, self.ids_BT, None, media)
         self.shown = list(range(len(prompts)))
 
+    @property
+    def cache(self) -> Any:
+        """What the model keeps of these rows, of whatever type; None of one that keeps it in itself."""
+        return self.given.get(cache_name(self.model))
+
     def begin(self) -> Tensor:
         """Read the prompts and return the logits [B, V] of the first tokens."""
         return self._computed(

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from importlib.util import find_spec
 from typing import Any
 
@@ -10,8 +11,9 @@ import torch
 from transformers import PreTrainedTokenizerBase
 
 from manus.errors import InputError
-from manus.models.generation.inputs import continuations
-from manus.models.generation.settings import at_random, ends_of_turn
+from manus.models.generation.engine import Engine
+from manus.models.generation.questions import Question
+from manus.models.generation.settings import drawn
 from manus.settings.sampling import SamplingSettings
 
 
@@ -27,6 +29,19 @@ def is_vllm_used(wanted: str) -> bool:
     return is_there and wanted != "transformers"
 
 
+@contextmanager
+def caching(model: Any) -> Iterator[None]:
+    """Let a model keep what it has read: where activations are computed again, it would not."""
+    if not model.is_activation_checkpointing:
+        yield
+        return
+    model.activation_checkpointing_disable()
+    try:
+        yield
+    finally:
+        model.activation_checkpointing_enable({"use_reentrant": False})
+
+
 class Sampler:
     """Draws answers from a model as its weights stand at that moment."""
 
@@ -35,8 +50,8 @@ class Sampler:
     ) -> None:
         """Args: the model, its tokenizer, how to draw, the Trainer's accelerator, and how many prompts come at once."""
         self.model = model
-        self.ends = set(ends_of_turn(model, tokenizer))
-        self.settings = at_random(model, tokenizer, settings.max_new_tokens, settings.temperature, settings.top_p)
+        self.drawing = drawn(model, tokenizer, settings.max_new_tokens, settings.temperature, settings.top_p)
+        self.engine = Engine(model, places=rows, pad_token_id=tokenizer.pad_token_id)
         self.vllm = None
         if is_vllm_used(settings.generation):
             from trl.generation.vllm_generation import VLLMGeneration
@@ -44,17 +59,18 @@ class Sampler:
             self.vllm = VLLMGeneration(
                 model, accelerator, tokenizer, mode="colocate", gpu_memory_utilization=0.3, max_num_seqs=rows,
                 temperature=settings.temperature, top_p=settings.top_p, max_completion_length=settings.max_new_tokens,
-                generation_kwargs={"stop_token_ids": sorted(self.ends)},
+                generation_kwargs={"stop_token_ids": list(self.drawing.ends)},
             )  # fmt: skip
 
     def draw(self, prompts: Sequence[Sequence[int]]) -> list[list[int]]:
         """Return the tokens of one answer to each prompt, the end of the turn included if the answer came to it."""
         if self.vllm is None:
-            return continuations(self.model, prompts, self.settings)
+            with caching(self.model):
+                return self.engine.answers([Question(prompt, self.drawing) for prompt in prompts])
         self.vllm.sync_weights()
         answers: list[list[int]] = self.vllm.generate([list(prompt) for prompt in prompts], None, 1)[1]
         return answers
 
     def is_finished(self, answer: Sequence[int]) -> bool:
         """Tell whether an answer came to its end before the limit."""
-        return bool(answer) and answer[-1] in self.ends
+        return bool(answer) and answer[-1] in self.drawing.ends

@@ -12,6 +12,7 @@ from typing import Any
 from datasets import Dataset
 from transformers import PreTrainedTokenizerBase, set_seed
 from trl import GRPOConfig, GRPOTrainer
+from trl.models import unwrap_model_for_generation
 from trl.trainer.utils import add_fused_lm_head
 
 from manus.data.prepared.samples import PROMPTS, read_arrow
@@ -19,9 +20,12 @@ from manus.data.tokens.chat_templates import opened_thought, placed, takes_syste
 from manus.data.tokens.rendering import render_prompt
 from manus.errors import DataError
 from manus.guards import ranks
-from manus.models.generation.settings import ends_of_turn
+from manus.models.generation.engine import Engine
+from manus.models.generation.questions import Question
+from manus.models.generation.settings import drawn, ends_of_turn
 from manus.models.loading.precision import precision_of
 from manus.rewards.judge import Judge
+from manus.settings.sampling import SamplingSettings
 from manus.training.job import arguments, conduct
 from manus.training.kernels.fused_head import TOKENS_IN_PROOF, answer_by, own_heads
 from manus.training.loop import Guarded
@@ -104,6 +108,7 @@ def train_grpo(job: StageJob, judge: Judge) -> dict[str, Any]:
             reference=reference,
             ledger=ledger,
             reward_funcs=[component(name, lambda: trainer.state.global_step, ledger, tokenizer) for name in judge.names],
+            rollout_func=None if uses_vllm else rollouts(tokenizer, settings),
             args=arguments(
                 job, precision, total, GRPOConfig, beta=settings.kl_coefficient, num_generations=settings.group_size,
                 num_iterations=settings.iterations, epsilon=settings.clip, epsilon_high=settings.clip_high,
@@ -132,6 +137,26 @@ def as_shown(prompts: Dataset, tokenizer: PreTrainedTokenizerBase) -> Dataset:
     if takes_system(tokenizer):
         return prompts
     return prompts.map(lambda row: {"prompt": placed(tokenizer, row["prompt"])}, keep_in_memory=True)
+
+
+def rollouts(tokenizer: PreTrainedTokenizerBase, settings: SamplingSettings) -> Callable[..., dict[str, Any]]:
+    """Return what GRPOTrainer asks for answers: the engine, which reads the prompt of a group once."""
+
+    def answers(prompts: list[Any], trainer: GRPOTrainer) -> dict[str, Any]:
+        ids = tokenizer.apply_chat_template(
+            prompts, chat_template=trainer.chat_template, add_generation_prompt=True, tokenize=True, return_dict=True,
+            **trainer.chat_template_kwargs,
+        )["input_ids"]  # fmt: skip
+        checkpointing = trainer.args.gradient_checkpointing_kwargs
+        with unwrap_model_for_generation(
+            trainer.model_wrapped, trainer.accelerator, gradient_checkpointing_kwargs=checkpointing
+        ) as model:
+            drawing = drawn(model, tokenizer, settings.max_new_tokens, settings.temperature, settings.top_p)
+            engine = Engine(model, places=len(ids), pad_token_id=tokenizer.pad_token_id)
+            said = engine.answers([Question(prompt, drawing) for prompt in ids])
+        return {"prompt_ids": ids, "completion_ids": said, "logprobs": None}
+
+    return answers
 
 
 def component(

@@ -15,7 +15,7 @@ from transformers import AutoTokenizer, PreTrainedTokenizerFast
 
 from manus.data.tokens.rendering import render, render_prompt
 from manus.evaluation.answers import answer
-from manus.models.generation.settings import at_random, ends_of_turn, greedily
+from manus.models.generation.settings import drawn, ends_of_turn, greedy
 from manus.models.loading.composition import load_model
 from manus.models.loading.folders import copy_tokenizer, write_ends, write_template
 from manus.models.tokenizer import DEFAULT_TEMPLATE, load_tokenizer
@@ -56,7 +56,7 @@ def test_generation_ends_where_the_template_ends_an_answer(known: Any) -> None:
     told = known if isinstance(known, list) else []
     expected = sorted({end, text_end, *told})
     assert ends_of_turn(model, made) == expected
-    assert greedily(model, made, 4)["eos_token_id"] == at_random(model, made, 4, 1.0, 1.0)["eos_token_id"] == expected
+    assert [*greedy(model, made, 4).ends] == [*drawn(model, made, 4, 1.0, 1.0).ends] == expected
 
 
 def test_an_answer_ends_there_though_texts_end_otherwise(pico_base: Path) -> None:

@@ -18,6 +18,7 @@ from rich.console import Console
 
 from manus.cli import main as cli
 from manus.errors import InputError
+from manus.models.generation.questions import Unanswered
 from tests.unit.models.omni import small
 
 Run = Callable[..., tuple[int, str, str]]
@@ -208,11 +209,11 @@ def test_an_answer_can_be_stopped(models: dict[str, Path]) -> None:
 def test_a_failing_model_is_not_taken_for_silence(models: dict[str, Path], monkeypatch: pytest.MonkeyPatch) -> None:
     held = conversation(models["text"])
 
-    def failing(**_: Any) -> None:
+    def failing(*_: Any, **__: Any) -> None:
         raise RuntimeError("out of memory")
 
-    monkeypatch.setattr(held.model, "generate", failing)
-    with pytest.raises(RuntimeError, match="out of memory"):
+    monkeypatch.setattr(held.model.model, "forward", failing)
+    with pytest.raises(Unanswered, match="RuntimeError: out of memory"):
         list(held.reply("what"))
     assert held.messages == []
 

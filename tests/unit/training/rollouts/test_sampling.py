@@ -12,8 +12,7 @@ import torch
 
 from manus.data.tokens.rendering import render_prompt
 from manus.errors import InputError
-from manus.models.generation.inputs import continuations
-from manus.models.generation.settings import ends_of_turn, greedily
+from manus.models.generation.settings import ends_of_turn
 from manus.models.loading.composition import load_model
 from manus.models.tokenizer import load_tokenizer
 from manus.settings.sampling import SamplingSettings
@@ -29,13 +28,16 @@ def prompts(tokenizer: Any) -> list[list[int]]:
     return found
 
 
+LIKELIEST = SamplingSettings(max_new_tokens=14, temperature=1e-6)
+
+
 def test_a_batch_says_what_each_prompt_gets_alone_and_without_a_cache(pico_base: Path) -> None:
     model, tokenizer = load_model(pico_base, torch.float32).eval(), load_tokenizer(pico_base)
-    settings, rows = greedily(model, tokenizer, 14), prompts(tokenizer)
-    together = continuations(model, rows, settings)
+    sampler, rows = Sampler(model, tokenizer, LIKELIEST, None, 3), prompts(tokenizer)
+    together = sampler.draw(rows)
     ends = set(ends_of_turn(model, tokenizer))
     for row, answer in zip(rows, together, strict=True):
-        assert continuations(model, [row], settings) == [answer]
+        assert sampler.draw([row]) == [answer]
         ids = list(row)
         with torch.no_grad():
             for token in answer:
@@ -47,9 +49,10 @@ def test_a_batch_says_what_each_prompt_gets_alone_and_without_a_cache(pico_base:
 
 def test_checkpointing_is_off_while_answering_and_on_again_afterwards(pico_base: Path) -> None:
     model, tokenizer = load_model(pico_base, torch.float32).train(), load_tokenizer(pico_base)
-    calm = continuations(model, prompts(tokenizer), greedily(model, tokenizer, 14))
+    sampler = Sampler(model, tokenizer, LIKELIEST, None, 4)
+    calm = sampler.draw(prompts(tokenizer))
     model.gradient_checkpointing_enable({"use_reentrant": False})
-    assert continuations(model, prompts(tokenizer), greedily(model, tokenizer, 14)) == calm
+    assert sampler.draw(prompts(tokenizer)) == calm
     assert model.is_activation_checkpointing
 
 
