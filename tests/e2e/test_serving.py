@@ -64,7 +64,10 @@ def test_a_signal_lets_running_answers_end_and_refuses_new_ones(pico_base: Path)
 def test_two_ports_alike_and_an_open_address_are_refused(pico_base: Path) -> None:
     with process(pico_base) as (_, url):
         port = url.rpartition(":")[2]
-        for more, said in [(["--port", port], "choose another with --port"), (["--host", "0.0.0.0"], "MANUS_SERVE_KEY")]:
+        for more, said in [
+            (["--port", port], "choose another with --port"),
+            (["--host", "0.0.0.0"], "MANUS_SERVE_KEY"),
+        ]:
             command = [sys.executable, "-m", "manus", "serve", str(pico_base), *more]
             refused = subprocess.run(command, capture_output=True, text=True, check=False)
             assert refused.returncode == 2 and said in refused.stderr and "Traceback" not in refused.stderr
@@ -145,9 +148,13 @@ def test_the_page_streams_an_answer_by_keyboard_on_a_small_screen(pico_base: Pat
         page.press("Enter", 13)
         page.until("document.querySelector('article.assistant footer')")
         assert page.run("document.querySelector('article.assistant .words').textContent") == SAID
-        assert re.search(r"first token after \d+\.\d+ s, \d+\.\d tokens/s", page.run("document.querySelector('footer').textContent"))
+        assert re.search(
+            r"first token after \d+\.\d+ s, \d+\.\d tokens/s", page.run("document.querySelector('footer').textContent")
+        )
         assert page.run("document.documentElement.scrollWidth <= window.innerWidth"), "wider than the phone"
-        assert page.run("getComputedStyle(document.getElementById('attach')).display") == "none", "the model takes text only"
+        assert page.run("getComputedStyle(document.getElementById('attach')).display") == "none", (
+            "the model takes text only"
+        )
         page.run("document.getElementById('tools').value = '[{\"name\": \"look\"}]'")
         page.call("Input.insertText", text="a <b>bold</b> question")
         page.press("Enter", 13)
