@@ -21,6 +21,8 @@ import pytest
 from openai import OpenAI
 from websockets.sync.client import connect
 
+from tests.pico import untrained
+
 pytestmark = pytest.mark.e2e
 BROWSERS = ("chromium-headless-shell", "chromium", "chromium-browser", "google-chrome")
 SAID = "The answer is \\boxed{5}."
@@ -168,3 +170,29 @@ def test_the_page_streams_an_answer_by_keyboard_on_a_small_screen(pico_base: Pat
 
             shot = page.call("Page.captureScreenshot", format="png")["data"]
             Path(folder, "serving.png").write_bytes(base64.b64decode(shot))
+
+
+AGENTS = "MANUS_AGENTS_FOLDER"  # where `npm install @openai/agents zod` was run
+
+
+def agents_say(script: str, url: str, folder: Path) -> list[Any]:
+    """Return what a script prints that uses OpenAI's agents for Node."""
+    installed = os.environ.get(AGENTS)
+    if installed is None or shutil.which("node") is None:
+        pytest.skip(f"Node and a folder named in {AGENTS}, in which npm install @openai/agents zod was run, are needed")
+    shutil.copy(Path(__file__).parent / "agents" / script, folder)
+    (folder / "node_modules").symlink_to(Path(installed).resolve() / "node_modules")
+    done = subprocess.run(["node", script, url], cwd=folder, capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == 0 and not done.stderr, done.stderr
+    return [json.loads(line) for line in done.stdout.splitlines()]
+
+
+def test_openais_agents_are_answered(pico_base: Path, tmp_path: Path) -> None:
+    with process(pico_base) as (_, url):
+        assert agents_say("text.mjs", url, tmp_path) == [SAID] * 4
+
+
+def test_openais_agents_hold_a_realtime_session(tmp_path: Path) -> None:
+    with process(untrained(tmp_path / "model")) as (_, url):
+        (found,) = agents_say("realtime.mjs", url, tmp_path)
+    assert found["status"] == "completed" and isinstance(found["called"]["deep"], bool)

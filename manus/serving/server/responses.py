@@ -291,7 +291,7 @@ class Shape:
             return [*told, self._grown("response.function_call_arguments.delta", delta=piece.text)]
         item["content"][0]["text"] += piece.text
         name = "response.output_text.delta" if kind == "message" else "response.reasoning_text.delta"
-        more = {"logprobs": []} if kind == "message" else {}
+        more: dict[str, Any] = {"logprobs": []} if kind == "message" else {}
         return [*told, self._grown(name, content_index=0, delta=piece.text, **more)]
 
     def _begun(self, kind: str, name: str = "") -> list[dict[str, Any]]:
