@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import sys
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -17,6 +19,8 @@ from manus.files import at_home
 
 if TYPE_CHECKING:
     from manus.models.detection.detect import Detection
+    from manus.serving.conversation import Conversation
+    from manus.serving.remote import RemoteConversation
 
 
 @app.command()
@@ -37,7 +41,14 @@ def detect(
 
 @app.command()
 def chat(
-    model: ModelName,
+    model: Annotated[
+        str | None,
+        typer.Argument(help="A folder such as results/R/merged, package:NAME/FOLDER or a hub id; none with --server."),
+    ] = None,
+    server: Annotated[
+        str | None,
+        typer.Option(metavar="URL", help="Talk with the model of a server, such as that of `manus serve`."),
+    ] = None,
     image: Annotated[
         list[Path] | None, typer.Option(metavar="FILE", help="A picture to talk about; can be repeated.")
     ] = None,
@@ -53,30 +64,48 @@ def chat(
 
     Inside: /image FILE, /video FILE, /audio FILE, /reset, /quit; Ctrl-C stops an answer.
     """
-    from manus.models.senses.settings import senses_in
-    from manus.serving.chat import ask_once, attach_all, check_senses, is_typed, quiet_libraries, talk
+    from manus.serving.chat import ask_once, attach_all, is_typed, talk
 
     is_asked_once = once is not None or not is_typed()
     if as_json and not is_asked_once:
         raise InputError("--json needs a question: give it with --once or on stdin")
     media = {"image": image or [], "video": video or [], "audio": audio or []}
+    if (model is None) == (server is None):
+        raise InputError("name a model, or a server with --server URL; not both")
+    settings: tuple[int, float, str | None] = (max_new_tokens, temperature, system)
+    conversation: Conversation | RemoteConversation
+    if server is not None:
+        from manus.serving.remote import RemoteConversation
+
+        conversation = RemoteConversation(server, os.environ.get("MANUS_SERVE_KEY"), *settings)
+    else:
+        conversation = _conversation(str(model), media, settings)
+    from rich.console import Console
+
+    attach_all(conversation, media)  # type: ignore[arg-type]
+    if is_asked_once:
+        ask_once(conversation, sys.stdin.read() if once is None else once, as_json)
+    else:
+        talk(conversation, Console())
+
+
+def _conversation(
+    model: str, media: Mapping[str, Sequence[Path]], settings: tuple[int, float, str | None]
+) -> Conversation:
+    """Load a model to talk with, once it is known that it has the senses for the given media."""
+    from manus.models.senses.settings import senses_in
+    from manus.serving.chat import check_senses, quiet_libraries
+
     folder, found = language_model(model)
     own = senses_in(folder) if found.kind == "transformers" else set()
     check_senses(found.modalities | dict.fromkeys(own, True), model, media)  # type: ignore[arg-type]
-    from rich.console import Console
-
     quiet_libraries()
     from manus.models.loading.imports import import_libraries
 
     import_libraries()
     from manus.serving.conversation import Conversation
 
-    conversation = Conversation(folder, max_new_tokens, temperature, system)
-    attach_all(conversation, media)  # type: ignore[arg-type]
-    if is_asked_once:
-        ask_once(conversation, sys.stdin.read() if once is None else once, as_json)
-    else:
-        talk(conversation, Console())
+    return Conversation(folder, *settings)
 
 
 @app.command()

@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 
     from manus.data.sample import MediumKind
     from manus.serving.conversation import Conversation
+    from manus.serving.remote import RemoteConversation
+
+    Held = Conversation | RemoteConversation
 
 FLAGS: tuple[MediumKind, ...] = ("image", "video", "audio")
 COMMANDS = {
@@ -47,7 +50,7 @@ def check_senses(modalities: Mapping[str, bool], model: str, media: Mapping[Medi
             raise InputError(f"--{kind} {files[0]}: {model} has no {needed[kind]}; it has {has}")
 
 
-def attach_all(conversation: Conversation, media: Mapping[MediumKind, Sequence[Path]]) -> None:
+def attach_all(conversation: Held, media: Mapping[MediumKind, Sequence[Path]]) -> None:
     """Attach the files given on the command line.
 
     Raises:
@@ -61,7 +64,7 @@ def attach_all(conversation: Conversation, media: Mapping[MediumKind, Sequence[P
                 raise type(error)(f"--{kind} {error}") from None
 
 
-def ask_once(conversation: Conversation, question: str, as_json: bool) -> None:
+def ask_once(conversation: Held, question: str, as_json: bool) -> None:
     """Ask one question and print the answer, as it comes or as JSON."""
     if not question.strip():
         raise InputError('there is no question; give one with --once "..." or on stdin')
@@ -71,7 +74,7 @@ def ask_once(conversation: Conversation, question: str, as_json: bool) -> None:
     print(json.dumps(conversation.last.to_json(), ensure_ascii=False) if as_json else "")
 
 
-def talk(conversation: Conversation, console: Console) -> None:
+def talk(conversation: Held, console: Console) -> None:
     """Hold a conversation until /quit or the end of input. Ctrl-C stops an answer, not the conversation."""
     with contextlib.suppress(ImportError):
         import readline  # noqa: F401 (input() then has a history and arrow keys)
@@ -88,7 +91,7 @@ def talk(conversation: Conversation, console: Console) -> None:
             console.print(str(error), style="red", markup=False, highlight=False)
 
 
-def _taken(conversation: Conversation) -> str:
+def _taken(conversation: Held) -> str:
     return ", ".join(["text", *sorted(conversation.senses)])
 
 
@@ -104,7 +107,7 @@ def _lines(console: Console) -> Iterator[str]:
             console.print("\n/quit or Ctrl-D ends", style="dim")
 
 
-def _answer(conversation: Conversation, console: Console, question: str) -> None:
+def _answer(conversation: Held, console: Console, question: str) -> None:
     pieces = conversation.reply(question)
     try:
         for piece in pieces:
@@ -119,7 +122,7 @@ def _answer(conversation: Conversation, console: Console, question: str) -> None
     console.print(told + (", stopped" if last.was_stopped else ""), style="dim", highlight=False)
 
 
-def _obey(conversation: Conversation, console: Console, line: str) -> bool:
+def _obey(conversation: Held, console: Console, line: str) -> bool:
     """Carry out a command; True ends the conversation."""
     name, _, rest = line.strip().partition(" ")
     known = {command.split()[0] for command in COMMANDS}

@@ -25,28 +25,10 @@ from manus.models.native.layout import OwnLayout
 from manus.models.omni.layout import SAMPLES_PER_SECOND, MediaLayout
 from manus.models.omni.reading import read_audio, read_image, video_facts
 from manus.models.senses.inputs import layout_of
+from manus.serving.replies import Reply
 
 SENSES: dict[MediumKind, str] = {"image": "vision", "video": "video", "audio": "hearing"}
 TOP_P = 0.95
-
-
-@dataclass(slots=True)
-class Reply:
-    """What is known of an answer once it has been given."""
-
-    text: str = ""
-    prompt_tokens: int = 0
-    tokens: int = 0
-    first_token_seconds: float = 0.0
-    seconds: float = 0.0
-    was_stopped: bool = False
-
-    def to_json(self) -> dict[str, Any]:
-        """Return what `manus chat --json` prints."""
-        return {
-            "answer": self.text, "prompt_tokens": self.prompt_tokens, "tokens": self.tokens,
-            "first_token_seconds": round(self.first_token_seconds, 3), "seconds": round(self.seconds, 3),
-        }  # fmt: skip
 
 
 @dataclass

@@ -21,6 +21,8 @@ import pytest
 from openai import OpenAI
 from websockets.sync.client import connect
 
+from tests.pico import untrained
+
 pytestmark = pytest.mark.e2e
 BROWSERS = ("chromium-headless-shell", "chromium", "chromium-browser", "google-chrome")
 SAID = "The answer is \\boxed{5}."
@@ -64,7 +66,10 @@ def test_a_signal_lets_running_answers_end_and_refuses_new_ones(pico_base: Path)
 def test_two_ports_alike_and_an_open_address_are_refused(pico_base: Path) -> None:
     with process(pico_base) as (_, url):
         port = url.rpartition(":")[2]
-        for more, said in [(["--port", port], "choose another with --port"), (["--host", "0.0.0.0"], "MANUS_SERVE_KEY")]:
+        for more, said in [
+            (["--port", port], "choose another with --port"),
+            (["--host", "0.0.0.0"], "MANUS_SERVE_KEY"),
+        ]:
             command = [sys.executable, "-m", "manus", "serve", str(pico_base), *more]
             refused = subprocess.run(command, capture_output=True, text=True, check=False)
             assert refused.returncode == 2 and said in refused.stderr and "Traceback" not in refused.stderr
@@ -93,11 +98,11 @@ class Page:
         assert "exceptionDetails" not in found, found
         return found["result"].get("value")
 
-    def until(self, script: str) -> Any:
-        """Wait until a script's value is true, and return it."""
+    def until(self, script: str) -> None:
+        """Wait until a script's value is true."""
         for _ in range(300):
-            if found := self.run(script):
-                return found
+            if self.run(f"Boolean({script})"):
+                return
             time.sleep(0.1)
         raise AssertionError(f"never true: {script}; the page says {self.run('document.body.innerText')}")
 
@@ -145,9 +150,13 @@ def test_the_page_streams_an_answer_by_keyboard_on_a_small_screen(pico_base: Pat
         page.press("Enter", 13)
         page.until("document.querySelector('article.assistant footer')")
         assert page.run("document.querySelector('article.assistant .words').textContent") == SAID
-        assert re.search(r"first token after \d+\.\d+ s, \d+\.\d tokens/s", page.run("document.querySelector('footer').textContent"))
+        assert re.search(
+            r"first token after \d+\.\d+ s, \d+\.\d tokens/s", page.run("document.querySelector('footer').textContent")
+        )
         assert page.run("document.documentElement.scrollWidth <= window.innerWidth"), "wider than the phone"
-        assert page.run("getComputedStyle(document.getElementById('attach')).display") == "none", "the model takes text only"
+        assert page.run("getComputedStyle(document.getElementById('attach')).display") == "none", (
+            "the model takes text only"
+        )
         page.run("document.getElementById('tools').value = '[{\"name\": \"look\"}]'")
         page.call("Input.insertText", text="a <b>bold</b> question")
         page.press("Enter", 13)
@@ -161,3 +170,29 @@ def test_the_page_streams_an_answer_by_keyboard_on_a_small_screen(pico_base: Pat
 
             shot = page.call("Page.captureScreenshot", format="png")["data"]
             Path(folder, "serving.png").write_bytes(base64.b64decode(shot))
+
+
+AGENTS = "MANUS_AGENTS_FOLDER"  # where `npm install @openai/agents zod` was run
+
+
+def agents_say(script: str, url: str, folder: Path) -> list[Any]:
+    """Return what a script prints that uses OpenAI's agents for Node."""
+    installed = os.environ.get(AGENTS)
+    if installed is None or shutil.which("node") is None:
+        pytest.skip(f"Node and a folder named in {AGENTS}, in which npm install @openai/agents zod was run, are needed")
+    shutil.copy(Path(__file__).parent / "agents" / script, folder)
+    (folder / "node_modules").symlink_to(Path(installed).resolve() / "node_modules")
+    done = subprocess.run(["node", script, url], cwd=folder, capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == 0 and not done.stderr, done.stderr
+    return [json.loads(line) for line in done.stdout.splitlines()]
+
+
+def test_openais_agents_are_answered(pico_base: Path, tmp_path: Path) -> None:
+    with process(pico_base) as (_, url):
+        assert agents_say("text.mjs", url, tmp_path) == [SAID] * 4
+
+
+def test_openais_agents_hold_a_realtime_session(tmp_path: Path) -> None:
+    with process(untrained(tmp_path / "model")) as (_, url):
+        (found,) = agents_say("realtime.mjs", url, tmp_path)
+    assert found["status"] == "completed" and isinstance(found["called"]["deep"], bool)

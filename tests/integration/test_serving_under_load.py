@@ -78,7 +78,12 @@ def nonsense(draw: random.Random, depth: int = 0) -> Any:
 def request(draw: random.Random) -> dict[str, Any]:
     """Return a request that is good but for some of its parts."""
     message = {"role": "user", "content": draw.choice(WORDS)}
-    body: dict[str, Any] = {"messages": [message], "prompt": draw.choice(WORDS), "input": draw.choice(WORDS), "max_tokens": 4}
+    body: dict[str, Any] = {
+        "messages": [message],
+        "prompt": draw.choice(WORDS),
+        "input": draw.choice(WORDS),
+        "max_tokens": 4,
+    }
     kept = draw.choice([("messages", "max_tokens"), ("prompt", "max_tokens"), ("input",), tuple(body)])
     body = {name: body[name] for name in kept}
     for _ in range(draw.randrange(4)):

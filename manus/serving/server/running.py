@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import secrets
+import signal
 import socket
 from pathlib import Path
 from typing import Any
@@ -109,5 +110,7 @@ def serve(folder: Path, name: str, host: str, port: int, limits: Limits, access:
     takes = ", ".join(["text", *sorted(hosted.senses)])
     print(f"{name} (takes {takes}) answers at {place}/v1", flush=True)
     print(f"a page to talk with it: {place}/", flush=True)
+    for number in (signal.SIGINT, signal.SIGTERM):  # uvicorn raises them once more when all has ended well
+        signal.signal(number, lambda *_: None)
     with opened:
         Server(service_of(hosted, limits, access)).run(sockets=[opened])

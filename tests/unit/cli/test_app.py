@@ -123,9 +123,9 @@ def test_there_are_commands():
 
 
 def test_a_command_from_the_design_that_is_not_built(run):
-    done = run("manus", "serve")
+    done = run("manus", "export")
     assert (done.code, done.out) == (2, "")
-    assert done.err == "manus serve is designed but not built yet; `manus --help` shows what is\n"
+    assert done.err == "manus export is designed but not built yet; `manus --help` shows what is\n"
 
 
 @pytest.mark.parametrize("command", ["validate", "plan", "status", "merge"])

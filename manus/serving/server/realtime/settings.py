@@ -15,6 +15,9 @@ UNUSED = ("tracing", "truncation", "prompt", "include", "voice", "speed")
 UNUSED_INPUT = ("transcription", "noise_reduction")
 
 
+TEXT_ONLY: list[Literal["text"]] = ["text"]
+
+
 class Pcm(Frozen):
     """Sound as 16-bit PCM."""
 
@@ -76,7 +79,7 @@ class Session(Frozen):
     type: Literal["realtime"] = "realtime"
     model: str | None = None
     instructions: str = ""
-    output_modalities: list[Literal["text"]] = Field(["text"], min_length=1)
+    output_modalities: list[Literal["text"]] = Field(default_factory=TEXT_ONLY.copy, min_length=1)
     tools: list[Function] = Field(default_factory=list)
     tool_choice: Literal["none", "auto", "required"] | NamedTool = "auto"
     parallel_tool_calls: bool = True

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import base64
+import io
 import json
 import time
+import wave
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -15,6 +17,7 @@ from openai import OpenAI
 from websockets.exceptions import InvalidStatus
 from websockets.sync.client import connect
 
+from manus.data.generators._speech import spoken
 from manus.serving.server.access import Access
 from manus.serving.server.answering import Service
 from manus.serving.server.realtime import hearing
@@ -203,6 +206,38 @@ def test_who_stops_speaking_is_answered_and_who_begins_is_not_talked_over(
             "response.created",
         ]  # fmt: skip
         assert kinds.count("conversation.item.done") >= 1
+
+
+def test_who_begins_to_speak_stops_the_answer(tmp_path: Path) -> None:
+    text = small.text_model("llama", tmp_path / "text", max_position_embeddings=8192)
+    with running(small.omni(text, tmp_path / "omni", None, small.whisper(tmp_path / "ears"))) as (url, service):
+        client = OpenAI(base_url=f"{url}/v1", api_key="none", max_retries=0)
+        with client.realtime.connect(model="pico") as connection:
+            connection.recv()
+            connection.conversation.item.create(item=said("x"))
+            connection.response.create(response={"max_output_tokens": 8000})
+            until(connection, "response.created")
+            sound = sentence()
+            for start in range(0, len(sound), 960):
+                connection.input_audio_buffer.append(audio=base64.b64encode(sound[start : start + 960]).decode())
+            events = until(connection, "input_audio_buffer.speech_started")
+            (done,) = [one for one in events if one.type == "response.done"]
+            assert done.response.status == "cancelled" and done.response.status_details.reason == "turn_detected"
+        assert service.thread.failures == 0
+
+
+def sentence() -> bytes:
+    """Return a second of silence, a spoken sentence, and a second of silence, as PCM of 24 kHz."""
+    with wave.open(io.BytesIO(spoken("The old captain sings in the garden.", "joe", 1.0, CLIENT_HERTZ))) as file:
+        return bytes(2 * CLIENT_HERTZ) + file.readframes(file.getnframes()) + bytes(2 * CLIENT_HERTZ)
+
+
+def test_silero_hears_when_a_sentence_begins_and_ends() -> None:
+    buffer, sound = SoundBuffer(), sentence()
+    buffer.listen(0.5, 400, 300)
+    found = [one for start in range(0, len(sound), 960) for one in buffer.append(sound[start : start + 960])]
+    assert [one.kind for one in found] == ["started", "stopped"]
+    assert 900 < found[0].at_ms < 1500 and found[1].at_ms > found[0].at_ms + 1000
 
 
 def test_a_clip_is_committed_by_hand(hearing_client: OpenAI) -> None:
