@@ -90,8 +90,12 @@ def test_answers_that_are_all_alike_are_an_error_with_the_fix(pico_base: Path, p
 @pytest.mark.parametrize("adapter", ["lora", "qlora", "none"])
 def test_a_reward_model_learns_what_is_preferred(base: Path, tmp_path: Path, adapter: str) -> None:
     settings = RewardModelSettings(
-        adapter=adapter, epochs=10, batch_size=32, learning_rate=1e-3 if adapter == "none" else 5e-3, precision="fp32"
-    )  # type: ignore[arg-type]
+        adapter=adapter,  # type: ignore[arg-type]
+        epochs=10 if adapter == "none" else 20,
+        batch_size=32,
+        learning_rate=1e-3 if adapter == "none" else 2e-3,  # from 5e-3 it learned the wrong thing from seed 2: 0.33
+        precision="fp32",
+    )
     accuracy = {}
     for name in ("right", "shuffled") if adapter == "lora" else ("right",):
         data = prepared(
