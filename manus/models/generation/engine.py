@@ -57,7 +57,7 @@ class Engine:
         return ticket
 
     def cancel(self, ticket: int) -> None:
-        """Forget a question, waiting or running; its place is free in the next step. One that is over is none."""
+        """Forget a question, waiting or running; its place is free before the next step. One that is over is none."""
         self._waiting = deque(answer for answer in self._waiting if answer.ticket != ticket)
         self._held = [step for step in self._held if step.ticket != ticket]
         self._leave({ticket})
@@ -136,9 +136,15 @@ class Engine:
         return failed
 
     def _enter(self) -> list[Failure]:
-        """Begin answers while there are places; return what failed."""
+        """Begin answers while there are places; return what failed.
+
+        Where more wait than there is room for, a quarter of the places must be free: reading one prompt takes as long as
+        reading several.
+        """
         entering: list[Answer] = []
         failed: list[Failure] = []
+        if self.places - self.running < min(self.waiting, self.places // 4):
+            return failed
         while self._waiting and self.running + len(entering) < self.places:
             answer = self._waiting[0]
             try:

@@ -18,6 +18,8 @@ class GrowingLayer(DynamicLayer):  # type: ignore[misc]
     def __init__(self, **given: Any) -> None:
         super().__init__(**given)
         self.rooms: dict[str, tuple[Tensor, Tensor]] = {}
+        self.keys: Any
+        self.values: Any
 
     def update(self, key_states: Tensor, value_states: Tensor, *args: Any, **given: Any) -> tuple[Tensor, Tensor]:
         """Put tokens [B, H, T, D] behind those that are held; return all keys and values."""

@@ -81,10 +81,13 @@ def test_caches_say_what_they_hold() -> None:
     assert not caches.fits(plain, 2, 5) and not caches.fits(plain, 1, 6)
 
 
-def test_a_family_that_computes_otherwise_beside_others_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_a_family_that_computes_otherwise_beside_others_is_refused(
+    monkeypatch: pytest.MonkeyPatch, dtype: torch.dtype
+) -> None:
     ids = prompts(6)[0]
-    assert may_join(small_model("llama"), question(ids))
-    model = small_model("llama")
+    assert may_join(small_model("llama", initializer_range=0.2).to(dtype), question(ids))
+    model = small_model("llama", initializer_range=0.2).to(dtype)
     monkeypatch.setattr(model, "_prepare_position_ids_for_generation", lambda ids, _: torch.zeros_like(ids))
     real = model.model.forward
     monkeypatch.setattr(model.model, "forward", lambda *args, **given: real(*args, **{**given, "position_ids": None}))
