@@ -12,7 +12,8 @@ from manus.cli.app import app
 from manus.errors import EXIT_FAILED, Interrupted, ManusError, of_the_machine
 from manus.store.environment import ensure_home
 
-COMMANDS = (recipes, models, serving, building, data, running, cleaning)  # importing them is what gives `app` its commands
+# Importing them is what gives `app` its commands.
+COMMANDS = (recipes, models, serving, building, data, running, cleaning)
 
 
 def main() -> None:
