@@ -23,7 +23,7 @@ def shard(folder: Path, number: int, pictures: list[int]) -> Shard:
     writer, written = MediaWriter(place), NumbersWritten()
     for picture in pictures:
         media = writer.add({"kind": "image", "bytes": encoded(noise(8, 8, picture), "PNG")}, folder)
-        written.add({"media": media}, 1)
+        written.add({"media": media}, [None])
     writer.finish()
     written.write(place)
     return Shard(task, place, Told(media=len(set(pictures))))
