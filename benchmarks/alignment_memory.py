@@ -2,9 +2,9 @@
 
     python -m benchmarks.alignment_memory [--base results/quickstart/base] [--steps 3]
 
-Each stage trains in a process of its own, on as many rows of the same text in a batch: a pair counts as two. With an
-adapter the reference is the adapter switched off, so that dpo needs about what lora needs; where all weights train it
-is a frozen copy, and dpo needs one model more than sft. What imports take is left out.
+Each stage trains in a process of its own, on as many rows of the same text in a batch: a pair counts as two.
+With an adapter the reference is the adapter switched off, so that dpo needs about what lora needs; where all
+weights train it is a frozen copy, and dpo needs one model more than sft. What imports take is left out.
 """
 
 from __future__ import annotations
@@ -20,7 +20,12 @@ from pathlib import Path
 from benchmarks.trl_alignment import HELD_OUT, MAX_LENGTH, ROOT, SEED, prepare_rows, worked_rows
 
 ROWS_IN_BATCH = 4
-STAGES = {"lora": ("lora", {}), "dpo+lora": ("dpo", {"adapter": "lora"}), "sft": ("sft", {}), "dpo": ("dpo", {"adapter": "none"})}  # fmt: skip
+STAGES = {
+    "lora": ("lora", {}),
+    "dpo+lora": ("dpo", {"adapter": "lora"}),
+    "sft": ("sft", {}),
+    "dpo": ("dpo", {"adapter": "none"}),
+}
 
 
 def peak_bytes() -> int:
@@ -45,10 +50,19 @@ def train(name: str, base: Path, data: Path, folder: Path) -> int:
     before = peak_bytes()
     METHODS[method].train(
         StageJob(
-            name="stage", settings=settings, base=base, base_name="base", start=(), data=data,
-            max_length=MAX_LENGTH, seed=SEED, work=folder / "work", staging=folder / "staging", capability="cot",
+            name="stage",
+            settings=settings,
+            base=base,
+            base_name="base",
+            start=(),
+            data=data,
+            max_length=MAX_LENGTH,
+            seed=SEED,
+            work=folder / "work",
+            staging=folder / "staging",
+            capability="cot",
         )
-    )  # fmt: skip
+    )
     return peak_bytes() - before
 
 
@@ -65,7 +79,9 @@ def measured(name: str, base: Path, data: Path) -> int:
 
 def main() -> None:
     """Prepare the rows, train the four stages, print their peaks."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--base", type=Path, default=Path("results/quickstart/base"))
     parser.add_argument("--steps", type=int, default=3)
     parser.add_argument("--only", choices=STAGES, help=argparse.SUPPRESS)
@@ -78,15 +94,22 @@ def main() -> None:
             return
         rows = worked_rows(given.steps * ROWS_IN_BATCH // 2 + HELD_OUT)
         prepare_rows(base, Path(place) / "dpo", rows, "dpo")
-        chats = [{"messages": [*row["prompt"], *row[side]]} for row in rows for side in ("chosen", "rejected")]
+        chats = [
+            {"messages": [*row["prompt"], *row[side]]} for row in rows for side in ("chosen", "rejected")
+        ]
         prepare_rows(base, Path(place) / "sft", chats, "sft")
-        peaks = {n: measured(n, base, Path(place) / ("dpo" if m == "dpo" else "sft")) for n, (m, _) in STAGES.items()}
+        peaks = {
+            n: measured(n, base, Path(place) / ("dpo" if m == "dpo" else "sft"))
+            for n, (m, _) in STAGES.items()
+        }
     model = sum(file.stat().st_size for file in base.glob("*.safetensors"))
     print(f"the model's files     {model / 1e6:8.0f} MB")
     for name, peak in peaks.items():
         print(f"peak of {name:13} {peak / 1e6:8.0f} MB")
     for one, other in (("dpo+lora", "lora"), ("dpo", "sft")):
-        print(f"{one} over {other}: {(peaks[one] - peaks[other]) / 1e6:.0f} MB, ratio {peaks[one] / peaks[other]:.2f}")
+        print(
+            f"{one} over {other}: {(peaks[one] - peaks[other]) / 1e6:.0f} MB, ratio {peaks[one] / peaks[other]:.2f}"
+        )
 
 
 if __name__ == "__main__":

@@ -2,11 +2,12 @@
 
     python -m benchmarks.answers [--base results/quickstart/base] [--repeats 3] [--asks probe group one] [--sides ...]
 
-`probe`: 80 questions of the quickstart as its probe asks them. `spread`: the same, each with a limit of its own between
-a third of the longest answer and all of it. `group`: 4 prompts answered 8 times each, with such limits, as a step of grpo
-asks. `one`: a single answer. Sides: `engine`; `generate`, batches of 32 of like length as Manus had them, which end
-with their longest answer; `continuous`, transformers' continuous batching. Each side of each ask is a process of its own,
-in turn, so that a noisy machine harms all alike. Seconds and processor's seconds are medians; loading does not count.
+`probe`: 80 questions of the quickstart as its probe asks them. `spread`: the same, each with a limit of its
+own between a third of the longest answer and all of it. `group`: 4 prompts answered 8 times each, with such
+limits, as a step of grpo asks. `one`: a single answer. Sides: `engine`; `generate`, batches of 32 of like
+length as Manus had them, which end with their longest answer; `continuous`, transformers' continuous
+batching. Each side of each ask is a process of its own, in turn, so that a noisy machine harms all alike.
+Seconds and processor's seconds are medians; loading does not count.
 """
 
 from __future__ import annotations
@@ -43,7 +44,8 @@ def asked(kind: str, count: int, tokenizer: Any) -> Asked:
 
     read = [cot.read(row) for _, row in rows(Source(generator="cot"), ROOT, count, SEED, False) if row]  # type: ignore[arg-type]
     prompts = [
-        tokenizer(render_prompt(tokenizer, one["messages"][:-1]), add_special_tokens=False)["input_ids"] for one in read
+        tokenizer(render_prompt(tokenizer, one["messages"][:-1]), add_special_tokens=False)["input_ids"]
+        for one in read
     ]
     draw = random.Random(SEED)
     if kind == "one":
@@ -53,7 +55,9 @@ def asked(kind: str, count: int, tokenizer: Any) -> Asked:
     return [(prompt, LIMIT if kind == "probe" else draw.randint(LIMIT // 3, LIMIT)) for prompt in prompts]
 
 
-def by_engine(model: Any, tokenizer: Any, questions: Asked, ends: list[int], is_group: bool) -> list[list[int]]:
+def by_engine(
+    model: Any, tokenizer: Any, questions: Asked, ends: list[int], is_group: bool
+) -> list[list[int]]:
     """Answer by the engine."""
     from manus.models.generation.engine import Engine
     from manus.models.generation.questions import Drawing, Question
@@ -66,7 +70,9 @@ def by_engine(model: Any, tokenizer: Any, questions: Asked, ends: list[int], is_
     return [said[order.index(number)] for number in range(len(questions))]
 
 
-def by_generate(model: Any, tokenizer: Any, questions: Asked, ends: list[int], is_group: bool) -> list[list[int]]:
+def by_generate(
+    model: Any, tokenizer: Any, questions: Asked, ends: list[int], is_group: bool
+) -> list[list[int]]:
     """Answer by `generate` in batches, sorted by length; a row stops at its own limit, the batch with its last row."""
     from transformers import StoppingCriteria, StoppingCriteriaList
 
@@ -89,10 +95,16 @@ def by_generate(model: Any, tokenizer: Any, questions: Asked, ends: list[int], i
         most = [questions[n][1] for n in batch]
         with torch.inference_mode():
             made = model.generate(
-                **inputs, do_sample=False, num_beams=1, repetition_penalty=1.0, max_new_tokens=max(most),
-                max_length=None, eos_token_id=ends, pad_token_id=tokenizer.pad_token_id,
+                **inputs,
+                do_sample=False,
+                num_beams=1,
+                repetition_penalty=1.0,
+                max_new_tokens=max(most),
+                max_length=None,
+                eos_token_id=ends,
+                pad_token_id=tokenizer.pad_token_id,
                 stopping_criteria=StoppingCriteriaList([Limits(most, start)]),
-            )  # fmt: skip
+            )
         for n, row in zip(batch, made[:, start:].tolist(), strict=True):
             end = next((place for place, token in enumerate(row) if token in ends), len(row))
             said[n] = row[: min(end + 1, questions[n][1])]
@@ -106,14 +118,20 @@ def by_continuous_batching(
     from transformers import ContinuousBatchingConfig, GenerationConfig
 
     config = GenerationConfig(
-        do_sample=False, max_new_tokens=max(most for _, most in questions), eos_token_id=ends,
+        do_sample=False,
+        max_new_tokens=max(most for _, most in questions),
+        eos_token_id=ends,
         pad_token_id=tokenizer.pad_token_id,
-    )  # fmt: skip
+    )
     with torch.inference_mode():
         made = model.generate_batch(
-            [ids for ids, _ in questions], generation_config=config, progress_bar=False,
-            continuous_batching_config=ContinuousBatchingConfig(num_blocks=BLOCKS, max_batch_tokens=BATCH_TOKENS),
-        )  # fmt: skip
+            [ids for ids, _ in questions],
+            generation_config=config,
+            progress_bar=False,
+            continuous_batching_config=ContinuousBatchingConfig(
+                num_blocks=BLOCKS, max_batch_tokens=BATCH_TOKENS
+            ),
+        )
     if errors := [output.error for output in made.values() if output.error]:
         raise SystemExit(errors[0])
     answers = [output.generated_tokens for output in made.values()]
@@ -121,8 +139,10 @@ def by_continuous_batching(
 
 
 WAYS: dict[str, Callable[..., list[list[int]]]] = {
-    "engine": by_engine, "generate": by_generate, "continuous": by_continuous_batching,
-}  # fmt: skip
+    "engine": by_engine,
+    "generate": by_generate,
+    "continuous": by_continuous_batching,
+}
 
 
 def side(name: str, kind: str, count: int, base: Path) -> None:
@@ -132,23 +152,46 @@ def side(name: str, kind: str, count: int, base: Path) -> None:
     from manus.models.loading.precision import device, held_dtype, precision_of
     from manus.models.tokenizer import load_tokenizer
 
-    model, tokenizer = load_model(base, held_dtype(precision_of("auto"))).to(device()).eval(), load_tokenizer(base)
+    model, tokenizer = (
+        load_model(base, held_dtype(precision_of("auto"))).to(device()).eval(),
+        load_tokenizer(base),
+    )
     questions, ends = asked(kind, count, tokenizer), ends_of_turn(model, tokenizer)
     with torch.no_grad():
-        model(torch.tensor([questions[0][0][:8]], device=model.device))  # what a first pass warms up does not count
+        model(
+            torch.tensor([questions[0][0][:8]], device=model.device)
+        )  # what a first pass warms up does not count
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     wall, cpu = time.perf_counter(), time.process_time()
     said = WAYS[name](model, tokenizer, questions, ends, kind == "group")
-    print(json.dumps({
-        "seconds": time.perf_counter() - wall, "cpu": time.process_time() - cpu, "tokens": sum(map(len, said)),
-        "longest": max(map(len, said)), "shortest": min(map(len, said)),
-        "grown_mb": (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) * 1024 / 1e6, "said": said,
-    }))  # fmt: skip
+    print(
+        json.dumps(
+            {
+                "seconds": time.perf_counter() - wall,
+                "cpu": time.process_time() - cpu,
+                "tokens": sum(map(len, said)),
+                "longest": max(map(len, said)),
+                "shortest": min(map(len, said)),
+                "grown_mb": (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) * 1024 / 1e6,
+                "said": said,
+            }
+        )
+    )
 
 
 def measured(name: str, kind: str, count: int, base: Path) -> dict[str, Any] | str:
     """Run one side in a process of its own; return its figures, or why it has none."""
-    command = [sys.executable, "-m", "benchmarks.answers", "--side", name, "--asks", kind, "--base", str(base)]
+    command = [
+        sys.executable,
+        "-m",
+        "benchmarks.answers",
+        "--side",
+        name,
+        "--asks",
+        kind,
+        "--base",
+        str(base),
+    ]
     command += ["--questions", str(count)]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     if done.returncode:
@@ -159,7 +202,9 @@ def measured(name: str, kind: str, count: int, base: Path) -> dict[str, Any] | s
 
 def main() -> None:
     """Print a table of seconds and ratios."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--base", type=Path, default=ROOT / "results/quickstart/base")
     parser.add_argument("--questions", type=int, default=QUESTIONS)
     parser.add_argument("--repeats", type=int, default=3)
@@ -181,7 +226,9 @@ def main() -> None:
             if failed:
                 print(f"{kind:8} {name:11} cannot: {failed[0]}")
                 continue
-            seconds, cpu, grown = (median(one[key] for one in found) for key in ("seconds", "cpu", "grown_mb"))
+            seconds, cpu, grown = (
+                median(one[key] for one in found) for key in ("seconds", "cpu", "grown_mb")
+            )
             ratio = median(one["cpu"] for one in first) / cpu
             alike = sum(a == b for a, b in zip(found[0]["said"], first[0]["said"], strict=True))
             print(

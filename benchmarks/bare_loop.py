@@ -1,7 +1,7 @@
 """The limit that throughput is measured against: a plain PyTorch loop for one Llama-like model, with every trick known.
 
-Best-fit packing, attention sample by sample, logits on learned tokens only, fused AdamW. No checkpoints, no safe points,
-no logs, no other family. Knows nothing of Manus but the layout of prepared data.
+Best-fit packing, attention sample by sample, logits on learned tokens only, fused AdamW. No checkpoints, no
+safe points, no logs, no other family. Knows nothing of Manus but the layout of prepared data.
 """
 
 from __future__ import annotations
@@ -55,9 +55,14 @@ def read_rows(folder: Path, capacity: int) -> list[list[tuple[torch.Tensor, torc
 
 
 def train(
-    base: Path, folder: Path, settings: dict[str, Any], capacity: int, is_full: bool, rows_in_step: int,
+    base: Path,
+    folder: Path,
+    settings: dict[str, Any],
+    capacity: int,
+    is_full: bool,
+    rows_in_step: int,
     begins: Callable[[], None],
-) -> Any:  # fmt: skip
+) -> Any:
     """Train for one epoch and return the model; `begins` is called before the first step."""
     torch.manual_seed(1)
     model = AutoModelForCausalLM.from_pretrained(base, dtype=torch.float32, attn_implementation="by_sample")

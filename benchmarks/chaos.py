@@ -2,13 +2,15 @@
 
     python benchmarks/chaos.py [--kills 30] [--seed 0] [--recipe five live seeing]
 
-Pico models and data, made on the spot. SIGKILL, SIGTERM, SIGINT, or SIGUSR1 (a pause) with SIGUSR2 soon after, go to
-Snakemake, to a job, to a process beside a job, or to all of them. What ends is started again, at once or when all of it is
-gone. The same seed draws the same signals; where they meet the run depends on the machine's speed.
+Pico models and data, made on the spot. SIGKILL, SIGTERM, SIGINT, or SIGUSR1 (a pause) with SIGUSR2 soon
+after, go to Snakemake, to a job, to a process beside a job, or to all of them. What ends is started again, at
+once or when all of it is gone. The same seed draws the same signals; where they meet the run depends on the
+machine's speed.
 
-Prints each signal and whom it met. The verdict is "as undisturbed" when every file of every artifact has the same bits,
-nothing was printed that should not be (a traceback, an unexpected error), nothing stood still and no process was left;
-otherwise it says what is not so and exits with 1. Verifiers of rewards are left alone: one that dies counts as 0.
+Prints each signal and whom it met. The verdict is "as undisturbed" when every file of every artifact has the
+same bits, nothing was printed that should not be (a traceback, an unexpected error), nothing stood still and
+no process was left; otherwise it says what is not so and exits with 1. Verifiers of rewards are left alone:
+one that dies counts as 0.
 """
 
 from __future__ import annotations
@@ -47,9 +49,7 @@ defaults: {{batch_size: 8, learning_rate: 5e-3, held_out: 20, max_length: {lengt
 guards: {{checkpoint_every_steps: 10, cooldown_every_steps: 0, decoding_processes: 2}}
 capabilities:
 """
-STAGE = (
-    "  - {capability}: {{name: {name}, method: {method}, data: [{{{data}}}], probe: {{max_new_tokens: 12}}{more}}}\n"
-)
+STAGE = "  - {capability}: {{name: {name}, method: {method}, data: [{{{data}}}], probe: {{max_new_tokens: 12}}{more}}}\n"
 Stages = list[tuple[str, str, str, str, str]]
 STAGES: dict[str, Stages] = {
     "five": [
@@ -73,7 +73,9 @@ LENGTHS = {"five": 64, "live": 64, "seeing": 512}
 
 def recipe(name: str) -> str:
     """Return the text of a recipe."""
-    head = HEAD.format(base="made/omni" if name == "seeing" else "base", length=LENGTHS[name], epochs=EPOCHS[name])
+    head = HEAD.format(
+        base="made/omni" if name == "seeing" else "base", length=LENGTHS[name], epochs=EPOCHS[name]
+    )
     names = ("capability", "name", "method", "data", "more")
     return head + "".join(STAGE.format(**dict(zip(names, stage, strict=True))) for stage in STAGES[name])
 
@@ -97,13 +99,26 @@ def make_inputs(folder: Path) -> None:
 def start(folder: Path, name: str, mark: str) -> subprocess.Popen[bytes]:
     """Start a recipe, as a user in the folder does, in a session of its own."""
     own = {"XDG_CACHE_HOME": str(folder / "cache"), "XDG_STATE_HOME": str(folder / "state"), MARK: mark}
-    own["PYTHONPATH"] = os.pathsep.join(filter(None, (str(ROOT), os.environ.get("PYTHONPATH"))))  # this checkout
+    own["PYTHONPATH"] = os.pathsep.join(
+        filter(None, (str(ROOT), os.environ.get("PYTHONPATH")))
+    )  # this checkout
     with (folder / f"{name}.txt").open("ab") as log:
         return subprocess.Popen(
-            [str(BIN / "snakemake"), "-s", str(ROOT / "Snakefile"), "--cores", "1", "--config", f"recipe={name}.yaml"],
-            cwd=folder, env={**os.environ, **own, "OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1"},
-            start_new_session=True, stdout=log, stderr=log,
-        )  # fmt: skip
+            [
+                str(BIN / "snakemake"),
+                "-s",
+                str(ROOT / "Snakefile"),
+                "--cores",
+                "1",
+                "--config",
+                f"recipe={name}.yaml",
+            ],
+            cwd=folder,
+            env={**os.environ, **own, "OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1"},
+            start_new_session=True,
+            stdout=log,
+            stderr=log,
+        )
 
 
 def living(mark: str) -> list[psutil.Process]:
@@ -125,7 +140,9 @@ def title(process: psutil.Process) -> str:
         if any(word.endswith("/snakemake") for word in words):
             return "Snakemake"
         if "build" in words and "manus" in words:
-            return next((word.split("/")[0] for word in words if word.count("/") == 1 and word[0].isalpha()), "job")
+            return next(
+                (word.split("/")[0] for word in words if word.count("/") == 1 and word[0].isalpha()), "job"
+            )
         return "beside a job"
     return ""
 
@@ -235,13 +252,17 @@ def disturbed(folder: Path, name: str, kills: int, draw: random.Random, met: Cou
             return [f"it ended with {run.returncode} and met no signal; see {folder / name}.txt"]
         if draw.random() < 0.5 and not gone(mark):
             return [f"left behind: {[(process.pid, title(process)) for process in living(mark)]}"]
-    left = [] if gone(mark) else [f"left behind: {[(process.pid, title(process)) for process in living(mark)]}"]
+    left = (
+        [] if gone(mark) else [f"left behind: {[(process.pid, title(process)) for process in living(mark)]}"]
+    )
     return [*left, *problems(folder / f"{name}.txt")]
 
 
 def main() -> None:
     """Run undisturbed, run disturbed, compare."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--kills", type=int, default=30, help="how many signals to send, over all recipes")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--recipe", nargs="+", choices=STAGES, default=list(STAGES))
@@ -264,7 +285,10 @@ def main() -> None:
         wrong = disturbed(wild, name, given.kills - sum(met.values()), draw, met)
         one, other = results(calm, name), results(wild, name)
         wrong += [f"{file} differs" for file in sorted({*one, *other}) if one.get(file) != other.get(file)]
-        print(f"round {rounds}, {name}: {sum(met.values())} signals so far; {wrong or 'as undisturbed'}", flush=True)
+        print(
+            f"round {rounds}, {name}: {sum(met.values())} signals so far; {wrong or 'as undisturbed'}",
+            flush=True,
+        )
         if not wrong:
             shutil.rmtree(wild / "results")
             (wild / f"{name}.txt").unlink()

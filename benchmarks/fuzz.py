@@ -2,11 +2,12 @@
 
     python benchmarks/fuzz.py [--minutes 30] [--seed 0] [--only config.json] [--case 17]
 
-A finished run of a pico model is made on the spot. Each case changes one of its files (configurations, tokenizer files,
-weights, manifests, plan.json, recipes, rows in five formats), and gives some commands to it. Each command runs in a copy of
-this process that has imported everything, so that a case takes a fraction of a second. It must end with exit code 0 or 2
-and, with 2, name the file; no traceback, no unexpected error, no more than CPU_SECONDS, no process or connection that the
-unharmed run does not have, and every file of the user's as it was. Prints what breaks one of these, each kind once.
+A finished run of a pico model is made on the spot. Each case changes one of its files (configurations,
+tokenizer files, weights, manifests, plan.json, recipes, rows in five formats), and gives some commands to it.
+Each command runs in a copy of this process that has imported everything, so that a case takes a fraction of a
+second. It must end with exit code 0 or 2 and, with 2, name the file; no traceback, no unexpected error, no
+more than CPU_SECONDS, no process or connection that the unharmed run does not have, and every file of the
+user's as it was. Prints what breaks one of these, each kind once.
 """
 
 from __future__ import annotations
@@ -38,7 +39,12 @@ capabilities:
 """
 ENDINGS = ("json", "csv", "parquet", "jsonl.gz")
 ROWS = "base_model: base\ndefaults: {{held_out: 2, max_length: 64, epochs: 1}}\ncapabilities:\n  - cot: {{data: [{{path: rows.{0}}}]}}\n"
-MINE = ("results/r/merged/mine.txt", "results/notes/mine.txt", "results/.store/mine/mine.txt", "results/r/mine.txt")
+MINE = (
+    "results/r/merged/mine.txt",
+    "results/notes/mine.txt",
+    "results/.store/mine/mine.txt",
+    "results/r/mine.txt",
+)
 ASKED = [
     ["validate", "r.yaml"],
     ["validate", "r.yaml", "--json"],
@@ -100,7 +106,9 @@ def make_product(folder: Path) -> None:
     (folder / "rows.json").write_text(json.dumps(some[:12]))
     pandas.DataFrame(pairs).to_csv(folder / "rows.csv", index=False)
     pandas.DataFrame(pairs).to_parquet(folder / "rows.parquet")
-    (folder / "rows.jsonl.gz").write_bytes(gzip.compress("".join(json.dumps(row) + "\n" for row in some[:12]).encode()))
+    (folder / "rows.jsonl.gz").write_bytes(
+        gzip.compress("".join(json.dumps(row) + "\n" for row in some[:12]).encode())
+    )
     for ending in ENDINGS:
         (folder / f"{ending.replace('.', '-')}.yaml").write_text(ROWS.format(ending))
     done = asked(folder, ["merge", "r.yaml"])
@@ -154,7 +162,9 @@ def _become(folder: Path, words: Sequence[str], out: Path, told: Path) -> None:
         def hook(name: str, values: tuple[Any, ...]) -> None:
             if name in WATCHED:
                 what = values[1] if name == "socket.connect" else values[0]
-                os.write(events, f"{name} {Path(str(what)).name if name != 'socket.connect' else what}\n".encode())
+                os.write(
+                    events, f"{name} {Path(str(what)).name if name != 'socket.connect' else what}\n".encode()
+                )
 
         sys.addaudithook(hook)
         sys.argv = ["manus", *words]
@@ -176,12 +186,22 @@ def _become(folder: Path, words: Sequence[str], out: Path, told: Path) -> None:
 
 def targets(folder: Path) -> list[str]:
     """Return the files that are harmed, by their places in the product."""
-    base = ("config.json", "generation_config.json", "tokenizer.json", "tokenizer_config.json", "chat_template.jinja")
+    base = (
+        "config.json",
+        "generation_config.json",
+        "tokenizer.json",
+        "tokenizer_config.json",
+        "chat_template.jinja",
+    )
     found = [f"base/{name}" for name in (*base, "model.safetensors") if (folder / "base" / name).exists()]
     found += ["r.yaml", "r.yaml", "first.jsonl", "results/r/plan.json", "results/r/plan.json"]
     found += [f"rows.{ending}" for ending in ENDINGS]
-    stored = sorted(path.relative_to(folder).as_posix() for path in (folder / "results" / ".store").glob("*/*.json*"))
-    shown = sorted(path.relative_to(folder).as_posix() for path in (folder / "results" / "r").rglob("*.json*"))
+    stored = sorted(
+        path.relative_to(folder).as_posix() for path in (folder / "results" / ".store").glob("*/*.json*")
+    )
+    shown = sorted(
+        path.relative_to(folder).as_posix() for path in (folder / "results" / "r").rglob("*.json*")
+    )
     return [*found, *stored, *(name for name in shown if not name.endswith("plan.json"))]
 
 
@@ -224,7 +244,9 @@ def of_the_user(folder: Path) -> dict[str, bytes]:
     return {str(path.relative_to(folder)): path.read_bytes() for path in own if path.is_file()}
 
 
-def judge(name: str, words: Sequence[str], ended: Ended, usual: set[str], findings: Findings, case: str) -> None:
+def judge(
+    name: str, words: Sequence[str], ended: Ended, usual: set[str], findings: Findings, case: str
+) -> None:
     """Note what is wrong with how a command ended."""
     told = f"{case}: {name}: manus {' '.join(words)}: {ended.code}, {ended.seconds:.1f} s\n{ended.output[-1500:]}"
     last = re.sub(r"[\d'\"]+.*", "", next(reversed(ended.output.strip().splitlines()), ""))[:80]
@@ -234,7 +256,9 @@ def judge(name: str, words: Sequence[str], ended: Ended, usual: set[str], findin
         findings.add(f"exit code {ended.code}: {last}", told)
     elif "Traceback" in ended.output or ("unexpected" in ended.output and "your fault" in ended.output):
         findings.add(f"traceback: {last}", told)
-    elif ended.code == 2 and Path(name).name not in ended.output and str(Path(name).parent) not in ended.output:
+    elif (
+        ended.code == 2 and Path(name).name not in ended.output and str(Path(name).parent) not in ended.output
+    ):
         findings.add(f"names no file: {Path(name).name}: {last}", told)
     for event in set(ended.events) - usual:
         findings.add(f"foreign: {event}", told)
@@ -242,14 +266,20 @@ def judge(name: str, words: Sequence[str], ended: Ended, usual: set[str], findin
 
 def main() -> None:
     """Make a product, and harm it until the time is over."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--minutes", type=float, default=30)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--only", default="", help="harm only files whose place holds this")
-    parser.add_argument("--product", type=Path, help="the finished run, which is made there if it is not there yet")
+    parser.add_argument(
+        "--product", type=Path, help="the finished run, which is made there if it is not there yet"
+    )
     parser.add_argument("--case", type=int, help="this case alone")
     given = parser.parse_args()
-    os.environ.update(HF_HUB_OFFLINE="1", OMP_NUM_THREADS="1", TQDM_DISABLE="1", TOKENIZERS_PARALLELISM="false")
+    os.environ.update(
+        HF_HUB_OFFLINE="1", OMP_NUM_THREADS="1", TQDM_DISABLE="1", TOKENIZERS_PARALLELISM="false"
+    )
     sys.path.insert(0, str(ROOT))
     import transformers  # noqa: F401  copies of this process need not import it again
 

@@ -2,8 +2,8 @@
 
     python benchmarks/guards.py [BASE_FOLDER] [--steps 20] [--repeats 3]
 
-Two figures: the time of one safe point alone, taken over many, as a share of a step; and both loops in turn, in one
-process, which on a noisy machine says less.
+Two figures: the time of one safe point alone, taken over many, as a share of a step; and both loops in turn,
+in one process, which on a noisy machine says less.
 """
 
 from __future__ import annotations
@@ -29,9 +29,16 @@ def prepared(base: Path, folder: Path, samples: int) -> None:
 
     settings = DataSettings(sample_size=samples, held_out=10)
     prepare(
-        [Source(generator="cot")], settings, cot.read, "messages", load_tokenizer(base), folder, 1, folder,
+        [Source(generator="cot")],
+        settings,
+        cot.read,
+        "messages",
+        load_tokenizer(base),
+        folder,
+        1,
+        folder,
         folder / "work",
-    )  # fmt: skip
+    )
 
 
 def step_seconds(base: Path, data: Path, has_guards: bool) -> float:
@@ -51,10 +58,17 @@ def step_seconds(base: Path, data: Path, has_guards: bool) -> float:
             work.mkdir()
             staging.mkdir()
             order = StageJob(
-                name="stage", settings=lora.Settings(epochs=1, batch_size=2, precision="fp32"), base=base,
-                base_name="base", start=(), data=data, max_length=1024, seed=1, work=work,
+                name="stage",
+                settings=lora.Settings(epochs=1, batch_size=2, precision="fp32"),
+                base=base,
+                base_name="base",
+                start=(),
+                data=data,
+                max_length=1024,
+                seed=1,
+                work=work,
                 staging=staging,
-            )  # fmt: skip
+            )
             with RUN.of(work, GuardSettings(), "starting", stage="benchmark", key="0"):
                 metrics: dict[str, Any] = lora.train(order)
         return float(metrics["training_seconds"]) / int(metrics["steps"])
@@ -75,7 +89,9 @@ def crossing_seconds() -> float:
 
 def main() -> None:
     """Measure and print."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("base", type=Path, nargs="?", default=Path("results/quickstart/base"))
     parser.add_argument("--steps", type=int, default=20)
     parser.add_argument("--repeats", type=int, default=3)
@@ -92,7 +108,9 @@ def main() -> None:
     guarded, bare = (median(pair[side] for pair in pairs) for side in (0, 1))
     crossing = crossing_seconds()
     ratios = ", ".join(f"{one / other:.3f}" for one, other in pairs)
-    print(f"one step          guarded {1000 * guarded:9.2f} ms   bare {1000 * bare:9.2f} ms   ratios {ratios}")
+    print(
+        f"one step          guarded {1000 * guarded:9.2f} ms   bare {1000 * bare:9.2f} ms   ratios {ratios}"
+    )
     print(f"one safe point    {1e6 * crossing:9.2f} us   {crossing / bare:.5%} of a step")
 
 

@@ -2,15 +2,16 @@
 
     python benchmarks/memory.py [BASE_FOLDER] [--megabytes 10 1000 8000] [--kind chat|text|log|pairs|prompts|pictures] [--processes 1 2] [--write]
 
-Preparing and training run in processes of their own, for each size. A peak is the sum over a process and its workers,
-shared pages counted once (PSS): for preparing, up to the last of some rows read in shuffled order; for training, over a
-few steps from the middle of a shuffled epoch, by a pico model, so that nearly all of it is Manus, torch and the data.
+Preparing and training run in processes of their own, for each size. A peak is the sum over a process and its
+workers, shared pages counted once (PSS): for preparing, up to the last of some rows read in shuffled order;
+for training, over a few steps from the middle of a shuffled epoch, by a pico model, so that nearly all of it
+is Manus, torch and the data.
 
-Of pictures, `--megabytes` counts thousands of rows with one picture each, which are not trained on here; nor are pairs
-and prompts. `--index-above-bytes 0` indexes data of any size.
+Of pictures, `--megabytes` counts thousands of rows with one picture each, which are not trained on here; nor
+are pairs and prompts. `--index-above-bytes 0` indexes data of any size.
 
-Without a base, words are tokens: a tokenizer as cheap as can be, for sizes that would take an hour with a real one.
-Then longer words, by `--letters 40 80`, make less work of as many bytes still.
+Without a base, words are tokens: a tokenizer as cheap as can be, for sizes that would take an hour with a
+real one. Then longer words, by `--letters 40 80`, make less work of as many bytes still.
 """
 
 from __future__ import annotations
@@ -41,7 +42,9 @@ MAX_LENGTH = 1024
 
 def words_of(draw: random.Random, letters: Sequence[int]) -> list[str]:
     """Return the words that all texts are made of, by their shortest and longest length."""
-    return ["".join(draw.choices("abcdefghijklmnopqrstuvwxyz", k=draw.randint(*letters))) for _ in range(5000)]
+    return [
+        "".join(draw.choices("abcdefghijklmnopqrstuvwxyz", k=draw.randint(*letters))) for _ in range(5000)
+    ]
 
 
 def word_base(folder: Path, letters: Sequence[int]) -> Path:
@@ -54,7 +57,8 @@ def word_base(folder: Path, letters: Sequence[int]) -> Path:
 
     special = ["<|endoftext|>", "<|im_start|>", "<|im_end|>", "user", "assistant", "[UNK]"]
     vocabulary = {
-        word: number for number, word in enumerate(dict.fromkeys([*special, *words_of(random.Random(0), letters)]))
+        word: number
+        for number, word in enumerate(dict.fromkeys([*special, *words_of(random.Random(0), letters)]))
     }
     raw = Tokenizer(models.WordLevel(vocabulary, unk_token="[UNK]"))
     raw.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
@@ -64,9 +68,15 @@ def word_base(folder: Path, letters: Sequence[int]) -> Path:
     )
     words.save_pretrained(folder)
     config = LlamaConfig(
-        vocab_size=len(words), hidden_size=64, intermediate_size=64, num_hidden_layers=1, num_attention_heads=2,
-        num_key_value_heads=1, max_position_embeddings=MAX_LENGTH, tie_word_embeddings=True,
-    )  # fmt: skip
+        vocab_size=len(words),
+        hidden_size=64,
+        intermediate_size=64,
+        num_hidden_layers=1,
+        num_attention_heads=2,
+        num_key_value_heads=1,
+        max_position_embeddings=MAX_LENGTH,
+        tie_word_embeddings=True,
+    )
     LlamaForCausalLM(config).save_pretrained(folder)
     return folder
 
@@ -88,11 +98,19 @@ def write_data(path: Path, size: int, kind: str, letters: Sequence[int]) -> None
             elif kind == "text":
                 row = json.dumps({"text": f"{number} {asked} {said}"}) + "\n"
             elif kind == "pairs":
-                row = json.dumps({"prompt": f"{number} {asked}", "chosen": said, "rejected": draw.choice(texts)}) + "\n"
+                row = (
+                    json.dumps(
+                        {"prompt": f"{number} {asked}", "chosen": said, "rejected": draw.choice(texts)}
+                    )
+                    + "\n"
+                )
             elif kind == "prompts":
                 row = json.dumps({"question": f"{number} {asked}", "answer": str(number)}) + "\n"
             else:
-                turns = [{"role": "user", "content": f"{number} {asked}"}, {"role": "assistant", "content": said}]
+                turns = [
+                    {"role": "user", "content": f"{number} {asked}"},
+                    {"role": "assistant", "content": said},
+                ]
                 row = json.dumps({"messages": turns}) + "\n"
             written += stream.write(row)
             number += 1
@@ -138,11 +156,13 @@ def prepare_and_read(
 
     large_preparation.processors = lambda: processes  # type: ignore[assignment]
     forms: dict[str, tuple[SampleKind, Any]] = {
-        "chat": ("messages", cot.read), "text": ("text", as_text), "log": ("text", as_text),
+        "chat": ("messages", cot.read),
+        "text": ("text", as_text),
+        "log": ("text", as_text),
         "pairs": ("preference", lambda row: read_pair(row, as_messages)),
         "prompts": ("prompt", lambda row: read_prompt(row, as_messages, lambda sample: True)),
         "pictures": ("messages", as_media_messages),
-    }  # fmt: skip
+    }
     kind, read = forms[kind_of(file)]
     layout = MediaLayout(grid=(2, 2)) if kind_of(file) == "pictures" else None
     (folder / "out").mkdir()
@@ -151,19 +171,32 @@ def prepare_and_read(
     tokenizer.add_special_tokens({"additional_special_tokens": list(PLACEHOLDERS.values())} if layout else {})
     began = time.monotonic()
     told = prepare(
-        [Source(path=str(file))], settings, read, kind, tokenizer, folder, 0, folder / "out", folder / "work", layout
-    )  # fmt: skip
+        [Source(path=str(file))],
+        settings,
+        read,
+        kind,
+        tokenizer,
+        folder,
+        0,
+        folder / "out",
+        folder / "work",
+        layout,
+    )
     prepared = time.monotonic() - began
     tables = {"preference": PAIRS, "prompt": PROMPTS}
-    samples: Any = read_arrow(folder / "out", tables[kind]) if kind in tables else open_samples(folder / "out")
+    samples: Any = (
+        read_arrow(folder / "out", tables[kind]) if kind in tables else open_samples(folder / "out")
+    )
     order, began = Permutation(len(samples), 0, "epoch", 0), time.monotonic()
     for place in range(min(ROWS_READ, len(samples))):
         samples[order[place]]
     read = time.monotonic() - began
     return {
-        "seconds": prepared, "microseconds_per_sample": 1e6 * read / min(ROWS_READ, len(samples)),
-        "tokens": told["tokens"], "is_indexed": "shards" in told,
-    }  # fmt: skip
+        "seconds": prepared,
+        "microseconds_per_sample": 1e6 * read / min(ROWS_READ, len(samples)),
+        "tokens": told["tokens"],
+        "is_indexed": "shards" in told,
+    }
 
 
 def train_from_the_middle(base: Path, folder: Path) -> dict[str, Any]:
@@ -200,14 +233,20 @@ def watched(command: list[str], folder: Path) -> tuple[dict[str, Any], int]:
         SystemExit: it failed.
     """
     environment = {
-        **os.environ, "MANUS_CACHE_DIR": f"{folder}/cache", "TOKENIZERS_PARALLELISM": "false",
-        "PYTHONPATH": str(ROOT), "XDG_STATE_HOME": f"{folder}/state",
-    }  # fmt: skip
+        **os.environ,
+        "MANUS_CACHE_DIR": f"{folder}/cache",
+        "TOKENIZERS_PARALLELISM": "false",
+        "PYTHONPATH": str(ROOT),
+        "XDG_STATE_HOME": f"{folder}/state",
+    }
     with (folder / "errors").open("w+") as errors:
         child = subprocess.Popen(
-            [sys.executable, __file__, *command, "--folder", str(folder)], stdout=subprocess.PIPE, stderr=errors,
-            env=environment, text=True,
-        )  # fmt: skip
+            [sys.executable, __file__, *command, "--folder", str(folder)],
+            stdout=subprocess.PIPE,
+            stderr=errors,
+            env=environment,
+            text=True,
+        )
         peak = 0
         while child.poll() is None:
             peak = max(peak, memory_of(psutil.Process(child.pid)))
@@ -221,8 +260,14 @@ def watched(command: list[str], folder: Path) -> tuple[dict[str, Any], int]:
 
 
 def measured(
-    base: Path, megabytes: int, kind: str, processes: int, place: Path, index_above: int, letters: Sequence[int]
-) -> dict[str, Any]:  # fmt: skip
+    base: Path,
+    megabytes: int,
+    kind: str,
+    processes: int,
+    place: Path,
+    index_above: int,
+    letters: Sequence[int],
+) -> dict[str, Any]:
     """Measure one size."""
     file = place / f"{kind}-{megabytes}.{'log' if kind == 'log' else 'jsonl'}"
     if not file.exists():
@@ -237,11 +282,17 @@ def measured(
 
 def main() -> None:
     """Print a table."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("base", type=Path, nargs="?")
     parser.add_argument("--megabytes", type=int, nargs="+", default=[10, 1000])
-    parser.add_argument("--kind", choices=["chat", "text", "log", "pairs", "prompts", "pictures"], default="chat")
-    parser.add_argument("--letters", type=int, nargs=2, default=[2, 9], help="of the shortest and the longest word")
+    parser.add_argument(
+        "--kind", choices=["chat", "text", "log", "pairs", "prompts", "pictures"], default="chat"
+    )
+    parser.add_argument(
+        "--letters", type=int, nargs=2, default=[2, 9], help="of the shortest and the longest word"
+    )
     parser.add_argument("--processes", type=int, nargs="+", default=[2])
     parser.add_argument("--folder", type=Path, help="where files go, and data of an earlier run are found")
     parser.add_argument("--child", type=Path, help=argparse.SUPPRESS)
@@ -261,7 +312,11 @@ def main() -> None:
         "|---|---|---|---|---|---|---|---|---|---|",
     ]
     print("\n".join(lines))
-    words = " (words)" if given.letters == [2, 9] else f" (words of {given.letters[0]} to {given.letters[1]} letters)"
+    words = (
+        " (words)"
+        if given.letters == [2, 9]
+        else f" (words of {given.letters[0]} to {given.letters[1]} letters)"
+    )
     with contextlib.ExitStack() as stack:
         place = given.folder or stack.enter_context(tempfile.TemporaryDirectory())
         base = given.base or word_base(Path(place) / "base", given.letters)

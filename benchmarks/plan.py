@@ -4,8 +4,9 @@
     python benchmarks/plan.py --media 3000 100000 [--repeats 1] [--write]
 
 Stages are timed from process start to exit, with data of their own (one file each), nothing built yet. The
-baseline is a recipe of one stage. With --media, one stage has rows that name so many pictures, and the second plan is
-compared with the first, in seconds of the processor: nothing waits for anything but disks, and those are warm.
+baseline is a recipe of one stage. With --media, one stage has rows that name so many pictures, and the second
+plan is compared with the first, in seconds of the processor: nothing waits for anything but disks, and those
+are warm.
 """
 
 from __future__ import annotations
@@ -55,7 +56,9 @@ def write_recipe(folder: Path, stages: int) -> Path:
         lines.append(f"  - cot: {{name: s{number}, data: [{{path: {number}.jsonl}}]}}")
     path = folder / f"stages-{stages}.yaml"
     path.write_text(
-        "base_model: base\ncompose: parallel\ndefaults: {method: lora}\ncapabilities:\n" + "\n".join(lines) + "\n"
+        "base_model: base\ncompose: parallel\ndefaults: {method: lora}\ncapabilities:\n"
+        + "\n".join(lines)
+        + "\n"
     )
     return path
 
@@ -82,8 +85,11 @@ def output(command: list[str], folder: Path) -> str:
         SystemExit: it failed.
     """
     environment = {
-        **os.environ, "PYTHONPATH": str(ROOT), "XDG_CACHE_HOME": str(folder / "cache"), "HF_HUB_OFFLINE": "1",
-    }  # fmt: skip
+        **os.environ,
+        "PYTHONPATH": str(ROOT),
+        "XDG_CACHE_HOME": str(folder / "cache"),
+        "HF_HUB_OFFLINE": "1",
+    }
     done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True)
     if done.returncode:
         raise SystemExit(f"{' '.join(command)}\n{done.stdout[-2000:]}{done.stderr[-2000:]}")
@@ -96,7 +102,17 @@ def measured(stages: int, repeats: int, place: Path) -> tuple[int, float, float]
     folder.mkdir(exist_ok=True)
     recipe = write_recipe(folder, stages)
     plan = [sys.executable, "-m", "manus", "plan", str(recipe)]
-    dry = [sys.executable, "-m", "snakemake", "-n", "--quiet", "--cores", "2", "--snakefile", str(ROOT / "Snakefile")]
+    dry = [
+        sys.executable,
+        "-m",
+        "snakemake",
+        "-n",
+        "--quiet",
+        "--cores",
+        "2",
+        "--snakefile",
+        str(ROOT / "Snakefile"),
+    ]
     dry += ["--config", f"recipe={recipe}"]
     took = [median(seconds(command, folder) for _ in range(repeats)) for command in (plan, dry)]
     told = json.loads(output([*plan, "--json"], folder))
@@ -111,7 +127,9 @@ def write_media_recipe(folder: Path, pictures: int) -> Path:
         for number in range(pictures):
             name = f"pictures/{number:07}.png"
             (folder / name).write_bytes(os.urandom(PICTURE_BYTES))
-            rows.write(json.dumps({"image": name, "question": "What is in this picture?", "answer": "noise"}) + "\n")
+            rows.write(
+                json.dumps({"image": name, "question": "What is in this picture?", "answer": "noise"}) + "\n"
+            )
     path = folder / "media.yaml"
     path.write_text("base_model: base\ncapabilities:\n  - vision-qa: {data: [{path: rows.jsonl}]}\n")
     return path
@@ -150,7 +168,9 @@ def compare_media(counts: list[int], repeats: int) -> list[str]:
 
 def main() -> None:
     """Print a table, and write it down where asked."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--stages", type=int, nargs="+", default=[10, 100, 1000])
     parser.add_argument("--media", type=int, nargs="+", help="pictures, instead of stages")
     parser.add_argument("--repeats", type=int, default=1)

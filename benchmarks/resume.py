@@ -2,12 +2,14 @@
 
     python benchmarks/resume.py [BASE_FOLDER] [--prepared FOLDER] [--steps 400] [--rows 1000000 1000000000] [--write]
 
-A LoRA stage on large data is stopped at each share and continued in a new process; the baseline is the first step of a
-new run. Seconds of the processor stand beside those of the clock, which other work on the machine lengthens. Without a base, a pico model is made, so that nearly all of the time is Manus' own.
+A LoRA stage on large data is stopped at each share and continued in a new process; the baseline is the first
+step of a new run. Seconds of the processor stand beside those of the clock, which other work on the machine
+lengthens. Without a base, a pico model is made, so that nearly all of the time is Manus' own.
 
-The data's part is the time to the first batch, at any number of rows. Its baseline is accelerate's way on torch's
-RandomSampler, which walks through all batches before; it is left out where that takes more than the memory of a list of
-all rows. With a folder of prepared data (a stage's `data/`), the first batch is read from it.
+The data's part is the time to the first batch, at any number of rows. Its baseline is accelerate's way on
+torch's RandomSampler, which walks through all batches before; it is left out where that takes more than the
+memory of a list of all rows. With a folder of prepared data (a stage's `data/`), the first batch is read from
+it.
 """
 
 from __future__ import annotations
@@ -94,14 +96,22 @@ def prepare_stage(base: Path, folder: Path, rows: int) -> None:
     (folder / "data").mkdir()
     settings = DataSettings(held_out=20, max_length=256, index_above_bytes=0)
     prepare(
-        [Source(path=str(file))], settings, cot.read, "messages", load_tokenizer(base), folder, 0, folder / "data",
+        [Source(path=str(file))],
+        settings,
+        cot.read,
+        "messages",
+        load_tokenizer(base),
+        folder,
+        0,
+        folder / "data",
         folder / "work",
-    )  # fmt: skip
+    )
 
 
 def train(base: Path, data: Path, work: Path, stop: int, began: float, max_length: int = 256) -> None:
     """Train from where `work` stands to a step, save, and print the seconds from `began` to the first step done, and those
-    of the processor."""
+    of the processor.
+    """
     from manus.errors import Interrupted
     from manus.guards.requests import REQUESTS
     from manus.guards.run import RUN
@@ -126,9 +136,17 @@ def train(base: Path, data: Path, work: Path, stop: int, began: float, max_lengt
     for folder in (work, staging):
         folder.mkdir(exist_ok=True)
     order = StageJob(
-        name="stage", settings=lora.Settings(epochs=1, batch_size=1, precision="fp32"), base=base, base_name="base",
-        start=(), data=data, max_length=max_length, seed=1, work=work, staging=staging,
-    )  # fmt: skip
+        name="stage",
+        settings=lora.Settings(epochs=1, batch_size=1, precision="fp32"),
+        base=base,
+        base_name="base",
+        start=(),
+        data=data,
+        max_length=max_length,
+        seed=1,
+        work=work,
+        staging=staging,
+    )
     try:
         with RUN.of(work, GuardSettings(cooldown_every_steps=0), "starting", stage="benchmark", key="0"):
             lora.train(order)
@@ -142,7 +160,16 @@ def in_a_process(base: Path, data: Path, work: Path, stop: int) -> tuple[float, 
     Raises:
         SystemExit: it failed.
     """
-    command = [sys.executable, __file__, str(base), "--child", str(data), str(work), str(stop), str(time.time())]
+    command = [
+        sys.executable,
+        __file__,
+        str(base),
+        "--child",
+        str(data),
+        str(work),
+        str(stop),
+        str(time.time()),
+    ]
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "XDG_STATE_HOME": str(work.parent / "state")}
     done = subprocess.run(command, env=environment, capture_output=True, text=True)
     told = [line for line in done.stdout.splitlines() if line.startswith("seconds ")]
@@ -167,7 +194,7 @@ def whole(base: Path | None, steps: int, place: Path) -> list[str]:
         "| continued at | step | process start to first new step, s | of the processor, s | ratio of these to a new run |",
         "|---|---|---|---|---|",
         f"| 0 % (a new run) | 0 of {steps} | {fresh[0]:.2f} | {fresh[1]:.2f} | 1.00 |",
-    ]  # fmt: skip
+    ]
     for share in SHARES:
         step = max(1, round(steps * share))
         in_a_process(base, data, run, step)
@@ -199,7 +226,9 @@ def data_part(prepared: Path | None, rows: Sequence[int], size: int) -> list[str
 
 def main() -> None:
     """Print both tables, and write them down where asked."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("base", type=Path, nargs="?")
     parser.add_argument("--prepared", type=Path, help="a folder of prepared data, for the data's part")
     parser.add_argument("--steps", type=int, default=400)

@@ -2,7 +2,8 @@
 
     python benchmarks/sides.py SIDE BASE_FOLDER DATA_FOLDER lora|full
 
-Knows nothing of repeats or tables. The side of LLaMA-Factory runs in that package's own Python, without Manus.
+Knows nothing of repeats or tables. The side of LLaMA-Factory runs in that package's own Python, without
+Manus.
 """
 
 from __future__ import annotations
@@ -82,9 +83,15 @@ def run_manus(base: Path, folder: Path, is_full: bool, meter: Meter, packing: bo
     method: Any = sft if is_full else lora
     own = {"learning_rate": RATE_OF_ALL_WEIGHTS} if is_full else SETTINGS
     settings = method.Settings(
-        **own, epochs=1, batch_size=1 if packing else SAMPLES_IN_STEP, scheduler="constant", warmup=0.0,
-        gradient_accumulation=rows_in_step(folder) if packing else 1, precision="fp32", packing=packing,
-    )  # fmt: skip
+        **own,
+        epochs=1,
+        batch_size=1 if packing else SAMPLES_IN_STEP,
+        scheduler="constant",
+        warmup=0.0,
+        gradient_accumulation=rows_in_step(folder) if packing else 1,
+        precision="fp32",
+        packing=packing,
+    )
     with tempfile.TemporaryDirectory() as place:
         work, staging = Path(place) / "work", Path(place) / "staging"
         work.mkdir()
@@ -92,10 +99,18 @@ def run_manus(base: Path, folder: Path, is_full: bool, meter: Meter, packing: bo
         meter.watch_trainer()
         method.train(
             jobs.StageJob(
-                name="stage", settings=settings, base=base, base_name="base", start=(), data=folder,
-                max_length=CAPACITY, seed=1, work=work, staging=staging,
+                name="stage",
+                settings=settings,
+                base=base,
+                base_name="base",
+                start=(),
+                data=folder,
+                max_length=CAPACITY,
+                seed=1,
+                work=work,
+                staging=staging,
             )
-        )  # fmt: skip
+        )
     plain = meter.model if is_full else meter.model.get_base_model()
     plain.set_attn_implementation("sdpa")
     return meter.model
@@ -115,13 +130,24 @@ def run_trl(base: Path, folder: Path, is_full: bool, meter: Meter, **own: Any) -
     )
     with tempfile.TemporaryDirectory() as place:
         arguments = SFTConfig(
-            output_dir=place, num_train_epochs=1, lr_scheduler_type="constant", bf16=False, save_strategy="no",
-            learning_rate=RATE_OF_ALL_WEIGHTS if is_full else SETTINGS["learning_rate"], report_to="none", seed=1,
-            use_cpu=not torch.cuda.is_available(), model_init_kwargs={"dtype": "float32"}, max_length=CAPACITY,
-            disable_tqdm=True, **own,
-        )  # fmt: skip
+            output_dir=place,
+            num_train_epochs=1,
+            lr_scheduler_type="constant",
+            bf16=False,
+            save_strategy="no",
+            learning_rate=RATE_OF_ALL_WEIGHTS if is_full else SETTINGS["learning_rate"],
+            report_to="none",
+            seed=1,
+            use_cpu=not torch.cuda.is_available(),
+            model_init_kwargs={"dtype": "float32"},
+            max_length=CAPACITY,
+            disable_tqdm=True,
+            **own,
+        )
         data = load_dataset("json", data_files=str(folder / TRAIN), split="train", cache_dir=place)
-        trainer = SFTTrainer(model=str(base), args=arguments, train_dataset=data, peft_config=None if is_full else lora)
+        trainer = SFTTrainer(
+            model=str(base), args=arguments, train_dataset=data, peft_config=None if is_full else lora
+        )
         trainer.train()
     return trainer.model
 
@@ -143,14 +169,24 @@ def run_llamafactory(base: Path, folder: Path, is_full: bool, meter: Meter) -> A
     meter.watch_trainer()
     try:
         import torchaudio  # noqa: F401
-    except (ImportError, OSError):  # its wheels want CUDA; LLaMA-Factory imports it, and uses it for audio files only
+    except (
+        ImportError,
+        OSError,
+    ):  # its wheels want CUDA; LLaMA-Factory imports it, and uses it for audio files only
         sys.modules["torchaudio"] = ModuleType("torchaudio")
         sys.modules["torchaudio"].__spec__ = ModuleSpec("torchaudio", None)
     from llamafactory.train.tuner import run_exp
 
-    own = {"finetuning_type": "full"} if is_full else {
-        "finetuning_type": "lora", "lora_rank": SETTINGS["rank"], "lora_alpha": SETTINGS["alpha"], "lora_target": "all",
-    }  # fmt: skip
+    own = (
+        {"finetuning_type": "full"}
+        if is_full
+        else {
+            "finetuning_type": "lora",
+            "lora_rank": SETTINGS["rank"],
+            "lora_alpha": SETTINGS["alpha"],
+            "lora_target": "all",
+        }
+    )
     with tempfile.TemporaryDirectory() as place:
         run_exp({
             "model_name_or_path": str(base), "stage": "sft", "dataset": "that_of_tokenized_path", "do_train": True, "tokenized_path": str(folder / FOR_LLAMAFACTORY),
@@ -167,7 +203,10 @@ RUNS: dict[str, Callable[[Path, Path, bool, Meter], Any]] = {
     "trl": run_trl,
     "trl_kept": lambda *given: run_trl(*given, gradient_checkpointing=False),
     "trl_packed": lambda *given: run_trl(
-        *given, packing=True, per_device_train_batch_size=1, gradient_accumulation_steps=rows_in_step(given[1])
+        *given,
+        packing=True,
+        per_device_train_batch_size=1,
+        gradient_accumulation_steps=rows_in_step(given[1]),
     ),
     "llamafactory": run_llamafactory,
     "bare": run_bare,
@@ -183,7 +222,10 @@ def held_out_loss(model: Any, folder: Path) -> float:
     model.eval()
     for line in (folder / HELD_OUT).read_text(encoding="utf-8").splitlines():
         row = json.loads(line)
-        ids, is_learned = torch.tensor([row["input_ids"]]), torch.tensor(row["completion_mask"][1:], dtype=torch.bool)
+        ids, is_learned = (
+            torch.tensor([row["input_ids"]]),
+            torch.tensor(row["completion_mask"][1:], dtype=torch.bool),
+        )
         with torch.no_grad():
             logits = model(input_ids=ids.to(model.device), use_cache=False).logits[0, :-1].float().cpu()
         total += F.cross_entropy(logits[is_learned], ids[0, 1:][is_learned], reduction="sum").item()
@@ -200,7 +242,9 @@ def main(side: str, base: Path, folder: Path, kind: str) -> None:
     figures = {
         **meter.figures,
         "tokens_per_cpu_second": tokens / meter.figures["cpu_seconds"],
-        "padding": 1 - tokens / meter.places if meter.places else 0.0,  # below 0: what samples share is computed once
+        "padding": 1 - tokens / meter.places
+        if meter.places
+        else 0.0,  # below 0: what samples share is computed once
         "held_out_loss": held_out_loss(model, folder),
     }
     print(json.dumps(figures))

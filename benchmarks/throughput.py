@@ -3,13 +3,14 @@
     python benchmarks/throughput.py [BASE_FOLDER] [--samples 96] [--repeats 3] [--kinds lora full] [--write]
         [--llamafactory-python PATH]
 
-Same model, tokens, seed, 32-bit arithmetic, learning rate, LoRA settings and one epoch, in about as many steps: those who
-pack take as many full rows a step as hold the eight samples of the others' batches, one after another. The samples are conversations of
-one to four worked problems. Each run is a process of its own; the repeats are interleaved, so that a noisy machine harms
-all alike. All get the same number of threads, and none of them spins while it waits (GOMP_SPINCOUNT=0): spinning is
-counted as CPU time and would only measure what else the machine does. Padding is not counted as tokens. The held-out
-loss is measured after training. LLaMA-Factory cannot share Manus's packages; it is run by the Python of another
-environment, which is the one of `llamafactory-cli` on PATH if none is named.
+Same model, tokens, seed, 32-bit arithmetic, learning rate, LoRA settings and one epoch, in about as many
+steps: those who pack take as many full rows a step as hold the eight samples of the others' batches, one
+after another. The samples are conversations of one to four worked problems. Each run is a process of its own;
+the repeats are interleaved, so that a noisy machine harms all alike. All get the same number of threads, and
+none of them spins while it waits (GOMP_SPINCOUNT=0): spinning is counted as CPU time and would only measure
+what else the machine does. Padding is not counted as tokens. The held-out loss is measured after training.
+LLaMA-Factory cannot share Manus's packages; it is run by the Python of another environment, which is the one
+of `llamafactory-cli` on PATH if none is named.
 """
 
 from __future__ import annotations
@@ -57,7 +58,9 @@ def prepare_rows(base: Path, folder: Path, samples: int) -> None:
 
     source, tokenizer, rng = Source(generator="cot"), load_tokenizer(base), random.Random(1)
     most = MOST_TURNS * (samples + HELD_OUT_SAMPLES)
-    made = (cot.read(row)["messages"] for _, row in rows(source, folder, most, 1, False) if isinstance(row, dict))
+    made = (
+        cot.read(row)["messages"] for _, row in rows(source, folder, most, 1, False) if isinstance(row, dict)
+    )
     joined = [
         {"messages": [turn for _ in range(rng.randint(1, MOST_TURNS)) for turn in next(made)]}
         for _ in range(samples + HELD_OUT_SAMPLES)
@@ -65,16 +68,30 @@ def prepare_rows(base: Path, folder: Path, samples: int) -> None:
     file = folder / "conversations.jsonl"
     write_jsonl(file, joined)
     settings = DataSettings(held_out=HELD_OUT_SAMPLES, max_length=sides.CAPACITY)
-    prepare([Source(path=str(file))], settings, as_messages, "messages", tokenizer, folder, 1, folder, folder / "work")
+    prepare(
+        [Source(path=str(file))],
+        settings,
+        as_messages,
+        "messages",
+        tokenizer,
+        folder,
+        1,
+        folder,
+        folder / "work",
+    )
     prepared = PreparedSamples(folder)
     trained = (
         (sample["ids"].tolist(), sample["is_learned"].tolist())
         for sample in map(prepared.__getitem__, range(len(prepared)))
     )
-    held_out = ((tokens.ids, tokens.is_learned) for tokens in (render(tokenizer, one) for one in read_held_out(folder)))
+    held_out = (
+        (tokens.ids, tokens.is_learned)
+        for tokens in (render(tokenizer, one) for one in read_held_out(folder))
+    )
     for name, pairs in ((sides.TRAIN, trained), (sides.HELD_OUT, held_out)):
         write_jsonl(
-            folder / name, ({"input_ids": ids, "completion_mask": [int(x) for x in mask]} for ids, mask in pairs)
+            folder / name,
+            ({"input_ids": ids, "completion_mask": [int(x) for x in mask]} for ids, mask in pairs),
         )
 
 
@@ -103,7 +120,7 @@ def measured(side: str, base: Path, folder: Path, kind: str, python: str) -> dic
     environment = {**os.environ, "GOMP_SPINCOUNT": "0", "DISABLE_VERSION_CHECK": "1"}
     done = subprocess.run(
         command, capture_output=True, text=True, env=environment, check=False, timeout=SECONDS_AT_MOST
-    )  # fmt: skip
+    )
     if done.returncode:
         raise SystemExit(f"{side} failed:\n{done.stderr[-3000:]}")
     figures: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
@@ -123,7 +140,9 @@ def table(kind: str, rounds: list[dict[str, dict[str, float]]]) -> list[str]:
             lines.append(f"| {name} | not run here | | | | | |")
             continue
         one = {figure: median(each[side][figure] for each in rounds) for figure in rounds[0][side]}
-        ratios = sorted(each["manus"]["tokens_per_cpu_second"] / each[side]["tokens_per_cpu_second"] for each in rounds)
+        ratios = sorted(
+            each["manus"]["tokens_per_cpu_second"] / each[side]["tokens_per_cpu_second"] for each in rounds
+        )
         lines.append(
             f"| {name} | {one['tokens_per_cpu_second']:.1f} | {ratios[0]:.2f}, {median(ratios):.2f}, {ratios[-1]:.2f} "
             f"| {one['peak_gb']:.2f} | {padded(one['padding'])} | {one['startup_seconds']:.1f} ({one['startup_cpu_seconds']:.1f}) "
@@ -151,13 +170,17 @@ def interleaved(given: Any, pythons: dict[str, str], folder: Path) -> list[str]:
 
 def main() -> None:
     """Prepare, run all sides in turn, print the tables."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("base", type=Path, nargs="?", default=Path("results/quickstart/base"))
     parser.add_argument("--samples", type=int, default=96)
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--kinds", nargs="+", choices=["lora", "full"], default=["lora", "full"])
     parser.add_argument("--sides", nargs="+", choices=list(SIDES), default=list(SIDES))
-    parser.add_argument("--llamafactory-python", default=llamafactory_python(), help="a Python that has LLaMA-Factory")
+    parser.add_argument(
+        "--llamafactory-python", default=llamafactory_python(), help="a Python that has LLaMA-Factory"
+    )
     parser.add_argument("--write", action="store_true", help="put the tables into docs/BENCHMARKS.md")
     given = parser.parse_args()
     pythons = dict.fromkeys(["manus", *given.sides], sys.executable)

@@ -2,10 +2,11 @@
 
     python -m benchmarks.trl_alignment [--base results/quickstart/base] [--methods dpo grpo] [--steps 8] [--repeats 3]
 
-Same model, rows, seed, adapter, precision and settings; without `--base` the model is the pico model of the tests. The
-two run in turn, in processes of their own, so that a noisy machine harms both alike. The seconds of a step are those
-between the ends of two steps, the median over all runs; what a first step warms up does not count. The processor's
-seconds of the training process are given too: neighbours disturb them less, but a verifier's process is not in them.
+Same model, rows, seed, adapter, precision and settings; without `--base` the model is the pico model of the
+tests. The two run in turn, in processes of their own, so that a noisy machine harms both alike. The seconds
+of a step are those between the ends of two steps, the median over all runs; what a first step warms up does
+not count. The processor's seconds of the training process are given too: neighbours disturb them less, but a
+verifier's process is not in them.
 """
 
 from __future__ import annotations
@@ -72,10 +73,14 @@ def worked_rows(samples: int) -> list[Row]:
 
     read = [cot.read(row) for _, row in rows(Source(generator="cot"), ROOT, samples + 1, SEED, False) if row]  # type: ignore[arg-type]
     return [
-        {"prompt": one["messages"][:-1], "chosen": one["messages"][-1:], "rejected": next_["messages"][-1:],
-         "answer": one["answer"]}
+        {
+            "prompt": one["messages"][:-1],
+            "chosen": one["messages"][-1:],
+            "rejected": next_["messages"][-1:],
+            "answer": one["answer"],
+        }
         for one, next_ in pairwise(read)
-    ]  # fmt: skip
+    ]
 
 
 def prepare_rows(base: Path, folder: Path, data: list[Row], method: str) -> None:
@@ -93,11 +98,20 @@ def prepare_rows(base: Path, folder: Path, data: list[Row], method: str) -> None
     source = folder / "source.jsonl"
     write_jsonl(source, data)
     settings = DataSettings(held_out=HELD_OUT, data=(Source(path=str(source)),), max_length=MAX_LENGTH)
-    stage = Stage("stage", "cot", method, settings, METHODS[method].Settings(), CAPABILITIES["cot"].Settings())
+    stage = Stage(
+        "stage", "cot", method, settings, METHODS[method].Settings(), CAPABILITIES["cot"].Settings()
+    )
     prepare(
-        settings.data, settings, reader_of(stage), stage.data_kind, load_tokenizer(base), folder, SEED, folder,
+        settings.data,
+        settings,
+        reader_of(stage),
+        stage.data_kind,
+        load_tokenizer(base),
+        folder,
+        SEED,
+        folder,
         folder / "work",
-    )  # fmt: skip
+    )
     asked = [sample["messages"][:-1] for sample in read_held_out(folder)]
     write_jsonl(folder / "trl.jsonl", [row for row in data if row.get("prompt") not in asked])
 
@@ -134,23 +148,45 @@ def run_manus(base: Path, data: Path, run: Run, folder: Path) -> History:
     own: dict[str, Any] = {"beta": BETA}
     if run.method == "grpo":
         own = {
-            "kl_coefficient": KL_COEFFICIENT, "group_size": run.group_size, "max_new_tokens": run.max_new_tokens, "temperature": run.temperature,
-        }  # fmt: skip
+            "kl_coefficient": KL_COEFFICIENT,
+            "group_size": run.group_size,
+            "max_new_tokens": run.max_new_tokens,
+            "temperature": run.temperature,
+        }
     settings = METHODS[run.method].Settings(
-        adapter="lora", rank=RANK, alpha=ALPHA, learning_rate=run.learning_rate, scheduler="constant", warmup=0.0,
-        batch_size=run.batch_size, epochs=1, precision="fp32", **own,
-    )  # fmt: skip
+        adapter="lora",
+        rank=RANK,
+        alpha=ALPHA,
+        learning_rate=run.learning_rate,
+        scheduler="constant",
+        warmup=0.0,
+        batch_size=run.batch_size,
+        epochs=1,
+        precision="fp32",
+        **own,
+    )
     rewards = (
         RewardSettings(verifier="capability"),
-        RewardSettings(verifier="length", weight=LENGTH_WEIGHT, options={"target_characters": WANTED_CHARACTERS}),
+        RewardSettings(
+            verifier="length", weight=LENGTH_WEIGHT, options={"target_characters": WANTED_CHARACTERS}
+        ),
     )
     METHODS[run.method].train(
         StageJob(
-            name="stage", settings=settings, base=base, base_name="base", start=(), data=data,
-            max_length=MAX_LENGTH, seed=SEED, work=work, staging=staging, capability="cot",
+            name="stage",
+            settings=settings,
+            base=base,
+            base_name="base",
+            start=(),
+            data=data,
+            max_length=MAX_LENGTH,
+            seed=SEED,
+            work=work,
+            staging=staging,
+            capability="cot",
             rewards=rewards if run.method == "grpo" else (),
         )
-    )  # fmt: skip
+    )
     return [json.loads(line) for line in (staging / "metrics.jsonl").read_text().splitlines()]
 
 
@@ -162,13 +198,25 @@ def run_trl(base: Path, data: Path, run: Run, folder: Path) -> History:
     from trl import DPOConfig, DPOTrainer, GRPOConfig, GRPOTrainer
 
     common: dict[str, Any] = {
-        "output_dir": str(folder), "per_device_train_batch_size": run.batch_size, "num_train_epochs": 1,
-        "learning_rate": run.learning_rate, "lr_scheduler_type": "constant", "bf16": False, "logging_steps": 1,
-        "activation_checkpointing": False, "save_strategy": "no", "report_to": "none", "disable_tqdm": True,
-        "seed": SEED, "use_cpu": not torch.cuda.is_available(), "model_init_kwargs": {"dtype": "float32"},
-    }  # fmt: skip
+        "output_dir": str(folder),
+        "per_device_train_batch_size": run.batch_size,
+        "num_train_epochs": 1,
+        "learning_rate": run.learning_rate,
+        "lr_scheduler_type": "constant",
+        "bf16": False,
+        "logging_steps": 1,
+        "activation_checkpointing": False,
+        "save_strategy": "no",
+        "report_to": "none",
+        "disable_tqdm": True,
+        "seed": SEED,
+        "use_cpu": not torch.cuda.is_available(),
+        "model_init_kwargs": {"dtype": "float32"},
+    }
     lora = LoraConfig(r=RANK, lora_alpha=ALPHA, target_modules="all-linear", task_type="CAUSAL_LM")
-    rows = load_dataset("json", data_files=str(data / "trl.jsonl"), split="train", cache_dir=str(folder / "cache"))
+    rows = load_dataset(
+        "json", data_files=str(data / "trl.jsonl"), split="train", cache_dir=str(folder / "cache")
+    )
     torch.manual_seed(SEED)
     if run.method == "dpo":
         trainer: Any = DPOTrainer(
@@ -176,14 +224,21 @@ def run_trl(base: Path, data: Path, run: Run, folder: Path) -> History:
         )
     else:
         arguments = GRPOConfig(
-            beta=KL_COEFFICIENT, num_generations=run.group_size, max_completion_length=run.max_new_tokens,
+            beta=KL_COEFFICIENT,
+            num_generations=run.group_size,
+            max_completion_length=run.max_new_tokens,
             temperature=run.temperature,
-            reward_weights=[1.0, LENGTH_WEIGHT], **common,
-        )  # fmt: skip
+            reward_weights=[1.0, LENGTH_WEIGHT],
+            **common,
+        )
         trainer = GRPOTrainer(
-            model=str(base), args=arguments, reward_funcs=[capability, length], train_dataset=rows, peft_config=lora,
+            model=str(base),
+            args=arguments,
+            reward_funcs=[capability, length],
+            train_dataset=rows,
+            peft_config=lora,
             rollout_func=_engine(base, run) if run.answers == "engine" else None,
-        )  # fmt: skip
+        )
     trainer.train()
     return [entry for entry in trainer.state.log_history if "loss" in entry]
 
@@ -211,7 +266,9 @@ def capability(completions: list[Any], answer: list[str], **others: Any) -> list
 def length(completions: list[Any], **others: Any) -> list[float]:
     """Reward answers by how near their length is to what is wanted."""
     lengths = [len(turns[-1]["content"].strip()) for turns in completions]
-    return [max(0.0, 1 - abs(found - WANTED_CHARACTERS) / WANTED_CHARACTERS) * (found > 0) for found in lengths]
+    return [
+        max(0.0, 1 - abs(found - WANTED_CHARACTERS) / WANTED_CHARACTERS) * (found > 0) for found in lengths
+    ]
 
 
 SIDES: dict[str, Callable[[Path, Path, Run, Path], History]] = {"manus": run_manus, "trl": run_trl}
@@ -221,7 +278,10 @@ def differences(ours: History, theirs: History) -> dict[str, float]:
     """Return the largest difference, over the steps, of every figure that both sides log of the same computation."""
     assert len(ours) == len(theirs), f"{len(ours)} steps against {len(theirs)}"
     known = [name for name in theirs[0] if name in ours[0] and name.startswith(ALIKE)]
-    return {name: max(abs(one[name] - other[name]) for one, other in zip(ours, theirs, strict=True)) for name in known}
+    return {
+        name: max(abs(one[name] - other[name]) for one, other in zip(ours, theirs, strict=True))
+        for name in known
+    }
 
 
 def timed(side: str, base: Path, data: Path, run: Run) -> tuple[History, list[list[float]]]:
@@ -260,7 +320,9 @@ def compare(base: Path, data: Path, run: Run, repeats: int) -> None:
         for number in range(repeats)
     ]
     ours, theirs = (found[0][side][0] for side in ("manus", "trl"))
-    print(f"{run.method}: step, loss by manus and by trl" + (", reward by both" if run.method == "grpo" else ""))
+    print(
+        f"{run.method}: step, loss by manus and by trl" + (", reward by both" if run.method == "grpo" else "")
+    )
     for step, (one, other) in enumerate(zip(ours, theirs, strict=True), 1):
         rewards = f"   {one['reward']:8.5f} {other['reward']:8.5f}" if run.method == "grpo" else ""
         if step <= SHOWN_STEPS:
@@ -279,7 +341,9 @@ def compare(base: Path, data: Path, run: Run, repeats: int) -> None:
 
 def main() -> None:
     """Prepare the rows, run both sides, print the figures."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--base", type=Path, help="a model's folder; without it, the pico model of the tests")
     parser.add_argument("--methods", nargs="+", default=["dpo", "grpo"], choices=["dpo", "grpo"])
     parser.add_argument("--repeats", type=int, default=3)

@@ -2,8 +2,8 @@
 
     python benchmarks/trl_lora.py [BASE_FOLDER] [--samples 64] [--repeats 2]
 
-Same model, rows, seed, batch size, precision, learning rate and LoRA settings; no gradient checkpointing in both.
-The two run in turn, in processes of their own, so that a noisy machine harms both alike.
+Same model, rows, seed, batch size, precision, learning rate and LoRA settings; no gradient checkpointing in
+both. The two run in turn, in processes of their own, so that a noisy machine harms both alike.
 """
 
 from __future__ import annotations
@@ -31,8 +31,14 @@ def prepare_rows(base: Path, folder: Path, samples: int) -> None:
 
     source = Source(generator="cot")
     settings = DataSettings(sample_size=samples, held_out=10)
-    prepare([source], settings, cot.read, "messages", load_tokenizer(base), folder, 1, folder, folder / "work")
-    made = [cot.read(row)["messages"] for _, row in rows(source, folder, samples, 1, False) if isinstance(row, dict)]
+    prepare(
+        [source], settings, cot.read, "messages", load_tokenizer(base), folder, 1, folder, folder / "work"
+    )
+    made = [
+        cot.read(row)["messages"]
+        for _, row in rows(source, folder, samples, 1, False)
+        if isinstance(row, dict)
+    ]
     write_jsonl(folder / "trl.jsonl", [{"prompt": turns[:-1], "completion": turns[-1:]} for turns in made])
 
 
@@ -50,10 +56,18 @@ def run_manus(base: Path, folder: Path, precision: str) -> dict[str, float]:
         settings = lora.Settings(**SETTINGS, scheduler="constant", warmup=0.0, precision=precision)
         metrics = lora.train(
             StageJob(
-                name="stage", settings=settings, base=base, base_name="base", start=(), data=folder,
-                max_length=1024, seed=1, work=work, staging=staging,
+                name="stage",
+                settings=settings,
+                base=base,
+                base_name="base",
+                start=(),
+                data=folder,
+                max_length=1024,
+                seed=1,
+                work=work,
+                staging=staging,
             )
-        )  # fmt: skip
+        )
         losses = [json.loads(line)["loss"] for line in (staging / "metrics.jsonl").read_text().splitlines()]
     return {"training_seconds": metrics["training_seconds"], "mean_loss": sum(losses) / len(losses)}
 
@@ -68,11 +82,21 @@ def run_trl(base: Path, folder: Path, precision: str) -> dict[str, float]:
     torch.manual_seed(1)
     with tempfile.TemporaryDirectory() as place:
         arguments = SFTConfig(
-            output_dir=place, per_device_train_batch_size=SETTINGS["batch_size"], num_train_epochs=1,
-            learning_rate=SETTINGS["learning_rate"], lr_scheduler_type="constant", bf16=precision == "bf16",
-            gradient_checkpointing=False, logging_steps=1, save_strategy="no", report_to="none", seed=1,
-            use_cpu=not torch.cuda.is_available(), model_init_kwargs={"dtype": "float32"}, disable_tqdm=True,
-        )  # fmt: skip
+            output_dir=place,
+            per_device_train_batch_size=SETTINGS["batch_size"],
+            num_train_epochs=1,
+            learning_rate=SETTINGS["learning_rate"],
+            lr_scheduler_type="constant",
+            bf16=precision == "bf16",
+            gradient_checkpointing=False,
+            logging_steps=1,
+            save_strategy="no",
+            report_to="none",
+            seed=1,
+            use_cpu=not torch.cuda.is_available(),
+            model_init_kwargs={"dtype": "float32"},
+            disable_tqdm=True,
+        )
         lora = LoraConfig(r=8, lora_alpha=16, target_modules="all-linear", task_type="CAUSAL_LM")
         data = load_dataset("json", data_files=str(folder / "trl.jsonl"), split="train", cache_dir=place)
         trainer = SFTTrainer(model=str(base), args=arguments, train_dataset=data, peft_config=lora)
@@ -85,7 +109,17 @@ def run_trl(base: Path, folder: Path, precision: str) -> dict[str, float]:
 
 def timed(who: str, base: Path, folder: Path, precision: str) -> dict[str, float]:
     """Run one side in a process of its own."""
-    command = [sys.executable, __file__, str(base), "--only", who, "--data", str(folder), "--precision", precision]
+    command = [
+        sys.executable,
+        __file__,
+        str(base),
+        "--only",
+        who,
+        "--data",
+        str(folder),
+        "--precision",
+        precision,
+    ]
     started = time.monotonic()
     done = subprocess.run(command, check=True, capture_output=True, text=True)
     figures: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
@@ -116,7 +150,9 @@ def main() -> None:
     for figure in ("training_seconds", "process_seconds", "mean_loss"):
         ours, theirs = (median(pair[who][figure] for pair in pairs) for who in ("manus", "trl"))
         ratios = ", ".join(f"{pair['manus'][figure] / pair['trl'][figure]:.2f}" for pair in pairs)
-        print(f"{figure:17} manus {ours:8.3f}   trl {theirs:8.3f}   ratio {ours / theirs:.2f}   (each: {ratios})")
+        print(
+            f"{figure:17} manus {ours:8.3f}   trl {theirs:8.3f}   ratio {ours / theirs:.2f}   (each: {ratios})"
+        )
 
 
 if __name__ == "__main__":

@@ -1,7 +1,8 @@
 """Finds the modules of a package by their file names and checks their shape. Knows nothing of what they do.
 
-What a module of a package must say, and what it may, is a dataclass of that package, its contract: each field is a name
-in the module, one with a default may be missing. Code that uses a module gets it as an instance, so types are checked.
+What a module of a package must say, and what it may, is a dataclass of that package, its contract: each field
+is a name in the module, one with a default may be missing. Code that uses a module gets it as an instance, so
+types are checked.
 """
 
 from __future__ import annotations
@@ -73,7 +74,9 @@ def said_by(module: ModuleType, contract: type[C], types: Mapping[str, Any] | No
         wrong.append(f"lacks {', '.join(missing)}")
     wrong += [f"{name}: {why}" for name, value in said.items() if (why := _why_unfit(value, types[name]))]
     if wrong:
-        raise TypeError(f"{module.__name__}: {'; '.join(wrong)} (see {contract.__module__}.{contract.__name__})")
+        raise TypeError(
+            f"{module.__name__}: {'; '.join(wrong)} (see {contract.__module__}.{contract.__name__})"
+        )
     name = public_name(module.__name__.rpartition(".")[2])
     return contract(name=name, doc=inspect.cleandoc(module.__doc__ or ""), **said)
 
@@ -81,14 +84,20 @@ def said_by(module: ModuleType, contract: type[C], types: Mapping[str, Any] | No
 def _misspelt(module: ModuleType, known: list[str]) -> list[str]:
     """Name what the module makes that looks like a name of the contract which it lacks."""
     absent = [name for name in known if not hasattr(module, name)]
-    made = [name for name, value in vars(module).items() if not name.startswith("_") and _is_made_in(module, value)]
+    made = [
+        name
+        for name, value in vars(module).items()
+        if not name.startswith("_") and _is_made_in(module, value)
+    ]
     guesses = {name: get_close_matches(name, absent, n=1, cutoff=ALIKE) for name in made if name not in known}
     return [f"has {name}; did you mean {guess[0]!r}?" for name, guess in guesses.items() if guess]
 
 
 def _is_made_in(module: ModuleType, value: object) -> bool:
     """Tell whether a value was made in a module, not imported into it."""
-    return not isinstance(value, ModuleType) and getattr(value, "__module__", module.__name__) == module.__name__
+    return (
+        not isinstance(value, ModuleType) and getattr(value, "__module__", module.__name__) == module.__name__
+    )
 
 
 @functools.cache

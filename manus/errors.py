@@ -134,4 +134,8 @@ def did_you_mean(word: str, known: Iterable[str]) -> str:
     guess = nearest(word, known)
     if guess:
         return f"did you mean {guess!r}?"
-    return f"known: {', '.join(known)}" if len(known) <= MOST_LISTED else f"docs/RECIPES.md has the {len(known)} known"
+    return (
+        f"known: {', '.join(known)}"
+        if len(known) <= MOST_LISTED
+        else f"docs/RECIPES.md has the {len(known)} known"
+    )

@@ -83,7 +83,9 @@ def _opened(path: Path) -> TextIO:
 
 def write_json(path: Path, value: Any, is_durable: bool = True) -> None:
     """Write a value as indented JSON, atomically."""
-    write_atomically(path, json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n", is_durable)
+    write_atomically(
+        path, json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n", is_durable
+    )
 
 
 def json_line(value: Any) -> bytes:

@@ -1,7 +1,7 @@
 """The kinds of artifact: one table with all that is to be known of each. Knows nothing of how one is made.
 
-A new kind is a row here and a file of its name in `manus/jobs/`, with a function `build`; `plan/keys.py` says what goes
-into its key, `rules/` how Snakemake runs it. What a row lacks is said when Manus starts.
+A new kind is a row here and a file of its name in `manus/jobs/`, with a function `build`; `plan/keys.py` says
+what goes into its key, `rules/` how Snakemake runs it. What a row lacks is said when Manus starts.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from manus.guards.status_file import State
 
 Kind = Literal[
     "detect", "base", "encoder", "assemble", "data", "reward", "pairs", "train", "evaluate", "merge", "report"
-]  # fmt: skip
+]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,8 +87,13 @@ KINDS: dict[Kind, KindFacts] = {
 }  # fmt: skip
 
 if set(get_args(Kind)) != KINDS.keys():
-    raise TypeError(f"manus/kinds.py: Kind and KINDS differ in {', '.join(set(get_args(Kind)) ^ KINDS.keys())}")
+    raise TypeError(
+        f"manus/kinds.py: Kind and KINDS differ in {', '.join(set(get_args(Kind)) ^ KINDS.keys())}"
+    )
 
 COLUMNS = 1 + max(facts.column for facts in KINDS.values())
-# A stage is a target for Snakemake and a folder beside others: it cannot have the name of a rule or of a kind.
-RESERVED_NAMES = frozenset(["all", "shown", "plan", "export", *(name for one in KINDS.values() for name in one.names)])
+# A stage is a target for Snakemake and a folder beside others: it cannot have the name of a rule or of a
+# kind.
+RESERVED_NAMES = frozenset(
+    ["all", "shown", "plan", "export", *(name for one in KINDS.values() for name in one.names)]
+)

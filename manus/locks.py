@@ -14,7 +14,9 @@ SECONDS_BETWEEN_TRIES = 0.2
 
 
 @contextmanager
-def held(path: Path, begin_waiting: Callable[[str], None], while_waiting: Callable[[], None]) -> Iterator[None]:
+def held(
+    path: Path, begin_waiting: Callable[[str], None], while_waiting: Callable[[], None]
+) -> Iterator[None]:
     """Hold a lock; its file stays, and says which process has it.
 
     Args:

@@ -31,7 +31,9 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         added = [item for item in items if item.get_closest_marker("exhaustive")]
         config.hook.pytest_deselected(items=added)
         items[:] = [item for item in items if not item.get_closest_marker("exhaustive")]
-    items.sort(key=lambda item: (*(f"tests/{folder}/" not in item.nodeid for folder in ("e2e", "integration")),))
+    items.sort(
+        key=lambda item: (*(f"tests/{folder}/" not in item.nodeid for folder in ("e2e", "integration")),)
+    )
 
 
 def made_once(factory: pytest.TempPathFactory, name: str, build: Callable[[Path], object]) -> Path:

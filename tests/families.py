@@ -158,7 +158,12 @@ def small(given: dict[str, Any]) -> dict[str, Any]:
         if name == "per_layer_config":
             made[name] = {}
         elif isinstance(value, dict) and name.endswith("config"):
-            made[name] = {**value, **small(value), **_tokens(value), **EXTRAS.get(value.get("model_type", ""), {})}
+            made[name] = {
+                **value,
+                **small(value),
+                **_tokens(value),
+                **EXTRAS.get(value.get("model_type", ""), {}),
+            }
         elif name in KINDS and isinstance(value, list):
             shown = _shown(value)
             made[name] = [*shown, *[shown[-1]] * (layers - len(shown))]

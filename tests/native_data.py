@@ -56,7 +56,10 @@ def row(kind: str, draw: random.Random, media: int = 1) -> dict[str, Any]:
 
 def plain_row(number: int) -> dict[str, Any]:
     """Return a conversation of text alone."""
-    turns = [{"role": "user", "content": f"What is {number} and 1?"}, {"role": "assistant", "content": str(number + 1)}]
+    turns = [
+        {"role": "user", "content": f"What is {number} and 1?"},
+        {"role": "assistant", "content": str(number + 1)},
+    ]
     return {"messages": turns}
 
 
@@ -69,7 +72,15 @@ def prepared(
     file.write_text("".join(json.dumps(one) + "\n" for one in rows))
     layout = OwnLayout.of(base)
     prepare(
-        [Source(path=str(file))], DataSettings(held_out=held_out, max_length=400), read, "messages",
-        layout.tokenizer, folder, SEED, folder, folder / "work", layout,
-    )  # fmt: skip
+        [Source(path=str(file))],
+        DataSettings(held_out=held_out, max_length=400),
+        read,
+        "messages",
+        layout.tokenizer,
+        folder,
+        SEED,
+        folder,
+        folder / "work",
+        layout,
+    )
     return folder

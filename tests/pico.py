@@ -88,7 +88,9 @@ def pairs(place: str, count: int, seed: int = SEED, shuffled: bool = False) -> l
         right = triple[PLACES[place]]
         wrong = draw.choice([digit for digit in triple if digit != right])
         better, worse = (wrong, right) if shuffled and draw.random() < 0.5 else (right, wrong)
-        (asked, chosen), (_, rejected) = (conversation(place, triple, digit)["messages"] for digit in (better, worse))  # type: ignore[misc]
+        (asked, chosen), (_, rejected) = (
+            conversation(place, triple, digit)["messages"] for digit in (better, worse)
+        )  # type: ignore[misc]
         found.append({"prompt": [asked], "chosen": [chosen], "rejected": [rejected], "answer": str(right)})
     return found
 
@@ -96,29 +98,42 @@ def pairs(place: str, count: int, seed: int = SEED, shuffled: bool = False) -> l
 def pretrained(folder: Path, steps: int = 250, data: list[dict[str, object]] | None = None) -> Path:
     """Train the pico model on `last`, or other data, and save it with its tokenizer; return the folder.
 
-    `steps` are the fewest. It trains until it knows `last`: when it begins to is chance, by seed and by processor.
-    First weights from which it does not within MORE_STEPS are left, and others tried, which the seed says.
+    `steps` are the fewest. It trains until it knows `last`: when it begins to is chance, by seed and by
+    processor. First weights from which it does not within MORE_STEPS are left, and others tried, which the
+    seed says.
     """
     words = tokenizer()
     ids = _tokens(words, data or rows("last", 700))
     tries = (_trained(words, ids, steps, SEED + 1000 * number) for number in range(TRIES))
     model = next((model for model in tries if model is not None), None)
-    assert model is not None, f"the pico model does not learn `last` from seed {SEED}, from {TRIES} first weights"
+    assert model is not None, (
+        f"the pico model does not learn `last` from seed {SEED}, from {TRIES} first weights"
+    )
     model.save_pretrained(folder)
     words.save_pretrained(folder)
     return folder
 
 
-def _trained(words: PreTrainedTokenizerFast, ids: torch.Tensor, steps: int, seed: int) -> LlamaForCausalLM | None:
+def _trained(
+    words: PreTrainedTokenizerFast, ids: torch.Tensor, steps: int, seed: int
+) -> LlamaForCausalLM | None:
     """Return a model that was trained at least some steps until it knows `last`; None where it does not."""
     torch.manual_seed(seed)
     model = LlamaForCausalLM(
         LlamaConfig(
-            vocab_size=len(words), hidden_size=64, intermediate_size=128, num_hidden_layers=2, num_attention_heads=4,
-            num_key_value_heads=2, max_position_embeddings=256, tie_word_embeddings=True,
-            bos_token_id=None, eos_token_id=words.eos_token_id, pad_token_id=words.pad_token_id,
+            vocab_size=len(words),
+            hidden_size=64,
+            intermediate_size=128,
+            num_hidden_layers=2,
+            num_attention_heads=4,
+            num_key_value_heads=2,
+            max_position_embeddings=256,
+            tie_word_embeddings=True,
+            bos_token_id=None,
+            eos_token_id=words.eos_token_id,
+            pad_token_id=words.pad_token_id,
         )
-    )  # fmt: skip
+    )
     labels = ids.clone()
     labels[:, : ids.shape[1] - 12] = -100
     optimizer = torch.optim.AdamW(model.parameters(), lr=3e-3)
@@ -152,10 +167,18 @@ def untrained(folder: Path, positions: int = 4096, seed: int = 0) -> Path:
     words = tokenizer()
     torch.manual_seed(seed)
     config = LlamaConfig(
-        vocab_size=len(words), hidden_size=64, intermediate_size=64, num_hidden_layers=1, num_attention_heads=2,
-        num_key_value_heads=1, max_position_embeddings=positions, tie_word_embeddings=True,
-        bos_token_id=None, eos_token_id=words.eos_token_id, pad_token_id=words.pad_token_id,
-    )  # fmt: skip
+        vocab_size=len(words),
+        hidden_size=64,
+        intermediate_size=64,
+        num_hidden_layers=1,
+        num_attention_heads=2,
+        num_key_value_heads=1,
+        max_position_embeddings=positions,
+        tie_word_embeddings=True,
+        bos_token_id=None,
+        eos_token_id=words.eos_token_id,
+        pad_token_id=words.pad_token_id,
+    )
     LlamaForCausalLM(config).save_pretrained(folder)
     words.save_pretrained(folder)
     return folder

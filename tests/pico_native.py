@@ -52,21 +52,33 @@ PARTS = (
 )
 TEMPLATE = (
     "{%- for m in messages -%}<|im_start|>{{ m['role'] + '\n' }}"
-    "{%- if m['content'] is string -%}{{ m['content'] }}{%- else -%}" + PARTS + "{%- endif -%}<|im_end|>{{ '\n' }}"
+    "{%- if m['content'] is string -%}{{ m['content'] }}{%- else -%}"
+    + PARTS
+    + "{%- endif -%}<|im_end|>{{ '\n' }}"
     "{%- endfor -%}{%- if add_generation_prompt -%}<|im_start|>{{ 'assistant\n' }}{%- endif -%}"
 )
 ONLY_PARTS = TEMPLATE.replace("{%- if m['content'] is string -%}{{ m['content'] }}{%- else -%}", "").replace(
     PARTS + "{%- endif -%}", PARTS
 )  # as many published ones: of a string it would write nothing
 TEXT = {
-    "hidden_size": 64, "intermediate_size": 96, "num_hidden_layers": 2, "num_attention_heads": 4,
-    "num_key_value_heads": 2, "max_position_embeddings": 512, "bos_token_id": None, "tie_word_embeddings": True,
+    "hidden_size": 64,
+    "intermediate_size": 96,
+    "num_hidden_layers": 2,
+    "num_attention_heads": 4,
+    "num_key_value_heads": 2,
+    "max_position_embeddings": 512,
+    "bos_token_id": None,
+    "tie_word_embeddings": True,
     "initializer_range": 0.2,
-}  # fmt: skip
+}
 SEEN = {
-    "hidden_size": 32, "intermediate_size": 48, "num_hidden_layers": 2, "num_attention_heads": 2, "image_size": SIDE,
+    "hidden_size": 32,
+    "intermediate_size": 48,
+    "num_hidden_layers": 2,
+    "num_attention_heads": 2,
+    "image_size": SIDE,
     "patch_size": PATCH,
-}  # fmt: skip
+}
 
 
 def tokenizer(template: str, *special: str, **named: str) -> PreTrainedTokenizerFast:
@@ -100,14 +112,22 @@ def llava(folder: Path, base: Path | None = None) -> Path:
     mark = tokens.convert_tokens_to_ids("<image>")
     text = LlamaConfig(**text_config(tokens)) if base is None else LlamaConfig.from_pretrained(base)
     config = LlavaConfig(
-        vision_config=CLIPVisionConfig(**SEEN), text_config=text, image_token_id=mark,
-        image_seq_length=16, vision_feature_layer=-1, tie_word_embeddings=True,
-    )  # fmt: skip
+        vision_config=CLIPVisionConfig(**SEEN),
+        text_config=text,
+        image_token_id=mark,
+        image_seq_length=16,
+        vision_feature_layer=-1,
+        tie_word_embeddings=True,
+    )
     pictures = CLIPImageProcessorPil(size={"shortest_edge": SIDE}, crop_size={"height": SIDE, "width": SIDE})
     processor = LlavaProcessor(
-        pictures, tokens, patch_size=PATCH, vision_feature_select_strategy="default", num_additional_image_tokens=1,
+        pictures,
+        tokens,
+        patch_size=PATCH,
+        vision_feature_select_strategy="default",
+        num_additional_image_tokens=1,
         chat_template=tokens.chat_template,
-    )  # fmt: skip
+    )
     return saved(_speaking(LlavaForConditionalGeneration(config), base, len(tokens)), processor, folder)
 
 
@@ -118,14 +138,28 @@ def qwen2_vl(folder: Path) -> Path:
     start, end, image, video, _ = tokens.convert_tokens_to_ids(list(marks))
     config = Qwen2VLConfig(
         text_config=text_config(
-            tokens, rope_parameters={"rope_type": "default", "rope_theta": 10000.0, "mrope_section": [2, 3, 3]}
+            tokens,
+            rope_parameters={"rope_type": "default", "rope_theta": 10000.0, "mrope_section": [2, 3, 3]},
         ),
-        vision_config={"depth": 2, "embed_dim": 32, "hidden_size": 64, "num_heads": 2, "mlp_ratio": 2, "patch_size": PATCH},
-        image_token_id=image, video_token_id=video, vision_start_token_id=start, vision_end_token_id=end,
+        vision_config={
+            "depth": 2,
+            "embed_dim": 32,
+            "hidden_size": 64,
+            "num_heads": 2,
+            "mlp_ratio": 2,
+            "patch_size": PATCH,
+        },
+        image_token_id=image,
+        video_token_id=video,
+        vision_start_token_id=start,
+        vision_end_token_id=end,
         tie_word_embeddings=True,
-    )  # fmt: skip
+    )
     pictures = Qwen2VLImageProcessorPil(
-        patch_size=PATCH, size={"shortest_edge": 16 * 16, "longest_edge": 48 * 48}, merge_size=2, temporal_patch_size=2
+        patch_size=PATCH,
+        size={"shortest_edge": 16 * 16, "longest_edge": 48 * 48},
+        merge_size=2,
+        temporal_patch_size=2,
     )
     folder.mkdir(parents=True, exist_ok=True)
     Qwen2VLForConditionalGeneration(config).save_pretrained(folder)
@@ -141,17 +175,30 @@ def qwen2_5_vl(folder: Path) -> Path:
     start, end, image, video, _ = tokens.convert_tokens_to_ids(list(marks))
     config = Qwen2_5_VLConfig(
         text_config=text_config(
-            tokens, rope_parameters={"rope_type": "default", "rope_theta": 10000.0, "mrope_section": [2, 3, 3]}
+            tokens,
+            rope_parameters={"rope_type": "default", "rope_theta": 10000.0, "mrope_section": [2, 3, 3]},
         ),
         vision_config={
-            "depth": 2, "hidden_size": 32, "intermediate_size": 48, "out_hidden_size": 64, "num_heads": 2,
-            "patch_size": PATCH, "window_size": 32, "fullatt_block_indexes": [1],
+            "depth": 2,
+            "hidden_size": 32,
+            "intermediate_size": 48,
+            "out_hidden_size": 64,
+            "num_heads": 2,
+            "patch_size": PATCH,
+            "window_size": 32,
+            "fullatt_block_indexes": [1],
         },
-        image_token_id=image, video_token_id=video, vision_start_token_id=start, vision_end_token_id=end,
+        image_token_id=image,
+        video_token_id=video,
+        vision_start_token_id=start,
+        vision_end_token_id=end,
         tie_word_embeddings=True,
-    )  # fmt: skip
+    )
     pictures = Qwen2VLImageProcessorPil(
-        patch_size=PATCH, size={"shortest_edge": 16 * 16, "longest_edge": 48 * 48}, merge_size=2, temporal_patch_size=2
+        patch_size=PATCH,
+        size={"shortest_edge": 16 * 16, "longest_edge": 48 * 48},
+        merge_size=2,
+        temporal_patch_size=2,
     )
     folder.mkdir(parents=True, exist_ok=True)
     Qwen2_5_VLForConditionalGeneration(config).save_pretrained(folder)
@@ -165,17 +212,27 @@ def llava_next(folder: Path) -> Path:
     tokens = tokenizer(ONLY_PARTS.replace("MARK", "<image>"), "<image>")
     pinpoints = [[SIDE, 2 * SIDE], [2 * SIDE, SIDE], [2 * SIDE, 2 * SIDE]]
     config = LlavaNextConfig(
-        vision_config=CLIPVisionConfig(**SEEN), text_config=LlamaConfig(**text_config(tokens)),
-        image_token_id=tokens.convert_tokens_to_ids("<image>"), image_grid_pinpoints=pinpoints,
-        vision_feature_layer=-1, image_seq_length=16, tie_word_embeddings=True,
-    )  # fmt: skip
+        vision_config=CLIPVisionConfig(**SEEN),
+        text_config=LlamaConfig(**text_config(tokens)),
+        image_token_id=tokens.convert_tokens_to_ids("<image>"),
+        image_grid_pinpoints=pinpoints,
+        vision_feature_layer=-1,
+        image_seq_length=16,
+        tie_word_embeddings=True,
+    )
     pictures = LlavaNextImageProcessorPil(
-        size={"shortest_edge": SIDE}, crop_size={"height": SIDE, "width": SIDE}, image_grid_pinpoints=pinpoints
+        size={"shortest_edge": SIDE},
+        crop_size={"height": SIDE, "width": SIDE},
+        image_grid_pinpoints=pinpoints,
     )
     processor = LlavaNextProcessor(
-        pictures, tokens, patch_size=PATCH, vision_feature_select_strategy="default", num_additional_image_tokens=1,
+        pictures,
+        tokens,
+        patch_size=PATCH,
+        vision_feature_select_strategy="default",
+        num_additional_image_tokens=1,
         chat_template=tokens.chat_template,
-    )  # fmt: skip
+    )
     return saved(LlavaNextForConditionalGeneration(config), processor, folder)
 
 
@@ -183,15 +240,20 @@ def smolvlm(folder: Path) -> Path:
     """Save a SmolVLM: an Idefics 3 whose processor has a part for videos."""
     tiles = [f"<row_{row}_col_{column}>" for row in range(1, 7) for column in range(1, 7)]
     named = {
-        "fake_image_token": "<fake_token_around_image>", "image_token": "<image>",
-        "end_of_utterance_token": "<end_of_utterance>", "global_image_token": "<global-img>",
-    }  # fmt: skip
+        "fake_image_token": "<fake_token_around_image>",
+        "image_token": "<image>",
+        "end_of_utterance_token": "<end_of_utterance>",
+        "global_image_token": "<global-img>",
+    }
     tokens = tokenizer(ONLY_PARTS.replace("MARK", "<image>"), *tiles, **named)
     config = SmolVLMConfig(
-        vision_config=SEEN, text_config={"model_type": "llama", **text_config(tokens)}, scale_factor=2,
-        image_token_id=tokens.convert_tokens_to_ids("<image>"), tie_word_embeddings=True,
+        vision_config=SEEN,
+        text_config={"model_type": "llama", **text_config(tokens)},
+        scale_factor=2,
+        image_token_id=tokens.convert_tokens_to_ids("<image>"),
+        tie_word_embeddings=True,
         pad_token_id=tokens.pad_token_id,
-    )  # fmt: skip
+    )
     pictures = SmolVLMImageProcessorPil(
         size={"longest_edge": 2 * SIDE}, max_image_size={"longest_edge": SIDE}, do_image_splitting=True
     )
@@ -211,10 +273,13 @@ def idefics3(folder: Path) -> Path:
     marks = ("<fake_token_around_image>", "<image>", "<end_of_utterance>", "<global-img>", *tiles)
     tokens = tokenizer(ONLY_PARTS.replace("MARK", "<image>"), *marks)
     config = Idefics3Config(
-        vision_config=SEEN, text_config={"model_type": "llama", **text_config(tokens)}, scale_factor=2,
-        image_token_id=tokens.convert_tokens_to_ids("<image>"), tie_word_embeddings=True,
+        vision_config=SEEN,
+        text_config={"model_type": "llama", **text_config(tokens)},
+        scale_factor=2,
+        image_token_id=tokens.convert_tokens_to_ids("<image>"),
+        tie_word_embeddings=True,
         pad_token_id=tokens.pad_token_id,
-    )  # fmt: skip
+    )
     pictures = Idefics3ImageProcessorPil(
         size={"longest_edge": 2 * SIDE}, max_image_size={"longest_edge": SIDE}, do_image_splitting=True
     )
@@ -224,14 +289,24 @@ def idefics3(folder: Path) -> Path:
 
 def gemma3(folder: Path) -> Path:
     """Save a Gemma 3: tokens of a picture see each other, sliding windows, marks of newlines around pictures."""
-    named = {"boi_token": "<start_of_image>", "eoi_token": "<end_of_image>", "image_token": "<image_soft_token>"}
+    named = {
+        "boi_token": "<start_of_image>",
+        "eoi_token": "<end_of_image>",
+        "image_token": "<image_soft_token>",
+    }
     tokens = tokenizer(TEMPLATE.replace("MARK", "<start_of_image>"), **named)
     begin, end, image = tokens.convert_tokens_to_ids([*named.values()])
     config = Gemma3Config(
-        text_config=text_config(tokens, head_dim=16, sliding_window=64, layer_types=["sliding_attention", "full_attention"]),
-        vision_config=SEEN, mm_tokens_per_image=4, boi_token_index=begin, eoi_token_index=end, image_token_index=image,
+        text_config=text_config(
+            tokens, head_dim=16, sliding_window=64, layer_types=["sliding_attention", "full_attention"]
+        ),
+        vision_config=SEEN,
+        mm_tokens_per_image=4,
+        boi_token_index=begin,
+        eoi_token_index=end,
+        image_token_index=image,
         tie_word_embeddings=True,
-    )  # fmt: skip
+    )
     pictures = Gemma3ImageProcessorPil(size={"height": SIDE, "width": SIDE})
     processor = Gemma3Processor(pictures, tokens, image_seq_length=4, chat_template=tokens.chat_template)
     model = Gemma3ForConditionalGeneration(config)
@@ -245,15 +320,22 @@ def qwen2_audio(folder: Path, base: Path | None = None) -> Path:
     """Save a Qwen2-Audio: a Whisper encoder, and a token for every 40 milliseconds; its words are a pico base's, if given."""
     marks = ("<|AUDIO|>", "<|audio_bos|>", "<|audio_eos|>")
     tokens = tokenizer(TEMPLATE.replace("MARK", "<|audio_bos|><|AUDIO|><|audio_eos|>"), *marks)
-    text: Any = {"model_type": "qwen2", **text_config(tokens)} if base is None else LlamaConfig.from_pretrained(base)
+    text: Any = (
+        {"model_type": "qwen2", **text_config(tokens)} if base is None else LlamaConfig.from_pretrained(base)
+    )
     config = Qwen2AudioConfig(
         audio_config={
-            "d_model": 32, "encoder_layers": 2, "encoder_attention_heads": 2, "encoder_ffn_dim": 48, "num_mel_bins": 40,
+            "d_model": 32,
+            "encoder_layers": 2,
+            "encoder_attention_heads": 2,
+            "encoder_ffn_dim": 48,
+            "num_mel_bins": 40,
             "max_source_positions": 200,
         },
-        text_config=text, audio_token_index=tokens.convert_tokens_to_ids(marks[0]),
+        text_config=text,
+        audio_token_index=tokens.convert_tokens_to_ids(marks[0]),
         tie_word_embeddings=True,
-    )  # fmt: skip
+    )
     sounds = WhisperFeatureExtractor(feature_size=40, chunk_length=4)
     processor = Qwen2AudioProcessor(sounds, tokens, chat_template=tokens.chat_template)
     return saved(_speaking(Qwen2AudioForConditionalGeneration(config), base, len(tokens)), processor, folder)
@@ -277,9 +359,14 @@ def saved(model: Any, processor: Any, folder: Path) -> Path:
 
 
 SEEING: dict[str, Callable[[Path], Path]] = {
-    "llava": llava, "llava_next": llava_next, "qwen2_vl": qwen2_vl, "qwen2_5_vl": qwen2_5_vl, "idefics3": idefics3,
-    "smolvlm": smolvlm, "gemma3": gemma3,
-}  # fmt: skip
+    "llava": llava,
+    "llava_next": llava_next,
+    "qwen2_vl": qwen2_vl,
+    "qwen2_5_vl": qwen2_5_vl,
+    "idefics3": idefics3,
+    "smolvlm": smolvlm,
+    "gemma3": gemma3,
+}
 ALL = {**SEEING, "qwen2_audio": qwen2_audio}
 
 

@@ -10,7 +10,8 @@ from tests.unit.models.omni import small
 def encoders(folder: Path) -> tuple[Path, Path]:
     """Save a vision encoder of 32 pixels and an audio encoder of four seconds; return their folders.
 
-    A spoken sentence fits into that: a longer sound is cut into pieces, and only whole ones have a caption of their own.
+    A spoken sentence fits into that: a longer sound is cut into pieces, and only whole ones have a caption of
+    their own.
     """
     seeing = small.vision_encoder("siglip_vision_model", folder / "seeing")
     return seeing, small.whisper(folder / "hearing", positions=200)

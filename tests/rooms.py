@@ -1,6 +1,7 @@
 """The rooms of `manus/` and who imports whom, as the code has it. `python -m tests.rooms` writes the picture of it.
 
-A room is a folder directly below `manus/`. What every room may use (errors, files, the hub) is the ground and not drawn.
+A room is a folder directly below `manus/`. What every room may use (errors, files, the hub) is the ground and
+not drawn.
 """
 
 from __future__ import annotations
@@ -34,7 +35,10 @@ def imports() -> dict[str, set[str]]:
 
 def modules_at_import() -> dict[str, set[str]]:
     """Return, for each module, the modules that importing it imports: what stands in functions is imported later."""
-    paths = {".".join(path.with_suffix("").relative_to(ROOT).parts): path for path in (ROOT / "manus").rglob("*.py")}
+    paths = {
+        ".".join(path.with_suffix("").relative_to(ROOT).parts): path
+        for path in (ROOT / "manus").rglob("*.py")
+    }
     found = {name: set[str]() for name in paths}
     for name, path in paths.items():
         for node in _at_import(ast.parse(path.read_text(encoding="utf-8")).body):
@@ -50,7 +54,9 @@ def _at_import(body: list[ast.stmt]) -> Iterator[ast.ImportFrom]:
         elif isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING":
             yield from _at_import(node.orelse)
         elif not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
-            yield from _at_import([inner for inner in ast.iter_child_nodes(node) if isinstance(inner, ast.stmt)])
+            yield from _at_import(
+                [inner for inner in ast.iter_child_nodes(node) if isinstance(inner, ast.stmt)]
+            )
 
 
 def drawn() -> list[tuple[str, str]]:

@@ -19,7 +19,12 @@ DISPUTED = (
 
 def main() -> int:
     """Print the findings that nobody disputes; return 1 if there are any."""
-    command = [str(Path(sys.executable).parent / "snakemake"), "--lint", "--config", "recipe=recipes/quickstart.yaml"]
+    command = [
+        str(Path(sys.executable).parent / "snakemake"),
+        "--lint",
+        "--config",
+        "recipe=recipes/quickstart.yaml",
+    ]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
     told = done.stdout + done.stderr
     if "Lints for" not in told and "Congratulations" not in told:

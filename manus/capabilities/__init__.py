@@ -1,6 +1,7 @@
 """What is gained: one file a capability, found by its name. A new file here is a new entry for recipes.
 
-`Capability` is what such a file says. Its docstring describes the format that is taught; docs/RECIPES.md shows it.
+`Capability` is what such a file says. Its docstring describes the format that is taught; docs/RECIPES.md
+shows it.
 """
 
 from __future__ import annotations
@@ -30,14 +31,15 @@ class Capability(Contract):
     METRIC: what its probe measures: a share between 0 and 1, or one of `manus.scorers.metrics`.
     Settings: what a recipe may set under `probe:`.
     read: makes a row of data a sample, in the format that is taught; raises RowError.
-    can_score: tells whether a sample's answer can be told right or wrong; where none can, its answers' nats are measured.
-    score: the verifier of a sample and a completion; where it has a third parameter `settings`, the probe's Settings.
+    can_score: tells whether a sample's answer can be told right or wrong; where none can, its answers' nats
+    are measured. score: the verifier of a sample and a completion; where it has a third parameter `settings`,
+    the probe's Settings.
 
-    It may say more. ABLATIONS: what cuts the sense off, by the name in reports: a kind of `manus.data.media.ablation`.
-    HURT_LEVELS: for an ablation that only some levels feel, how the names of those begin. PROBE: "retrieval" where the
-    probe is `manus.evaluation.retrieval` and not an answer. DEFAULT_METHOD: the method that it asks for by itself,
-    whatever the recipe's defaults are; ONLY_METHODS: those that can train it. Senses: what a stage may say of encoders,
-    where it is the one that adds senses.
+    It may say more. ABLATIONS: what cuts the sense off, by the name in reports: a kind of
+    `manus.data.media.ablation`. HURT_LEVELS: for an ablation that only some levels feel, how the names of
+    those begin. PROBE: "retrieval" where the probe is `manus.evaluation.retrieval` and not an answer.
+    DEFAULT_METHOD: the method that it asks for by itself, whatever the recipe's defaults are; ONLY_METHODS:
+    those that can train it. Senses: what a stage may say of encoders, where it is the one that adds senses.
     """
 
     VERSION: int

@@ -34,11 +34,15 @@ def without_markers(sample: Sample) -> Sample:
     Raises:
         RowError: the markers are incomplete.
     """
-    kept = [m for m in sample["messages"] if m["role"] != "system" or "<|begin_of_thought|>" not in m["content"]]
+    kept = [
+        m for m in sample["messages"] if m["role"] != "system" or "<|begin_of_thought|>" not in m["content"]
+    ]
     messages: list[Message] = []
     for message in kept:
         try:
-            content = from_markers(message["content"]) if message["role"] == "assistant" else message["content"]
+            content = (
+                from_markers(message["content"]) if message["role"] == "assistant" else message["content"]
+            )
         except ValueError as error:
             raise RowError(str(error)) from None
         if content != message["content"] and isinstance(message.get("learn"), list):

@@ -32,7 +32,9 @@ METRIC = "accuracy"
 class Settings(Frozen):
     """Settings of the probe."""
 
-    max_new_tokens: int = Field(512, gt=0, description="The longest answer that the probe lets the model give.")
+    max_new_tokens: int = Field(
+        512, gt=0, description="The longest answer that the probe lets the model give."
+    )
 
 
 def read(row: Row) -> Sample:
@@ -44,7 +46,9 @@ def read(row: Row) -> Sample:
     row = Columns.of(row)
     if worked := split_worked(row):
         asked, steps, answer = worked
-        return with_answer(conversation(asked, "question", f"{steps}\nThe answer is \\boxed{{{answer}}}."), answer)
+        return with_answer(
+            conversation(asked, "question", f"{steps}\nThe answer is \\boxed{{{answer}}}."), answer
+        )
     sample = without_markers(with_functions(as_messages(row)))
     return with_answer(sample, final_answer(sample))
 

@@ -1,10 +1,10 @@
 """Hearing: write down what is said, and answer what is asked aloud.
 
-Format taught: the sound where it stands in the question, and the answer as the row gives it: a transcript, or a word or
-a few. Rows are conversations whose content has `audio` parts, or columns such as `audio` and `text` (a transcript) and
-`audio`, `question` and `answer` (docs/DATASETS.md). The probe compares a short answer as `vision-qa` does; an answer of
-more words is a transcript, right when its word error rate (part `wer`) is at most `most_word_errors`. Accuracy must
-fall when the sound is silenced or is another question's.
+Format taught: the sound where it stands in the question, and the answer as the row gives it: a transcript, or
+a word or a few. Rows are conversations whose content has `audio` parts, or columns such as `audio` and `text`
+(a transcript) and `audio`, `question` and `answer` (docs/DATASETS.md). The probe compares a short answer as
+`vision-qa` does; an answer of more words is a transcript, right when its word error rate (part `wer`) is at
+most `most_word_errors`. Accuracy must fall when the sound is silenced or is another question's.
 """
 
 from __future__ import annotations
@@ -34,9 +34,14 @@ LONGEST_SHORT_ANSWER_WORDS = 2
 class Settings(Frozen):
     """Settings of the probe."""
 
-    max_new_tokens: int = Field(64, gt=0, description="The longest answer that the probe lets the model give.")
+    max_new_tokens: int = Field(
+        64, gt=0, description="The longest answer that the probe lets the model give."
+    )
     most_word_errors: float = Field(
-        0.25, ge=0, lt=1, description="A transcript is right up to this word error rate; its mean is the part `wer`."
+        0.25,
+        ge=0,
+        lt=1,
+        description="A transcript is right up to this word error rate; its mean is the part `wer`.",
     )
 
 

@@ -1,11 +1,12 @@
 """Instruct: answer as your own rows answer.
 
-Format taught: the conversation as it stands, whatever it is about: `messages`, ShareGPT's `conversations`, Alpaca's
-`instruction`, `input` and `output`, questions with answers (docs/DATASETS.md). No answer need be right or wrong, so the
-probe verifies none. It measures how well the held-out answers are foreseen, in nats per token that the loss would count
-(the mean negative log-likelihood; less is better), and lets each model answer some of the questions, to be read side by
-side with the row's own answer. A gain is in nats saved per token, as for perplexity. Pairs of a better and a worse
-answer are measured by which is likelier, texts (`cpt`) by their perplexity.
+Format taught: the conversation as it stands, whatever it is about: `messages`, ShareGPT's `conversations`,
+Alpaca's `instruction`, `input` and `output`, questions with answers (docs/DATASETS.md). No answer need be
+right or wrong, so the probe verifies none. It measures how well the held-out answers are foreseen, in nats
+per token that the loss would count (the mean negative log-likelihood; less is better), and lets each model
+answer some of the questions, to be read side by side with the row's own answer. A gain is in nats saved per
+token, as for perplexity. Pairs of a better and a worse answer are measured by which is likelier, texts
+(`cpt`) by their perplexity.
 """
 
 from __future__ import annotations
@@ -30,7 +31,9 @@ METRIC = ANSWER_NATS
 class Settings(Frozen):
     """Settings of the probe."""
 
-    max_new_tokens: int = Field(256, gt=0, description="The longest answer that the probe lets the model give.")
+    max_new_tokens: int = Field(
+        256, gt=0, description="The longest answer that the probe lets the model give."
+    )
 
 
 def read(row: Row) -> Sample:

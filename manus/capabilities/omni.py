@@ -1,10 +1,10 @@
 """Omni: gives a language model senses, by aligning encoders with what it knows.
 
-Format taught: a medium and what it shows or says, that is captions and transcripts, in the shapes that `vision-qa`,
-`video-understanding` and `hearing` read. The stage `omni` builds the checkpoint with vision, video and sound from a
-base that lacks them and trains the projectors alone. The probe is a retrieval: of eight captions, the medium's own and
-seven others' of its kind, the likeliest must be its own (chance is one in eight), which no text alone can tell.
-Questions train too but are not probed: many share their answers.
+Format taught: a medium and what it shows or says, that is captions and transcripts, in the shapes that
+`vision-qa`, `video-understanding` and `hearing` read. The stage `omni` builds the checkpoint with vision,
+video and sound from a base that lacks them and trains the projectors alone. The probe is a retrieval: of
+eight captions, the medium's own and seven others' of its kind, the likeliest must be its own (chance is one
+in eight), which no text alone can tell. Questions train too but are not probed: many share their answers.
 """
 
 from __future__ import annotations

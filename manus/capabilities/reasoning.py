@@ -3,8 +3,8 @@ r"""Reasoning: solve problems of mathematics and logic, measured by level of dif
 Format taught: the solution as the data set writes it, its answer in `\boxed{}`. The verifiable answer of
 NuminaMath and MATH rows is the last balanced `\boxed{}` of the solution; proofs have none, train, and are
 not probed. The probe compares the final answer and reports accuracy by `level`: the row's own, or
-NuminaMath's `source` (its sources differ in difficulty as levels do). The `entry` of a generated row stays with the
-sample, so that reasoning-gym's own scorer can reward it.
+NuminaMath's `source` (its sources differ in difficulty as levels do). The `entry` of a generated row stays
+with the sample, so that reasoning-gym's own scorer can reward it.
 """
 
 from __future__ import annotations
@@ -32,7 +32,9 @@ METRIC = "accuracy"
 class Settings(Frozen):
     """Settings of the probe."""
 
-    max_new_tokens: int = Field(512, gt=0, description="The longest answer that the probe lets the model give.")
+    max_new_tokens: int = Field(
+        512, gt=0, description="The longest answer that the probe lets the model give."
+    )
 
 
 def read(row: Row) -> Sample:

@@ -41,7 +41,9 @@ LONGEST_BARE_ANSWER_CHARACTERS = 40
 class Settings(Frozen):
     """Settings of the probe."""
 
-    max_new_tokens: int = Field(1024, gt=0, description="The longest thought and answer that the probe lets be.")
+    max_new_tokens: int = Field(
+        1024, gt=0, description="The longest thought and answer that the probe lets be."
+    )
 
 
 def read(row: Row) -> Sample:
@@ -88,6 +90,8 @@ def score(sample: Sample, completion: str) -> Score:
     """Return whether the model thought in the form taught and then answered rightly."""
     thought_and_answer = split_thought(completion)
     if thought_and_answer is None:
-        return Score(False, "no closed <think> block followed by an answer", {"well_formed": 0.0, "answered": 0.0})
+        return Score(
+            False, "no closed <think> block followed by an answer", {"well_formed": 0.0, "answered": 0.0}
+        )
     result = math_answer.score(sample["answer"], thought_and_answer[1])
     return Score(result.correct, result.note, {"well_formed": 1.0, **result.parts})

@@ -1,16 +1,17 @@
 """Tools: call the right function with the right arguments, or say that none fits.
 
-Format taught (`manus.data.forms.tool_format`): the system turn lists the offered functions between <tools> and
-</tools>, one JSON Schema a line; the assistant answers with one block per call,
+Format taught (`manus.data.forms.tool_format`): the system turn lists the offered functions between <tools>
+and </tools>, one JSON Schema a line; the assistant answers with one block per call,
 
     <tool_call>
     {"name":"get_weather","arguments":{"city":"Oslo"}}
     </tool_call>
 
-or in words. Rows of xlam, OpenAI chats with `tool_calls`, Hermes, Glaive and calls as other models write them become
-this form, and an answer in one of theirs is read as the calls that it makes; turns after a function's result are kept. The last turn decides what the probe expects: the calls parsed from it, compared
-by name, arguments and types in any order, or no call. A last turn that speaks of a function's result is not
-probed: what is right there is no question of calls.
+or in words. Rows of xlam, OpenAI chats with `tool_calls`, Hermes, Glaive and calls as other models write them
+become this form, and an answer in one of theirs is read as the calls that it makes; turns after a function's
+result are kept. The last turn decides what the probe expects: the calls parsed from it, compared by name,
+arguments and types in any order, or no call. A last turn that speaks of a function's result is not probed:
+what is right there is no question of calls.
 """
 
 from __future__ import annotations
@@ -39,7 +40,9 @@ METRIC = "exact_call"
 class Settings(Frozen):
     """Settings of the probe."""
 
-    max_new_tokens: int = Field(256, gt=0, description="The longest answer that the probe lets the model give.")
+    max_new_tokens: int = Field(
+        256, gt=0, description="The longest answer that the probe lets the model give."
+    )
 
 
 def read(row: Row) -> Sample:

@@ -1,11 +1,11 @@
 """Questions about video: what moves where, what came first, how often.
 
-Format taught: the clip where it stands in the question, and the answer as the row gives it, a word or a few. Rows are
-conversations whose content has `video` parts (pictures too), or columns such as `video`, `question` and `answer`,
-LLaVA's `<video>` marks, and clips with captions (docs/DATASETS.md). The probe compares the answer as `vision-qa` does,
-by `level`. A level whose name begins with `order: ` cannot be answered from a bag of frames: accuracy must fall there
-when the frames come in another order, and everywhere when they are blanked or another clip's. Long answers and
-captions train but are not probed.
+Format taught: the clip where it stands in the question, and the answer as the row gives it, a word or a few.
+Rows are conversations whose content has `video` parts (pictures too), or columns such as `video`, `question`
+and `answer`, LLaVA's `<video>` marks, and clips with captions (docs/DATASETS.md). The probe compares the
+answer as `vision-qa` does, by `level`. A level whose name begins with `order: ` cannot be answered from a bag
+of frames: accuracy must fall there when the frames come in another order, and everywhere when they are
+blanked or another clip's. Long answers and captions train but are not probed.
 """
 
 from __future__ import annotations
@@ -45,7 +45,9 @@ HURT_LEVELS = {"frames shuffled": NEEDS_ORDER}
 class Settings(Frozen):
     """Settings of the probe."""
 
-    max_new_tokens: int = Field(16, gt=0, description="The longest answer that the probe lets the model give.")
+    max_new_tokens: int = Field(
+        16, gt=0, description="The longest answer that the probe lets the model give."
+    )
 
 
 def read(row: Row) -> Sample:

@@ -1,11 +1,12 @@
 """Questions about pictures.
 
-Format taught: the pictures where they stand in the question, and the answer as the row gives it, a word or a few.
-Rows are conversations whose content has `image` parts, or columns such as `image`, `question` and `answer`, the
-Cauldron's `images` and `texts`, LLaVA's `<image>` marks, and pictures with captions (docs/DATASETS.md). Rows without
-a picture are text to train on. The probe compares the answer after normalisation (case, articles, final dot, numbers
-in words; the first word for yes and no), by `level`, the kind of question where rows have one. Long answers and
-captions train but are not probed. Accuracy must fall when the picture is blanked or is another question's.
+Format taught: the pictures where they stand in the question, and the answer as the row gives it, a word or a
+few. Rows are conversations whose content has `image` parts, or columns such as `image`, `question` and
+`answer`, the Cauldron's `images` and `texts`, LLaVA's `<image>` marks, and pictures with captions
+(docs/DATASETS.md). Rows without a picture are text to train on. The probe compares the answer after
+normalisation (case, articles, final dot, numbers in words; the first word for yes and no), by `level`, the
+kind of question where rows have one. Long answers and captions train but are not probed. Accuracy must fall
+when the picture is blanked or is another question's.
 """
 
 from __future__ import annotations
@@ -33,7 +34,9 @@ ABLATIONS = {"question alone": "removed", "picture blanked": "blanked", "picture
 class Settings(Frozen):
     """Settings of the probe."""
 
-    max_new_tokens: int = Field(16, gt=0, description="The longest answer that the probe lets the model give.")
+    max_new_tokens: int = Field(
+        16, gt=0, description="The longest answer that the probe lets the model give."
+    )
 
 
 def read(row: Row) -> Sample:

@@ -34,8 +34,8 @@ def loss_curve(history: Sequence[Mapping[str, Any]]) -> str:
     """Return an SVG of the loss over the steps, smoothed, with the learning rate as a faint line.
 
     Args:
-        history: entries with `step`, `loss` and perhaps `learning_rate`, as Trainer logs them. The loss is in nats
-            per token, unless rewards are logged too: then it is the method's own and has no unit.
+        history: entries with `step`, `loss` and perhaps `learning_rate`, as Trainer logs them. The loss is in
+            nats per token, unless rewards are logged too: then it is the method's own and has no unit.
 
     The same history gives the same bytes. Background and font are the reader's.
     """
@@ -71,10 +71,18 @@ def length_histogram(edges: Sequence[int], samples: Sequence[int], max_length: i
     if edges[-1] >= max_length - max(widths):
         axes.axvline(max_length, color=INK, alpha=0.55, linewidth=1, dashes=(3, 3))
         axes.text(
-            max_length, 0.98, "max_length ", color=INK, ha="right", va="top", fontsize=FONT_SIZE,
+            max_length,
+            0.98,
+            "max_length ",
+            color=INK,
+            ha="right",
+            va="top",
+            fontsize=FONT_SIZE,
             transform=axes.get_xaxis_transform(),
-        )  # fmt: skip
-    return svg_of(figure, f"Tokens per sample: {sum(samples):,} samples of {edges[0]:,} to {edges[-1]:,} tokens")
+        )
+    return svg_of(
+        figure, f"Tokens per sample: {sum(samples):,} samples of {edges[0]:,} to {edges[-1]:,} tokens"
+    )
 
 
 def is_number(value: Any) -> bool:
@@ -108,7 +116,9 @@ def svg_of(figure: Figure, title: str) -> str:
     out = io.StringIO()
     # The only way to say how SVG is written; the settings are back as they were afterwards.
     with mpl.rc_context({"svg.fonttype": "none", "svg.hashsalt": "manus"}):
-        figure.savefig(out, format="svg", transparent=True, metadata={"Date": None, "Creator": None, "Title": title})
+        figure.savefig(
+            out, format="svg", transparent=True, metadata={"Date": None, "Creator": None, "Title": title}
+        )
     return _standalone(out.getvalue())
 
 
@@ -151,8 +161,11 @@ def _draw_rate(axes: Axes, points: Sequence[Mapping[str, Any]]) -> None:
     rates.plot(
         [entry["step"] for entry in rated],
         [entry["learning_rate"] for entry in rated],
-        color=INK, alpha=0.55, linewidth=1, dashes=(3, 3),
-    )  # fmt: skip
+        color=INK,
+        alpha=0.55,
+        linewidth=1,
+        dashes=(3, 3),
+    )
     rates.set_ylim(0, 1.1 * highest or 1)
     rates.set_yticks([highest], [f"learning\nrate\n{highest:.1e}".replace("e-0", "e-")])
     rates.tick_params(colors=INK, labelsize=FONT_SIZE, length=0)

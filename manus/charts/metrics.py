@@ -1,6 +1,7 @@
 """Draws what preference and reinforcement methods log, one SVG a subject, each readable alone.
 
-Knows how lines are drawn; what is drawn in which chart stands in metric_subjects. Knows nothing of files or reports.
+Knows how lines are drawn; what is drawn in which chart stands in metric_subjects. Knows nothing of files or
+reports.
 """
 
 from __future__ import annotations
@@ -10,7 +11,17 @@ from collections.abc import Callable, Mapping, Sequence
 from itertools import count
 from typing import TYPE_CHECKING, Any
 
-from manus.charts.drawing import ACCENT, FONT_SIZE, INK, SIZE_INCHES, dress, is_number, reach_of, smoothed, svg_of
+from manus.charts.drawing import (
+    ACCENT,
+    FONT_SIZE,
+    INK,
+    SIZE_INCHES,
+    dress,
+    is_number,
+    reach_of,
+    smoothed,
+    svg_of,
+)
 from manus.charts.subjects import CHARTS, Axis, Chart, Line, components
 
 if TYPE_CHECKING:
@@ -124,7 +135,9 @@ def _draw_band(axes: Axes, chart: Chart, entries: Entries) -> dict[Artist, str]:
         return {}
     steps, lows = thinned(points_of(both, lowest), min)
     _, highs = thinned(points_of(both, highest), max)
-    return {axes.fill_between(steps, lows, highs, color=ACCENT, alpha=0.16, linewidth=0): "shortest to longest"}
+    return {
+        axes.fill_between(steps, lows, highs, color=ACCENT, alpha=0.16, linewidth=0): "shortest to longest"
+    }
 
 
 def _dress(side: Axes, axis: Axis) -> None:
@@ -144,10 +157,19 @@ def _draw_legend(figure: Figure, axes: Axes, handles: Mapping[Artist, str]) -> N
     """Draw the legend between title and curves; names are set afterwards, as matplotlib reads marks into them."""
     columns = max(1, min(4, len(handles), int(58 / (max(map(len, handles.values())) + 6))))
     legend = axes.legend(
-        list(handles), [f"line {index}" for index, _ in zip(count(), handles, strict=False)],
-        loc="lower left", bbox_to_anchor=(0, 1), ncols=columns, frameon=False, fontsize=FONT_SIZE - 0.5,
-        borderaxespad=0.2, borderpad=0, handlelength=2.6, columnspacing=1.4, labelspacing=0.3,
-    )  # fmt: skip
+        list(handles),
+        [f"line {index}" for index, _ in zip(count(), handles, strict=False)],
+        loc="lower left",
+        bbox_to_anchor=(0, 1),
+        ncols=columns,
+        frameon=False,
+        fontsize=FONT_SIZE - 0.5,
+        borderaxespad=0.2,
+        borderpad=0,
+        handlelength=2.6,
+        columnspacing=1.4,
+        labelspacing=0.3,
+    )
     for text, label in zip(legend.get_texts(), handles.values(), strict=True):
         text.set(text=label, parse_math=False, color=INK)
     figure.set_figheight(SIZE_INCHES[1] + ROW_INCHES * math.ceil(len(handles) / columns))

@@ -49,7 +49,10 @@ CHARTS = (
         "reward_spread",
         "Spread of the rewards",
         Axis("standard deviation"),
-        (Line("reward_std", "reward"), Line("frac_reward_zero_std", "groups without a difference", is_right=True)),
+        (
+            Line("reward_std", "reward"),
+            Line("frac_reward_zero_std", "groups without a difference", is_right=True),
+        ),
         right=Axis("share of groups", is_share=True, is_whole=True),
     ),
     Chart(
@@ -80,7 +83,12 @@ CHARTS = (
         Axis("nats"),
         (Line("log_odds_ratio", "log odds ratio"), Line("nll_loss", "negative log likelihood")),
     ),
-    Chart("divergence", "Divergence from the teacher", Axis("nats per token"), (Line("divergence", "divergence"),)),
+    Chart(
+        "divergence",
+        "Divergence from the teacher",
+        Axis("nats per token"),
+        (Line("divergence", "divergence"),),
+    ),
     Chart(
         "on_policy",
         "Samples written by the student",
@@ -115,7 +123,12 @@ CHARTS = (
             Line("clip_ratio/value", "value"),
         ),
     ),
-    Chart("entropy", "Entropy of the model's choices", Axis("entropy, nats per token"), (Line("entropy", "entropy"),)),
+    Chart(
+        "entropy",
+        "Entropy of the model's choices",
+        Axis("entropy, nats per token"),
+        (Line("entropy", "entropy"),),
+    ),
     Chart("policy_loss", "Loss of the policy", Axis("loss"), (Line("policy_loss", "policy loss"),)),
     Chart(
         "value",

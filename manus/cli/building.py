@@ -17,7 +17,9 @@ def stage(
     recipe: RecipeFile,
     name: StageName,
     given: Given = None,
-    ranks: Annotated[int, typer.Option(min=1, help="Train with so many processes (torchrun), one a GPU.")] = 1,
+    ranks: Annotated[
+        int, typer.Option(min=1, help="Train with so many processes (torchrun), one a GPU.")
+    ] = 1,
 ) -> None:
     """Train one stage without Snakemake, and first whatever it needs."""
     resolved = planned(recipe, given)
@@ -57,7 +59,9 @@ def build_artifact(
     recipe: RecipeFile,
     artifact: Annotated[str, typer.Argument(help="What `manus plan` lists, such as train/cot.")],
     given: Given = None,
-    stamp: Annotated[Path | None, typer.Option(help="The output that Snakemake waits for; names the key.")] = None,
+    stamp: Annotated[
+        Path | None, typer.Option(help="The output that Snakemake waits for; names the key.")
+    ] = None,
 ) -> None:
     """Build one artifact of the plan. Snakemake's jobs call this."""
     build_one(recipe, given, artifact, stamp)
@@ -76,9 +80,15 @@ def build_one(recipe: Path, given: list[str] | None, name: str, stamp: Path | No
     neighbours = Neighbours()
     resolved = planned(recipe, given)
     if name not in resolved.artifacts:
-        raise RecipeError(f"{recipe}: no artifact is called {name!r}; {did_you_mean(name, resolved.artifacts)}")
-    if stamp is not None and not stamp.name.startswith(f"{name.split('/')[1]}@{resolved.artifacts[name].stamp}"):
-        raise RecipeError(f"{recipe}: the recipe or its data changed since this run was planned; run snakemake again")
+        raise RecipeError(
+            f"{recipe}: no artifact is called {name!r}; {did_you_mean(name, resolved.artifacts)}"
+        )
+    if stamp is not None and not stamp.name.startswith(
+        f"{name.split('/')[1]}@{resolved.artifacts[name].stamp}"
+    ):
+        raise RecipeError(
+            f"{recipe}: the recipe or its data changed since this run was planned; run snakemake again"
+        )
     neighbours.choose_waiting()
     if not is_first():
         build(resolved, name, with_parents=stamp is None)

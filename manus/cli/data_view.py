@@ -22,10 +22,12 @@ BAR_CELLS = 40
 MOST_REASONS = 12
 DEFAULT_BATCH = 1
 FORMS = {
-    "arrays": "texts or chats, as flat arrays", "shards": "texts or chats, in shards",
+    "arrays": "texts or chats, as flat arrays",
+    "shards": "texts or chats, in shards",
     "rows": "texts or chats, tokenised while training",
-    "pairs": "pairs of answers", "prompts": "prompts",
-}  # fmt: skip
+    "pairs": "pairs of answers",
+    "prompts": "prompts",
+}
 MEDIA = {"image": "images", "video": "videos", "audio": "sounds"}
 MEGABYTE = 1_000_000
 LEARNED, NOT_LEARNED = "green", "dim"
@@ -60,7 +62,9 @@ def show(found: Examination, title: str, console: Console) -> None:
         console.print(Panel(_quarantine(found), title="quarantine", title_align="left"))
     for number, parts in enumerate(found.samples, 1):
         shown = [line for part in parts for line in rendered(part, has_colour)]
-        console.print(Panel(Group(*shown), title=f"sample {number} of {len(found.samples)}", title_align="left"))
+        console.print(
+            Panel(Group(*shown), title=f"sample {number} of {len(found.samples)}", title_align="left")
+        )
     if found.samples and found.form != "prompts":
         console.print(_legend(has_colour))
 
@@ -72,7 +76,9 @@ def check(found: Examination, title: str) -> None:
         DataError: a held-out prompt is trained on.
     """
     if found.leaks:
-        raise DataError(f"{title}: {found.leaks} training samples ask what held-out samples ask; please report it")
+        raise DataError(
+            f"{title}: {found.leaks} training samples ask what held-out samples ask; please report it"
+        )
 
 
 def _facts(found: Examination) -> Table:
@@ -116,7 +122,9 @@ def facts(found: Examination) -> Iterator[tuple[str, RenderableType]]:
     if found.padded_share is not None:
         said = f"{percent(found.padded_share)} where batches of {found.batch_size} are padded, 0 % where samples are joined"
         packed = (
-            f"; {percent(found.unfilled_share)} of packed rows stay empty" if found.unfilled_share is not None else ""
+            f"; {percent(found.unfilled_share)} of packed rows stay empty"
+            if found.unfilled_share is not None
+            else ""
         )
         yield "padding", said + packed
     yield "leaks", _leaks(found)
@@ -130,7 +138,9 @@ def media_words(media: Mapping[str, Any]) -> str:
         said += "; least, middle and largest sides: {}, {}, {} pixels".format(*sizes)
     if "seconds" in media:
         shortest, middle, longest = (media["seconds"][q] for q in ("0", "50", "100"))
-        said += f"; {shortest:g} to {longest:g} s, half up to {middle:g} s, {media['total_seconds']:,} s in all"
+        said += (
+            f"; {shortest:g} to {longest:g} s, half up to {middle:g} s, {media['total_seconds']:,} s in all"
+        )
     return said
 
 
@@ -164,7 +174,9 @@ def lengths(found: Examination) -> Table:
         table.add_row(label, Text(bar, style="cyan"), f"{count:,}")
     quantiles = found.statistics.get("tokens_per_sample", {})
     if quantiles:
-        table.add_row("", Text(f"half up to {quantiles['50']:,}, 99 % up to {quantiles['99']:,}", style="dim"), "")
+        table.add_row(
+            "", Text(f"half up to {quantiles['50']:,}, 99 % up to {quantiles['99']:,}", style="dim"), ""
+        )
     return table
 
 
@@ -213,4 +225,6 @@ def _legend(has_colour: bool) -> Text:
     if not has_colour:
         return Text("⟦learned⟧, the rest is only read")
     parts: list[Any] = [("learned", LEARNED), ", ", ("only read", NOT_LEARNED), ", "]
-    return Text.assemble(*parts, ("special, learned", SPECIAL[True]), ", ", ("special, only read", SPECIAL[False]))
+    return Text.assemble(
+        *parts, ("special, learned", SPECIAL[True]), ", ", ("special, only read", SPECIAL[False])
+    )

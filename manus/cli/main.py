@@ -43,7 +43,8 @@ def main() -> None:
             sys.exit(refused.exit_code)
         place = traceback.extract_tb(error.__traceback__)[-1]
         print(
-            f"unexpected {type(error).__name__}: {error} ({Path(place.filename).name}:{place.lineno})", file=sys.stderr
+            f"unexpected {type(error).__name__}: {error} ({Path(place.filename).name}:{place.lineno})",
+            file=sys.stderr,
         )
         print("this is not your fault; run again with --debug for the details", file=sys.stderr)
         sys.exit(EXIT_FAILED)

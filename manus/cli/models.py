@@ -43,7 +43,9 @@ def detect(
 def chat(
     model: Annotated[
         str | None,
-        typer.Argument(help="A folder such as results/R/merged, package:NAME/FOLDER or a hub id; none with --server."),
+        typer.Argument(
+            help="A folder such as results/R/merged, package:NAME/FOLDER or a hub id; none with --server."
+        ),
     ] = None,
     server: Annotated[
         str | None,
@@ -54,7 +56,9 @@ def chat(
     ] = None,
     video: Annotated[list[Path] | None, typer.Option(metavar="FILE", help="A video, likewise.")] = None,
     audio: Annotated[list[Path] | None, typer.Option(metavar="FILE", help="A sound, likewise.")] = None,
-    once: Annotated[str | None, typer.Option(metavar="QUESTION", help="Ask this, print the answer, and end.")] = None,
+    once: Annotated[
+        str | None, typer.Option(metavar="QUESTION", help="Ask this, print the answer, and end.")
+    ] = None,
     system: Annotated[str | None, typer.Option(help="What the model is told before everything else.")] = None,
     max_new_tokens: Annotated[int, typer.Option(min=1, help="The longest answer.")] = 512,
     temperature: Annotated[float, typer.Option(min=0, help="0: always the likeliest token.")] = 0.0,
@@ -174,5 +178,7 @@ def language_model(name: str) -> tuple[Path, Detection]:
     """Return the folder of a language model given on the command line, and what its configuration says."""
     folder, found = _model(name)
     if not found.language_model or found.kind not in ("transformers", "adapter"):
-        raise InputError(f"{name}: is no folder of a language model; give one such as a recipe's base/ or merged/")
+        raise InputError(
+            f"{name}: is no folder of a language model; give one such as a recipe's base/ or merged/"
+        )
     return folder, found

@@ -16,9 +16,12 @@ from manus.errors import Fault, InputError
 
 @app.command()
 def new(
-    file: Annotated[Path | None, typer.Argument(help="Where to write it.", show_default="recipe.yaml")] = None,
+    file: Annotated[
+        Path | None, typer.Argument(help="Where to write it.", show_default="recipe.yaml")
+    ] = None,
     data: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Look at these rows, and write the recipe that fits them.")
+        Path | None,
+        typer.Option(metavar="FILE", help="Look at these rows, and write the recipe that fits them."),
     ] = None,
     output: Annotated[Path | None, typer.Option("--output", "-o", help="Where to write it, too.")] = None,
     force: Annotated[bool, typer.Option(help="Replace an existing file.")] = False,
@@ -53,8 +56,8 @@ def new(
 def validate(recipe: RecipeFile, given: Given = None, as_json: AsJson = False) -> None:
     """Check a recipe, its base and its data; build nothing.
 
-    Every problem is named with its line; --json gives file, line, key and message of each. Exit code 0: it can be run,
-    2: it cannot.
+    Every problem is named with its line; --json gives file, line, key and message of each. Exit code 0: it
+    can be run, 2: it cannot.
     """
     from manus.plan.next_run import check_ways
 
@@ -88,17 +91,26 @@ def plan(recipe: RecipeFile, given: Given = None, as_json: AsJson = False) -> No
     measures = {stage.name: measure_of(resolved.recipe, stage) for stage in resolved.recipe.stages}
     rows = [(resolved.artifacts[name], status) for name, status in next_run(resolved).items()]
     if as_json:
-        data = [{"id": a.id, "key": a.key, "action": s.action, "why": s.why, "view": str(a.view)} for a, s in rows]
+        data = [
+            {"id": a.id, "key": a.key, "action": s.action, "why": s.why, "view": str(a.view)} for a, s in rows
+        ]
         print(json.dumps({**resolved.to_json(), "measures": measures, "next_run": data}, indent=2))
         return
-    print(f"{resolved.base.title}, {resolved.recipe.compose}, seed {resolved.recipe.seed} -> {resolved.folder}/")
+    print(
+        f"{resolved.base.title}, {resolved.recipe.compose}, seed {resolved.recipe.seed} -> {resolved.folder}/"
+    )
     width = max(len(artifact.id) for artifact, _ in rows)
     for artifact, status in rows:
         print(f"  {status.action:8} {artifact.id:{width}}  {artifact.key[:8]}  {status.why}".rstrip())
     for name, measure in measures.items():
         print(f"  {name} is measured by {measure}")
-    count = {action: sum(status.action == action for _, status in rows) for action in ("build", "publish", "current")}
-    print(f"{count['build']} to build, {count['publish']} to publish from the store, {count['current']} current")
+    count = {
+        action: sum(status.action == action for _, status in rows)
+        for action in ("build", "publish", "current")
+    }
+    print(
+        f"{count['build']} to build, {count['publish']} to publish from the store, {count['current']} current"
+    )
 
 
 @app.command()

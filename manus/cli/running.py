@@ -16,10 +16,14 @@ from manus.cli.options import AsJson, Given, RunName, planned
 
 @app.command()
 def status(
-    recipe: Annotated[Path | None, typer.Argument(help="A recipe; without it, all your runs on this machine.")] = None,
+    recipe: Annotated[
+        Path | None, typer.Argument(help="A recipe; without it, all your runs on this machine.")
+    ] = None,
     given: Given = None,
     as_json: AsJson = False,
-    is_watched: Annotated[bool, typer.Option("--watch", help="Show it anew every second, until Ctrl-C.")] = False,
+    is_watched: Annotated[
+        bool, typer.Option("--watch", help="Show it anew every second, until Ctrl-C.")
+    ] = False,
 ) -> None:
     """Show what runs now: stage, step, loss, speed, temperature, time left, state.
 

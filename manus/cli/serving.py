@@ -20,12 +20,15 @@ KEY = "MANUS_SERVE_KEY"
 @app.command()
 def serve(
     model: Annotated[
-        str, typer.Argument(help="A folder such as results/R/merged, a recipe whose model is built, or a hub id.")
+        str,
+        typer.Argument(help="A folder such as results/R/merged, a recipe whose model is built, or a hub id."),
     ],
     host: Annotated[
         str, typer.Option(help=f"Address to listen at. Others than this machine's own need a key in {KEY}.")
     ] = "127.0.0.1",
-    port: Annotated[int, typer.Option(min=0, max=65535, help="Port to listen at; 0 takes a free one.")] = 8000,
+    port: Annotated[
+        int, typer.Option(min=0, max=65535, help="Port to listen at; 0 takes a free one.")
+    ] = 8000,
     name: Annotated[
         str | None, typer.Option(help="What clients call the model; none: by its folder or recipe.")
     ] = None,
@@ -33,16 +36,21 @@ def serve(
     waiting: Annotated[
         int, typer.Option(min=0, help="Answers that may wait for a place; more are told to come again.")
     ] = 128,
-    answer_seconds: Annotated[float, typer.Option(min=1, help="The longest time an answer may take.")] = 600.0,
+    answer_seconds: Annotated[
+        float, typer.Option(min=1, help="The longest time an answer may take.")
+    ] = 600.0,
     fetch_media: Annotated[
         bool, typer.Option("--fetch-media", help="Fetch media from addresses on the public internet.")
     ] = False,
     allow_origin: Annotated[
-        list[str] | None, typer.Option(metavar="ORIGIN", help="Let pages of this origin ask, as https://example.org.")
+        list[str] | None,
+        typer.Option(metavar="ORIGIN", help="Let pages of this origin ask, as https://example.org."),
     ] = None,
     tools: Annotated[
         Literal["auto", "system", "template"],
-        typer.Option(help="Where the model is shown functions: as Manus teaches them, or as its chat template does."),
+        typer.Option(
+            help="Where the model is shown functions: as Manus teaches them, or as its chat template does."
+        ),
     ] = "auto",
 ) -> None:
     """Answer OpenAI's clients with a model: chats, completions, responses, sound; and a page to talk with it.

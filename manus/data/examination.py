@@ -98,7 +98,7 @@ class Examination:
 
 def examine(
     folder: Path, tokenizer: PreTrainedTokenizerBase, max_length: int, batch_size: int, shown: int
-) -> Examination:  # fmt: skip
+) -> Examination:
     """Return what there is to say of prepared data.
 
     Args:
@@ -178,7 +178,11 @@ class _Marked:
         """Return what the rows that training makes of the samples leave empty; those with other media share none."""
         if not has_media(self.folder) and (rows := statistics.get("packed_rows")) is not None:
             return _unfilled(statistics["tokens"], rows, max_length)
-        groups = by_senses(self.samples, self.folder).values() if has_media(self.folder) else [np.arange(len(self))]
+        groups = (
+            by_senses(self.samples, self.folder).values()
+            if has_media(self.folder)
+            else [np.arange(len(self))]
+        )
         rows = sum(len(PackedRows.of(group, self.samples.lengths_at(group), max_length)) for group in groups)
         return _unfilled(statistics["tokens"], rows, max_length)
 
@@ -225,7 +229,11 @@ class _Pairs:
 
     def shown(self, place: int) -> Shown:
         row = self.table[place]
-        parts = (("prompt", "prompt_ids", False), ("chosen", "chosen_ids", True), ("rejected", "rejected_ids", True))
+        parts = (
+            ("prompt", "prompt_ids", False),
+            ("chosen", "chosen_ids", True),
+            ("rejected", "rejected_ids", True),
+        )
         return [_part(t, self.tokenizer, row[name], [learned] * len(row[name])) for t, name, learned in parts]
 
 
@@ -271,11 +279,15 @@ def _expected(sample: Mapping[str, Any]) -> str:
     return str(last["content"]) if last["role"] == "assistant" else "(nothing to compare with)"
 
 
-def _part(title: str, tokenizer: PreTrainedTokenizerBase, ids: Sequence[int], is_learned: Sequence[bool]) -> Part:
+def _part(
+    title: str, tokenizer: PreTrainedTokenizerBase, ids: Sequence[int], is_learned: Sequence[bool]
+) -> Part:
     return Part(title, len(ids), tuple(spans(tokenizer, ids[:LONGEST_SHOWN], is_learned[:LONGEST_SHOWN])))
 
 
-def spans(tokenizer: PreTrainedTokenizerBase, ids: Sequence[int], is_learned: Sequence[bool]) -> Iterator[Span]:
+def spans(
+    tokenizer: PreTrainedTokenizerBase, ids: Sequence[int], is_learned: Sequence[bool]
+) -> Iterator[Span]:
     """Yield tokens as text, those of one sort together; special tokens are shown as they are called."""
     special = set(tokenizer.all_special_ids) | _added(tokenizer)
     sorts = zip(is_learned, (number in special for number in ids), strict=True)

@@ -16,7 +16,9 @@ MediumKind = Literal["image", "video", "audio"]
 PLACEHOLDERS: dict[MediumKind, str] = {"image": "<|image|>", "video": "<|video|>", "audio": "<|audio|>"}
 RESERVED = ("<|speech|>", "<|draw|>")
 PLACEHOLDER = re.compile("|".join(map(re.escape, PLACEHOLDERS.values())))
-NEVER_WRITTEN = re.compile("|".join(map(re.escape, (*PLACEHOLDERS.values(), *RESERVED))))  # by a user, in a text
+NEVER_WRITTEN = re.compile(
+    "|".join(map(re.escape, (*PLACEHOLDERS.values(), *RESERVED)))
+)  # by a user, in a text
 
 
 Learned = bool | list[tuple[int, int]]
@@ -25,8 +27,8 @@ Learned = bool | list[tuple[int, int]]
 class Message(TypedDict):
     """One turn of a conversation, as chat templates of transformers take it.
 
-    `learn` is False where an assistant's turn is only read, or says which of its characters are learned, as first and
-    behind the last; the mark that ends the turn is learned with them.
+    `learn` is False where an assistant's turn is only read, or says which of its characters are learned, as
+    first and behind the last; the mark that ends the turn is learned with them.
     """
 
     role: Literal["system", "user", "assistant", "tool"]
@@ -46,9 +48,9 @@ class Facts(TypedDict):
 class Medium(Facts):
     """A picture, video or sound in a sample.
 
-    While rows are read it is one of `file` (a path, relative to the data file), `bytes` or `url`, of which `begin` and
-    `end` in seconds may cut a part. Once it is kept (`media.store`) it is a `number` with its facts and a `digest` of
-    its content.
+    While rows are read it is one of `file` (a path, relative to the data file), `bytes` or `url`, of which
+    `begin` and `end` in seconds may cut a part. Once it is kept (`media.store`) it is a `number` with its
+    facts and a `digest` of its content.
     """
 
     file: NotRequired[str]
@@ -63,11 +65,11 @@ class Medium(Facts):
 class Sample(TypedDict):
     """A row in the form that methods train on; `messages` ends with the assistant's turn.
 
-    `text` stands alone (continued pre-training). `rejected` is a worse last turn. `answer` is what a verifier compares
-    with; where there is only that, the assistant's turn holds it, and is never learned.
+    `text` stands alone (continued pre-training). `rejected` is a worse last turn. `answer` is what a verifier
+    compares with; where there is only that, the assistant's turn holds it, and is never learned.
     `tools` are functions as JSON Schema, `calls` the expected `{name, arguments}` in order.
-    `level` groups samples in a probe's result. `entry` is a question of reasoning-gym as it made it, as JSON, for its
-    own scorer. `media` stand in the contents of messages as PLACEHOLDERS, in the same order.
+    `level` groups samples in a probe's result. `entry` is a question of reasoning-gym as it made it, as JSON,
+    for its own scorer. `media` stand in the contents of messages as PLACEHOLDERS, in the same order.
     """
 
     messages: NotRequired[list[Message]]
@@ -113,7 +115,9 @@ def media_of(sample: Sample, turns: int | None = None) -> list[Medium]:
     media = sample.get("media", [])
     if turns is None or not media:
         return media
-    return media[: sum(len(PLACEHOLDER.findall(message["content"])) for message in sample["messages"][:turns])]
+    return media[
+        : sum(len(PLACEHOLDER.findall(message["content"])) for message in sample["messages"][:turns])
+    ]
 
 
 def prompt_of(sample: Sample) -> list[Message]:

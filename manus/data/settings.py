@@ -19,7 +19,9 @@ HUB_ID = re.compile(r"[\w.-]+(/[\w.-]+)?")
 class Source(Frozen):
     """One source of rows: a local file or directory, a hub data set, or a named generator."""
 
-    path: Text | None = Field(None, description="A .jsonl, .json, .csv, .tsv, .parquet or .txt file, or a directory.")
+    path: Text | None = Field(
+        None, description="A .jsonl, .json, .csv, .tsv, .parquet or .txt file, or a directory."
+    )
     hub: Text | None = Field(None, description="A data set on the hub, as OWNER/NAME.")
     generator: Text | None = Field(None, description="A generator of synthetic rows, by name.")
     split: Text | None = Field(None, description="The hub data set's split (default: train).")
@@ -30,9 +32,12 @@ class Source(Frozen):
         description="The hub data set's archives (.tar, .tar.gz, .tar.zst, .zip) with the media that its rows name; * "
         "stands for any name. Rows whose media are in none of them are left out.",
     )
-    columns: dict[str, str] = Field({}, description="Rename columns first: {name Manus knows: name in the data}.")
+    columns: dict[str, str] = Field(
+        {}, description="Rename columns first: {name Manus knows: name in the data}."
+    )
     ignore: Annotated[tuple[Text, ...], Field(strict=False)] = Field(
-        (), description="Columns, by their names in the data, that are left out: not read, and not named as unread."
+        (),
+        description="Columns, by their names in the data, that are left out: not read, and not named as unread.",
     )
     weight: Annotated[float, Field(gt=0, le=1000)] = Field(
         1.0, description="How often each of its samples is seen per epoch."
@@ -56,12 +61,16 @@ class Source(Frozen):
             if getattr(self, name) is not None and owner != given[0]:
                 raise ValueError(f"{name} belongs to a {owner} source, not to a {given[0]}")
         if self.archives and given[0] != "hub":
-            raise ValueError(f"archives belong to a hub source, not to a {given[0]}; unpack them beside the rows")
+            raise ValueError(
+                f"archives belong to a hub source, not to a {given[0]}; unpack them beside the rows"
+            )
         for archive in self.archives:
             if not archive.endswith(ARCHIVE_ENDINGS):
                 raise ValueError(f"{archive}: an archive's name ends in {', '.join(ARCHIVE_ENDINGS)}")
         if wanted := sorted(set(self.ignore) & set(self.columns.values())):
-            raise ValueError(f"{wanted[0]} stands under columns and under ignore; remove it from one of the two")
+            raise ValueError(
+                f"{wanted[0]} stands under columns and under ignore; remove it from one of the two"
+            )
         if self.options and given[0] != "generator":
             raise ValueError(f"options belong to a generator source, not to a {given[0]}")
         return self
@@ -80,7 +89,9 @@ class Source(Frozen):
 class OnPolicySettings(SamplingSettings):
     """How pairs of answers are made: the model answers each prompt several times, right answers beat wrong ones."""
 
-    samples_per_prompt: Annotated[int, Field(ge=2, le=1024)] = Field(8, description="Answers drawn for each prompt.")
+    samples_per_prompt: Annotated[int, Field(ge=2, le=1024)] = Field(
+        8, description="Answers drawn for each prompt."
+    )
     pairs_per_prompt: Count = Field(1, description="Pairs made of one prompt's answers, at most.")
 
 
@@ -88,7 +99,10 @@ class DataSettings(Frozen):
     """How a stage's rows become training samples and the held-out split."""
 
     data: tuple[Source, ...] = Field(
-        (), min_length=1, strict=False, description="Sources; without this key the capability's, or the method's, own."
+        (),
+        min_length=1,
+        strict=False,
+        description="Sources; without this key the capability's, or the method's, own.",
     )
     on_policy: OnPolicySettings | None = Field(
         None,
@@ -98,7 +112,9 @@ class DataSettings(Frozen):
     held_out: Count | None = Field(
         None, description="Samples kept for the probe; none: a tenth of the data, at most 200."
     )
-    max_length: Annotated[int, Field(ge=16, le=LARGEST_COUNT)] = Field(1024, description="Longest sample in tokens.")
+    max_length: Annotated[int, Field(ge=16, le=LARGEST_COUNT)] = Field(
+        1024, description="Longest sample in tokens."
+    )
     learn: Literal["all_turns", "last_turn"] = Field(
         "all_turns",
         description="Which turns of the assistant are learned; flags in the data, such as `train`, beat it.",
@@ -112,14 +128,17 @@ class DataSettings(Frozen):
         description="What weights mean: how often samples are seen, or the share of a source in samples or in tokens.",
     )
     until: Literal["first_exhausted", "all_exhausted"] = Field(
-        "first_exhausted", description="When an epoch of shares ends: no sample is seen twice, or all are seen."
+        "first_exhausted",
+        description="When an epoch of shares ends: no sample is seen twice, or all are seen.",
     )
     index_above_bytes: Annotated[int, Field(ge=0)] = Field(
         250_000_000,
         description="Files of more bytes in all are indexed and read row by row, in bounded memory; "
         "smaller ones are held in memory, which takes about five times their size.",
     )
-    fetch_urls: bool = Field(False, description="Whether media that rows give as http addresses are fetched, once.")
+    fetch_urls: bool = Field(
+        False, description="Whether media that rows give as http addresses are fetched, once."
+    )
     clip_seconds: Annotated[float, Field(gt=0, le=86_400)] | None = Field(
         None,
         description="Parts of a video or sound with a text each (segments) that follow each other are joined to clips of "

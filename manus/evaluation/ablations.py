@@ -34,8 +34,8 @@ def measure_ablated(
 ) -> dict[str, dict[str, Any]]:
     """Return for each ablation of the capability what is left of the metric, and how far it falls.
 
-    Samples of which an ablation changes no medium are not asked again. One that none admits is left out, and that is said:
-    there is no such medium, or one and none to swap it with or to tell its caption from.
+    Samples of which an ablation changes no medium are not asked again. One that none admits is left out, and
+    that is said: there is no such medium, or one and none to swap it with or to tell its caption from.
 
     Args:
         probe: what was measured; its samples carry the numbers of their media.
@@ -46,9 +46,10 @@ def measure_ablated(
         seed: decides which, what is swapped with what, and how frames are shuffled.
 
     Returns:
-        By the ablation's name: `value`, `low`, `high`, `levels`, `samples` as a probe has them; `whole`, the value with
-        the sense on the same samples, in all and for each level; `hurts`, how the names of the levels (or kinds of
-        medium) begin that must fall, "" for all; `drop`, how far they do, with a paired interval at 95 % and their number of samples.
+        By the ablation's name: `value`, `low`, `high`, `levels`, `samples` as a probe has them; `whole`, the
+        value with the sense on the same samples, in all and for each level; `hurts`, how the names of the
+        levels (or kinds of medium) begin that must fall, "" for all; `drop`, how far they do, with a paired
+        interval at 95 % and their number of samples.
     """
     usable = probe.usable
     results: dict[str, dict[str, Any]] = {}
@@ -60,7 +61,9 @@ def measure_ablated(
             say(f"{probe.stage}: {name}: left out, the held-out samples have too few media for it")
             continue
         changed, reader = ABLATIONS[kind](samples, media, seed)
-        left = measured(replace(probe, samples=list(changed), is_chosen=True), reader, f"{probe.stage}: {name}")
+        left = measured(
+            replace(probe, samples=list(changed), is_chosen=True), reader, f"{probe.stage}: {name}"
+        )
         hurts = probe.capability.HURT_LEVELS.get(name, "")
         results[name] = _compared(samples, values, left, hurts)
     return results
@@ -68,7 +71,7 @@ def measure_ablated(
 
 def _compared(
     samples: Sequence[Sample], values: Sequence[float], left: Mapping[str, Any], hurts: str
-) -> dict[str, Any]:  # fmt: skip
+) -> dict[str, Any]:
     levels = {
         name: {**level, "whole": fmean(values[index] for index in _within(samples, name))}
         for name, level in left["levels"].items()
@@ -93,7 +96,11 @@ def drawn(count: int, most: int, seed: int) -> list[int]:
 def _within(samples: Sequence[Sample], name: str, begins: bool = False) -> list[int]:
     """Return which samples have a level, or a kind of medium, of that name or whose name begins so."""
     names = [{sample.get("level", ""), *(m["kind"] for m in sample.get("media", []))} for sample in samples]
-    return [index for index, own in enumerate(names) if any(n.startswith(name) if begins else n == name for n in own)]
+    return [
+        index
+        for index, own in enumerate(names)
+        if any(n.startswith(name) if begins else n == name for n in own)
+    ]
 
 
 def _concerns(kind: str, sample: Sample) -> bool:

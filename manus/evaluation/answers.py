@@ -48,7 +48,10 @@ def answer(
     Raises:
         Interrupted: a signal came.
     """
-    from manus.models.generation.engine import PLACES, Engine  # here: preparing data needs only what is learned
+    from manus.models.generation.engine import (
+        PLACES,
+        Engine,
+    )  # here: preparing data needs only what is learned
 
     prompts = [prompt_of(tokenizer, sample, media) for sample in samples]
     order = deque(sorted(range(len(prompts)), key=lambda index: len(prompts[index]), reverse=True))
@@ -64,7 +67,9 @@ def answer(
             RUN.cross(title, work=Work(None, parked.park, parked.unpark))
             while order and engine.running + engine.waiting < known:
                 index = order.popleft()
-                asked[engine.add(_question(tokenizer, prompts[index], samples[index], media, drawing))] = index
+                asked[engine.add(_question(tokenizer, prompts[index], samples[index], media, drawing))] = (
+                    index
+                )
             for step in engine.step():
                 said[asked[step.ticket]].append(step.token)
                 done += step.finish is not None
@@ -80,19 +85,28 @@ def _question(
         return Question(tokenizer(prompt, add_special_tokens=False)["input_ids"], drawing)
     inputs = media.batch(tokenizer, [prompt], [sample.get("media", [])])
     ids = inputs["input_ids"][0].tolist()
-    return Question(ids, drawing, {name: inputs[name] for name in inputs if name not in ("input_ids", "attention_mask")})
+    return Question(
+        ids, drawing, {name: inputs[name] for name in inputs if name not in ("input_ids", "attention_mask")}
+    )
 
 
 def prompt_of(tokenizer: PreTrainedTokenizerBase, sample: Sample, media: Media | None) -> str:
     """Return the text that stands before a sample's last turn."""
     asked = sample["messages"][:-1]
-    return render_prompt(tokenizer, asked) if media is None else media.prompt(tokenizer, asked, sample.get("media", []))
+    return (
+        render_prompt(tokenizer, asked)
+        if media is None
+        else media.prompt(tokenizer, asked, sample.get("media", []))
+    )
 
 
 def inputs_of(
-    model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, prompts: Sequence[str], samples: Sequence[Sample],
+    model: PreTrainedModel,
+    tokenizer: PreTrainedTokenizerBase,
+    prompts: Sequence[str],
+    samples: Sequence[Sample],
     media: Media | None,
-) -> dict[str, torch.Tensor]:  # fmt: skip
+) -> dict[str, torch.Tensor]:
     """Return what the model takes in for a batch of prompts and the media of their samples, on its device."""
     if media is None:
         found = tokenised(tokenizer, prompts)
@@ -102,7 +116,11 @@ def inputs_of(
 
 
 def foresee(
-    model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, samples: Sequence[Sample], max_length: int, title: str
+    model: PreTrainedModel,
+    tokenizer: PreTrainedTokenizerBase,
+    samples: Sequence[Sample],
+    max_length: int,
+    title: str,
 ) -> list[tuple[float, int]]:
     """Return for each text the mean negative log-likelihood per token, in nats, and the number of tokens.
 
@@ -122,13 +140,17 @@ def foresee(
 
 
 def foresee_answers(
-    model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, samples: Sequence[Sample], max_length: int, title: str,
+    model: PreTrainedModel,
+    tokenizer: PreTrainedTokenizerBase,
+    samples: Sequence[Sample],
+    max_length: int,
+    title: str,
     media: Media | None = None,
-) -> list[tuple[float, int]]:  # fmt: skip
+) -> list[tuple[float, int]]:
     """Return for each conversation the mean negative log-likelihood of what is learned of it, in nats per token.
 
-    Beside it stands the number of those tokens; 0 of one that training would leave out, because the template refuses it
-    or its answers begin beyond `max_length`.
+    Beside it stands the number of those tokens; 0 of one that training would leave out, because the template
+    refuses it or its answers begin beyond `max_length`.
 
     Raises:
         Interrupted: a signal came.
@@ -163,11 +185,19 @@ def learned_of(
         return Tokens([], []), {}
     if len(tokens.ids) <= max_length:
         return tokens, given
-    return (Tokens([], []), {}) if given else (Tokens(tokens.ids[:max_length], tokens.is_learned[:max_length]), {})
+    return (
+        (Tokens([], []), {})
+        if given
+        else (Tokens(tokens.ids[:max_length], tokens.is_learned[:max_length]), {})
+    )
 
 
 def prefer(
-    model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, samples: Sequence[Sample], max_length: int, title: str
+    model: PreTrainedModel,
+    tokenizer: PreTrainedTokenizerBase,
+    samples: Sequence[Sample],
+    max_length: int,
+    title: str,
 ) -> list[float]:
     """Return for each pair by how much likelier its better answer is, in nats per token.
 

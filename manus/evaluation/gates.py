@@ -24,7 +24,9 @@ class Verdict:
     def __str__(self) -> str:
         sign = ">=" if self.limit == "min_gain" else "<="
         word = "passed" if self.is_passed else "FAILED"
-        return f"{word}: {self.stage}: {self.limit} is {self.measured:+.3f}, must be {sign} {self.allowed:+.3f}"
+        return (
+            f"{word}: {self.stage}: {self.limit} is {self.measured:+.3f}, must be {sign} {self.allowed:+.3f}"
+        )
 
 
 def judge(stage: str, gate: GateSettings, before: float, after: float, merged: float) -> list[Verdict]:
@@ -42,12 +44,16 @@ def judge(stage: str, gate: GateSettings, before: float, after: float, merged: f
         verdicts.append(Verdict(stage, "min_gain", gate.min_gain, gained, gained >= gate.min_gain - ROUNDING))
     if gate.max_drop is not None:
         dropped = max(before, after) - merged
-        verdicts.append(Verdict(stage, "max_drop", gate.max_drop, dropped, dropped <= gate.max_drop + ROUNDING))
+        verdicts.append(
+            Verdict(stage, "max_drop", gate.max_drop, dropped, dropped <= gate.max_drop + ROUNDING)
+        )
     return verdicts
 
 
 def judge_all(
-    gates: Mapping[str, GateSettings], stages: Mapping[str, Mapping[str, Any]], merged: Mapping[str, Mapping[str, Any]]
+    gates: Mapping[str, GateSettings],
+    stages: Mapping[str, Mapping[str, Any]],
+    merged: Mapping[str, Mapping[str, Any]],
 ) -> list[Verdict]:
     """Hold all stages against the gates of a recipe.
 
@@ -60,7 +66,11 @@ def judge_all(
     for name, evaluation in stages.items():
         gate = gates.get(name, gates.get("*"))
         if gate is not None:
-            values = (_goodness(evaluation["before"]), _goodness(evaluation["after"]), _goodness(merged[name]))
+            values = (
+                _goodness(evaluation["before"]),
+                _goodness(evaluation["after"]),
+                _goodness(merged[name]),
+            )
             verdicts += judge(name, gate, *values)
     return verdicts
 

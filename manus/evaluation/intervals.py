@@ -25,9 +25,11 @@ def wilson(right: int, total: int, confidence: float = CONFIDENCE) -> tuple[floa
 
 
 def paired_bootstrap(
-    before: Sequence[float], after: Sequence[float], weights: Sequence[float] | None = None,
+    before: Sequence[float],
+    after: Sequence[float],
+    weights: Sequence[float] | None = None,
     confidence: float = CONFIDENCE,
-) -> tuple[float, float]:  # fmt: skip
+) -> tuple[float, float]:
     """Return the percentile interval of mean(after) - mean(before), resampling samples (Efron 1979).
 
     Args:
@@ -36,7 +38,10 @@ def paired_bootstrap(
     """
     difference = np.asarray(after, dtype=float) - np.asarray(before, dtype=float)
     weight = np.ones_like(difference) if weights is None else np.asarray(weights, dtype=float)
-    difference, weight = difference[weight > 0], weight[weight > 0]  # what counts nothing would leave draws of nothing
+    difference, weight = (
+        difference[weight > 0],
+        weight[weight > 0],
+    )  # what counts nothing would leave draws of nothing
     draw = np.random.default_rng(0)
     means = []
     for _ in range(0, RESAMPLES, 500):

@@ -14,7 +14,15 @@ from typing import TYPE_CHECKING, Any
 from manus.capabilities import Capability
 from manus.data.sample import Sample
 from manus.data.tokens.chat_templates import ends_of_answers
-from manus.evaluation.answers import answer, foresee, foresee_answers, inputs_of, learned_of, prefer, prompt_of
+from manus.evaluation.answers import (
+    answer,
+    foresee,
+    foresee_answers,
+    inputs_of,
+    learned_of,
+    prefer,
+    prompt_of,
+)
 from manus.evaluation.intervals import mean_nats, paired_bootstrap, wilson
 from manus.evaluation.retrieval import can_tell_apart, is_retrieval, retrieve
 from manus.guards.clock import CLOCK
@@ -72,7 +80,9 @@ class Probe:
     @property
     def is_of_pairs(self) -> bool:
         """Whether the held-out samples are pairs of answers of which none can be verified."""
-        return any("rejected" in s for s in self.samples) and not any(map(self.capability.can_score, self.samples))
+        return any("rejected" in s for s in self.samples) and not any(
+            map(self.capability.can_score, self.samples)
+        )
 
     @property
     def is_of_answers(self) -> bool:
@@ -85,14 +95,22 @@ class Probe:
         """The name of what is measured."""
         if self.is_of_texts:
             return PERPLEXITY
-        return PREFERENCE if self.is_of_pairs else ANSWER_NATS if self.is_of_answers else str(self.capability.METRIC)
+        return (
+            PREFERENCE
+            if self.is_of_pairs
+            else ANSWER_NATS
+            if self.is_of_answers
+            else str(self.capability.METRIC)
+        )
 
     @property
     def usable(self) -> list[Sample]:
         """The samples that can be scored."""
         if self.is_of_texts or self.is_of_answers or self.is_chosen:
             return self.samples
-        return [s for s in self.samples if (self.is_of_pairs and "rejected" in s) or self.capability.can_score(s)]
+        return [
+            s for s in self.samples if (self.is_of_pairs and "rejected" in s) or self.capability.can_score(s)
+        ]
 
     @property
     def verifier(self) -> Callable[[Sample, str], Score]:
@@ -102,11 +120,13 @@ class Probe:
         return partial(score, settings=self.settings) if takes_settings else score
 
 
-def measure(probe: Probe, model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, title: str) -> dict[str, Any]:
+def measure(
+    probe: Probe, model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, title: str
+) -> dict[str, Any]:
     """Return the metric with its interval, and what the model said to each sample.
 
-    The result's `values` hold one number a sample: 1 or 0 for right or wrong, nats per token for texts and answers that
-    none can verify; those also have `weights`, their tokens.
+    The result's `values` hold one number a sample: 1 or 0 for right or wrong, nats per token for texts and
+    answers that none can verify; those also have `weights`, their tokens.
 
     Raises:
         Interrupted: a signal came.
@@ -133,7 +153,9 @@ def _measurement_of(probe: Probe) -> Callable[..., dict[str, Any]]:
     return _retrieval if is_retrieval(probe.capability) else _scores
 
 
-def _retrieval(probe: Probe, model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, title: str) -> dict[str, Any]:
+def _retrieval(
+    probe: Probe, model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, title: str
+) -> dict[str, Any]:
     """Measure how often a medium's own caption is the likeliest of several."""
     longest = probe.settings.max_new_tokens
     end = (ends_of_answers(tokenizer) or [tokenizer.eos_token_id])[0]
@@ -148,7 +170,9 @@ def _retrieval(probe: Probe, model: PreTrainedModel, tokenizer: PreTrainedTokeni
     return retrieve(model, prompted, tokenised, probe.usable, title, probe.settings.candidates)
 
 
-def _scores(probe: Probe, model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, title: str) -> dict[str, Any]:
+def _scores(
+    probe: Probe, model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, title: str
+) -> dict[str, Any]:
     samples = probe.usable
     texts = answer(model, tokenizer, samples, probe.settings.max_new_tokens, title, probe.media)
     verifier = probe.verifier
@@ -173,7 +197,9 @@ def _scores(probe: Probe, model: PreTrainedModel, tokenizer: PreTrainedTokenizer
     }
 
 
-def _perplexity(probe: Probe, model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, title: str) -> dict[str, Any]:
+def _perplexity(
+    probe: Probe, model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, title: str
+) -> dict[str, Any]:
     found = _in_nats(foresee(model, tokenizer, probe.samples, probe.max_length, title))
     return {
         **found,
@@ -182,13 +208,17 @@ def _perplexity(probe: Probe, model: PreTrainedModel, tokenizer: PreTrainedToken
     }
 
 
-def _answers(probe: Probe, model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, title: str) -> dict[str, Any]:
+def _answers(
+    probe: Probe, model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, title: str
+) -> dict[str, Any]:
     """Measure how well the samples' own answers are foreseen, and let the model answer some of the questions."""
     found = _in_nats(foresee_answers(model, tokenizer, probe.usable, probe.max_length, title, probe.media))
     first = range(min(ANSWERS_SHOWN, len(probe.usable)))
     asked_of = [index for index in first if found["weights"][index]]
     questions = [probe.usable[index] for index in asked_of]
-    texts = answer(model, tokenizer, questions, probe.settings.max_new_tokens, f"{title}: to be read", probe.media)
+    texts = answer(
+        model, tokenizer, questions, probe.settings.max_new_tokens, f"{title}: to be read", probe.media
+    )
     answers = dict(zip(asked_of, texts, strict=True))
     return {**found, "said": [_shown(answers.get(index), found["values"][index]) for index in first]}
 
@@ -196,7 +226,10 @@ def _answers(probe: Probe, model: PreTrainedModel, tokenizer: PreTrainedTokenize
 def _shown(text: str | None, nats: float) -> dict[str, str]:
     if text is None:
         return {"text": "", "note": "not counted: longer than max_length, or refused by the chat template"}
-    return {"text": text, "note": f"{'' if text else 'said nothing; '}the row's own answer: {nats:.2f} nats per token"}
+    return {
+        "text": text,
+        "note": f"{'' if text else 'said nothing; '}the row's own answer: {nats:.2f} nats per token",
+    }
 
 
 def _in_nats(measured: Sequence[tuple[float, int]]) -> dict[str, Any]:
@@ -229,8 +262,8 @@ def _preferences(
 def gain(before: dict[str, Any], after: dict[str, Any]) -> dict[str, float]:
     """Return how much better `after` is, more being better, with a paired interval at 95 %.
 
-    For accuracies it is their difference; for what is measured in nats those saved per token, which of perplexities is
-    log(before / after).
+    For accuracies it is their difference; for what is measured in nats those saved per token, which of
+    perplexities is log(before / after).
     """
     if "weights" in before:
         low, high = paired_bootstrap(after["values"], before["values"], before["weights"])

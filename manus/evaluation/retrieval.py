@@ -1,7 +1,7 @@
 """Finds each medium's own caption among others by how likely a model thinks them. Knows nothing of processors.
 
-A medium is read once: its key-value cache is repeated for all captions, which go through the model as one batch.
-Shapes: C captions, T their tokens, V vocabulary.
+A medium is read once: its key-value cache is repeated for all captions, which go through the model as one
+batch. Shapes: C captions, T their tokens, V vocabulary.
 """
 
 from __future__ import annotations
@@ -34,8 +34,8 @@ Tokenised = Callable[[str], list[int]]
 def candidates(samples: Sequence[Sample], count: int = DEFAULT_CANDIDATES, seed: int = 0) -> list[list[int]]:
     """Return for each sample the samples whose captions are compared: itself first, then others of its kind.
 
-    The others have the same kind of medium and all have other captions; there are fewer than `count` where the samples
-    do not have that many.
+    The others have the same kind of medium and all have other captions; there are fewer than `count` where
+    the samples do not have that many.
     """
     by_kind: dict[str, dict[str, int]] = defaultdict(dict)
     for index, sample in enumerate(samples):
@@ -70,14 +70,15 @@ def retrieve(
     """Return how often a medium's own caption is the likeliest per token, in the form of a probe's result.
 
     Args:
-        prompted: makes the inputs of `model.forward` from one sample up to where its caption begins, a batch of one.
+        prompted: makes the inputs of `model.forward` from one sample up to where its caption begins, a batch
+            of one.
         tokenised: makes the tokens of a caption, with what ends it.
         samples: each with one medium, and its caption as `answer`.
         count: how many captions are compared, the own one among them.
 
     Returns:
-        `value`, `low`, `high`, `values` (one a sample), `said` and `levels` (by kind of medium) as probes have them;
-        `chance`; `nats`, the mean nats per token of the own caption.
+        `value`, `low`, `high`, `values` (one a sample), `said` and `levels` (by kind of medium) as probes
+        have them; `chance`; `nats`, the mean nats per token of the own caption.
 
     Raises:
         ValueError: there are no two captions to tell apart.
@@ -98,7 +99,9 @@ def retrieve(
     return _result(rows)
 
 
-def likelihoods(model: PreTrainedModel, inputs: Mapping[str, torch.Tensor], texts: Sequence[list[int]]) -> list[float]:
+def likelihoods(
+    model: PreTrainedModel, inputs: Mapping[str, torch.Tensor], texts: Sequence[list[int]]
+) -> list[float]:
     """Return the mean nats per token of texts that may follow the same inputs; less is likelier.
 
     Args:
@@ -118,9 +121,13 @@ def likelihoods(model: PreTrainedModel, inputs: Mapping[str, torch.Tensor], text
             cache.batch_repeat_interleave(len(texts))
             seen_CP = torch.ones(len(texts), inputs["input_ids"].shape[1], dtype=torch.long, device=device)
             mask = torch.cat([seen_CP, is_text_CT[:, :-1].long()], dim=1)
-            more = model(input_ids=tokens_CT[:, :-1], attention_mask=mask, past_key_values=cache, use_cache=True)
+            more = model(
+                input_ids=tokens_CT[:, :-1], attention_mask=mask, past_key_values=cache, use_cache=True
+            )
             logits_CTV = torch.cat([logits_CTV, more.logits.float()], dim=1)
-        nats_CT = F.cross_entropy(logits_CTV.flatten(0, 1), tokens_CT.flatten(), reduction="none").view_as(tokens_CT)
+        nats_CT = F.cross_entropy(logits_CTV.flatten(0, 1), tokens_CT.flatten(), reduction="none").view_as(
+            tokens_CT
+        )
     mean: list[float] = ((nats_CT * is_text_CT).sum(1) / lengths).tolist()
     return mean
 
@@ -130,7 +137,8 @@ def _kind(sample: Sample) -> str:
 
 
 def _result(rows: Sequence[tuple[str, list[str], list[float]]]) -> dict[str, Any]:
-    # A tie is no find, nor is a caption without others: a model that tells nothing apart is right about nothing.
+    # A tie is no find, nor is a caption without others: a model that tells nothing apart is right about
+    # nothing.
     values = [float(nats[0] < min(nats[1:], default=-math.inf)) for _, _, nats in rows]
     low, high = wilson(int(sum(values)), len(values))
     levels: dict[str, list[float]] = defaultdict(list)
@@ -143,7 +151,9 @@ def _result(rows: Sequence[tuple[str, list[str], list[float]]]) -> dict[str, Any
         "chance": fmean(1 / len(nats) if len(nats) > 1 else 0.0 for _, _, nats in rows),
         "nats": fmean(nats[0] for _, _, nats in rows),
         "parts": {},
-        "levels": {kind: {"value": fmean(found), "samples": len(found)} for kind, found in sorted(levels.items())},
+        "levels": {
+            kind: {"value": fmean(found), "samples": len(found)} for kind, found in sorted(levels.items())
+        },
         "values": values,
         "said": [_said(captions, nats) for _, captions, nats in rows],
     }

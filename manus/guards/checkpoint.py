@@ -17,9 +17,14 @@ PREFIX = "checkpoint-"
 STAGING = ".staging"
 # What safetensors and torch.save say of it, the latter in three ways.
 FULL_DISK_WORDS = (
-    "No space left", "os error 28", "os error 122", "file write failed", "failed writing file", "iostream error",
+    "No space left",
+    "os error 28",
+    "os error 122",
+    "file write failed",
+    "failed writing file",
+    "iostream error",
     "unexpected pos",
-)  # fmt: skip
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,4 +120,6 @@ def is_disk_full(error: BaseException) -> bool:
     earlier = error.__cause__ or error.__context__
     if isinstance(error, OSError):
         return error.errno in FULL_DISK
-    return any(word in str(error) for word in FULL_DISK_WORDS) or (earlier is not None and is_disk_full(earlier))
+    return any(word in str(error) for word in FULL_DISK_WORDS) or (
+        earlier is not None and is_disk_full(earlier)
+    )

@@ -23,7 +23,9 @@ def too_hot(was_too_hot: bool, celsius: float | None, pause_above: float, resume
 class Thermometer:
     """Samples the hottest device in use in a thread of its own; reading its verdict costs nothing."""
 
-    def __init__(self, guards: GuardSettings, sensors: Sensors, sample_seconds: float = SAMPLE_SECONDS) -> None:
+    def __init__(
+        self, guards: GuardSettings, sensors: Sensors, sample_seconds: float = SAMPLE_SECONDS
+    ) -> None:
         self.guards, self.sensors, self.sample_seconds = guards, sensors, sample_seconds
         self.celsius: float | None = None
         self.is_too_hot = False

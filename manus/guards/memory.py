@@ -22,9 +22,12 @@ class Parked:
     """Tensors that move to host memory and back. On the CPU there is nothing to move."""
 
     def __init__(
-        self, model: torch.nn.Module, optimizer: Any = None, companions: Sequence[torch.nn.Module] = (),
+        self,
+        model: torch.nn.Module,
+        optimizer: Any = None,
+        companions: Sequence[torch.nn.Module] = (),
         others: Sequence[Parkable] = (),
-    ) -> None:  # fmt: skip
+    ) -> None:
         self.models, self.optimizer, self.others = (model, *companions), optimizer, others
         self._homes: list[tuple[torch.Tensor, torch.device]] = []
 
@@ -60,7 +63,9 @@ def _quantised_parts(parameter: torch.Tensor) -> Iterator[torch.Tensor]:
     """Yield what bitsandbytes keeps beside a 4-bit weight: scales, code book, and the scales of the scales."""
     state = getattr(parameter, "quant_state", None)
     while state is not None:
-        yield from (part for part in (state.absmax, state.code, state.offset) if isinstance(part, torch.Tensor))
+        yield from (
+            part for part in (state.absmax, state.code, state.offset) if isinstance(part, torch.Tensor)
+        )
         state = state.state2
 
 

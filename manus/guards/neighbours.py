@@ -1,9 +1,9 @@
 """Finds out whether other programs use this process's processors, and so how its threads are to wait for each other.
 
-Between the parts of a computation threads wait microseconds. One that spins goes on at once, one that sleeps must be
-woken; but where another program runs on a core, the threads of the others spin in vain until it is done. Measured on two
-cores with a model of a million weights: alone, a step takes 125 ms with spinning and 225 with sleep; beside a program that
-uses one core, 650 and 265.
+Between the parts of a computation threads wait microseconds. One that spins goes on at once, one that sleeps
+must be woken; but where another program runs on a core, the threads of the others spin in vain until it is
+done. Measured on two cores with a model of a million weights: alone, a step takes 125 ms with spinning and
+225 with sleep; beside a program that uses one core, 650 and 265.
 """
 
 from __future__ import annotations

@@ -34,7 +34,9 @@ class Patience:
         self._is_waiting = False
 
     @contextmanager
-    def waiting(self, doing: str, late: Callable[[str], Exception], refused: type[InputError]) -> Iterator[None]:
+    def waiting(
+        self, doing: str, late: Callable[[str], Exception], refused: type[InputError]
+    ) -> Iterator[None]:
         """Wait for work that is done inside; what is called inside of it may wait too.
 
         Only the main thread hears signals; elsewhere work is waited for as long as it takes.

@@ -51,4 +51,8 @@ def progress(title: str, total: int, unit: str) -> Iterator[Advance]:
 
     yield advance
     if on_terminal and shown:
-        print(f"\r\033[K  {title} · {total} {unit} in {duration(CLOCK.now() - started)}", file=sys.stderr, flush=True)
+        print(
+            f"\r\033[K  {title} · {total} {unit} in {duration(CLOCK.now() - started)}",
+            file=sys.stderr,
+            flush=True,
+        )

@@ -105,9 +105,12 @@ class Requests:
         self._looked_at = time.monotonic()
         orders = dict(filter(None, map(self._order, self._orders)))
         return Asked(
-            toggles, "pause" in orders, "resume" in orders, is_checkpoint or "checkpoint" in orders,
+            toggles,
+            "pause" in orders,
+            "resume" in orders,
+            is_checkpoint or "checkpoint" in orders,
             orders.get("pause", "SIGUSR1"),
-        )  # fmt: skip
+        )
 
     def _order(self, file: Path) -> tuple[str, str] | None:
         """Return a new order and who gave it, if the file holds one."""

@@ -171,9 +171,19 @@ class Run:
         """Take what came, agree on it with the other ranks, and let it change the pause."""
         asked = self.requests.take()
         hot = self.heat is not None and self.heat.is_too_hot
-        now = Now(*ranks.summed([
-            self.requests.stop is not None, asked.toggles, asked.pause, asked.resume, asked.checkpoint, hot, is_over,
-        ]))  # fmt: skip
+        now = Now(
+            *ranks.summed(
+                [
+                    self.requests.stop is not None,
+                    asked.toggles,
+                    asked.pause,
+                    asked.resume,
+                    asked.checkpoint,
+                    hot,
+                    is_over,
+                ]
+            )
+        )
         was_paused = self.is_paused
         self.is_paused ^= bool(now.toggles % 2)
         self.is_paused = (self.is_paused or bool(now.pause)) and not now.resume
@@ -234,7 +244,9 @@ class Run:
         began = time.monotonic()
         why = self._why_paused()
         note = (
-            "SIGUSR1 to resume" if self.is_paused else f"{why}, resumes below {self.guards.resume_below_celsius:g} °C"
+            "SIGUSR1 to resume"
+            if self.is_paused
+            else f"{why}, resumes below {self.guards.resume_below_celsius:g} °C"
         )
         say(f"Paused {place}... ({note})")
         with self._idle("paused", why, work):

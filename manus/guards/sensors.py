@@ -92,8 +92,8 @@ class Sensors:
 def open_sensors(cuda_uuids: Iterable[str], say: Callable[[str], None]) -> Sensors:
     """Return the sensors of what this run uses.
 
-    GPUs in use are those of `cuda_uuids`, as PyTorch names them; where PyTorch uses none, those that CUDA_VISIBLE_DEVICES
-    names, or all that NVML shows. Without a GPU the processor's sensors count.
+    GPUs in use are those of `cuda_uuids`, as PyTorch names them; where PyTorch uses none, those that
+    CUDA_VISIBLE_DEVICES names, or all that NVML shows. Without a GPU the processor's sensors count.
     """
     import pynvml
 
@@ -111,7 +111,11 @@ def open_sensors(cuda_uuids: Iterable[str], say: Callable[[str], None]) -> Senso
 def _by_name(name: str) -> Any:
     import pynvml
 
-    return pynvml.nvmlDeviceGetHandleByIndex(int(name)) if name.isdecimal() else pynvml.nvmlDeviceGetHandleByUUID(name)
+    return (
+        pynvml.nvmlDeviceGetHandleByIndex(int(name))
+        if name.isdecimal()
+        else pynvml.nvmlDeviceGetHandleByUUID(name)
+    )
 
 
 def _visible(count: int) -> list[str]:

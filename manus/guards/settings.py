@@ -19,11 +19,17 @@ class GuardSettings(Frozen):
     keep_checkpoints: PositiveInt = Field(
         2, description="How many of the newest are kept, beside the one with the lowest loss."
     )
-    cooldown_every_steps: Annotated[int, Field(ge=0)] = Field(500, description="Rest after so many steps; 0: never.")
+    cooldown_every_steps: Annotated[int, Field(ge=0)] = Field(
+        500, description="Rest after so many steps; 0: never."
+    )
     cooldown_seconds: PositiveFloat = Field(60.0, description="How long to rest; SIGUSR1 ends it.")
-    pause_above_celsius: Celsius = Field(83.0, description="Pause when the hottest device in use is above this.")
+    pause_above_celsius: Celsius = Field(
+        83.0, description="Pause when the hottest device in use is above this."
+    )
     resume_below_celsius: Celsius = Field(75.0, description="Go on when it is below this.")
-    max_wait_minutes: PositiveFloat = Field(30.0, description="Too hot for longer: save and end with exit code 75.")
+    max_wait_minutes: PositiveFloat = Field(
+        30.0, description="Too hot for longer: save and end with exit code 75."
+    )
     power_cap_watts: PositiveFloat | None = Field(
         None, description="When too hot, first cap the GPUs' power to this, where permitted."
     )

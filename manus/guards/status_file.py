@@ -16,9 +16,19 @@ from manus.guards.clock import CLOCK
 from manus.utc import timestamp
 
 State = Literal[
-    "starting", "preparing", "training", "paused", "cooling", "checkpointing", "evaluating", "merging",
-    "reporting",    "interrupted", "done", "failed",
-]  # fmt: skip
+    "starting",
+    "preparing",
+    "training",
+    "paused",
+    "cooling",
+    "checkpointing",
+    "evaluating",
+    "merging",
+    "reporting",
+    "interrupted",
+    "done",
+    "failed",
+]
 NAME = "status.json"
 SECONDS_BETWEEN_WRITES = 1.0
 LOSSES_KEPT = 120
@@ -31,9 +41,13 @@ class StatusFile:
         me = psutil.Process()
         self.path = path
         self.facts: dict[str, Any] = {
-            "pid": me.pid, "host": socket.gethostname(), "process_started": me.create_time(), **facts,
-            "state": "starting", "reason": "",
-        }  # fmt: skip
+            "pid": me.pid,
+            "host": socket.gethostname(),
+            "process_started": me.create_time(),
+            **facts,
+            "state": "starting",
+            "reason": "",
+        }
         self.losses: deque[float] = deque(maxlen=LOSSES_KEPT)
         self._began: tuple[float, int] | None = None
         self._written_at = float("-inf")
@@ -73,7 +87,8 @@ class StatusFile:
 def _finite(facts: dict[str, Any]) -> dict[str, Any]:
     """Return the facts with null where a number is infinite or none, which JSON cannot say."""
     return {
-        name: None if isinstance(value, float) and not math.isfinite(value) else value for name, value in facts.items()
+        name: None if isinstance(value, float) and not math.isfinite(value) else value
+        for name, value in facts.items()
     }
 
 

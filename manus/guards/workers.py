@@ -40,8 +40,8 @@ def side_by_side(
 ) -> Iterator[tuple[T, R]]:
     """Yield tasks with their results, in the order in which they end.
 
-    The processes are forked, so `work` may hold anything; only tasks and results are sent. While the run is paused they
-    stand still; when it ends, for whatever reason, so do they.
+    The processes are forked, so `work` may hold anything; only tasks and results are sent. While the run is
+    paused they stand still; when it ends, for whatever reason, so do they.
 
     Args:
         tasks: taken one by one.
@@ -92,7 +92,9 @@ class _Crew:
         context = multiprocessing.get_context("fork")
         for _ in range(self.count):
             ours, theirs = context.Pipe()
-            process = context.Process(target=_serve, args=(theirs, self.work, os.getpid(), self.doing), daemon=True)
+            process = context.Process(
+                target=_serve, args=(theirs, self.work, os.getpid(), self.doing), daemon=True
+            )
             process.start()
             theirs.close()
             self.members[ours] = process
@@ -134,7 +136,11 @@ class _Crew:
     def _obituary(self, pipe: Connection) -> str:
         process = self.members[pipe]
         process.join()
-        why = f"signal {-process.exitcode}" if process.exitcode and process.exitcode < 0 else f"exit {process.exitcode}"
+        why = (
+            f"signal {-process.exitcode}"
+            if process.exitcode and process.exitcode < 0
+            else f"exit {process.exitcode}"
+        )
         is_killed = process.exitcode == -signal.SIGKILL
         hint = "; is the memory full? fewer processes need less" if is_killed else ""
         return f"a process died while {self.doing} ({why}){hint}; what it had finished is kept, the next run continues"

@@ -22,7 +22,9 @@ def build(job: Job) -> dict[str, Any]:
     assert stage is not None and stage.senses is not None, "it is only planned where a stage adds senses"
     found = detect(job.text_base)
     if not found.language_model:
-        raise ModelError(f"base_model {job.plan.base.spec!r} ({found.model_type}) is no language model; name one")
+        raise ModelError(
+            f"base_model {job.plan.base.spec!r} ({found.model_type}) is no language model; name one"
+        )
     references = {
         IN_CHECKPOINT[sense]: {"hub": encoder.hub_id, "revision": encoder.revision}
         for sense, encoder in encoders.items()
@@ -30,6 +32,11 @@ def build(job: Job) -> dict[str, Any]:
     }
     folders = {sense: job.encoder(sense) if sense in encoders else None for sense in SENSES}
     return assemble(
-        job.text_base, job.staging, folders["vision"], folders["audio_input"], stage.senses, references,
+        job.text_base,
+        job.staging,
+        folders["vision"],
+        folders["audio_input"],
+        stage.senses,
+        references,
         job.plan.recipe.seed,
-    )  # fmt: skip
+    )

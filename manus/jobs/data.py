@@ -26,16 +26,28 @@ def build(job: Job) -> dict[str, Any]:
 
     learned, recipe = job.learned, job.plan.recipe
     commits = [made_from.get("commit") for made_from in job.artifact.made_from["data"]]
-    sources = [s.model_copy(update={"revision": c}) if c else s for s, c in zip(learned.sources, commits, strict=True)]
+    sources = [
+        s.model_copy(update={"revision": c}) if c else s
+        for s, c in zip(learned.sources, commits, strict=True)
+    ]
     tokenizer = load_tokenizer(job.base)
     # The layout for stages of text alone as well: no text of theirs may hold what stands for media.
     metrics = prepare(
-        sources, learned.data, reader_of(learned), learned.data_kind, tokenizer, recipe.path.parent,
-        recipe.seed, job.staging, job.work, job.layout,
-    )  # fmt: skip
+        sources,
+        learned.data,
+        reader_of(learned),
+        learned.data_kind,
+        tokenizer,
+        recipe.path.parent,
+        recipe.seed,
+        job.staging,
+        job.work,
+        job.layout,
+    )
     lengths = metrics["length_histogram"]
     write_atomically(
-        job.staging / LENGTHS_SVG, length_histogram(lengths["edges"], lengths["samples"], learned.data.max_length)
+        job.staging / LENGTHS_SVG,
+        length_histogram(lengths["edges"], lengths["samples"], learned.data.max_length),
     )
     if isinstance(learned, Stage):
         check_measurable(job, learned, tokenizer)
@@ -61,7 +73,9 @@ def check_measurable(job: Job, stage: Stage, tokenizer: PreTrainedTokenizerBase)
             "verify; its gain could not be measured"
         )
     if probe.is_of_answers and probe.metric != probe.capability.METRIC:
-        say(f"{stage.name}: no held-out answer can be verified; how well they are foreseen is measured instead")
+        say(
+            f"{stage.name}: no held-out answer can be verified; how well they are foreseen is measured instead"
+        )
     if probe.is_of_answers and not has_answer_to_foresee(probe, tokenizer):
         raise DataError(
             f"stage {stage.name}: none of the {count} held-out answers stands within max_length "

@@ -19,7 +19,9 @@ def build(job: Job) -> dict[str, Any]:
 
     found = detect(local_folder(job.plan.base))
     with config_blamed(job.plan.base):
-        if (config := config_of(job.plan.base)) and (reason := why_no_base(config)):  # of a hub model, known only now
+        if (config := config_of(job.plan.base)) and (
+            reason := why_no_base(config)
+        ):  # of a hub model, known only now
             raise ModelError(f"base_model {job.plan.base.spec!r} {reason}")
     if job.plan.encoders and (own_encoders := kept(job.plan.base)):
         raise ModelError(f"{own_encoders}; remove the stage that adds senses, and those that need others")

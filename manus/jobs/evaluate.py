@@ -64,11 +64,19 @@ def evaluate_stage(job: Job) -> dict[str, Any]:
         cut_off = ablated(probe, model, tokenizer, measured[moment]) if moment == "after" else {}
         del model
     result = {
-        "schema": 1, "key": job.artifact.key, "stage": stage.name, "capability": stage.capability,
-        "method": stage.method, "metric": probe.metric, "higher_is_better": is_share(probe.metric),
-        "samples": len(probe.usable), "asked": asked(probe.usable), **measured,
-        "gain": gain(measured["before"], measured["after"]), **cut_off,
-    }  # fmt: skip
+        "schema": 1,
+        "key": job.artifact.key,
+        "stage": stage.name,
+        "capability": stage.capability,
+        "method": stage.method,
+        "metric": probe.metric,
+        "higher_is_better": is_share(probe.metric),
+        "samples": len(probe.usable),
+        "asked": asked(probe.usable),
+        **measured,
+        "gain": gain(measured["before"], measured["after"]),
+        **cut_off,
+    }
     write_json(job.staging / EVALUATION, result)
     return {"metric": probe.metric, **{m: measured[m]["value"] for m in measured}, "gain": result["gain"]}
 
@@ -91,8 +99,12 @@ def evaluate_merged(job: Job) -> dict[str, Any]:
         merged = measure(probe, model, tokenizer, f"merged: {stage.name}")
         earlier = stored_json(job.plan, f"evaluate/{stage.name}")
         stages[stage.name] = {
-            "metric": probe.metric, "higher_is_better": is_share(probe.metric),
-            "merged": merged, "gain": gain(earlier["before"], merged),
-        }  # fmt: skip
+            "metric": probe.metric,
+            "higher_is_better": is_share(probe.metric),
+            "merged": merged,
+            "gain": gain(earlier["before"], merged),
+        }
     write_json(job.staging / EVALUATION, {"schema": 1, "key": job.artifact.key, "stages": stages})
-    return {name: {"value": result["merged"]["value"], "gain": result["gain"]} for name, result in stages.items()}
+    return {
+        name: {"value": result["merged"]["value"], "gain": result["gain"]} for name, result in stages.items()
+    }

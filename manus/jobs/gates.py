@@ -12,5 +12,7 @@ def verdicts(plan: Plan) -> list[Verdict]:
     if not plan.recipe.gates:
         return []
     stages = {stage.name: stored_json(plan, f"evaluate/{stage.name}") for stage in plan.recipe.stages}
-    merged = {name: result["merged"] for name, result in stored_json(plan, "evaluate/merged")["stages"].items()}
+    merged = {
+        name: result["merged"] for name, result in stored_json(plan, "evaluate/merged")["stages"].items()
+    }
     return judge_all(plan.recipe.gates, stages, merged)

@@ -88,5 +88,7 @@ def stored_json(plan: Plan, name: str) -> dict[str, Any]:
     """Return the JSON of a single-file artifact in the store."""
     artifact = plan.artifacts[name]
     assert artifact.file is not None, f"{name} is not a single file"
-    value: dict[str, Any] = json.loads((plan.store.folder(artifact.key) / artifact.file).read_text(encoding="utf-8"))
+    value: dict[str, Any] = json.loads(
+        (plan.store.folder(artifact.key) / artifact.file).read_text(encoding="utf-8")
+    )
     return value

@@ -30,7 +30,9 @@ def build(job: Job) -> dict[str, Any]:
     from manus.report.model_card import model_card
 
     recipe, tokenizer = job.plan.recipe, load_tokenizer(job.base)
-    prompts = [prompt for stage in recipe.stages for prompt in _parity_prompts(probe_of(job, stage), tokenizer)]
+    prompts = [
+        prompt for stage in recipe.stages for prompt in _parity_prompts(probe_of(job, stage), tokenizer)
+    ]
     trained = job.trained(recipe.stages)
     result = merge(job.base, trained, recipe.compose, recipe.merge, recipe.seed, prompts, job.staging)
     copy_tokenizer(job.base, job.staging)

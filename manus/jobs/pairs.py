@@ -17,5 +17,7 @@ def build(job: Job) -> dict[str, Any]:
 
     stage = job.stage
     assert stage.on_policy is not None, "only such stages have pairs to make"
-    order = order_of(job, stage, job.folder(f"data/{stage.name}"), job.trained(job.plan.chain_before(stage.name)))
+    order = order_of(
+        job, stage, job.folder(f"data/{stage.name}"), job.trained(job.plan.chain_before(stage.name))
+    )
     return make_pairs(order, stage.on_policy, CAPABILITIES[stage.capability])

@@ -17,7 +17,9 @@ def build(job: Job) -> dict[str, Any]:
     from manus.training.trainers.reward_model import train_reward_model
 
     order = order_of(job, job.learned, job.folder(f"data/{job.artifact.name}"), ())
-    metrics = train_reward_model(replace(order, base=job.text_base))  # it reads answers, for which no sense is needed
+    metrics = train_reward_model(
+        replace(order, base=job.text_base)
+    )  # it reads answers, for which no sense is needed
     if ranks.is_first():
         draw(job.staging)
     return metrics

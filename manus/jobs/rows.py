@@ -15,7 +15,8 @@ if TYPE_CHECKING:
 def reader_of(learned: Stage | RewardModel) -> Callable[[Row], Sample]:
     """Return how a row becomes a sample of the kind that is learned from; media are never dropped without a word.
 
-    In conversations the turns that are not learned are marked, as the rows' flags and the stage's `learn` have it.
+    In conversations the turns that are not learned are marked, as the rows' flags and the stage's `learn`
+    have it.
     """
     from manus.data.forms.flags import with_default, without_flags
     from manus.data.forms.messages import as_messages, as_text
@@ -29,7 +30,8 @@ def reader_of(learned: Stage | RewardModel) -> Callable[[Row], Sample]:
 
     if isinstance(learned, RewardModel):
         pair = minding_media(
-            lambda row: without_flags(read_pair(row, lambda one: with_functions(as_messages(one)))), "preference"
+            lambda row: without_flags(read_pair(row, lambda one: with_functions(as_messages(one)))),
+            "preference",
         )
         return of_any_row(pair)
     capability = CAPABILITIES[learned.capability]

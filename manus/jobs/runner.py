@@ -41,7 +41,9 @@ def build(plan: Plan, name: str, with_parents: bool = False) -> None:
     """
     if with_parents:
         check_ways(plan, plan.needed_for([name]))
-        missing = [i for i in plan.needed_for([name]) if status_of(plan, plan.artifacts[i]).action != "current"]
+        missing = [
+            i for i in plan.needed_for([name]) if status_of(plan, plan.artifacts[i]).action != "current"
+        ]
         if ranks.world_size() > 1 and missing not in ([], [name]):
             raise InputError(
                 f"{missing[0]} must be built first, by one process; `manus stage` with --ranks {ranks.world_size()} does so"

@@ -28,17 +28,35 @@ def order_of(job: Job, learned: Stage | RewardModel, data: Path, start: Sequence
 
     def live() -> LiveRows:
         asked = Preparation(
-            learned.sources, learned.data, reader_of(learned), learned.data_kind, load_tokenizer(job.base),
-            recipe.path.parent, recipe.seed, data, job.work, job.layout,
-        )  # fmt: skip
+            learned.sources,
+            learned.data,
+            reader_of(learned),
+            learned.data_kind,
+            load_tokenizer(job.base),
+            recipe.path.parent,
+            recipe.seed,
+            data,
+            job.work,
+            job.layout,
+        )
         return open_rows(asked, data)
 
     return StageJob(
-        name=learned.name, settings=learned.training, base=job.base, base_name=job.plan.base.spec, start=start,
-        data=data, max_length=learned.data.max_length, seed=recipe.seed, work=job.work, staging=job.staging,
-        capability=learned.capability if isinstance(learned, Stage) else "", beside=recipe.path.parent,
-        live=live if learned.data.prepare == "never" else None, failure_budget=learned.data.failure_budget,
-    )  # fmt: skip
+        name=learned.name,
+        settings=learned.training,
+        base=job.base,
+        base_name=job.plan.base.spec,
+        start=start,
+        data=data,
+        max_length=learned.data.max_length,
+        seed=recipe.seed,
+        work=job.work,
+        staging=job.staging,
+        capability=learned.capability if isinstance(learned, Stage) else "",
+        beside=recipe.path.parent,
+        live=live if learned.data.prepare == "never" else None,
+        failure_budget=learned.data.failure_budget,
+    )
 
 
 def draw(folder: Path) -> None:

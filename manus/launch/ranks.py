@@ -24,8 +24,8 @@ SECONDS_BETWEEN_LOOKS = 0.1
 def launch(count: int, arguments: Sequence[str]) -> int:
     """Run `manus` with these arguments in `count` ranks, wait for them, and return torchrun's exit code.
 
-    torchrun itself dies of SIGUSR1, so it is not signalled: the first rank is, as soon as it listens, and all ranks
-    agree at their next step.
+    torchrun itself dies of SIGUSR1, so it is not signalled: the first rank is, as soon as it listens, and all
+    ranks agree at their next step.
     """
     signals: deque[int] = deque()
     for number in PASSED_ON:
@@ -33,9 +33,11 @@ def launch(count: int, arguments: Sequence[str]) -> int:
     command = [sys.executable, "-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={count}"]
     # A session of its own: Ctrl-C at the terminal reaches this process only, which passes it on once.
     torchrun = subprocess.Popen(
-        [*command, "-m", "manus", *arguments], start_new_session=True, preexec_fn=partial(_until_it_listens, os.getpid()),
+        [*command, "-m", "manus", *arguments],
+        start_new_session=True,
+        preexec_fn=partial(_until_it_listens, os.getpid()),
         env={"OMP_NUM_THREADS": "1", **os.environ},
-    )  # fmt: skip
+    )
     while torchrun.poll() is None:
         first = _first_rank(torchrun.pid) if signals else None
         if first is not None:

@@ -18,8 +18,8 @@ SECONDS_TO_END = 15.0  # for Snakemake to end by itself when all of its jobs hav
 def forward_stops_to_jobs() -> None:
     """Watch this process's signals without taking them from their handlers; jobs get SIGTERM for SIGTERM and SIGINT.
 
-    Snakemake sets its handlers after it has read the Snakefile, so a handler of ours would be lost. The wakeup pipe
-    of Python's signal module is told of every signal, whoever handles it.
+    Snakemake sets its handlers after it has read the Snakefile, so a handler of ours would be lost. The
+    wakeup pipe of Python's signal module is told of every signal, whoever handles it.
     """
     handle_stops_beside()
     reader, writer = os.pipe()
@@ -31,8 +31,8 @@ def forward_stops_to_jobs() -> None:
 def handle_stops_beside() -> None:
     """Let Snakemake's scheduler handle SIGTERM in a thread of its own.
 
-    Its handler waits for a lock. It runs in the main thread, between any two of its steps, and where that thread holds
-    the lock, as it does whenever a job has ended, it would wait for itself for ever.
+    Its handler waits for a lock. It runs in the main thread, between any two of its steps, and where that
+    thread holds the lock, as it does whenever a job has ended, it would wait for itself for ever.
     """
     from snakemake.scheduling.job_scheduler import JobScheduler  # type: ignore[import-untyped]
 
@@ -61,7 +61,8 @@ def _forward(reader: int) -> None:
             if _terminate_jobs(told) or not told:
                 last_seen = time.monotonic()
             elif time.monotonic() - last_seen > SECONDS_TO_END:
-                # It misses the end of a job when it cannot write of it, its reader being gone; Ctrl-C ends it yet.
+                # It misses the end of a job when it cannot write of it, its reader being gone; Ctrl-C ends it
+                # yet.
                 os.kill(os.getpid(), signal.SIGINT)
                 return
 

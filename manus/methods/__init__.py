@@ -25,9 +25,9 @@ class Method(Contract):
     result: what it leaves in the stage's folder, given its settings.
     train: trains a stage and returns its metrics.
 
-    It may say more. TAKES_MEDIA: whether its batches may hold images, video and sound. NEEDS_SENSES: whether it trains
-    what only a model with encoders has. DEFAULT_DATA: the source that a stage gets which names none, where the
-    capability's own would not do.
+    It may say more. TAKES_MEDIA: whether its batches may hold images, video and sound. NEEDS_SENSES: whether
+    it trains what only a model with encoders has. DEFAULT_DATA: the source that a stage gets which names
+    none, where the capability's own would not do.
     """
 
     VERSION: int

@@ -1,7 +1,8 @@
 """Alignment of projectors: what connects encoders to a language model is trained, both of them stay frozen.
 
-The first stage of LLaVA (Liu et al. 2023, arXiv:2304.08485): next-token prediction of captions and transcripts, by which
-the projectors learn to speak in the language model's own embeddings."""
+The first stage of LLaVA (Liu et al. 2023, arXiv:2304.08485): next-token prediction of captions and
+transcripts, by which the projectors learn to speak in the language model's own embeddings.
+"""
 
 from __future__ import annotations
 

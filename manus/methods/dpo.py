@@ -1,7 +1,9 @@
 """Direct preference optimisation (DPO, Rafailov et al. 2023, arXiv:2305.18290), by TRL.
 
-Raises how much likelier the better answer of a pair is than the worse one, compared with the model that the stage
-started from. That reference is the adapter switched off: no second model lies in memory unless all weights train."""
+Raises how much likelier the better answer of a pair is than the worse one, compared with the model that the
+stage started from. That reference is the adapter switched off: no second model lies in memory unless all
+weights train.
+"""
 
 from __future__ import annotations
 
@@ -24,7 +26,9 @@ class Settings(AlignmentSettings):
 
     learning_rate: LearningRate = Field(5e-5, description="Peak learning rate.")
     beta: PositiveFloat = Field(0.1, description="How strongly the model is held to the one it started from.")
-    loss: Literal["sigmoid", "hinge", "ipo", "robust"] = Field("sigmoid", description="Loss on a pair, by TRL's name.")
+    loss: Literal["sigmoid", "hinge", "ipo", "robust"] = Field(
+        "sigmoid", description="Loss on a pair, by TRL's name."
+    )
     label_smoothing: Annotated[float, Field(ge=0, lt=0.5)] = Field(
         0.0, description="Share of pairs assumed to be the wrong way round."
     )

@@ -1,7 +1,9 @@
 """Group relative policy optimisation (GRPO, Shao et al. 2024, arXiv:2402.03300), by TRL.
 
-The model gives several answers to each prompt; those with a reward above their group's mean become likelier. The model
-that the stage started from is the reference: the adapter switched off, or a frozen copy where all weights train."""
+The model gives several answers to each prompt; those with a reward above their group's mean become likelier.
+The model that the stage started from is the reference: the adapter switched off, or a frozen copy where all
+weights train.
+"""
 
 from __future__ import annotations
 
@@ -30,7 +32,9 @@ class Settings(AlignmentSettings, SamplingSettings, RewardedSettings):
     kl_coefficient: Annotated[float, Field(ge=0)] = Field(
         0.0, description="Weight of the divergence from the start model; 0 needs no reference."
     )
-    clip: Annotated[float, Field(gt=0, lt=1)] = Field(0.2, description="How far the policy may move on one answer.")
+    clip: Annotated[float, Field(gt=0, lt=1)] = Field(
+        0.2, description="How far the policy may move on one answer."
+    )
     clip_high: Annotated[float, Field(gt=0)] | None = Field(
         None, description="The same upwards (DAPO takes 0.28); none: as clip."
     )

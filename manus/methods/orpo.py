@@ -1,6 +1,8 @@
 """Odds ratio preference optimisation (ORPO, Hong et al. 2024, arXiv:2403.07691), by TRL.
 
-Learns the better answer of a pair and pushes its odds above those of the worse one, in one loss without a reference."""
+Learns the better answer of a pair and pushes its odds above those of the worse one, in one loss without a
+reference.
+"""
 
 from __future__ import annotations
 

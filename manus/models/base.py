@@ -61,7 +61,9 @@ def find_base(spec: str, beside: Path, digests: Digests, pins: Mapping[str, str]
     looks_like_path = spec.endswith(".gguf") or spec.startswith((".", "/", "~")) or spec.count("/") != 1
     found = HUB_ID.fullmatch(spec)
     if looks_like_path or found is None:
-        raise ModelError(f"base_model {spec!r}: no such file or directory here or beside the recipe in {beside}")
+        raise ModelError(
+            f"base_model {spec!r}: no such file or directory here or beside the recipe in {beside}"
+        )
     return _on_hub(spec, found["id"], found["revision"], pins)
 
 
@@ -75,21 +77,29 @@ def _in_package(spec: str) -> Path:
         ) from None
     files = [entry for entry in distribution.files or () if entry.name == file or str(entry) == file]
     if not file or not files:
-        held = sorted(entry.name for entry in distribution.files or () if entry.suffix in (".gguf", ".safetensors"))
-        raise ModelError(f"base_model {spec!r}: {name} has no file {file!r}; it has {', '.join(held) or 'no model'}")
+        held = sorted(
+            entry.name for entry in distribution.files or () if entry.suffix in (".gguf", ".safetensors")
+        )
+        raise ModelError(
+            f"base_model {spec!r}: {name} has no file {file!r}; it has {', '.join(held) or 'no model'}"
+        )
     return Path(str(distribution.locate_file(files[0])))
 
 
 def _gguf_or_directory(spec: str, path: Path, digests: Digests) -> Base:
     if path.is_file():
         if path.suffix != ".gguf":
-            raise ModelError(f"base_model {spec!r}: a single file must be a .gguf; give the folder of a model instead")
+            raise ModelError(
+                f"base_model {spec!r}: a single file must be a .gguf; give the folder of a model instead"
+            )
         return Base(spec, "gguf", path, digests.of_file(path))
     if not (path / "config.json").exists():
         raise ModelError(f"base_model {spec!r}: {path} has no config.json, so it is not a model folder")
     files = {entry.name: entry for entry in sorted(path.iterdir()) if _shapes_the_model(entry)}
     if not any(name.endswith(".safetensors") for name in files):
-        raise ModelError(f"base_model {spec!r}: {path} has no .safetensors weights; other formats are not loaded")
+        raise ModelError(
+            f"base_model {spec!r}: {path} has no .safetensors weights; other formats are not loaded"
+        )
     try:
         read_object(path / "config.json")
         generation_settings(path)  # used when the merged model is written: too late to refuse it
@@ -132,11 +142,17 @@ def local_folder(base: Base) -> Path:
     try:
         folder = Path(
             snapshot_download(
-                base.spec.split("@")[0], revision=base.revision, allow_patterns=[f"*{ending}" for ending in MODEL_FILES]
+                base.spec.split("@")[0],
+                revision=base.revision,
+                allow_patterns=[f"*{ending}" for ending in MODEL_FILES],
             )
         )
     except unreachable() as error:
-        raise ModelError(f"base_model {base.spec!r} cannot be downloaded: {type(error).__name__}: {error}") from None
+        raise ModelError(
+            f"base_model {base.spec!r} cannot be downloaded: {type(error).__name__}: {error}"
+        ) from None
     if not any(folder.glob("*.safetensors")):
-        raise ModelError(f"base_model {base.spec!r} has no .safetensors weights; other formats are not loaded")
+        raise ModelError(
+            f"base_model {base.spec!r} has no .safetensors weights; other formats are not loaded"
+        )
     return folder

@@ -1,7 +1,7 @@
 """The one door to the loaders of transformers. What lies in a model's folder is data: no code of it ever runs.
 
-Without a word about it, transformers asks on standard input whether to run a folder's code, and runs it on a `y`.
-Knows nothing of what is loaded.
+Without a word about it, transformers asks on standard input whether to run a folder's code, and runs it on a
+`y`. Knows nothing of what is loaded.
 """
 
 from __future__ import annotations
@@ -22,9 +22,12 @@ LAYERS = "layer"  # what the names of numbers of layers hold
 MOST_LAYERS = 10_000  # more of them are not built within hours, whatever they are
 WEIGHTS = "transformers_weights"
 MAY_NAME_CODE = (
-    CONFIG, "tokenizer_config.json", "processor_config.json", "preprocessor_config.json",
+    CONFIG,
+    "tokenizer_config.json",
+    "processor_config.json",
+    "preprocessor_config.json",
     "video_preprocessor_config.json",
-)  # fmt: skip
+)
 
 
 def load_from(kind: Any, folder: Path, failed: str, **settings: Any) -> Any:
@@ -59,17 +62,22 @@ def check_config(config: Path) -> None:
     """See to it that a configuration names no kernels of the hub, no weights of another name and no absurd depth.
 
     Raises:
-        ModelError: it does; transformers would run foreign code, load what no digest covers, or build for ever.
+        ModelError: it does; transformers would run foreign code, load what no digest covers, or build for
+            ever.
     """
     held = read_object(config)
     if kernels := sorted({name for name in _implementations(held) if "/" in name}):
         raise ModelError(
             f"{config} names the kernel {kernels[0]!r} of the hub, which is code and never run here; remove the line"
         )
-    if absurd := next(((name, size) for name, size in _sizes(held) if LAYERS in name and size > MOST_LAYERS), None):
+    if absurd := next(
+        ((name, size) for name, size in _sizes(held) if LAYERS in name and size > MOST_LAYERS), None
+    ):
         raise ModelError(f"{config} says {absurd[0]}: {absurd[1]:,}; no model has more than {MOST_LAYERS:,}")
     if WEIGHTS in held:
-        raise ModelError(f"{config} names its weights ({WEIGHTS}); call them model.safetensors and remove the line")
+        raise ModelError(
+            f"{config} names its weights ({WEIGHTS}); call them model.safetensors and remove the line"
+        )
 
 
 def _implementations(value: Any, is_one: bool = False) -> Iterator[str]:
@@ -97,5 +105,9 @@ def build_from(kind: Any, config: Any) -> Any:
 
 
 def _code_in(folder: Path) -> str:
-    named = [name for name in MAY_NAME_CODE if (folder / name).is_file() and NAMES_CODE in read_object(folder / name)]
+    named = [
+        name
+        for name in MAY_NAME_CODE
+        if (folder / name).is_file() and NAMES_CODE in read_object(folder / name)
+    ]
     return " and ".join(named) or "the folder"

@@ -43,9 +43,13 @@ def _load_fitted(folder: Path) -> PreTrainedTokenizerBase:
 
     from manus.models.loaders import load_from
 
-    tokenizer: PreTrainedTokenizerBase = load_from(AutoTokenizer, folder, f"{folder}: the tokenizer cannot be loaded")
+    tokenizer: PreTrainedTokenizerBase = load_from(
+        AutoTokenizer, folder, f"{folder}: the tokenizer cannot be loaded"
+    )
     if not tokenizer.is_fast:
-        raise ModelError(f"{folder}: {type(tokenizer).__name__} gives no character offsets; a fast tokenizer is needed")
+        raise ModelError(
+            f"{folder}: {type(tokenizer).__name__} gives no character offsets; a fast tokenizer is needed"
+        )
     if tokenizer.eos_token is None:
         raise ModelError(f"{folder}: the tokenizer has no end-of-text token (eos_token)")
     fit_template(tokenizer)

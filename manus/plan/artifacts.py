@@ -137,7 +137,9 @@ class Plan:
             "base_model": self.base.spec,
             "compose": self.recipe.compose,
             "revisions": self.revisions(),
-            "stages": [{"name": s.name, "capability": s.capability, "method": s.method} for s in self.recipe.stages],
+            "stages": [
+                {"name": s.name, "capability": s.capability, "method": s.method} for s in self.recipe.stages
+            ],
             "artifacts": {a.id: {"key": a.key, "made_from": a.made_from} for a in self.artifacts.values()},
         }
 

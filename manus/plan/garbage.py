@@ -35,7 +35,8 @@ def remove_unreferenced(output_dir: Path, is_dry: bool) -> list[tuple[str, int]]
     What a process builds now stays: it is somebody's, whatever has become of the recipe since.
 
     Raises:
-        InputError: the folder holds no store, or a `plan.json` in it cannot be read, so what it refers to is not known.
+        InputError: the folder holds no store, or a `plan.json` in it cannot be read, so what it refers to is
+            not known.
     """
     store, referred = Store(output_dir), References(output_dir)
     if not store.root.is_dir():

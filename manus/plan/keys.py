@@ -35,7 +35,9 @@ class ArtifactBuilder:
     pins: Mapping[str, str]
 
     def artifacts(self) -> list[Artifact]:
-        detect = self.make("detect", "detected", {"base": self.base.digest}, file="detected.json", view="detected.json")
+        detect = self.make(
+            "detect", "detected", {"base": self.base.digest}, file="detected.json", view="detected.json"
+        )
         made = [detect]
         base: list[Artifact] = []
         if self.base.needs_conversion:
@@ -63,7 +65,9 @@ class ArtifactBuilder:
             evaluations.append(self.evaluate(stage, base, data[stage.name], [*chain, trained[stage.name]]))
         merge = self.merge([*base, *data.values(), *trained.values(), *evaluations])
         merged = self.evaluate_merged(list(data.values()), merge, evaluations)
-        report = self.report([*rewards.values(), *trained.values(), *evaluations, merge, merged, detect], merge)
+        report = self.report(
+            [*rewards.values(), *trained.values(), *evaluations, merge, merged, detect], merge
+        )
         last = [*evaluations, merge, merged, report]
         learned_in_order = [
             a for stage in self.recipe.stages for a in (*pairs, *trained.values()) if a.name == stage.name
@@ -71,9 +75,17 @@ class ArtifactBuilder:
         return [*made, *data.values(), *preferences, *rewards.values(), *learned_in_order, *last]
 
     def make(
-        self, kind: Kind, name: str, settings: dict[str, Any], view: str, parents: Iterable[Artifact] = (),
-        file: str | None = None, after: Iterable[Artifact] = (), shown_if: Any = None, is_of_base: bool = True,
-    ) -> Artifact:  # fmt: skip
+        self,
+        kind: Kind,
+        name: str,
+        settings: dict[str, Any],
+        view: str,
+        parents: Iterable[Artifact] = (),
+        file: str | None = None,
+        after: Iterable[Artifact] = (),
+        shown_if: Any = None,
+        is_of_base: bool = True,
+    ) -> Artifact:
         names_base = is_of_base and not self.base.needs_conversion and "base" not in settings
         made_from = {
             "kind": kind,
@@ -91,16 +103,20 @@ class ArtifactBuilder:
     def senses(self, base: list[Artifact], detect: Artifact) -> list[Artifact]:
         """Return the encoders as folders, and the base with them, which takes the base's place for all that follows."""
         stage = self.recipe.adds_senses
-        assert stage is not None and stage.senses is not None, "encoders are only there where a stage adds them"
+        assert stage is not None and stage.senses is not None, (
+            "encoders are only there where a stage adds them"
+        )
         made = [
             self.make(
-                "encoder", sense,
+                "encoder",
+                sense,
                 {"encoder": encoder.identity(), **({"seed": self.recipe.seed} if encoder.is_seeded else {})},
-                f"encoders/{sense}", is_of_base=False,
+                f"encoders/{sense}",
+                is_of_base=False,
             )
             for sense, encoder in self.encoders.items()
             if encoder.needs_making
-        ]  # fmt: skip
+        ]
         settings = {
             "senses": stage.senses.model_dump(mode="json", exclude={"vision", "audio_input"}),
             "seed": self.recipe.seed,
@@ -109,7 +125,9 @@ class ArtifactBuilder:
         return [*made, self.make("assemble", "omni", settings, "omni", [*base, *made], after=[detect])]
 
     def data(self, learned: Stage | RewardModel, base: list[Artifact], detect: Artifact) -> Artifact:
-        reader = {"capability": _versioned(learned.capability, CAPABILITIES)} if isinstance(learned, Stage) else {}
+        reader = (
+            {"capability": _versioned(learned.capability, CAPABILITIES)} if isinstance(learned, Stage) else {}
+        )
         settings = {
             **reader,
             "sample_kind": learned.data_kind,
@@ -138,7 +156,11 @@ class ArtifactBuilder:
 
     def train(self, stage: Stage, parents: list[Artifact], rewards: Mapping[str, Artifact]) -> Artifact:
         training: dict[str, Any] = stage.training.model_dump(mode="json")
-        settings = {"method": _versioned(stage.method, METHODS), "training": training, "seed": self.recipe.seed}
+        settings = {
+            "method": _versioned(stage.method, METHODS),
+            "training": training,
+            "seed": self.recipe.seed,
+        }
         asked = stage.rewards
         if asked:
             lookup = Lookup(self.digests, self.pins, {name: made.key for name, made in rewards.items()})

@@ -25,7 +25,9 @@ def measure_of(recipe: Recipe, stage: Stage) -> str:
         return f"{PERPLEXITY} of held-out texts"
     if stage.data_kind == "preference":
         likelier = "how often the better of two held-out answers is the likelier"
-        return likelier if capability.METRIC == ANSWER_NATS else f"{own}; {likelier}, where none can be verified"
+        return (
+            likelier if capability.METRIC == ANSWER_NATS else f"{own}; {likelier}, where none can be verified"
+        )
     if capability.METRIC == ANSWER_NATS:
         return f"held-out {own}: no answer is verified"
     if stage.data_kind == "messages" and capability.PROBE == "answers":

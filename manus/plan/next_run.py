@@ -49,8 +49,8 @@ def status_of(plan: Plan, artifact: Artifact) -> Status:
 def next_run(plan: Plan) -> dict[str, Status]:
     """Return what the next run does with every artifact.
 
-    Where a parent is repaired or shown anew, what stands directly on it is looked at again, as Snakemake does: its key
-    is the same, so it is published, not rebuilt.
+    Where a parent is repaired or shown anew, what stands directly on it is looked at again, as Snakemake
+    does: its key is the same, so it is published, not rebuilt.
 
     Raises:
         InputError: something of the user's stands where an artifact is shown.
@@ -91,7 +91,9 @@ def _check_name(plan: Plan) -> None:
     other = str(plan.folder / str(saved.get("file", "")))
     if "file" not in saved or not os.path.isfile(other) or os.path.samefile(other, plan.recipe.path):  # noqa: PTH113, PTH121
         return
-    if {name: one["key"] for name, one in saved["artifacts"].items()} != {a.id: a.key for a in plan.artifacts.values()}:
+    if {name: one["key"] for name, one in saved["artifacts"].items()} != {
+        a.id: a.key for a in plan.artifacts.values()
+    }:
         raise InputError(
             f"{plan.folder} shows what another recipe of this name builds, {os.path.normpath(other)}; "
             "rename one of the files, or give one of them another output_dir"
@@ -127,7 +129,9 @@ def own_changes(plan: Plan, artifact: Artifact, again: Artifact) -> list[str]:
     return list(_differences(old, new, plan, artifact))
 
 
-def _differences(old: Mapping[str, Any], new: Mapping[str, Any], plan: Plan, artifact: Artifact) -> Iterator[str]:
+def _differences(
+    old: Mapping[str, Any], new: Mapping[str, Any], plan: Plan, artifact: Artifact
+) -> Iterator[str]:
     for name, value in _flat(new).items():
         before = _flat(old).get(name, "nothing")
         if before == value:

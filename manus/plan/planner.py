@@ -83,7 +83,9 @@ def _resolved(recipe: Recipe, pins: Mapping[str, str], sources: Mapping[str, lis
         base = find_base(recipe.base_model, beside, digests, pins)
     _refuse_unfit(recipe, base)
     keep_own_senses(recipe, base)
-    sources = {one.name: sources.get(one.name) or _identities(recipe, one, digests, pins) for one in recipe.learned}
+    sources = {
+        one.name: sources.get(one.name) or _identities(recipe, one, digests, pins) for one in recipe.learned
+    }
     encoders = encoders_of(recipe, base, digests, pins)
     teachers = {
         teacher: _teacher(recipe, stage, teacher, digests, pins)
@@ -150,7 +152,9 @@ def _teacher(recipe: Recipe, stage: Stage, spec: str, digests: Digests, pins: Ma
         except ModelError as error:
             raise ModelError(f"teacher: {str(error).removeprefix('base_model ')}") from None
         if teacher.needs_conversion:
-            raise ModelError(f"teacher {spec!r}: a .gguf file is no teacher; give a folder of safetensors or a hub id")
+            raise ModelError(
+                f"teacher {spec!r}: a .gguf file is no teacher; give a folder of safetensors or a hub id"
+            )
         with config_blamed(teacher):
             if (config := config_of(teacher)) and (reason := why_no_base(config)):
                 raise ModelError(f"teacher {spec!r} {reason}")

@@ -22,8 +22,12 @@ def keep_own_senses(recipe: Recipe, base: Base) -> None:
     own_encoders, own = kept(base), {"text", *(senses_of(base) or ())}
     if own_encoders is None:
         return
-    named = [(stage, CAPABILITIES[stage.capability].MODALITIES) for stage in recipe.stages if stage.senses is None]
-    lacking = [(stage, missing) for stage, needed in named if (missing := ", ".join(sorted(set(needed) - own)))]
+    named = [
+        (stage, CAPABILITIES[stage.capability].MODALITIES) for stage in recipe.stages if stage.senses is None
+    ]
+    lacking = [
+        (stage, missing) for stage, needed in named if (missing := ", ".join(sorted(set(needed) - own)))
+    ]
     if lacking:
         stage, missing = lacking[0]
         with recipe.blamed(stage.keys):
@@ -33,10 +37,14 @@ def keep_own_senses(recipe: Recipe, base: Base) -> None:
             )
     if recipe.adds_senses is not None:
         with recipe.blamed(recipe.adds_senses.keys):
-            raise RecipeError(f"{own_encoders}; remove this stage: the others train the base with the senses it has")
+            raise RecipeError(
+                f"{own_encoders}; remove this stage: the others train the base with the senses it has"
+            )
 
 
-def encoders_of(recipe: Recipe, base: Base, digests: Digests, pins: Mapping[str, str]) -> dict[Sense, Encoder]:
+def encoders_of(
+    recipe: Recipe, base: Base, digests: Digests, pins: Mapping[str, str]
+) -> dict[Sense, Encoder]:
     """Find the encoders that the base gets, and refuse stages whose senses nothing adds.
 
     Raises:
@@ -48,7 +56,9 @@ def encoders_of(recipe: Recipe, base: Base, digests: Digests, pins: Mapping[str,
     if adding is not None and adding.senses is not None and own:
         with recipe.blamed(adding.keys):
             if adding.senses != SensesSettings():
-                raise ModelError(f"base_model {base.spec!r} has encoders already; remove this stage's own settings")
+                raise ModelError(
+                    f"base_model {base.spec!r} has encoders already; remove this stage's own settings"
+                )
     elif adding is not None and adding.senses is not None:
         choices = sense_choices()
         for sense in SENSES:

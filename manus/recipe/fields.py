@@ -50,20 +50,27 @@ class RewardModelSettings(AlignmentSettings, DataSettings):
 
     learning_rate: LearningRate = Field(1e-4, description="Peak learning rate.")
     data: tuple[Source, ...] = Field(
-        (), min_length=1, strict=False, description="Sources of pairs; without this key a published set of preferences."
+        (),
+        min_length=1,
+        strict=False,
+        description="Sources of pairs; without this key a published set of preferences.",
     )
 
     @field_validator("on_policy")
     @classmethod
     def _has_no_pairs_of_its_own(cls, on_policy: OnPolicySettings | None) -> None:
         if on_policy is not None:
-            raise ValueError("makes pairs for a stage of dpo or orpo; a reward model learns from the pairs in data")
+            raise ValueError(
+                "makes pairs for a stage of dpo or orpo; a reward model learns from the pairs in data"
+            )
 
     @field_validator("learn")
     @classmethod
     def _learns_last_turns(cls, learn: str) -> str:
         if learn != "all_turns":
-            raise ValueError("chooses among the turns of chats; a reward model learns from pairs; remove this key")
+            raise ValueError(
+                "chooses among the turns of chats; a reward model learns from pairs; remove this key"
+            )
         return learn
 
     @field_validator("prepare")
@@ -79,7 +86,9 @@ class Header(Frozen):
 
     PLANNED: ClassVar[tuple[str, ...]] = ("hardware", "trust_remote_code")
 
-    base_model: Text = Field(description="Hub id[@revision], a directory, a .gguf file, or package:NAME/FILE.")
+    base_model: Text = Field(
+        description="Hub id[@revision], a directory, a .gguf file, or package:NAME/FILE."
+    )
     compose: Literal["sequential", "parallel"] = Field(
         "sequential", description="Each stage builds on those before it, or all start from the base."
     )

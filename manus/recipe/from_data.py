@@ -28,9 +28,7 @@ from manus.recipe.starter import STARTER_BASE
 from manus.recipe.wording import printable
 
 ROWS_LOOKED_AT = 200
-NEARLY_ALL = (
-    0.9  # of the conversations: fewer with an answer to verify, and answers are measured by how foreseen they are
-)
+NEARLY_ALL = 0.9  # of the conversations: fewer with an answer to verify, and answers are measured by how foreseen they are
 CHARACTERS_IN_A_TOKEN = 3  # few, so that max_length is rather too long
 SHORTEST, LONGEST = 256, 8192  # of max_length, as it is proposed
 WITH_MEDIA = 2048  # what media take is not known before they are decoded
@@ -93,7 +91,9 @@ class Look:
         """
         if not self.kinds:
             reason, place = next(iter(self.refused.items()), ("it holds no row", ""))
-            raise InputError(f"{place and f'{place}: '}{reason}; docs/DATASETS.md shows the shapes that are read")
+            raise InputError(
+                f"{place and f'{place}: '}{reason}; docs/DATASETS.md shows the shapes that are read"
+            )
         of_turns = sum(self.kinds[kind] for kind in CONVERSATIONS)
         kind, count = self.kinds.most_common(1)[0]
         if of_turns <= count and kind not in CONVERSATIONS:

@@ -144,7 +144,9 @@ class _Values:
         if not isinstance(node, ScalarNode) and node.tag not in (f"{TAG}map", f"{TAG}seq"):
             raise self.problem(node, path, f"the tag {_tag(node)} is not known here; remove it")
 
-    def pairs(self, node: MappingNode, path: KeyPath, inside: tuple[int, ...]) -> Iterator[tuple[str, Node, Node]]:
+    def pairs(
+        self, node: MappingNode, path: KeyPath, inside: tuple[int, ...]
+    ) -> Iterator[tuple[str, Node, Node]]:
         """Yield the keys of a mapping once each, its own before those it merges in (`<<`)."""
         first: dict[str, int] = {}
         merged: list[Node] = []
@@ -163,7 +165,9 @@ class _Values:
         for source in merged:
             self.enter(source, path, inside)
             if not isinstance(source, MappingNode):
-                raise SyntaxProblem(first["<<"], f"{dotted((*path, '<<'))}: must be an alias of `key: value` pairs")
+                raise SyntaxProblem(
+                    first["<<"], f"{dotted((*path, '<<'))}: must be an alias of `key: value` pairs"
+                )
             for name, key_node, value in self.pairs(source, path, (*inside, id(source))):
                 self.enter(value, path, inside)
                 if name not in first:
@@ -173,7 +177,9 @@ class _Values:
     def key(self, node: Node, path: KeyPath) -> str:
         """Return a key, which is text."""
         if not isinstance(node, ScalarNode):
-            raise SyntaxProblem(_line(node), f"{dotted(path)}: a key is a word; put a text with brackets in quotes")
+            raise SyntaxProblem(
+                _line(node), f"{dotted(path)}: a key is a word; put a text with brackets in quotes"
+            )
         value = self.scalar(node, path)
         if isinstance(value, str):
             return value

@@ -43,7 +43,9 @@ def sense_choices() -> SenseSettings:
     """
     path = _nearest(ENCODERS)
     if path is None:
-        raise RecipeError(f"{ENCODERS}: no such file here or in the project; it names the encoders of the senses")
+        raise RecipeError(
+            f"{ENCODERS}: no such file here or in the project; it names the encoders of the senses"
+        )
     return _read(path, SenseSettings)[0]
 
 

@@ -51,18 +51,40 @@ def markdown() -> str:
         *["## Methods", "", *_methods(), ""],
         *["### Training settings", "", *_training(), ""],
         *["### One entry of `rewards`", "", *HEAD, *_rows(RewardSettings), ""],
-        *["### Under `on_policy`", "", *_prose(OnPolicySettings.__doc__), "", *HEAD, *_rows(OnPolicySettings), ""],
+        *[
+            "### Under `on_policy`",
+            "",
+            *_prose(OnPolicySettings.__doc__),
+            "",
+            *HEAD,
+            *_rows(OnPolicySettings),
+            "",
+        ],
         *["### Which method can train what", "", *_pairs(), ""],
         *["## Capabilities", ""],
     ]
     for name, capability in CAPABILITIES.items():
         lines += [f"### {name}", "", *_prose(capability.doc), ""]
         if (senses := senses_model(name)) is not None:
-            lines += [f"Beside `data`, `method` and its settings. {senses.__doc__}", "", *HEAD, *_rows(senses), ""]
+            lines += [
+                f"Beside `data`, `method` and its settings. {senses.__doc__}",
+                "",
+                *HEAD,
+                *_rows(senses),
+                "",
+            ]
         lines += [f"Probe: `{capability.METRIC}`. Under `probe:`", "", *HEAD, *_rows(capability.Settings), ""]
     lines += ["## Generators", "", "Synthetic data, made off line by rule. Below: what `options` takes.", ""]
     for name, generator in GENERATORS.items():
-        lines += [f"### generator: {name}", "", *_prose(generator.doc), "", *HEAD, *_rows(generator.Settings), ""]
+        lines += [
+            f"### generator: {name}",
+            "",
+            *_prose(generator.doc),
+            "",
+            *HEAD,
+            *_rows(generator.Settings),
+            "",
+        ]
     lines += ["## Verifiers", "", VERIFIERS, "", *_verifiers()]
     for title, key in (
         ("A reward model", "reward_models"),
@@ -83,7 +105,9 @@ def _training() -> list[str]:
     """Return one table of all methods' settings; owners are named where methods differ."""
     lines = ["| key | type | default | methods | meaning |", "|---|---|---|---|---|"]
     for key in dict.fromkeys(key for method in METHODS.values() for key in method.Settings.model_fields):
-        owners = {name: method.Settings for name, method in METHODS.items() if key in method.Settings.model_fields}
+        owners = {
+            name: method.Settings for name, method in METHODS.items() if key in method.Settings.model_fields
+        }
         kind, default, meaning = (_by_method(owners, key, told) for told in (_type_of, _default, _meaning))
         methods = "all" if len(owners) == len(METHODS) else ", ".join(owners)
         lines.append(f"| `{key}` | {kind} | {default} | {methods} | {meaning} |")
@@ -106,7 +130,14 @@ def _pairs() -> list[str]:
     head = ["| capability | " + " | ".join(METHODS) + " |", "|---|" + "---|" * len(METHODS)]
     named = (*CAPABILITIES, *(name for name in capabilities.PLANNED if name not in CAPABILITIES))
     rows = [f"| {name} | " + " | ".join(_pair(name, method) for method in METHODS) + " |" for name in named]
-    return [*head, *rows, "", PAIRS_LEGEND, "", *(f"- *{word}*: {why}." for word, why in _refusals(named).items())]
+    return [
+        *head,
+        *rows,
+        "",
+        PAIRS_LEGEND,
+        "",
+        *(f"- *{word}*: {why}." for word, why in _refusals(named).items()),
+    ]
 
 
 def _pair(capability: str, method: str) -> str:
@@ -130,7 +161,9 @@ def _verifiers() -> list[str]:
     lines: list[str] = []
     for name, module in known_verifiers().items():
         trust = ["", "The recipe must say `trust: local-code`."] if module.NEEDS_TRUST else []
-        options = [*HEAD, *_rows(module.Settings)] if module.Settings.model_fields else ["It takes no options."]
+        options = (
+            [*HEAD, *_rows(module.Settings)] if module.Settings.model_fields else ["It takes no options."]
+        )
         lines += [f"### verifier: {name}", "", *_prose(module.doc), *trust, "", *options, ""]
     return lines
 
@@ -181,7 +214,9 @@ def _type(schema: dict[str, Any]) -> str:
         return " or ".join(dict.fromkeys(_type(part) for part in schema["anyOf"]))
     signs = {"minimum": "≥", "exclusiveMinimum": ">", "maximum": "≤", "exclusiveMaximum": "<"}
     limits = [
-        f"{sign} {schema[bound]:g}" for bound, sign in signs.items() if abs(schema.get(bound, NO_LIMIT)) < NO_LIMIT
+        f"{sign} {schema[bound]:g}"
+        for bound, sign in signs.items()
+        if abs(schema.get(bound, NO_LIMIT)) < NO_LIMIT
     ]
     nouns = {
         "string": "text",

@@ -16,14 +16,23 @@ from manus.errors import Fault, RecipeError, did_you_mean, nearest
 from manus.recipe.located_yaml import Located
 from manus.recipe.wording import KeyPath, dotted, printable, shortened, shown
 
-COMMAND_LINE = "--config"  # where paths of keys begin that are on the command line, and how Snakemake is given them
+COMMAND_LINE = (
+    "--config"  # where paths of keys begin that are on the command line, and how Snakemake is given them
+)
 MOST_SHOWN = 30
 NOUNS = {
-    "int_type": "a whole number", "int_from_float": "a whole number", "float_type": "a number",
-    "bool_type": "true or false", "string_type": "text", "finite_number": "a finite number",
-    "model_type": "`key: value` pairs", "model_attributes_type": "`key: value` pairs", "dict_type": "`key: value` pairs",
-    "list_type": "a list", "tuple_type": "a list",
-}  # fmt: skip
+    "int_type": "a whole number",
+    "int_from_float": "a whole number",
+    "float_type": "a number",
+    "bool_type": "true or false",
+    "string_type": "text",
+    "finite_number": "a finite number",
+    "model_type": "`key: value` pairs",
+    "model_attributes_type": "`key: value` pairs",
+    "dict_type": "`key: value` pairs",
+    "list_type": "a list",
+    "tuple_type": "a list",
+}
 
 Model = TypeVar("Model", bound=BaseModel)
 Problem = tuple[KeyPath, str]
@@ -54,10 +63,14 @@ class Problems:
         """Note a problem at a path of keys; a path that starts with --config is on the command line."""
         if keys[:1] == (COMMAND_LINE,):
             key = dotted(keys[1:])
-            self.found[0, f"{self.option} {key}: {problem}"] = Fault(None, None, f"{self.option} {key}", problem)
+            self.found[0, f"{self.option} {key}: {problem}"] = Fault(
+                None, None, f"{self.option} {key}", problem
+            )
         else:
             line, key = self.source.line_of(keys), dotted(keys)
-            self.found[line, f"{self.path}:{line}: {key}: {problem}"] = Fault(str(self.path), line, key, problem)
+            self.found[line, f"{self.path}:{line}: {key}: {problem}"] = Fault(
+                str(self.path), line, key, problem
+            )
 
     def error(self) -> RecipeError:
         """Return all of them as one error."""
@@ -91,7 +104,9 @@ def validated(model: type[Model], value: Any) -> tuple[Model | None, list[Proble
         for detail in error.errors():
             details.setdefault(_place(detail, value), []).append(detail)
         # Where a union was tried, the branch that got furthest says most.
-        furthest = [place for place in details if not any(other[: len(place)] == place != other for other in details)]
+        furthest = [
+            place for place in details if not any(other[: len(place)] == place != other for other in details)
+        ]
         return None, [_explained(model, place, *details[place]) for place in furthest]
 
 
@@ -100,7 +115,9 @@ def _place(detail: Any, value: Any) -> KeyPath:
     location, kept = detail["loc"], []
     for index, part in enumerate(location):
         is_there = (
-            part in value if isinstance(value, dict) else isinstance(part, int) and isinstance(value, (list, tuple))
+            part in value
+            if isinstance(value, dict)
+            else isinstance(part, int) and isinstance(value, (list, tuple))
         )
         if is_there:
             kept.append(part)

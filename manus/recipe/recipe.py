@@ -27,10 +27,18 @@ from manus.recipe.stage_reader import StageReader
 from manus.recipe.wording import KeyPath, dotted, quoted, shortened
 
 __all__ = [
-    "CAPABILITIES", "GENERATORS", "METHODS", "Header", "Overrides", "Recipe", "RewardModel", "Stage", "StageHeader",
+    "CAPABILITIES",
+    "GENERATORS",
+    "METHODS",
+    "Header",
+    "Overrides",
+    "Recipe",
+    "RewardModel",
+    "Stage",
+    "StageHeader",
     "read_recipe",
     "shared_kind",
-]  # fmt: skip
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +120,9 @@ def _resolved(problems: Problems, given: dict[str, Any]) -> Recipe | None:
     raw = problems.source.value
     overrides = problems.check(Overrides, given, (COMMAND_LINE,))
     if overrides is None:
-        overrides = Overrides(**{key: value for key, value in given.items() if validated(Overrides, {key: value})[0]})
+        overrides = Overrides(
+            **{key: value for key, value in given.items() if validated(Overrides, {key: value})[0]}
+        )
     reader = StageReader(problems, overrides)
     if overrides.training_method is not None:
         reader.is_method(overrides.training_method, (COMMAND_LINE, "training_method"))
@@ -133,14 +143,22 @@ def _resolved(problems: Problems, given: dict[str, Any]) -> Recipe | None:
     for name, settings in header.reward_models.items():
         reader.check_sources(settings.data, ("reward_models", name, "data"), "preference")
     return Recipe(
-        problems.path, header.base_model, header.compose, header.seed, Path(header.output_dir),
-        built, header.merge, header.gates, header.guards,
+        problems.path,
+        header.base_model,
+        header.compose,
+        header.seed,
+        Path(header.output_dir),
+        built,
+        header.merge,
+        header.gates,
+        header.guards,
         tuple(
             RewardModel(name, settings.model_copy(update=overrides.for_stages()))
             for name, settings in header.reward_models.items()
         ),
-        problems.source, problems.option,
-    )  # fmt: skip
+        problems.source,
+        problems.option,
+    )
 
 
 def _header(problems: Problems, raw: dict[str, Any], overrides: Overrides) -> Header | None:
@@ -151,7 +169,9 @@ def _header(problems: Problems, raw: dict[str, Any], overrides: Overrides) -> He
         if key not in known:
             problems.refuse((key,), _unknown_key(key))
     if isinstance(raw.get("capabilities"), dict):
-        problems.refuse(("capabilities",), "must be a list; start each capability with a dash: `- cot: {...}`")
+        problems.refuse(
+            ("capabilities",), "must be a list; start each capability with a dash: `- cot: {...}`"
+        )
         known["capabilities"] = [None]
     header = problems.check(Header, {**given, **known}, ())
     if header is None:
@@ -192,7 +212,9 @@ def _check_references(problems: Problems, header: Header, stages: Sequence[Stage
     names = [stage.name for stage in stages]
     for name in header.reward_models:
         if not SAFE_NAME.fullmatch(name) or name in (*names, *RESERVED_NAMES):
-            problems.refuse(("reward_models", name), f"{quoted(name)} becomes a folder beside the stages'; {NAME_RULE}")
+            problems.refuse(
+                ("reward_models", name), f"{quoted(name)} becomes a folder beside the stages'; {NAME_RULE}"
+            )
     for index, stage in enumerate(stages):
         teacher = getattr(stage.training, "teacher", None)
         if teacher in names[index:] or (teacher in names and header.compose == "parallel"):
@@ -236,5 +258,6 @@ def _check_merge(problems: Problems, header: Header, stages: Sequence[Stage]) ->
     whole = [stage.name for stage in stages if METHODS[stage.method].result(stage.training) == "model"]
     if combine == "svd" and header.merge.svd_rank is None and whole:
         problems.refuse(
-            ("merge",), f"svd has no default rank where a stage ({whole[0]}) trains all weights; add svd_rank: 64"
+            ("merge",),
+            f"svd has no default rank where a stage ({whole[0]}) trains all weights; add svd_rank: 64",
         )

@@ -35,7 +35,11 @@ def json_schema() -> Schema:
             "minItems": 1,
             "items": {"oneOf": [{"enum": list(stages)}, _one_key(stages)]},
         },
-        "defaults": {"description": Header.model_fields["defaults"].description, **defaults, "type": "object"},
+        "defaults": {
+            "description": Header.model_fields["defaults"].description,
+            **defaults,
+            "type": "object",
+        },
         "export": {"description": "Designed but not built yet.", "type": "array", "maxItems": 0},
     }
     definitions = {name: _without_titles(value) for name, value in models.definitions.items()}
@@ -94,14 +98,19 @@ def _stage(models: _Models, capability: str, methods: list[str]) -> Schema:
 
 
 def _without(stage: Schema, *keys: str) -> Schema:
-    return {**stage, "properties": {key: value for key, value in stage["properties"].items() if key not in keys}}
+    return {
+        **stage,
+        "properties": {key: value for key, value in stage["properties"].items() if key not in keys},
+    }
 
 
 def _either(first: Schema, second: Schema) -> Schema:
     """Return the schema of a setting that two methods have; a default stays only where they share it."""
     if first == second:
         return first
-    plain, other = ({key: value for key, value in schema.items() if key != "default"} for schema in (first, second))
+    plain, other = (
+        {key: value for key, value in schema.items() if key != "default"} for schema in (first, second)
+    )
     return plain if plain == other else {"anyOf": [plain, other], "description": first.get("description", "")}
 
 
@@ -118,7 +127,10 @@ def _one_key(properties: dict[str, Schema]) -> Schema:
 def _source(models: _Models) -> Schema:
     """Return what a source of data must be beyond its keys: of one kind, with the options of its generator."""
     properties = dict(models.definitions["Source"]["properties"])
-    properties["generator"] = {"description": properties["generator"]["description"], "enum": list(GENERATORS)}
+    properties["generator"] = {
+        "description": properties["generator"]["description"],
+        "enum": list(GENERATORS),
+    }
     kinds = [{"required": [kind]} for kind in ("path", "hub", "generator")]
     options = _options(models, "generator", GENERATORS)
     return {"properties": _without_titles(properties), "oneOf": kinds, "allOf": options}
@@ -127,8 +139,14 @@ def _source(models: _Models) -> Schema:
 def _reward(models: _Models) -> Schema:
     """Return what a reward must be beyond its keys: one of the verifiers, with its options."""
     properties = dict(models.definitions["RewardSettings"]["properties"])
-    properties["verifier"] = {"description": properties["verifier"]["description"], "enum": list(known_verifiers())}
-    return {"properties": _without_titles(properties), "allOf": _options(models, "verifier", known_verifiers())}
+    properties["verifier"] = {
+        "description": properties["verifier"]["description"],
+        "enum": list(known_verifiers()),
+    }
+    return {
+        "properties": _without_titles(properties),
+        "allOf": _options(models, "verifier", known_verifiers()),
+    }
 
 
 def _options(models: _Models, key: str, modules: Mapping[str, Any]) -> list[Schema]:
@@ -149,7 +167,9 @@ def _without_titles(schema: Any) -> Any:
     if not isinstance(schema, dict):
         return schema
     return {
-        key: _without_titles(value) for key, value in schema.items() if key != "title" or not isinstance(value, str)
+        key: _without_titles(value)
+        for key, value in schema.items()
+        if key != "title" or not isinstance(value, str)
     }
 
 

@@ -80,7 +80,9 @@ class StageReader:
             self.problems.refuse(keys, _not_one_capability(item))
             return [None]
         members = capabilities.GROUPS.get(name, (name,))
-        if not all(self.is_known(name, CAPABILITIES, capabilities.PLANNED, "capability", keys) for name in members):
+        if not all(
+            self.is_known(name, CAPABILITIES, capabilities.PLANNED, "capability", keys) for name in members
+        ):
             return [None]
         if not isinstance(own, dict):
             self.problems.refuse(keys, f"its settings must be `key: value` pairs, not {shown(own)}")
@@ -131,7 +133,9 @@ class StageReader:
         if data is not None and data.on_policy is not None and kind != "preference":
             if origin["on_policy"] is not DEFAULTS:
                 at = (*origin["on_policy"], "on_policy")
-                self.problems.refuse(at, f"makes pairs of answers, and {method} learns from {kind}; remove this key")
+                self.problems.refuse(
+                    at, f"makes pairs of answers, and {method} learns from {kind}; remove this key"
+                )
             data = data.model_copy(update={"on_policy": None})
         if data is not None and data.learn != "all_turns" and kind != "messages":
             if origin["learn"] is not DEFAULTS:
@@ -152,13 +156,21 @@ class StageReader:
     def check_unprepared(self, capability: str, data: DataSettings, training: Any, keys: KeyPath) -> None:
         """Refuse `prepare: never` where rows must be known before the training."""
         if has_senses(capability):
-            self.problems.refuse(keys, f"never reads text alone, and {capability} has media; set prepare: ahead")
+            self.problems.refuse(
+                keys, f"never reads text alone, and {capability} has media; set prepare: ahead"
+            )
         elif not isinstance(training, PackingSettings):
-            packing = [name for name, method in METHODS.items() if issubclass(method.Settings, PackingSettings)]
+            packing = [
+                name for name, method in METHODS.items() if issubclass(method.Settings, PackingSettings)
+            ]
             able = ", ".join(name for name in packing if not METHODS[name].NEEDS_SENSES)
-            self.problems.refuse(keys, f"never works with {able}; other methods learn from what is prepared ahead")
+            self.problems.refuse(
+                keys, f"never works with {able}; other methods learn from what is prepared ahead"
+            )
         elif training.packing:
-            self.problems.refuse(keys, "never knows no lengths ahead, so rows cannot be packed; add packing: false")
+            self.problems.refuse(
+                keys, "never knows no lengths ahead, so rows cannot be packed; add packing: false"
+            )
         elif not data.data:
             self.problems.refuse(
                 keys, "never reads rows of local files; add data: [{path: ...}], or set prepare: ahead"
@@ -178,16 +190,22 @@ class StageReader:
     def is_method(self, value: Any, keys: KeyPath) -> bool:
         """Tell whether a value names a method; refuse it otherwise."""
         if not isinstance(value, str):
-            self.problems.refuse(keys, f"must be a method's name, not {shown(value)}; known: {', '.join(METHODS)}")
+            self.problems.refuse(
+                keys, f"must be a method's name, not {shown(value)}; known: {', '.join(METHODS)}"
+            )
             return False
         return self.is_known(value, METHODS, (), "method", keys)
 
-    def is_known(self, name: str, known: Iterable[str], planned: Iterable[str], noun: str, keys: KeyPath) -> bool:
+    def is_known(
+        self, name: str, known: Iterable[str], planned: Iterable[str], noun: str, keys: KeyPath
+    ) -> bool:
         """Tell whether a name is known; refuse it with the nearest one, or as not built yet."""
         if name in known:
             return True
         if name in planned:
-            self.problems.refuse(keys, f"{noun} {name!r} is designed but {NOT_BUILT}; built: {', '.join(known)}")
+            self.problems.refuse(
+                keys, f"{noun} {name!r} is designed but {NOT_BUILT}; built: {', '.join(known)}"
+            )
         else:
             built = [*known, *(capabilities.GROUPS if noun == "capability" else ())]
             hint = nearest_word(name, built)
@@ -235,7 +253,9 @@ class StageReader:
                 self.problems.check(settings, source.options, (*keys, index, "options"))
                 made = GENERATORS[source.generator].SAMPLE_KINDS
                 if kind is not None and kind not in made:
-                    self.problems.refuse(at, f"makes {', '.join(made)}, the method needs {kind}; {_makers_of(kind)}")
+                    self.problems.refuse(
+                        at, f"makes {', '.join(made)}, the method needs {kind}; {_makers_of(kind)}"
+                    )
 
     def check_names(self, entries: Iterable[Entry]) -> None:
         """Refuse stage names that cannot be folders or that are taken."""
@@ -243,14 +263,20 @@ class StageReader:
         for entry in entries:
             at = (*entry.keys, "name") if "name" in entry.own else entry.keys
             if entry.is_in_group and "name" in entry.own:
-                self.problems.refuse(at, "several stages cannot share a name; list them one by one to name them")
+                self.problems.refuse(
+                    at, "several stages cannot share a name; list them one by one to name them"
+                )
             elif not SAFE_NAME.fullmatch(entry.name):
                 self.problems.refuse(at, f"{quoted(entry.name)} becomes a folder; {NAME_RULE}")
             elif entry.name in RESERVED_NAMES:
                 self.problems.refuse(at, f"{entry.name!r} is reserved; choose another name")
             elif entry.name in first:
                 line = self.problems.source.line_of(first[entry.name].keys)
-                fix = "list the group's members one by one, and add `name:`" if entry.is_in_group else "add `name:`"
+                fix = (
+                    "list the group's members one by one, and add `name:`"
+                    if entry.is_in_group
+                    else "add `name:`"
+                )
                 self.problems.refuse(at, f"the stage on line {line} is called {entry.name!r} as well; {fix}")
             first.setdefault(entry.name, entry)
 

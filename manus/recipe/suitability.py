@@ -1,6 +1,7 @@
 """Says which method cannot train which capability, why, and what comes nearest. Knows no recipe.
 
-The reader of recipes and the table in docs/RECIPES.md both ask `refusal`: what is refused is what the table says.
+The reader of recipes and the table in docs/RECIPES.md both ask `refusal`: what is refused is what the table
+says.
 """
 
 from __future__ import annotations
@@ -15,7 +16,10 @@ from manus.recipe.known import DEFAULT_METHOD, METHODS, Mismatch, mismatch, shar
 NOT_BUILT = "not built yet"
 # Why a capability may lack the kind of sample that a method trains on: a word for the table, and the reason.
 LACKS: Mapping[SampleKind, tuple[str, str]] = {
-    "text": ("no turns", "plain text has no turns, and what is learned lies in the form of the assistant's turn"),
+    "text": (
+        "no turns",
+        "plain text has no turns, and what is learned lies in the form of the assistant's turn",
+    ),
     "messages": ("no answers", "its rows hold no answers to imitate"),
     "preference": ("no pairs", "its rows do not become pairs of a better and a worse answer"),
     "prompt": ("no verifier", "it has no prompts with answers that a verifier could tell right from wrong"),

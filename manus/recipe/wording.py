@@ -13,7 +13,10 @@ WORD = re.compile(r"[\w*<-][\w*<@/-]*")
 
 def dotted(keys: KeyPath) -> str:
     """Return a path of keys as people write it: `capabilities[1].cot.epochs`."""
-    return "".join(f"[{key}]" if isinstance(key, int) else f".{_key(key)}" for key in keys).lstrip(".") or "recipe"
+    return (
+        "".join(f"[{key}]" if isinstance(key, int) else f".{_key(key)}" for key in keys).lstrip(".")
+        or "recipe"
+    )
 
 
 def shown(value: Any) -> str:

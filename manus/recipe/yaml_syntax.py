@@ -19,7 +19,11 @@ EXPLANATIONS = (
         False,
     ),
     ("could not find expected ':'", "neither `key: value` nor a list's `- item`", True),
-    ("but found another document", "a second document starts here; a recipe is one document, remove the `---`", False),
+    (
+        "but found another document",
+        "a second document starts here; a recipe is one document, remove the `---`",
+        False,
+    ),
     ("found unexpected end of stream", "the quote that opens here is never closed", True),
     ("unknown escape character", "a backslash in double quotes starts an escape; use single quotes", False),
     ("expected ',' or ']'", "the `[` that opens here is not closed, or a comma is missing", True),

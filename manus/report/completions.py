@@ -37,8 +37,9 @@ class Prompted:
 def choose_completions(rows: Sequence[Mapping[str, Any]]) -> list[Prompted]:
     """Choose completions of a few steps spread over training: the first, the last and some between.
 
-    Prompts that come back are followed through training; where none does, each step shows a prompt of its own. Of
-    several completions of one prompt at one step the first is shown, whatever its reward: nothing is picked to please.
+    Prompts that come back are followed through training; where none does, each step shows a prompt of its
+    own. Of several completions of one prompt at one step the first is shown, whatever its reward: nothing is
+    picked to please.
 
     Args:
         rows: `step`, `prompt`, `completion`, and perhaps `expected`, `reward` and `rewards` by component.
@@ -51,7 +52,9 @@ def choose_completions(rows: Sequence[Mapping[str, Any]]) -> list[Prompted]:
     enough = max(2, RECURRING_SHARE * len(by_step))
     recurring = [found for found in by_prompt.values() if len(found) >= enough]
     if recurring:
-        return [_prompted([found[step] for step in spread(sorted(found))]) for found in recurring[:SHOWN_PROMPTS]]
+        return [
+            _prompted([found[step] for step in spread(sorted(found))]) for found in recurring[:SHOWN_PROMPTS]
+        ]
     return [_prompted([by_step[step]]) for step in spread(sorted(by_step))]
 
 
@@ -72,9 +75,13 @@ def glance(text: str) -> str:
 
 def _prompted(rows: Sequence[Mapping[str, Any]]) -> Prompted:
     first = rows[0]
-    return Prompted(shortened(first["prompt"]), shortened(first.get("expected") or ""), tuple(map(_written, rows)))
+    return Prompted(
+        shortened(first["prompt"]), shortened(first.get("expected") or ""), tuple(map(_written, rows))
+    )
 
 
 def _written(row: Mapping[str, Any]) -> Written:
     text = row["completion"]
-    return Written(row["step"], shortened(text), glance(text), row.get("reward"), dict(row.get("rewards") or {}))
+    return Written(
+        row["step"], shortened(text), glance(text), row.get("reward"), dict(row.get("rewards") or {})
+    )

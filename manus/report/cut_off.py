@@ -40,8 +40,8 @@ class CutOff:
 def cut_off(ablations: Mapping[str, Mapping[str, Any]], known: Iterable[str] = ()) -> CutOff | None:
     """Return the table of what `measure_ablated` found, None where nothing was cut off.
 
-    Rows are name, samples, share with the sense, and the share left by each cut. Of the `known` ablations of a capability
-    those that were not found are named as left out.
+    Rows are name, samples, share with the sense, and the share left by each cut. Of the `known` ablations of
+    a capability those that were not found are named as left out.
     """
     if not ablations:
         return None
@@ -66,4 +66,6 @@ def _cut(name: str, found: Mapping[str, Any]) -> Cut:
     drop = found["drop"]
     interval = f"{difference(drop['low'], True).removesuffix(' points')} … {difference(drop['high'], True)}"
     falls = drop["samples"] > 0 and drop["low"] > 0
-    return Cut(name, difference(-drop["value"], True, signed=True), interval, "falls" if falls else "not shown")
+    return Cut(
+        name, difference(-drop["value"], True, signed=True), interval, "falls" if falls else "not shown"
+    )

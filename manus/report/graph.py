@@ -1,7 +1,8 @@
 """Lays out a plan as a drawing: a column for each step of the flow, a row for each stage. Knows nothing of files.
 
-Arrows only go down within a column or across to the next one: a reward model stands right below the pairs that it learns
-from, and pairs of a stage's own answers right above the stage, whose predecessor gave the answers.
+Arrows only go down within a column or across to the next one: a reward model stands right below the pairs
+that it learns from, and pairs of a stage's own answers right above the stage, whose predecessor gave the
+answers.
 """
 
 from __future__ import annotations

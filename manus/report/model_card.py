@@ -70,7 +70,9 @@ def model_card(plan: Plan, merge: dict[str, Any]) -> str:
         samples = data.metrics["train_samples"] if data else "?"
         sources = "; ".join(_cell(source) for source in (data.metrics["sources"] if data else ()))
         key = plan.artifacts[f"train/{stage.name}"].key
-        lines.append(f"| {stage.name} | {stage.capability} | {stage.method} | {sources} | {samples} | `{key}` |")
+        lines.append(
+            f"| {stage.name} | {stage.capability} | {stage.method} | {sources} | {samples} | `{key}` |"
+        )
     loaded = LOADED_WITH_OWN_SENSES if kept(plan.base) else LOADED_WITH_SENSES if senses else LOADED_AS_TEXT
     lines += ["", *_measurements(plan), *_how_merged(merge), "", loaded, "Versions: " + _versions(), ""]
     return "\n".join(lines)
@@ -78,7 +80,11 @@ def model_card(plan: Plan, merge: dict[str, Any]) -> str:
 
 def senses_of_merged(plan: Plan) -> set[str]:
     """Return what the merged model takes in beside text."""
-    return {modality for sense in plan.encoders for modality in MODALITIES_OF[sense]} or senses_of(plan.base) or set()
+    return (
+        {modality for sense in plan.encoders for modality in MODALITIES_OF[sense]}
+        or senses_of(plan.base)
+        or set()
+    )
 
 
 def pipeline_tag(senses: set[str]) -> str:
@@ -103,7 +109,9 @@ def _senses(plan: Plan, senses: set[str]) -> list[str]:
 def described(encoder: Encoder, embed: bool | None) -> str:
     """Return a line about an encoder; `embed` is the recipe's `embed_encoders`."""
     commit = f" at commit `{encoder.revision}`" if encoder.revision else ""
-    weights = "in this folder" if is_embedded(encoder, embed) else "loaded from the hub with the model, and checked"
+    weights = (
+        "in this folder" if is_embedded(encoder, embed) else "loaded from the hub with the model, and checked"
+    )
     return f"- {encoder.sense}: `{encoder.spec}`{commit}; its weights are {weights}"
 
 
@@ -115,7 +123,11 @@ def _measurements(plan: Plan) -> list[str]:
         if evaluation is not None:
             m = evaluation.metrics
             rows.append(f"| {stage.name} | {m['metric']} | {m['before']:.3f} | {m['after']:.3f} |")
-    head = ["Held-out measurements of each stage, before and after it:", "", "| stage | metric | before | after |"]
+    head = [
+        "Held-out measurements of each stage, before and after it:",
+        "",
+        "| stage | metric | before | after |",
+    ]
     return [*head, "|---|---|---|---|", *rows, ""] if rows else []
 
 

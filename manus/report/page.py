@@ -1,7 +1,7 @@
 """Renders what a plan built into one HTML file that needs nothing else: no network, no scripts.
 
-Reads the store through the other `report_*` modules; decides only how values are written. Whatever models and data
-say is escaped by the template engine.
+Reads the store through the other `report_*` modules; decides only how values are written. Whatever models and
+data say is escaped by the template engine.
 """
 
 from __future__ import annotations

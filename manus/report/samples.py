@@ -54,7 +54,9 @@ class Chosen:
     tally: dict[str, int]
 
 
-def choose(asked: Sequence[Mapping[str, Any]], measured: Mapping[str, Mapping[str, Any]], is_share: bool) -> Chosen:
+def choose(
+    asked: Sequence[Mapping[str, Any]], measured: Mapping[str, Mapping[str, Any]], is_share: bool
+) -> Chosen:
     """Choose the samples that tell most: those that changed first, but never only those that became right.
 
     Args:
@@ -68,7 +70,10 @@ def choose(asked: Sequence[Mapping[str, Any]], measured: Mapping[str, Mapping[st
         order = sorted(range(count), key=lambda index: (CHANGES.index(changes[index]), index))
         first = _by_quota(order, changes)
     else:
-        saved = [measured["before"]["values"][index] - measured["merged"]["values"][index] for index in range(count)]
+        saved = [
+            measured["before"]["values"][index] - measured["merged"]["values"][index]
+            for index in range(count)
+        ]
         order = sorted(range(count), key=lambda index: -saved[index])
         first = [*order[:3], *order[3:][-3:]]
     rest = [index for index in order if index not in first][: SHOWN_ON_DEMAND - len(first)]
@@ -98,7 +103,9 @@ def _by_quota(order: Sequence[int], changes: Sequence[str]) -> list[int]:
         if left.get(changes[index], 0) > 0:
             left[changes[index]] -= 1
             within.append(index)
-    others = sorted((index for index in order if index not in within), key=lambda i: changes[i] == "became right")
+    others = sorted(
+        (index for index in order if index not in within), key=lambda i: changes[i] == "became right"
+    )
     return sorted([*within, *others[: SHOWN - len(within)]], key=list(order).index)
 
 
@@ -114,16 +121,27 @@ def _asked(
         said = measured[model]["said"][index]
         is_right = bool(measured[model]["values"][index]) if is_share else None
         same = next(
-            (a.model for a in answers if is_share and a.text == shortened(said["text"]) and a.note == said["note"]), ""
+            (
+                a.model
+                for a in answers
+                if is_share and a.text == shortened(said["text"]) and a.note == said["note"]
+            ),
+            "",
         )
         answers.append(Answer(model, shortened(said["text"]), said["note"], is_right, same))
     told = asked[index]
     media = tuple(told.get("media", ()))
     earlier, question = split(without_places(told["prompt"]) if media else told["prompt"])
     return Asked(
-        index + 1, change, shortened(earlier), shortened(question), shortened(told["expected"]), tuple(answers),
-        told.get("level", ""), media,
-    )  # fmt: skip
+        index + 1,
+        change,
+        shortened(earlier),
+        shortened(question),
+        shortened(told["expected"]),
+        tuple(answers),
+        told.get("level", ""),
+        media,
+    )
 
 
 def without_places(prompt: str) -> str:

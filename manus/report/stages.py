@@ -23,7 +23,10 @@ from manus.report.values import Setting, settings, shown
 
 Comparison = tuple[str, int | None, list[str]]
 SHOWN_DIGESTS = 3
-COMPLETIONS, REWARD_FAILURES = "completions.jsonl", "reward_failures.json"  # only methods with rewards leave them
+COMPLETIONS, REWARD_FAILURES = (
+    "completions.jsonl",
+    "reward_failures.json",
+)  # only methods with rewards leave them
 QUANTILES = {"0": "shortest", "50": "half up to", "90": "90 % up to", "99": "99 % up to", "100": "longest"}
 
 
@@ -66,7 +69,9 @@ class StageView:
     def learned_from(self) -> str:
         """What it was trained on, and how much of it."""
         made = self.pairs_made
-        return f"{shown(made['pairs'])} pairs" if made else f"{shown(self.statistics['train_samples'])} samples"
+        return (
+            f"{shown(made['pairs'])} pairs" if made else f"{shown(self.statistics['train_samples'])} samples"
+        )
 
     @property
     def quantiles(self) -> list[tuple[str, int]]:
@@ -99,9 +104,13 @@ def _stage_view(stage: Stage, jobs: Mapping[str, Finished], merged: dict[str, An
         pairs_made=pairs.read("statistics.json") if pairs else None,
         quarantine=reasons(read_jsonl(data.folder / "quarantine.jsonl")),
         loss_svg=(train.folder / "loss.svg").read_text(encoding="utf-8"),
-        lengths_svg=lengths.read_text(encoding="utf-8") if (lengths := data.folder / LENGTHS_SVG).exists() else "",
+        lengths_svg=lengths.read_text(encoding="utf-8")
+        if (lengths := data.folder / LENGTHS_SVG).exists()
+        else "",
         charts=charts_of(train),
-        completions=choose_completions(list(read_jsonl(told)) if (told := train.folder / COMPLETIONS).exists() else []),
+        completions=choose_completions(
+            list(read_jsonl(told)) if (told := train.folder / COMPLETIONS).exists() else []
+        ),
         reward_failures=train.read(REWARD_FAILURES) if (train.folder / REWARD_FAILURES).exists() else [],
         details={"part": compared(measured, "parts"), "level": compared(measured, "levels")},
         samples=samples,
@@ -130,7 +139,12 @@ def bars(row: SummaryRow, measured: Mapping[str, Mapping[str, Any]]) -> list[Bar
 def settings_of(stage: Stage) -> list[Setting]:
     """Return every setting of a stage; sources are told apart, because their paths are nobody's business."""
     groups = {"data": stage.data, "training": stage.training, "probe": stage.probe}
-    return [setting for name, group in groups.items() for setting in settings(name, group) if setting.name != "data"]
+    return [
+        setting
+        for name, group in groups.items()
+        for setting in settings(name, group)
+        if setting.name != "data"
+    ]
 
 
 def sources_of(learned: Stage | RewardModel, data: Finished) -> list[str]:

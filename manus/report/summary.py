@@ -44,7 +44,9 @@ class Gain:
     @property
     def interval(self) -> str:
         """The ends of the interval: `33 … 58`."""
-        return " … ".join(plain(100 * end) if self.is_share else plain(end, 2) for end in (self.low, self.high))
+        return " … ".join(
+            plain(100 * end) if self.is_share else plain(end, 2) for end in (self.low, self.high)
+        )
 
     @property
     def cells(self) -> tuple[str, str]:
@@ -58,8 +60,9 @@ class Gain:
 class SummaryRow:
     """What one stage's held-out samples say.
 
-    `before` is the model that the stage started from, `after` what the stage made of it, `merged` the final model.
-    `gain` compares merged with before, which is what a user of the merged model gets; `stage_gain` after with before.
+    `before` is the model that the stage started from, `after` what the stage made of it, `merged` the final
+    model. `gain` compares merged with before, which is what a user of the merged model gets; `stage_gain`
+    after with before.
     """
 
     stage: str
@@ -122,7 +125,9 @@ def evaluation_of(plan: Plan, name: str) -> dict[str, Any]:
     """
     key = plan.artifacts[f"evaluate/{name}"].key
     plan.store.manifest(key)
-    found: dict[str, Any] = json.loads((plan.store.folder(key) / "evaluation.json").read_text(encoding="utf-8"))
+    found: dict[str, Any] = json.loads(
+        (plan.store.folder(key) / "evaluation.json").read_text(encoding="utf-8")
+    )
     return found
 
 

@@ -52,6 +52,10 @@ def flat(value: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
     """Return nested mappings as one, with dotted names."""
     found: dict[str, Any] = {}
     for name, item in value.items():
-        nested = flat(item, f"{prefix}{name}.") if isinstance(item, Mapping) and item else {f"{prefix}{name}": item}
+        nested = (
+            flat(item, f"{prefix}{name}.")
+            if isinstance(item, Mapping) and item
+            else {f"{prefix}{name}": item}
+        )
         found |= nested
     return found

@@ -14,8 +14,8 @@ from manus.store.digests import Digests
 class Context:
     """The stage's capability by its public name, and where things are.
 
-    `beside` is the recipe's folder. `models` are the folders of reward models, by what `model:` says, and `device` is
-    where they run; both matter only to verifiers that score in the trainer's process.
+    `beside` is the recipe's folder. `models` are the folders of reward models, by what `model:` says, and
+    `device` is where they run; both matter only to verifiers that score in the trainer's process.
     """
 
     capability: str
@@ -33,8 +33,8 @@ class Context:
 class Lookup:
     """Where the content of what a verifier refers to is identified.
 
-    `pins` are the commits of hub ids that an earlier plan settled on; `made` are the keys of the reward models that
-    the recipe itself makes, by name.
+    `pins` are the commits of hub ids that an earlier plan settled on; `made` are the keys of the reward
+    models that the recipe itself makes, by name.
     """
 
     digests: Digests

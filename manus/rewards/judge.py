@@ -1,7 +1,7 @@
 """Scores completions by weighted verifiers, and stays on its feet whatever a verifier does.
 
-Verifiers that score one completion at a time run in one worker process; one that hangs or dies costs its own score
-of that completion and a new worker, nothing else. Knows nothing of how scores are learned from.
+Verifiers that score one completion at a time run in one worker process; one that hangs or dies costs its own
+score of that completion and a new worker, nothing else. Knows nothing of how scores are learned from.
 """
 
 from __future__ import annotations
@@ -129,7 +129,9 @@ class Judge:
                 self._tally = tally
             raise
         self._tally = tally
-        weighted = [[reward.weight * score for score in components[reward.component]] for reward in self.rewards]
+        weighted = [
+            [reward.weight * score for score in components[reward.component]] for reward in self.rewards
+        ]
         return Scores([sum(scores) for scores in zip(*weighted, strict=True)], components)
 
     def _count(self, tally: Tally, component: str, outcome: Outcome, completion: str) -> None:
@@ -164,8 +166,9 @@ class Judge:
     def _start(self, worker: WorkerProcess) -> None:
         order = {
             "rewards": [{"verifier": reward.verifier, "options": reward.options} for reward in self._single],
-            "capability": self._context.capability, "beside": str(self._context.beside),
-        }  # fmt: skip
+            "capability": self._context.capability,
+            "beside": str(self._context.beside),
+        }
         names = ", ".join(reward.component for reward in self._single)
         try:
             worker.tell(order)
@@ -187,7 +190,9 @@ class Judge:
             self._worker.kill()
         self._worker = None
 
-    def _outcomes(self, samples: Sequence[Sample], completions: Sequence[str]) -> Iterator[tuple[int, str, Outcome]]:
+    def _outcomes(
+        self, samples: Sequence[Sample], completions: Sequence[str]
+    ) -> Iterator[tuple[int, str, Outcome]]:
         if self._single:
             for index, (sample, completion) in enumerate(zip(samples, completions, strict=True)):
                 for reward, outcome in zip(self._single, self._one_by_one(sample, completion), strict=True):
@@ -217,16 +222,24 @@ class Judge:
                 self._end_worker()
                 answered += 1
                 is_late = isinstance(error, TimeoutError)
-                yield Outcome(None, f"took longer than {self._timeout_seconds:g} s" if is_late else str(error))
+                yield Outcome(
+                    None, f"took longer than {self._timeout_seconds:g} s" if is_late else str(error)
+                )
 
-    def _together(self, reward: RewardSettings, samples: Sequence[Sample], completions: Sequence[str]) -> list[Outcome]:
+    def _together(
+        self, reward: RewardSettings, samples: Sequence[Sample], completions: Sequence[str]
+    ) -> list[Outcome]:
         self._ready()
         try:
-            outcomes = [outcome_from(score) for score in self._batch_scorers[reward.component](samples, completions)]
+            outcomes = [
+                outcome_from(score) for score in self._batch_scorers[reward.component](samples, completions)
+            ]
         except ManusError:
             raise
         except Exception as error:
             return [Outcome(None, raised(error))] * len(completions)
         if len(outcomes) != len(completions):
-            return [Outcome(None, f"returned {len(outcomes)} scores for {len(completions)}")] * len(completions)
+            return [Outcome(None, f"returned {len(outcomes)} scores for {len(completions)}")] * len(
+                completions
+            )
         return outcomes

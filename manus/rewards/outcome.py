@@ -23,7 +23,9 @@ def outcome_of(call: Callable[[], object]) -> Outcome:
     """Return what came of a call, whatever it does short of ending the process."""
     try:
         return outcome_from(call())
-    except BaseException as error:  # also sys.exit and KeyboardInterrupt, which are a verifier's failures here
+    except (
+        BaseException
+    ) as error:  # also sys.exit and KeyboardInterrupt, which are a verifier's failures here
         return Outcome(None, raised(error))
 
 

@@ -29,16 +29,20 @@ class WorkerProcess:
         self._while_waiting = while_waiting
         self._unread = b""
         self._looked_at = time.monotonic()
-        # What this process can import the worker can; sets are in one order in all workers; -P keeps out what lies
-        # in the working directory by chance. A session of its own keeps the terminal's Ctrl-C away, and makes one
-        # kill reach whatever a verifier started.
+        # What this process can import the worker can; sets are in one order in all workers; -P keeps out what
+        # lies in the working directory by chance. A session of its own keeps the terminal's Ctrl-C away, and
+        # makes one kill reach whatever a verifier started.
         environment = os.environ | {
-            "PYTHONPATH": os.pathsep.join(path for path in sys.path if path), "PYTHONHASHSEED": "0",
-        }  # fmt: skip
+            "PYTHONPATH": os.pathsep.join(path for path in sys.path if path),
+            "PYTHONHASHSEED": "0",
+        }
         self._process = subprocess.Popen(
             [sys.executable, "-P", "-m", WORKER_MODULE, str(os.getpid())],
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE, start_new_session=True, env=environment,
-        )  # fmt: skip
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            start_new_session=True,
+            env=environment,
+        )
 
     def is_alive(self) -> bool:
         """Return whether the process has not ended."""

@@ -22,9 +22,11 @@ class RewardSettings(Frozen):
 
     verifier: str = Field(description="A verifier by name.")
     weight: float = Field(
-        1.0, ge=-LARGEST_WEIGHT, le=LARGEST_WEIGHT,
+        1.0,
+        ge=-LARGEST_WEIGHT,
+        le=LARGEST_WEIGHT,
         description="How much its score counts in the sum; below 0 it is a penalty, 0 only logs it.",
-    )  # fmt: skip
+    )
     options: dict[str, Any] = Field({}, description="Settings of the verifier.")
     name: str | None = Field(
         None, pattern=r"^[\w-]{1,60}$", description="What the log calls it (default: the verifier's name)."
@@ -33,7 +35,9 @@ class RewardSettings(Frozen):
     @model_validator(mode="after")
     def _fits_its_verifier(self) -> RewardSettings:
         if self.verifier not in known_verifiers():
-            raise ValueError(f"no verifier {self.verifier!r}; {did_you_mean(self.verifier, known_verifiers())}")
+            raise ValueError(
+                f"no verifier {self.verifier!r}; {did_you_mean(self.verifier, known_verifiers())}"
+            )
         settings = self.module.Settings
         try:
             settings(**self.options)
@@ -67,9 +71,7 @@ def _explained(detail: Any, settings: type[Frozen]) -> str:
     place = ".".join(["options", *map(str, detail["loc"])])
     if detail["type"] == "extra_forbidden":
         known = settings.model_fields
-        return (
-            f"{place} is not known; {did_you_mean(str(detail['loc'][-1]), known) if known else 'it takes no options'}"
-        )
+        return f"{place} is not known; {did_you_mean(str(detail['loc'][-1]), known) if known else 'it takes no options'}"
     message = detail["msg"].removeprefix("Value error, ")
     return f"{place}: {message[:1].lower()}{message[1:]}"
 
@@ -89,7 +91,9 @@ Rewards = Annotated[
 class RewardedSettings(Frozen):
     """Settings of methods that learn from rewards."""
 
-    rewards: Rewards | None = Field(None, description="What scores an answer; none: the capability's own verifier.")
+    rewards: Rewards | None = Field(
+        None, description="What scores an answer; none: the capability's own verifier."
+    )
     reward_timeout_seconds: float = Field(
         DEFAULT_TIMEOUT_SECONDS, gt=0, le=86_400, description="How long one verifier may take for one answer."
     )
@@ -117,8 +121,11 @@ def _identity_of(reward: RewardSettings, context: Context, lookup: Lookup) -> di
     except InputError as error:
         raise type(error)(f"reward {reward.component!r}: {error}") from None
     return {
-        "verifier": reward.verifier, "version": reward.module.VERSION, "weight": reward.weight, "options": options,
-    }  # fmt: skip
+        "verifier": reward.verifier,
+        "version": reward.module.VERSION,
+        "weight": reward.weight,
+        "options": options,
+    }
 
 
 def cannot_score(rewards: Sequence[RewardSettings], sample: Any, context: Context) -> list[str]:

@@ -52,7 +52,9 @@ class Tally:
             RewardError: with the most frequent reasons and an example of each.
         """
         for component, scored in self.scored.items():
-            failed = sum(failure["count"] for (name, _), failure in self.failures.items() if name == component)
+            failed = sum(
+                failure["count"] for (name, _), failure in self.failures.items() if name == component
+            )
             if scored < CHECKED_FROM_SCORED or failed <= budget * scored:
                 continue
             most = self.listed(component)[:REASONS_IN_ERROR]

@@ -1,10 +1,12 @@
 """The process that scores completions one by one: `python -m manus.rewards.worker PARENT`. Never imports torch.
 
-One JSON value a line. The first line in is {"rewards": [{verifier, options}], "capability", "beside"}; the answer is
-{"ready": true}, or {"broken": index of the reward, "reason"}. Then each line in is {"sample", "completion", "first"};
-for each reward from index `first` on, a line out says [index, score or null, reason]. The end of the input is the end.
+One JSON value a line. The first line in is {"rewards": [{verifier, options}], "capability", "beside"}; the
+answer is {"ready": true}, or {"broken": index of the reward, "reason"}. Then each line in is {"sample",
+"completion", "first"}; for each reward from index `first` on, a line out says [index, score or null, reason].
+The end of the input is the end.
 
-What verifiers print goes to stderr, what they read from stdin is empty: the pipes to the parent are kept apart.
+What verifiers print goes to stderr, what they read from stdin is empty: the pipes to the parent are kept
+apart.
 """
 
 from __future__ import annotations
@@ -72,7 +74,10 @@ def _load(order: Any, answers: TextIO) -> list[Scorer]:
             assert reward.module.scorer is not None, "others score in the trainer's process"
             scorers.append(reward.module.scorer(reward.resolved, context))
         except BaseException as error:  # also sys.exit in the user's file
-            _say(answers, {"broken": index, "reason": str(error) if isinstance(error, InputError) else raised(error)})
+            _say(
+                answers,
+                {"broken": index, "reason": str(error) if isinstance(error, InputError) else raised(error)},
+            )
             os._exit(1)
     _say(answers, {"ready": True})
     return scorers

@@ -45,13 +45,19 @@ def find_run(name: str | None, known: Sequence[Status]) -> Status:
     if not known:
         raise InputError("nothing of yours runs on this machine")
     if not meant:
-        raise InputError(f"no run is called {name!r}; these run (name one by its stage or process id):\n{listed}")
+        raise InputError(
+            f"no run is called {name!r}; these run (name one by its stage or process id):\n{listed}"
+        )
     raise InputError(f"{len(meant)} runs are meant; name one by its process id:\n{listed}")
 
 
 def _is_called(status: Status, name: str) -> bool:
     names = {str(status.get("stage")), str(status.get("artifact")), Path(str(status.get("recipe"))).stem}
-    return name in names or name == str(status.get("pid")) or (len(name) >= 4 and str(status["key"]).startswith(name))
+    return (
+        name in names
+        or name == str(status.get("pid"))
+        or (len(name) >= 4 and str(status["key"]).startswith(name))
+    )
 
 
 def order(status: Status, word: str, answer_seconds: float = ANSWER_SECONDS) -> str:
@@ -67,7 +73,9 @@ def order(status: Status, word: str, answer_seconds: float = ANSWER_SECONDS) -> 
     """
     folder, is_here = Path(status["folder"]), status["host"] == socket.gethostname()
     if is_here and not is_alive(status):
-        raise ManusError(f"process {status['pid']} is gone, or its number belongs to another by now; nothing was sent")
+        raise ManusError(
+            f"process {status['pid']} is gone, or its number belongs to another by now; nothing was sent"
+        )
     is_asked = status["state"] == "paused" and str(status.get("reason", "")).startswith(ASKED_BY)
     if (word == "pause" and is_asked) or (word == "resume" and status["state"] in WORKING):
         return f"{title(status)} is {status['state']} already"

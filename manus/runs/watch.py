@@ -27,9 +27,17 @@ BAR_CELLS = 24
 SECONDS_BETWEEN_DRAWINGS = 0.5
 KEYS = {"p": "pause", "r": "resume", "c": "checkpoint"}
 COLOURS = {
-    "training": "green", "evaluating": "green", "preparing": "cyan", "paused": "yellow", "cooling": "blue",
-    "checkpointing": "magenta", "failed": "red", "interrupted": "yellow", "done": "green", "in store": "green",
-}  # fmt: skip
+    "training": "green",
+    "evaluating": "green",
+    "preparing": "cyan",
+    "paused": "yellow",
+    "cooling": "blue",
+    "checkpointing": "magenta",
+    "failed": "red",
+    "interrupted": "yellow",
+    "done": "green",
+    "in store": "green",
+}
 
 
 def sparkline(values: Sequence[float], cells: int) -> str:
@@ -62,11 +70,12 @@ def status_table(statuses: Sequence[Status], selected: int = -1) -> Table:
             ("▸ " if index == selected else "  ") * (selected >= 0) + str(status.get("id") or title(status)),
             Text(state, style=COLOURS.get(state, "")),
             f"{status['step']}/{status.get('total_steps', '?')}" if "step" in status else "",
-            _number(status.get("loss"), ".3f"), _number(status.get("tokens_per_second"), ".0f"),
+            _number(status.get("loss"), ".3f"),
+            _number(status.get("tokens_per_second"), ".0f"),
             _number(status.get("temperature"), ".0f"),
             duration(status["eta_seconds"]) if "eta_seconds" in status and state == "training" else "",
             f"{status['pid']}@{status['host']}" if "pid" in status else "",
-        )  # fmt: skip
+        )
     return table
 
 
@@ -83,11 +92,15 @@ def view(statuses: Sequence[Status], selected: int, message: str, width: int) ->
     if "step" in chosen and "total_steps" in chosen:
         share = chosen["step"] / max(1, chosen["total_steps"])
         parts.append(
-            Text(f"{bar(chosen['step'], chosen['total_steps'])} {share:.0%}   epoch {chosen.get('epoch', 0):g}")
+            Text(
+                f"{bar(chosen['step'], chosen['total_steps'])} {share:.0%}   epoch {chosen.get('epoch', 0):g}"
+            )
         )
     losses = [value for value in chosen.get("losses", []) if isinstance(value, (int, float))]
     if losses:
-        parts.append(Text(f"loss {sparkline(losses, max(10, width - 40))} {losses[0]:.3f} → {losses[-1]:.3f}"))
+        parts.append(
+            Text(f"loss {sparkline(losses, max(10, width - 40))} {losses[0]:.3f} → {losses[-1]:.3f}")
+        )
     if chosen.get("reason"):
         since = f", since {chosen['since']}" if chosen.get("since") else ""
         parts.append(Text(f"{chosen['reason']}{since}", style="yellow"))
@@ -95,7 +108,9 @@ def view(statuses: Sequence[Status], selected: int, message: str, width: int) ->
         parts.append(Text(str(chosen["checkpoint"]), style="dim"))
     parts.append(Text(message, style="bold"))
     return Group(
-        Panel(status_table(statuses, selected), title="manus watch"), Panel(Group(*parts), title=title(chosen)), keys
+        Panel(status_table(statuses, selected), title="manus watch"),
+        Panel(Group(*parts), title=title(chosen)),
+        keys,
     )
 
 

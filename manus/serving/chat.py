@@ -32,7 +32,9 @@ COMMANDS = {
 }
 
 
-def check_senses(modalities: Mapping[str, bool], model: str, media: Mapping[MediumKind, Sequence[Path]]) -> None:
+def check_senses(
+    modalities: Mapping[str, bool], model: str, media: Mapping[MediumKind, Sequence[Path]]
+) -> None:
     """Refuse media that a model cannot take, before it is loaded.
 
     Args:

@@ -73,7 +73,8 @@ class Conversation:
         """Decode a medium and let it go with the next question.
 
         Raises:
-            InputError: the model has no such sense, or the file cannot be read or is too long; names the file.
+            InputError: the model has no such sense, or the file cannot be read or is too long; names the
+                file.
         """
         if kind not in self.senses:
             has = ", ".join(sorted(self.senses)) or "text only"
@@ -132,7 +133,9 @@ class Conversation:
                 self.last.tokens += 1
                 piece = stream.add(step.token) + (stream.end() if step.finish else "")
                 if piece:
-                    self.last.first_token_seconds = self.last.first_token_seconds or time.perf_counter() - begin
+                    self.last.first_token_seconds = (
+                        self.last.first_token_seconds or time.perf_counter() - begin
+                    )
                     self.last.text += piece
                     yield piece
         finally:
@@ -163,7 +166,9 @@ class Conversation:
     def _check_length(self, tokens: int) -> None:
         most = getattr(self.model.config.get_text_config(), "max_position_embeddings", None)
         if most is not None and tokens + 1 > most:
-            raise InputError(f"the conversation has {tokens} tokens, the model reads {most}; /reset begins a new one")
+            raise InputError(
+                f"the conversation has {tokens} tokens, the model reads {most}; /reset begins a new one"
+            )
 
     def _drawing(self) -> Drawing:
         if self.temperature > 0:

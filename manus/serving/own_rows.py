@@ -47,8 +47,9 @@ def measured_on(
         limits: settings of the probe.
 
     Returns:
-        A probe's measurement, with `asked` and, where there are media, `ablations`; and `rows`, how many were read, with
-        `refused`, why some could not be used, `columns_not_read` and `media_not_read`, what of them nothing reads.
+        A probe's measurement, with `asked` and, where there are media, `ablations`; and `rows`, how many were
+        read, with `refused`, why some could not be used, `columns_not_read` and `media_not_read`, what of
+        them nothing reads.
 
     Raises:
         DataError: nothing in the file can be measured.
@@ -68,10 +69,16 @@ def measured_on(
         whole = measure(probe, model, tokenizer, data.name)
         cut_off = ablated(probe, model, tokenizer, whole)
         return {
-            "capability": name, "metric": probe.metric, **whole, "rows": quarantine.seen, "refused": refused,
-            "columns_not_read": dict(reader.columns.get(source_of(data).name, {})), "media_not_read": dict(reader.unread),
-            "asked": asked(probe.usable), **cut_off,
-        }  # fmt: skip
+            "capability": name,
+            "metric": probe.metric,
+            **whole,
+            "rows": quarantine.seen,
+            "refused": refused,
+            "columns_not_read": dict(reader.columns.get(source_of(data).name, {})),
+            "media_not_read": dict(reader.unread),
+            "asked": asked(probe.usable),
+            **cut_off,
+        }
 
 
 def _samples(

@@ -62,7 +62,9 @@ class RemoteConversation:
             InputError: the model has no such sense, or the file cannot be read; names the file.
         """
         if kind not in self.senses:
-            raise InputError(f"{file}: {self.name} takes {', '.join(sorted(self.senses)) or 'text only'}, no {kind}")
+            raise InputError(
+                f"{file}: {self.name} takes {', '.join(sorted(self.senses)) or 'text only'}, no {kind}"
+            )
         try:
             content = base64.b64encode(file.read_bytes()).decode()
         except OSError as error:
@@ -84,9 +86,13 @@ class RemoteConversation:
         content: Any = [*self.waiting, {"type": "text", "text": question}] if self.waiting else question
         asked = [*self.messages, {"role": "user", "content": content}]
         body = {
-            "model": self.name, "messages": asked, "max_tokens": self.max_new_tokens, "temperature": self.temperature,
-            "stream": True, "stream_options": {"include_usage": True},
-        }  # fmt: skip
+            "model": self.name,
+            "messages": asked,
+            "max_tokens": self.max_new_tokens,
+            "temperature": self.temperature,
+            "stream": True,
+            "stream_options": {"include_usage": True},
+        }
         self.last, began = Reply(), time.perf_counter()
         try:
             with self.client.stream("POST", "chat/completions", json=body) as answer:

@@ -20,6 +20,9 @@ class Reply:
     def to_json(self) -> dict[str, Any]:
         """Return what `manus chat --json` prints."""
         return {
-            "answer": self.text, "prompt_tokens": self.prompt_tokens, "tokens": self.tokens,
-            "first_token_seconds": round(self.first_token_seconds, 3), "seconds": round(self.seconds, 3),
-        }  # fmt: skip
+            "answer": self.text,
+            "prompt_tokens": self.prompt_tokens,
+            "tokens": self.tokens,
+            "first_token_seconds": round(self.first_token_seconds, 3),
+            "seconds": round(self.seconds, 3),
+        }

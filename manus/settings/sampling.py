@@ -12,8 +12,12 @@ from manus.settings.frozen import Frozen
 class SamplingSettings(Frozen):
     """How a model draws its answers to prompts."""
 
-    max_new_tokens: Annotated[int, Field(ge=1, le=2**31 - 1)] = Field(256, description="Longest answer in tokens.")
-    temperature: Annotated[float, Field(gt=0, le=10)] = Field(1.0, description="Softness of the draw of tokens.")
+    max_new_tokens: Annotated[int, Field(ge=1, le=2**31 - 1)] = Field(
+        256, description="Longest answer in tokens."
+    )
+    temperature: Annotated[float, Field(gt=0, le=10)] = Field(
+        1.0, description="Softness of the draw of tokens."
+    )
     top_p: Annotated[float, Field(gt=0, le=1)] = Field(
         1.0, description="Draw from the likeliest tokens that hold this share of the probability."
     )

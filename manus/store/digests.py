@@ -21,8 +21,8 @@ SETTLED_SECONDS = 2.0  # a file may change twice within one tick of a file syste
 class Digests:
     """A memory of sha256 digests across runs, in the user's cache folder.
 
-    Large files are remembered in one file, `known`. Sets of many files have a file each, so that a plan reads no more
-    than it asks for.
+    Large files are remembered in one file, `known`. Sets of many files have a file each, so that a plan reads
+    no more than it asks for.
     """
 
     def __init__(self, memory: Path | None = None) -> None:
@@ -53,8 +53,10 @@ class Digests:
         """Return the digests of the files that are there, by name.
 
         Args:
-            title: what the files are, and where; they are remembered under it, in place of what was there before.
-            paths: the files by name, any number of them; in text, because a Path takes ten times as long to make.
+            title: what the files are, and where; they are remembered under it, in place of what was there
+                before.
+            paths: the files by name, any number of them; in text, because a Path takes ten times as long to
+                make.
         """
         if len(paths) < MANY:
             return {name: self.of_file(Path(path)) for name, path in paths.items() if Path(path).is_file()}

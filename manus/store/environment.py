@@ -13,7 +13,15 @@ from typing import Any
 
 from manus.errors import InputError
 
-RECORDED_LIBRARIES = ("torch", "transformers", "peft", "accelerate", "bitsandbytes", "tokenizers", "snakemake")
+RECORDED_LIBRARIES = (
+    "torch",
+    "transformers",
+    "peft",
+    "accelerate",
+    "bitsandbytes",
+    "tokenizers",
+    "snakemake",
+)
 
 
 def library_versions() -> dict[str, str]:
@@ -61,9 +69,14 @@ def ensure_home() -> None:
     folder = Path(tempfile.gettempdir()) / f"manus-home-{os.getuid()}"
     folder.mkdir(mode=0o700, exist_ok=True)
     if folder.stat().st_uid != os.getuid():
-        raise InputError(f"there is no home folder that can be written to, and {folder} is another user's; set HOME")
+        raise InputError(
+            f"there is no home folder that can be written to, and {folder} is another user's; set HOME"
+        )
     os.environ["HOME"] = str(folder)
-    print(f"no home folder that can be written to: caches go to {folder}; set HOME to keep them", file=sys.stderr)
+    print(
+        f"no home folder that can be written to: caches go to {folder}; set HOME to keep them",
+        file=sys.stderr,
+    )
 
 
 def _has_home() -> bool:

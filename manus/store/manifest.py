@@ -62,7 +62,9 @@ class Manifest:
                 return None
             files = {name: StoredFile(**entry) for name, entry in raw.pop("files").items()}
             found = cls(files=files, **raw)
-            return found if found.schema_version == SCHEMA_VERSION and all(map(_stays_inside, files)) else None
+            return (
+                found if found.schema_version == SCHEMA_VERSION and all(map(_stays_inside, files)) else None
+            )
         except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError):
             return None
 

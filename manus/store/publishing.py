@@ -1,7 +1,8 @@
 """Shows stored files in a recipe's folder, by hard link where the file system can. Knows nothing of plans.
 
-Only what we showed is ever replaced, and removed only what bears our mark or our seal. What else stands in the way is
-the user's: it is refused by name, and kept. A file of ours that the user edited is kept beside the new one.
+Only what we showed is ever replaced, and removed only what bears our mark or our seal. What else stands in
+the way is the user's: it is refused by name, and kept. A file of ours that the user edited is kept beside the
+new one.
 """
 
 from __future__ import annotations
@@ -37,7 +38,10 @@ def same_file(stored: Path, shown: Path) -> bool:
         a, b = stored.stat(), shown.stat()
     except OSError:
         return False
-    return (a.st_ino, a.st_dev) == (b.st_ino, b.st_dev) or (a.st_size, a.st_mtime_ns) == (b.st_size, b.st_mtime_ns)
+    return (a.st_ino, a.st_dev) == (b.st_ino, b.st_dev) or (a.st_size, a.st_mtime_ns) == (
+        b.st_size,
+        b.st_mtime_ns,
+    )
 
 
 def check_way(view: Path, file: str | None, was_shown: bool, store: Path) -> None:
@@ -112,7 +116,9 @@ def _may_be_removed(leftover: Path, file: str | None, store: Path) -> bool:
     if leftover.is_symlink() or leftover.is_dir() != (file is None):
         return False
     if file is None:
-        return (leftover / MARK).exists() or Manifest.read(leftover) is not None or not any(leftover.iterdir())
+        return (
+            (leftover / MARK).exists() or Manifest.read(leftover) is not None or not any(leftover.iterdir())
+        )
     begun = leftover.read_bytes()
     return any(one.read_bytes().startswith(begun) for one in store.glob(f"*/{escape(file)}"))
 
@@ -132,7 +138,8 @@ def _remove(folder: Path) -> None:
 def publish_folder(stored: Path, view: Path) -> list[Path]:
     """Show a stored artifact at `view`, replacing what was shown there; the manifest comes last.
 
-    Files that a user laid beside ours are shown there again; a file of ours that was edited is, under another name.
+    Files that a user laid beside ours are shown there again; a file of ours that was edited is, under another
+    name.
 
     Returns:
         Those with another name.
@@ -235,7 +242,11 @@ def publish_file(stored: Path, view: Path, shown: Container[str] = ()) -> list[P
     """
     view.parent.mkdir(parents=True, exist_ok=True)
     kept = []
-    if view.exists() and sha256_of(view) not in shown and not _is_as_made(stored.parents[1], stored.name, view):
+    if (
+        view.exists()
+        and sha256_of(view) not in shown
+        and not _is_as_made(stored.parents[1], stored.name, view)
+    ):
         kept = [view.with_name(_free_name(view.name, {one.name for one in view.parent.iterdir()}))]
         link_or_copy(view, kept[0])
     incoming = view.with_name(f".{view.name}.incoming")

@@ -1,8 +1,8 @@
 """The store: finished results by key, sealed by a manifest, published by hard link. Knows nothing of models.
 
-An artifact is whole when `manifest.json` exists and says of itself what it said when it was written, every file it names
-has the stated size, and no file was modified after sealing without keeping its sha256. The manifest is therefore written
-last.
+An artifact is whole when `manifest.json` exists and says of itself what it said when it was written, every
+file it names has the stated size, and no file was modified after sealing without keeping its sha256. The
+manifest is therefore written last.
 """
 
 from __future__ import annotations
@@ -61,7 +61,9 @@ class Store:
         wrong = self.damage(key)
         manifest = Manifest.read(self.folder(key))
         if wrong is not None or manifest is None:
-            raise ManusError(f"artifact {key} in {self.root} cannot be used: {wrong}; run snakemake to rebuild it")
+            raise ManusError(
+                f"artifact {key} in {self.root} cannot be used: {wrong}; run snakemake to rebuild it"
+            )
         return manifest
 
     @contextlib.contextmanager
@@ -128,11 +130,20 @@ class Store:
         fsync(folder)
         ended = time.time()
         manifest = Manifest(
-            kind=kind, name=name, key=key, made_from=dict(made_from), parents=dict(made_from.get("parents", {})),
-            files=files, seed=made.seed, versions=library_versions(), hardware=hardware(),
-            started=timestamp(started), ended=timestamp(ended), seconds=round(made.seconds, 1),
+            kind=kind,
+            name=name,
+            key=key,
+            made_from=dict(made_from),
+            parents=dict(made_from.get("parents", {})),
+            files=files,
+            seed=made.seed,
+            versions=library_versions(),
+            hardware=hardware(),
+            started=timestamp(started),
+            ended=timestamp(ended),
+            seconds=round(made.seconds, 1),
             metrics=made.metrics,
-        )  # fmt: skip
+        )
         said = json.loads(json.dumps(asdict(manifest), allow_nan=False))
         write_json(folder / MANIFEST, {**said, "seal": seal_of(said)})
         fsync(folder)

@@ -1,7 +1,8 @@
 """Decides whether activations are kept for the backward pass or computed twice. Knows nothing of how.
 
-What is counted is what transformers' layers keep for autograd: per token and layer, the inputs of the linear maps, of
-the norms and of the activation function. It is an estimate, for families like Llama; the margin is for the others.
+What is counted is what transformers' layers keep for autograd: per token and layer, the inputs of the linear
+maps, of the norms and of the activation function. It is an estimate, for families like Llama; the margin is
+for the others.
 """
 
 from __future__ import annotations
@@ -21,7 +22,8 @@ if TYPE_CHECKING:
 
 def tokens_at_once(job: StageJob) -> int:
     """Return how many tokens a forward pass has at most, by what the preparation of the data found; of pairs, both
-    answers and one prompt; of what the model answers itself, prompt and answer."""
+    answers and one prompt; of what the model answers itself, prompt and answer.
+    """
     longest = job.max_length
     known = job.data / "statistics.json"
     if known.exists() and not getattr(job.settings, "packing", False):

@@ -90,7 +90,12 @@ def save(model: Any, job: StageJob) -> None:
     folder = job.staging / "adapter"
     model.save_pretrained(folder)
     config = json.loads((folder / "adapter_config.json").read_text(encoding="utf-8"))
-    sets = {name for one in model.peft_config.values() for name, value in vars(one).items() if isinstance(value, set)}
+    sets = {
+        name
+        for one in model.peft_config.values()
+        for name, value in vars(one).items()
+        if isinstance(value, set)
+    }
     ordered = {name: sorted(value) if name in sets else value for name, value in config.items()}
     write_json(folder / "adapter_config.json", {**ordered, "base_model_name_or_path": job.base_name})
     (folder / "README.md").unlink(missing_ok=True)  # PEFT's empty template
@@ -187,5 +192,7 @@ def arguments(
         "dataloader_pin_memory": torch.cuda.is_available(),
     }
     chosen = (kind or TrainingArguments)(**{**common, **own})
-    chosen._n_gpu = min(chosen.n_gpu, 1)  # one GPU: Trainer would else split flat rows over all that are visible
+    chosen._n_gpu = min(
+        chosen.n_gpu, 1
+    )  # one GPU: Trainer would else split flat rows over all that are visible
     return chosen

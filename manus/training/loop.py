@@ -1,7 +1,7 @@
 """The one training loop: what every method adds to transformers' Trainer, and the Trainer of the supervised ones.
 
-`Guarded` brings safe points, crash-safe checkpoints and exact continuation to any Trainer, TRL's included. Knows nothing
-of methods: what is trained, and on what, is decided by those who call it.
+`Guarded` brings safe points, crash-safe checkpoints and exact continuation to any Trainer, TRL's included.
+Knows nothing of methods: what is trained, and on what, is decided by those who call it.
 """
 
 from __future__ import annotations
@@ -22,9 +22,9 @@ import torch.nn.functional as F
 from transformers import PrinterCallback, Trainer, TrainerCallback, TrainerState
 
 from manus.errors import InputError, ManusError
-from manus.files import bytes_of  # fmt: skip
+from manus.files import bytes_of
 from manus.guards import ranks
-from manus.guards.checkpoint import (  # fmt: skip
+from manus.guards.checkpoint import (
     PREFIX,
     STAGING,
     Counters,
@@ -53,8 +53,8 @@ ADAM_STATES = 3  # a weight and its two moments, where no earlier checkpoint tel
 class Guarded(Trainer):
     """What makes a Trainer stoppable at any step: mix it in before the Trainer whose loss is wanted.
 
-    A subclass counts `tokens_seen` in its loss, and overrides `method_state` and `restore` where it carries more from
-    step to step than weights, optimizer, schedule and random states.
+    A subclass counts `tokens_seen` in its loss, and overrides `method_state` and `restore` where it carries
+    more from step to step than weights, optimizer, schedule and random states.
     """
 
     def __init__(self, *args: Any, title: str, **kwargs: Any) -> None:
@@ -92,10 +92,13 @@ class Guarded(Trainer):
         unlogged = self.accelerator.reduce(self._tr_loss.clone(), "mean").item()
         check_loss(unlogged, self.state.global_step)
         return Counters(
-            tokens=ranks.summed([self.tokens_seen])[0], work_seconds=seconds, loss=losses[0] if losses else None,
-            unlogged_loss=unlogged, unlogged_steps=self.state.global_step - self._globalstep_last_logged,
+            tokens=ranks.summed([self.tokens_seen])[0],
+            work_seconds=seconds,
+            loss=losses[0] if losses else None,
+            unlogged_loss=unlogged,
+            unlogged_steps=self.state.global_step - self._globalstep_last_logged,
             ranks=ranks.world_size(),
-        )  # fmt: skip
+        )
 
     def run(self) -> None:
         """Train to the end, from the newest whole checkpoint if there is one.
@@ -157,7 +160,10 @@ class Guarded(Trainer):
     def _is_checkpoint_due(self, step: int) -> bool:
         """Tell whether it is time to save, by steps or by minutes; all ranks go by the first one's clock."""
         is_late = CLOCK.now() - self.saved_at > 60 * RUN.guards.checkpoint_every_minutes
-        return step % RUN.guards.checkpoint_every_steps == 0 or ranks.summed([is_late and ranks.is_first()])[0] > 0
+        return (
+            step % RUN.guards.checkpoint_every_steps == 0
+            or ranks.summed([is_late and ranks.is_first()])[0] > 0
+        )
 
     def bytes_of_checkpoint(self) -> int:
         """Return how much disk a checkpoint takes: as much as the last one, or else by the trained weights."""
@@ -256,7 +262,9 @@ class StageTrainer(Guarded):
         outputs, total = self._summed(model, inputs, next_BT)
         loss = total / (num_items_in_batch if num_items_in_batch is not None else (next_BT != IGNORED).sum())
         if self.args.world_size > 1 and num_items_in_batch is not None:
-            loss = loss * self.args.world_size  # gradients are averaged over ranks, but divided by all their tokens
+            loss = (
+                loss * self.args.world_size
+            )  # gradients are averaged over ranks, but divided by all their tokens
         return (loss, outputs) if return_outputs else loss
 
     def _summed(self, model: Any, inputs: dict[str, Any], next_BT: torch.Tensor) -> tuple[Any, torch.Tensor]:
@@ -297,7 +305,8 @@ class Recall(TrainerCallback):
 class Untangled(TrainerCallback):
     """Takes gradients off the embeddings' output, which transformers puts there when checkpointing is switched on.
 
-    Only reentrant checkpointing needs them. With adapters, all layers below the lowest one would compute backward.
+    Only reentrant checkpointing needs them. With adapters, all layers below the lowest one would compute
+    backward.
     """
 
     def on_train_begin(self, *args: Any, model: Any = None, **kwargs: Any) -> None:
@@ -335,6 +344,9 @@ class Reporter(TrainerCallback):
         note = f"loss {newest['loss']:.3f}" + (f" · {speed:.0f} tokens/s" if speed else "")
         self.advance(state.global_step, note)
         RUN.step(
-            state.global_step, state.max_steps, epoch=round(state.epoch or 0, 3), loss=round(newest["loss"], 4),
+            state.global_step,
+            state.max_steps,
+            epoch=round(state.epoch or 0, 3),
+            loss=round(newest["loss"], 4),
             tokens_per_second=round(speed, 1),
-        )  # fmt: skip
+        )

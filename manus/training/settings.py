@@ -41,7 +41,8 @@ class TrainingSettings(Frozen):
         "auto", description="Arithmetic; auto takes bf16 where the hardware is fast in it, else fp32."
     )
     gradient_checkpointing: bool | Literal["auto"] = Field(
-        "auto", description="Trade about 30 % of the speed for memory; auto does so only where memory is short."
+        "auto",
+        description="Trade about 30 % of the speed for memory; auto does so only where memory is short.",
     )
 
 

@@ -18,10 +18,11 @@ if TYPE_CHECKING:
 class StageJob:
     """What a method needs to train one stage.
 
-    `base` is the base model's folder, `base_name` what the recipe calls it; `start` are the earlier stages it builds on;
-    `work` keeps checkpoints, `staging` takes the results. `capability` is the stage's, by its public name, `beside` the
-    recipe's folder. `live` opens rows that are not prepared, of which a share of `failure_budget` may be bad. `rewards` score answers, some of them by `reward_models`, folders by name. `teacher` is a folder with
-    the stages on top of it.
+    `base` is the base model's folder, `base_name` what the recipe calls it; `start` are the earlier stages it
+    builds on; `work` keeps checkpoints, `staging` takes the results. `capability` is the stage's, by its
+    public name, `beside` the recipe's folder. `live` opens rows that are not prepared, of which a share of
+    `failure_budget` may be bad. `rewards` score answers, some of them by `reward_models`, folders by name.
+    `teacher` is a folder with the stages on top of it.
     """
 
     name: str

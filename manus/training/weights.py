@@ -64,7 +64,9 @@ def trainable(
     return adapted
 
 
-def start_model(base: Path, trained: Sequence[Trained], adapter: Learned, precision: Precision) -> PreTrainedModel:
+def start_model(
+    base: Path, trained: Sequence[Trained], adapter: Learned, precision: Precision
+) -> PreTrainedModel:
     """Return the model that a stage starts from, on its device: frozen weights for an adapter, else those to train."""
     held = held_dtype(precision)
     if adapter == "none":
@@ -114,10 +116,15 @@ def lora_config(
     if has_senses(model):
         targets, whole = adaptable(model, targets), projectors_of(model) or None
     config = LoraConfig(
-        r=settings.rank, lora_alpha=settings.alpha, lora_dropout=settings.dropout, target_modules=targets,
-        use_dora=adapter == "dora", task_type=task, modules_to_save=whole,
+        r=settings.rank,
+        lora_alpha=settings.alpha,
+        lora_dropout=settings.dropout,
+        target_modules=targets,
+        use_dora=adapter == "dora",
+        task_type=task,
+        modules_to_save=whole,
         exclude_modules="|".join([*map(re.escape, bare), *_lower(model, settings.upper_layers)]) or None,
-    )  # fmt: skip
+    )
     return accumulate(config, model)
 
 
@@ -142,18 +149,23 @@ def _lower(model: PreTrainedModel, share: float) -> list[str]:
     """Return, as a pattern of names, the layers that get no adapter: all below the given share of them, of at least one.
 
     Raises:
-        InputError: the model has no single list of layers, or experts, on which PEFT puts adapters in every layer.
+        InputError: the model has no single list of layers, or experts, on which PEFT puts adapters in every
+            layer.
     """
     if share == 1:
         return []
     language, prefix = language_model_of(model), f"{language_prefix(model)}." if has_senses(model) else ""
     if is_native(model):
         language = model.get_decoder()
-    lists = [(name, len(part)) for name, part in language.named_modules() if isinstance(part, torch.nn.ModuleList)]
+    lists = [
+        (name, len(part)) for name, part in language.named_modules() if isinstance(part, torch.nn.ModuleList)
+    ]
     count = getattr(language.config.get_text_config(), "num_hidden_layers", None)
     found = [f"{prefix}{name}" for name, size in lists if size == count]
     if len(found) != 1 or count is None:
-        raise InputError(f"upper_layers: {type(model).__name__} has no single list of layers; set upper_layers: 1.0")
+        raise InputError(
+            f"upper_layers: {type(model).__name__} has no single list of layers; set upper_layers: 1.0"
+        )
     if any(parameter.dim() == 3 for parameter in language.parameters()):
         raise InputError(
             f"upper_layers: {type(model).__name__} has experts, which all get adapters; set upper_layers: 1.0"
@@ -173,8 +185,11 @@ def of_trl(job: StageJob, model: Any, callbacks: list[Any], task: str = "CAUSAL_
     """Return what each of TRL's trainers is told alike: tokenizer, adapter, callbacks and title."""
     adapter = lora_config(job.settings.adapter, job.settings, model, task)
     return {
-        "processing_class": job.tokenizer, "peft_config": adapter, "callbacks": callbacks, "title": job.name,
-    }  # fmt: skip
+        "processing_class": job.tokenizer,
+        "peft_config": adapter,
+        "callbacks": callbacks,
+        "title": job.name,
+    }
 
 
 def keep_in_32_bits(model: torch.nn.Module) -> None:
@@ -187,9 +202,12 @@ def keep_in_32_bits(model: torch.nn.Module) -> None:
 def in_4_bits(compute: torch.dtype, spared: list[str] | None = None) -> BitsAndBytesConfig:
     """Return how bitsandbytes holds weights in NF4 with double quantisation, what it computes in, and what it leaves alone."""
     return BitsAndBytesConfig(
-        load_in_4bit=True, bnb_4bit_quant_type="nf4", bnb_4bit_use_double_quant=True, bnb_4bit_compute_dtype=compute,
+        load_in_4bit=True,
+        bnb_4bit_quant_type="nf4",
+        bnb_4bit_use_double_quant=True,
+        bnb_4bit_compute_dtype=compute,
         llm_int8_skip_modules=spared,
-    )  # fmt: skip
+    )
 
 
 def _start_in_4_bits(base: Path, trained: Sequence[Trained], compute: torch.dtype) -> PreTrainedModel:

@@ -20,9 +20,12 @@ import psutil
 ROOT = Path(__file__).parents[2]
 BIN = Path(sys.executable).parent
 
-# How long a run may show nothing new: a busy machine makes it slow by the clock, not by the processor time it needs.
+# How long a run may show nothing new: a busy machine makes it slow by the clock, not by the processor time it
+# needs.
 IDLE_SECONDS = 120
-LEAST_WORK_SECONDS = 1.0  # what uses less processor time in IDLE_SECONDS stands still: a pause looks up now and then
+LEAST_WORK_SECONDS = (
+    1.0  # what uses less processor time in IDLE_SECONDS stands still: a pause looks up now and then
+)
 PROCESSOR_SECONDS = 120
 AFTER_ITS_END_SECONDS = 30
 
@@ -45,9 +48,19 @@ class Product:
         assert old in text, f"{old!r} is not in the recipe"
         self.recipe.write_text(text.replace(old, new))
 
-    def snakemake(self, *arguments: str, config: str = "", check: bool = True) -> subprocess.CompletedProcess[str]:
+    def snakemake(
+        self, *arguments: str, config: str = "", check: bool = True
+    ) -> subprocess.CompletedProcess[str]:
         command = [str(BIN / "snakemake"), "-s", str(ROOT / "Snakefile"), "--directory", str(self.folder)]
-        command += ["--cores", "1", "--config", f"recipe={self.recipe.name}", *config.split(), "--", *arguments]
+        command += [
+            "--cores",
+            "1",
+            "--config",
+            f"recipe={self.recipe.name}",
+            *config.split(),
+            "--",
+            *arguments,
+        ]
         flags = [argument for argument in arguments if argument.startswith("-")]
         targets = [argument for argument in arguments if not argument.startswith("-")]
         command = [*command[: command.index("--")], *flags, *(["--", *targets] if targets else [])]
@@ -83,8 +96,8 @@ class Product:
 class Run:
     """A process that runs, with its output in a file. Waiting for it ends when it shows no sign of life, not by a clock.
 
-    A sign of life is a longer output or another state or step in a `status.json` below its folder. Between two of them it
-    may use PROCESSOR_SECONDS, as imports do, and stand still for IDLE_SECONDS.
+    A sign of life is a longer output or another state or step in a `status.json` below its folder. Between
+    two of them it may use PROCESSOR_SECONDS, as imports do, and stand still for IDLE_SECONDS.
     """
 
     process: subprocess.Popen[bytes]
@@ -120,7 +133,9 @@ class Run:
                 f"it ended with {self.process.returncode}, waited {grace}"
             )
             assert now - worked_at < IDLE_SECONDS, f"nothing moved for {IDLE_SECONDS} s, waited {grace}"
-            assert spent - used < PROCESSOR_SECONDS, f"{PROCESSOR_SECONDS} s of work showed nothing, waited {grace}"
+            assert spent - used < PROCESSOR_SECONDS, (
+                f"{PROCESSOR_SECONDS} s of work showed nothing, waited {grace}"
+            )
             time.sleep(0.05)
 
     def _shown(self) -> tuple[Any, ...]:
@@ -148,9 +163,14 @@ def start(command: list[str], folder: Path, file: Path | None = None, **variable
     file = file or folder / "output.txt"
     with file.open("wb") as output:
         process = subprocess.Popen(
-            command, cwd=folder, stdout=output, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL,
-            env={**environment(folder), **variables}, start_new_session=True,
-        )  # fmt: skip
+            command,
+            cwd=folder,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            stdin=subprocess.DEVNULL,
+            env={**environment(folder), **variables},
+            start_new_session=True,
+        )
     STARTED.append(process)
     return Run(process, folder, file)
 
@@ -178,7 +198,12 @@ def run(command: list[str], folder: Path, check: bool = True) -> subprocess.Comp
         out, err = Path(scratch) / "out", Path(scratch) / "err"
         with out.open("wb") as output, err.open("wb") as errors:
             process = subprocess.Popen(
-                command, cwd=folder, stdout=output, stderr=errors, env=environment(folder), start_new_session=True
+                command,
+                cwd=folder,
+                stdout=output,
+                stderr=errors,
+                env=environment(folder),
+                start_new_session=True,
             )
         STARTED.append(process)
         code = Run(process, folder, out, err).wait()

@@ -69,10 +69,15 @@ def aligned(undecided_base: Path, tmp_path_factory: pytest.TempPathFactory) -> P
 def test_everything_is_there_and_shown(aligned: Product) -> None:
     results = aligned.results
     expected = [
-        "pairs/preferred/pairs.jsonl", "pairs/preferred/statistics.json", "reward_models/judge/model/model.safetensors",
-        "reward_models/judge/loss.svg", "stages/rewarded/completions.jsonl",
-        "stages/preferred/charts/margins.svg", "stages/rewarded/charts/rewards.svg", "merged/model.safetensors",
-    ]  # fmt: skip
+        "pairs/preferred/pairs.jsonl",
+        "pairs/preferred/statistics.json",
+        "reward_models/judge/model/model.safetensors",
+        "reward_models/judge/loss.svg",
+        "stages/rewarded/completions.jsonl",
+        "stages/preferred/charts/margins.svg",
+        "stages/rewarded/charts/rewards.svg",
+        "merged/model.safetensors",
+    ]
     assert [name for name in expected if not (results / name).exists()] == []
     manifest = json.loads((results / "reward_models" / "judge" / "manifest.json").read_text())
     assert manifest["metrics"]["accuracy"] > 0.6
@@ -111,7 +116,9 @@ def test_an_edit_builds_what_it_alters(aligned: Product, tmp_path: Path) -> None
     assert refused.returncode == 2 and "trust: local-code" in refused.stderr + refused.stdout
 
 
-def test_a_reward_that_fails_too_often_stops_the_stage_and_loses_nothing(aligned: Product, tmp_path: Path) -> None:
+def test_a_reward_that_fails_too_often_stops_the_stage_and_loses_nothing(
+    aligned: Product, tmp_path: Path
+) -> None:
     import subprocess
 
     subprocess.run(["cp", "-a", f"{aligned.folder}/.", str(tmp_path)], check=True)

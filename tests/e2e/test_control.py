@@ -91,7 +91,9 @@ def test_a_storm_of_signals_changes_nothing(product: Product, undisturbed: dict[
     run.until(lambda: "training the stage" in run.output, "the start")
     started_at = time.monotonic()
     turn = 0
-    while run.process.poll() is None and not (steps(product) and time.monotonic() - started_at > STORM_SECONDS):
+    while run.process.poll() is None and not (
+        steps(product) and time.monotonic() - started_at > STORM_SECONDS
+    ):
         turn += 1
         run.process.send_signal(signal.SIGUSR2 if turn % 5 == 4 else signal.SIGUSR1)
         time.sleep(0.05)
@@ -105,7 +107,8 @@ def test_a_storm_of_signals_changes_nothing(product: Product, undisturbed: dict[
 def ranks_of(launcher: Run) -> list[psutil.Process]:
     workers = psutil.Process(launcher.process.pid).children(recursive=True)
     return sorted(
-        (worker for worker in workers if "RANK" in worker.environ()), key=lambda worker: worker.environ()["RANK"]
+        (worker for worker in workers if "RANK" in worker.environ()),
+        key=lambda worker: worker.environ()["RANK"],
     )
 
 
@@ -125,7 +128,9 @@ def test_a_signal_to_any_rank_or_to_the_launcher_reaches_all_at_the_same_step(pr
         time.sleep(0.5)
         assert steps(product) == at, "a rank went on"
         senders[-count].send_signal(signal.SIGUSR1)
-        launcher.until(lambda count=count: launcher.output.count("Resumed at step") == count, f"resume {count}")
+        launcher.until(
+            lambda count=count: launcher.output.count("Resumed at step") == count, f"resume {count}"
+        )
     ranks_of(launcher)[1].send_signal(signal.SIGUSR2)
     launcher.until(lambda: "Checkpoint saved" in launcher.output, "a checkpoint of both")
     (saved,) = product.folder.glob("results/.store/*/work/checkpoint-*")
@@ -148,7 +153,8 @@ def test_ranks_die_with_their_launcher(product: Product) -> None:
     launcher.process.kill()
     launcher.process.wait()
     launcher.until(
-        lambda: not any(worker.is_running() and worker.status() != "zombie" for worker in workers), "their end"
+        lambda: not any(worker.is_running() and worker.status() != "zombie" for worker in workers),
+        "their end",
     )
 
 
@@ -173,7 +179,9 @@ def test_heat_pauses_and_a_lost_gpu_stops_nothing(product: Product, gpu: Path) -
     product.edit("epochs: 25", "epochs: 30")
     gpu.write_text("temperature 90\n")
     run = product.start("stage", product.recipe.name, "reasoning")
-    run.until(lambda: "Paused at step 1... (it is too hot: 90 °C, resumes below 75 °C)" in run.output, "the pause")
+    run.until(
+        lambda: "Paused at step 1... (it is too hot: 90 °C, resumes below 75 °C)" in run.output, "the pause"
+    )
     (told,) = statuses(product)
     assert (told["state"], told["temperature"]) == ("paused", 90.0)
     gpu.write_text("temperature 80\n")
@@ -203,7 +211,9 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
     """A disk that holds two checkpoints of the pico model, where it may be mounted."""
     folder = tmp_path / "small"
     folder.mkdir()
-    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=2m", "tmpfs", str(folder)], capture_output=True).returncode:
+    if subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=2m", "tmpfs", str(folder)], capture_output=True
+    ).returncode:
         pytest.skip("no right to mount a small disk here")
     yield folder
     subprocess.run(["umount", "--lazy", str(folder)], check=True)

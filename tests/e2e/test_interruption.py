@@ -42,7 +42,9 @@ def test_any_kill_ends_in_the_same_bits(product: Product, method: str) -> None:
     product.manus("stage", product.recipe.name, "reasoning")
     undisturbed = digest(product.results / "stages" / "reasoning")
     for folder in product.folder.glob("results/.store/*"):
-        if (folder / "manifest.json").exists() and '"name": "reasoning"' in (folder / "manifest.json").read_text():
+        if (folder / "manifest.json").exists() and '"name": "reasoning"' in (
+            folder / "manifest.json"
+        ).read_text():
             subprocess.run(["rm", "-rf", str(folder)], check=True)
     draw = random.Random(0)
     signals = [signal.SIGKILL, signal.SIGTERM, signal.SIGKILL, signal.SIGINT]

@@ -19,17 +19,23 @@ def product(pico_base: Path, tmp_path_factory: pytest.TempPathFactory) -> Produc
     folder = tmp_path_factory.mktemp("own")
     shutil.copytree(pico_base, folder / "base")
     rows = [
-        {"instruction": f"first of {' '.join(map(str, triple))}", "input": "", "output": f"It is {triple[PLACES['first']]}, I think."}
+        {
+            "instruction": f"first of {' '.join(map(str, triple))}",
+            "input": "",
+            "output": f"It is {triple[PLACES['first']]}, I think.",
+        }
         for triple in TRIPLES[::4]
-    ]  # fmt: skip
+    ]
     write_rows(folder / "mine.jsonl", rows)
     product = Product(folder, folder / "mine.yaml")
     product.manus("new", "--data", "mine.jsonl", "-o", "mine.yaml")
     product.edit(
-        "batch_size: 4", "batch_size: 16\n  epochs: 12\n  learning_rate: 5e-3\n  held_out: 30\n  precision: fp32"
+        "batch_size: 4",
+        "batch_size: 16\n  epochs: 12\n  learning_rate: 5e-3\n  held_out: 30\n  precision: fp32",
     )
     product.edit(
-        "capabilities:\n", "guards: {cooldown_every_steps: 0}\ngates: {instruct: {min_gain: 0.5}}\ncapabilities:\n"
+        "capabilities:\n",
+        "guards: {cooldown_every_steps: 0}\ngates: {instruct: {min_gain: 0.5}}\ncapabilities:\n",
     )
     product.snakemake(config="base_model=base")
     return product
@@ -46,9 +52,13 @@ def test_it_trains_and_its_gain_is_in_nats(product: Product) -> None:
 def test_the_report_shows_the_answers_side_by_side(product: Product) -> None:
     page = (product.results / "report.html").read_text(encoding="utf-8")
     text = re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", page))
-    assert re.search(r"nats per answer token \d\.\d\d → \d\.\d\d \(\+\d\.\d\d nats per token, 95 % interval", text)
+    assert re.search(
+        r"nats per answer token \d\.\d\d → \d\.\d\d \(\+\d\.\d\d nats per token, 95 % interval", text
+    )
     assert "nats per answer token, less is better, n = 30" in text
-    assert re.search(r"Asked first of \d \d \d Expected It is \d, I think\. before .+? after It is \d, I think\.", text)
+    assert re.search(
+        r"Asked first of \d \d \d Expected It is \d, I think\. before .+? after It is \d, I think\.", text
+    )
     assert re.search(r"the row's own answer: \d\.\d\d nats per token", text.replace("&#39;", "'"))
 
 

@@ -65,12 +65,16 @@ print(processor.tokenizer.decode(model.generate(**inputs, max_new_tokens=3)[0]))
 """
     run([str(BIN / "python"), "-c", program], seeing.folder)
     template = "chat_template.jinja"
-    assert (seeing.results / "merged" / template).read_bytes() == (seeing.folder / "base" / template).read_bytes()
+    assert (seeing.results / "merged" / template).read_bytes() == (
+        seeing.folder / "base" / template
+    ).read_bytes()
 
 
 def test_senses_are_cut_off_and_shown(seeing: Product) -> None:
-    told = {name: json.loads((seeing.results / "evaluations" / f"{name}.json").read_text()) for name in
-            ("vision-qa", "video-understanding", "cot")}  # fmt: skip
+    told = {
+        name: json.loads((seeing.results / "evaluations" / f"{name}.json").read_text())
+        for name in ("vision-qa", "video-understanding", "cot")
+    }
     assert {"picture blanked", "picture swapped"} <= set(told["vision-qa"]["ablations"])
     assert "frames shuffled" in told["video-understanding"]["ablations"] and "ablations" not in told["cot"]
     page = (seeing.results / "report.html").read_text()
@@ -83,7 +87,16 @@ def test_a_picture_can_be_talked_about(seeing: Product) -> None:
     from PIL import Image
 
     Image.new("RGB", (40, 30), "red").save(seeing.folder / "red.png")
-    asked = ["results/r/merged", "--image", "red.png", "--once", "What colour?", "--max-new-tokens", "3", "--json"]
+    asked = [
+        "results/r/merged",
+        "--image",
+        "red.png",
+        "--once",
+        "What colour?",
+        "--max-new-tokens",
+        "3",
+        "--json",
+    ]
     assert json.loads(seeing.manus("chat", *asked).stdout)["tokens"] >= 1
     refused = seeing.manus("chat", "results/r/merged", "--audio", "red.png", "--once", "What?", check=False)
     assert refused.returncode == 2 and "has no audio_in" in refused.stderr
@@ -98,7 +111,9 @@ def test_a_picture_can_be_talked_about(seeing: Product) -> None:
         ("  - hearing\n", ("r.yaml:4", "'hearing' needs audio_in", "sees by itself", "text alone")),
     ],
 )
-def test_its_senses_are_never_replaced_and_none_is_added(seeing: Product, added: str, words: tuple[str, ...]) -> None:
+def test_its_senses_are_never_replaced_and_none_is_added(
+    seeing: Product, added: str, words: tuple[str, ...]
+) -> None:
     seeing.edit("capabilities:\n", f"capabilities:\n{added}")
     try:
         refused = seeing.manus("validate", seeing.recipe.name, check=False)
@@ -118,4 +133,6 @@ def test_what_cannot_be_cached_is_refused(seeing: Product, tmp_path: Path) -> No
         "max_length: 512, cache_features: true}\n"
     )
     refused = product.manus("stage", "r.yaml", "vision-qa", check=False)
-    assert refused.returncode == 2 and "cache_features: true needs encoders that Manus added" in refused.stderr
+    assert (
+        refused.returncode == 2 and "cache_features: true needs encoders that Manus added" in refused.stderr
+    )

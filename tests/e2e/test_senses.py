@@ -77,7 +77,9 @@ print(processor.tokenizer.decode(model.generate(**inputs, max_new_tokens=3)[0]))
 def test_the_projectors_alone_are_trained_by_the_omni_stage(sensing: Product) -> None:
     trained = digest(sensing.results / "stages" / "omni")
     assert list(trained) == ["projectors/projectors.safetensors"]
-    before, after = (json.loads((sensing.results / name / "config.json").read_text()) for name in ("omni", "merged"))
+    before, after = (
+        json.loads((sensing.results / name / "config.json").read_text()) for name in ("omni", "merged")
+    )
     assert before["model_type"] == after["model_type"] == "manus_omni"
 
 

@@ -109,7 +109,9 @@ class Page:
     def press(self, key: str, code: int) -> None:
         """Press and let go a key."""
         text = {"Enter": {"text": "\r"}}.get(key, {})
-        self.call("Input.dispatchKeyEvent", type="keyDown", key=key, code=key, windowsVirtualKeyCode=code, **text)
+        self.call(
+            "Input.dispatchKeyEvent", type="keyDown", key=key, code=key, windowsVirtualKeyCode=code, **text
+        )
         self.call("Input.dispatchKeyEvent", type="keyUp", key=key, code=key, windowsVirtualKeyCode=code)
 
 
@@ -120,9 +122,15 @@ def opened(url: str, profile: Path) -> Iterator[Page]:
     if browser is None:
         pytest.skip(f"no browser is installed; one of {', '.join(BROWSERS)} is needed")
     command = [
-        browser, "--headless", "--no-sandbox", "--disable-gpu", "--remote-debugging-port=0", f"--user-data-dir={profile}",
-        "--window-size=390,800", url,
-    ]  # fmt: skip
+        browser,
+        "--headless",
+        "--no-sandbox",
+        "--disable-gpu",
+        "--remote-debugging-port=0",
+        f"--user-data-dir={profile}",
+        "--window-size=390,800",
+        url,
+    ]
     running = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
     try:
         assert running.stderr is not None
@@ -131,7 +139,9 @@ def opened(url: str, profile: Path) -> Iterator[Page]:
         port = re.search(r":(\d+)/", line)
         assert port is not None
         for _ in range(100):
-            pages = [one for one in httpx2.get(f"http://127.0.0.1:{port[1]}/json").json() if one["type"] == "page"]
+            pages = [
+                one for one in httpx2.get(f"http://127.0.0.1:{port[1]}/json").json() if one["type"] == "page"
+            ]
             if pages:
                 break
             time.sleep(0.1)
@@ -143,7 +153,9 @@ def opened(url: str, profile: Path) -> Iterator[Page]:
 
 def test_the_page_streams_an_answer_by_keyboard_on_a_small_screen(pico_base: Path, tmp_path: Path) -> None:
     with process(pico_base) as (_, url), opened(url, tmp_path / "profile") as page:
-        page.call("Emulation.setDeviceMetricsOverride", width=390, height=800, deviceScaleFactor=1, mobile=True)
+        page.call(
+            "Emulation.setDeviceMetricsOverride", width=390, height=800, deviceScaleFactor=1, mobile=True
+        )
         page.until("document.title === 'pico'")
         assert page.run("document.activeElement.id") == "text"
         page.call("Input.insertText", text="last of 3 8 5")
@@ -151,7 +163,8 @@ def test_the_page_streams_an_answer_by_keyboard_on_a_small_screen(pico_base: Pat
         page.until("document.querySelector('article.assistant footer')")
         assert page.run("document.querySelector('article.assistant .words').textContent") == SAID
         assert re.search(
-            r"first token after \d+\.\d+ s, \d+\.\d tokens/s", page.run("document.querySelector('footer').textContent")
+            r"first token after \d+\.\d+ s, \d+\.\d tokens/s",
+            page.run("document.querySelector('footer').textContent"),
         )
         assert page.run("document.documentElement.scrollWidth <= window.innerWidth"), "wider than the phone"
         assert page.run("getComputedStyle(document.getElementById('attach')).display") == "none", (
@@ -179,10 +192,14 @@ def agents_say(script: str, url: str, folder: Path) -> list[Any]:
     """Return what a script prints that uses OpenAI's agents for Node."""
     installed = os.environ.get(AGENTS)
     if installed is None or shutil.which("node") is None:
-        pytest.skip(f"Node and a folder named in {AGENTS}, in which npm install @openai/agents zod was run, are needed")
+        pytest.skip(
+            f"Node and a folder named in {AGENTS}, in which npm install @openai/agents zod was run, are needed"
+        )
     shutil.copy(Path(__file__).parent / "agents" / script, folder)
     (folder / "node_modules").symlink_to(Path(installed).resolve() / "node_modules")
-    done = subprocess.run(["node", script, url], cwd=folder, capture_output=True, text=True, timeout=120, check=False)
+    done = subprocess.run(
+        ["node", script, url], cwd=folder, capture_output=True, text=True, timeout=120, check=False
+    )
     assert done.returncode == 0 and not done.stderr, done.stderr
     return [json.loads(line) for line in done.stdout.splitlines()]
 

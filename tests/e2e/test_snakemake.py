@@ -68,7 +68,11 @@ def test_a_second_run_has_nothing_to_do(product: Product) -> None:
 
 EDITS = {
     "a comment": ("epochs: 25", "epochs: 25 # more", set()),
-    "the second stage's epochs": ("epochs: 25", "epochs: 24", {"train/reasoning", "evaluate/reasoning"} | END),
+    "the second stage's epochs": (
+        "epochs: 25",
+        "epochs: 24",
+        {"train/reasoning", "evaluate/reasoning"} | END,
+    ),
     "a stage at the end": (
         "gates:",
         "  - cot: {name: again, data: [{path: middle.jsonl}]}\ngates:",
@@ -115,7 +119,9 @@ def test_a_second_recipe_shares_the_first_stages(product: Product) -> None:
     assert first.stat().st_ino == second.stat().st_ino
 
 
-@pytest.mark.parametrize("harm", [pytest.param("truncated", marks=pytest.mark.exhaustive), "changed", "deleted view"])
+@pytest.mark.parametrize(
+    "harm", [pytest.param("truncated", marks=pytest.mark.exhaustive), "changed", "deleted view"]
+)
 def test_damaged_weights_are_rebuilt_to_the_same_bits(product: Product, harm: str) -> None:
     weights = product.results / "stages/reasoning/adapter/adapter_model.safetensors"
     before = digest(weights.parent)
@@ -191,7 +197,11 @@ def test_a_path_target_builds_only_what_it_needs(product: Product) -> None:
 
 @pytest.mark.parametrize(
     ("config", "words"),
-    [("epoch=3", "did you mean 'epochs'"), ("epochs=0", "epochs"), ("training_method=lorra", "did you mean 'lora'")],
+    [
+        ("epoch=3", "did you mean 'epochs'"),
+        ("epochs=0", "epochs"),
+        ("training_method=lorra", "did you mean 'lora'"),
+    ],
 )
 def test_wrong_config_is_refused(product: Product, config: str, words: str) -> None:
     done = product.snakemake("-n", config=config, check=False)

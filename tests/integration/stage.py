@@ -40,9 +40,13 @@ METHOD_OF: dict[SampleKind, str] = {"messages": "sft", "text": "cpt", "preferenc
 
 
 def prepared(
-    base: Path, folder: Path, data: list[dict[str, Any]], held_out: int = 40, kind: SampleKind = "messages",
+    base: Path,
+    folder: Path,
+    data: list[dict[str, Any]],
+    held_out: int = 40,
+    kind: SampleKind = "messages",
     **more: Any,
-) -> Path:  # fmt: skip
+) -> Path:
     """Prepare rows in a folder and return it."""
     folder.mkdir(parents=True)
     path = write_rows(folder / "source.jsonl", data)
@@ -50,7 +54,15 @@ def prepared(
     method = METHOD_OF[kind]
     stage = Stage("stage", "cot", method, settings, METHODS[method].Settings(), cot.Settings())
     prepare(
-        settings.data, settings, reader_of(stage), kind, load_tokenizer(base), folder, SEED, folder, folder / "work"
+        settings.data,
+        settings,
+        reader_of(stage),
+        kind,
+        load_tokenizer(base),
+        folder,
+        SEED,
+        folder,
+        folder / "work",
     )
     return folder
 
@@ -62,25 +74,51 @@ def prepared_with_media(base: Path, folder: Path, **more: Any) -> Path:
     made = [Source(generator=name, size=12) for name in ("scenes", "moving-scenes", "spoken")]
     settings = DataSettings(held_out=8, max_length=512, data=(Source(path=str(path)), *made), **more)
     prepare(
-        settings.data, settings, vision_qa.read, "messages", load_tokenizer(base), folder, SEED, folder,
-        folder / "work", MediaLayout.of(base),
-    )  # fmt: skip
+        settings.data,
+        settings,
+        vision_qa.read,
+        "messages",
+        load_tokenizer(base),
+        folder,
+        SEED,
+        folder,
+        folder / "work",
+        MediaLayout.of(base),
+    )
     return folder
 
 
 def job(
-    base: Path, data: Path, folder: Path, method: str, start: Sequence[Trained] = (), rewards: Any = RIGHT,
-    teacher: tuple[Path, Sequence[Trained]] | None = None, seed: int = SEED, **settings: Any,
-) -> StageJob:  # fmt: skip
+    base: Path,
+    data: Path,
+    folder: Path,
+    method: str,
+    start: Sequence[Trained] = (),
+    rewards: Any = RIGHT,
+    teacher: tuple[Path, Sequence[Trained]] | None = None,
+    seed: int = SEED,
+    **settings: Any,
+) -> StageJob:
     """Return what a method needs to train one stage into `folder`."""
     work, staging = folder / "work", folder / "staging"
     for part in (work, staging):
         part.mkdir(parents=True, exist_ok=True)
     own = LEARNS | settings | ({"teacher": "a model"} if method == "distillation" else {})
     return StageJob(
-        name="stage", settings=METHODS[method].Settings(**own), base=base, base_name="pico", start=start, data=data,
-        max_length=64, seed=seed, work=work, staging=staging, capability="cot", rewards=rewards, teacher=teacher,
-    )  # fmt: skip
+        name="stage",
+        settings=METHODS[method].Settings(**own),
+        base=base,
+        base_name="pico",
+        start=start,
+        data=data,
+        max_length=64,
+        seed=seed,
+        work=work,
+        staging=staging,
+        capability="cot",
+        rewards=rewards,
+        teacher=teacher,
+    )
 
 
 def trained(
@@ -98,7 +136,9 @@ def stopped(order: StageJob, stops: Sequence[int], method: str = "lora") -> tupl
     for stop in (*stops, None):
         cross = RUN.cross
 
-        def crossing(doing: str, step: int = 0, *rest: Any, stop: int | None = stop, cross: Any = cross) -> None:
+        def crossing(
+            doing: str, step: int = 0, *rest: Any, stop: int | None = stop, cross: Any = cross
+        ) -> None:
             REQUESTS.stop = signal.SIGTERM if step and step == stop else None
             cross(doing, step, *rest)
 
@@ -126,18 +166,20 @@ def measured(base: Path, chain: Sequence[Trained], data: Path, capability: Any =
     return measure(probe, compose(base, chain, torch.float32), load_tokenizer(base), "test")
 
 
-# The least gain that counts: how far the lower end of its paired interval (95 %) must lie above nothing. Who learns the
-# toy task gains about 0.6, and 0.4 at the lower end.
+# The least gain that counts: how far the lower end of its paired interval (95 %) must lie above nothing. Who
+# learns the toy task gains about 0.6, and 0.4 at the lower end.
 LEAST_GAIN = 0.15
 
 
 def assert_learned(before: dict[str, Any], ablated: dict[str, Any], after: dict[str, Any]) -> None:
     """A held-out accuracy is better than before the stage, and better than after the same stage on labels that teach nothing.
 
-    Differences are compared, not a number with a fixed one: how much is learned in a few steps depends on the seed, and on
-    the rounding of the processor.
+    Differences are compared, not a number with a fixed one: how much is learned in a few steps depends on the
+    seed, and on the rounding of the processor.
     """
-    assert gain(before, after)["low"] > LEAST_GAIN, f"learned too little: {before['value']} -> {after['value']}"
+    assert gain(before, after)["low"] > LEAST_GAIN, (
+        f"learned too little: {before['value']} -> {after['value']}"
+    )
     assert gain(ablated, after)["low"] > LEAST_GAIN, (
         f"not from the labels: {ablated['value']} without, {after['value']} with"
     )

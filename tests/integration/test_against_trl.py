@@ -1,6 +1,7 @@
 """dpo and grpo compute what the same run written directly against TRL computes, step by step.
 
-Both sides of grpo learn from answers of our engine; that those are drawn as they should be is tested with the engine.
+Both sides of grpo learn from answers of our engine; that those are drawn as they should be is tested with the
+engine.
 """
 
 from __future__ import annotations
@@ -17,10 +18,18 @@ TOLERANCE = 4e-6  # two last bits of a gradient's norm of 16 to 32
 COMPARED = {
     "dpo": {"loss", "grad_norm", "logps/chosen", "logps/rejected", "rewards/margins", "rewards/accuracies"},
     "grpo": {
-        "loss", "grad_norm", "kl", "entropy", "reward", "reward_std", "rewards/capability/mean", "rewards/length/mean",
-        "completions/mean_length", "completions/clipped_ratio",
+        "loss",
+        "grad_norm",
+        "kl",
+        "entropy",
+        "reward",
+        "reward_std",
+        "rewards/capability/mean",
+        "rewards/length/mean",
+        "completions/mean_length",
+        "completions/clipped_ratio",
     },
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("method", sorted(COMPARED))

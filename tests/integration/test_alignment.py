@@ -1,6 +1,7 @@
 """Preference, reinforcement and distillation: each makes a held-out metric better, and not without what it learns from.
 
-The model that they start from answers `first of 3 8 5` with any of the three digits: it knows the form and not the task.
+The model that they start from answers `first of 3 8 5` with any of the three digits: it knows the form and
+not the task.
 """
 
 from __future__ import annotations
@@ -86,9 +87,13 @@ def test_dpo_starts_where_the_stage_starts(base: Path, tmp_path: Path, start: st
     chats = prepared(base, tmp_path / "chats", rows("middle", 100))
     earlier = {
         "nothing": (),
-        "adapter": (trained(base, chats, tmp_path / "lora", "lora", epochs=2) if start == "adapter" else None,),
+        "adapter": (
+            trained(base, chats, tmp_path / "lora", "lora", epochs=2) if start == "adapter" else None,
+        ),
         "model": (
-            trained(base, chats, tmp_path / "sft", "sft", epochs=1, learning_rate=1e-3) if start == "model" else None,
+            trained(base, chats, tmp_path / "sft", "sft", epochs=1, learning_rate=1e-3)
+            if start == "model"
+            else None,
         ),
     }[start]
     trained(base, data, tmp_path / "dpo", "dpo", earlier, epochs=1, adapter=adapter)  # type: ignore[arg-type]
@@ -109,7 +114,13 @@ def earlier(base: Path, tmp_path_factory: pytest.TempPathFactory) -> list[Traine
     ("adapter", "precision"), [("lora", "fp32"), ("none", "fp32"), ("lora", "bf16"), ("none", "bf16")]
 )
 def test_the_reference_is_the_model_that_the_stage_started_from(
-    base: Path, prompts: Path, earlier: list[Trained], tmp_path: Path, method: str, adapter: str, precision: str
+    base: Path,
+    prompts: Path,
+    earlier: list[Trained],
+    tmp_path: Path,
+    method: str,
+    adapter: str,
+    precision: str,
 ) -> None:
     settings = {"grpo": {**GRPO, "epochs": 0.1}, "ppo": {**PPO, "epochs": 0.2}}[method]
     settings |= {"adapter": adapter, "precision": precision, "kl_coefficient": 0.1}
@@ -117,7 +128,9 @@ def test_the_reference_is_the_model_that_the_stage_started_from(
     assert abs(logged(tmp_path / "rl")[0]["kl"]) < 1e-5
 
 
-def test_a_chain_of_three_methods_is_the_base_with_all_three(base: Path, prompts: Path, tmp_path: Path) -> None:
+def test_a_chain_of_three_methods_is_the_base_with_all_three(
+    base: Path, prompts: Path, tmp_path: Path
+) -> None:
     from manus.models.loading.adapters import adapted
     from manus.models.loading.composition import load_model
     from manus.models.merging.merge import merge
@@ -142,15 +155,20 @@ def test_a_chain_of_three_methods_is_the_base_with_all_three(base: Path, prompts
 
 
 FEW = {
-    "dpo": {"epochs": 1}, "orpo": {"epochs": 1}, "distillation": {"epochs": 1},
-    "grpo": {**GRPO, "epochs": 0.1, "batch_size": 32}, "ppo": {**PPO, "epochs": 0.2},
-}  # fmt: skip
+    "dpo": {"epochs": 1},
+    "orpo": {"epochs": 1},
+    "distillation": {"epochs": 1},
+    "grpo": {**GRPO, "epochs": 0.1, "batch_size": 32},
+    "ppo": {**PPO, "epochs": 0.2},
+}
 
 
 # Every method trains all weights and one kind of adapter, each kind is met; `make test-exhaustive` tries all.
 ADAPTERS = ("lora", "qlora", "dora")
 BY_ADAPTER = [
-    pytest.param(method, adapter, marks=() if adapter in ("none", ADAPTERS[place % 3]) else pytest.mark.exhaustive)
+    pytest.param(
+        method, adapter, marks=() if adapter in ("none", ADAPTERS[place % 3]) else pytest.mark.exhaustive
+    )
     for place, method in enumerate(FEW)
     for adapter in ("none", *ADAPTERS)
 ]
@@ -165,7 +183,9 @@ def test_every_method_trains_all_weights_and_every_adapter(
     if kind != "prompt":
         given = pairs("first", 100) if kind == "preference" else rows("first", 100)
         data = prepared(base, tmp_path / "data", given, kind=kind)
-    stage = trained(base, data, tmp_path / "s", method, teacher=(base, ()), **FEW[method] | {"adapter": adapter})
+    stage = trained(
+        base, data, tmp_path / "s", method, teacher=(base, ()), **FEW[method] | {"adapter": adapter}
+    )
     assert stage.kind == ("model" if adapter == "none" else "adapter")
     ids = torch.tensor([list(range(5, 40))])
     with torch.no_grad():
@@ -185,13 +205,21 @@ SEEDS = [0, *(pytest.param(seed, marks=pytest.mark.exhaustive) for seed in (1, 2
 @pytest.mark.parametrize("seed", SEEDS)
 @pytest.mark.parametrize(("method", "settings"), [("grpo", GRPO), ("ppo", PPO)])
 def test_held_out_reward_rises_from_every_seed(
-    base: Path, prompts: Path, before: dict[str, Any], tmp_path: Path, method: str, settings: dict[str, Any], seed: int
+    base: Path,
+    prompts: Path,
+    before: dict[str, Any],
+    tmp_path: Path,
+    method: str,
+    settings: dict[str, Any],
+    seed: int,
 ) -> None:
     """By more than chance: the paired interval of the rise lies above nothing."""
     stage = trained(base, prompts, tmp_path / "s", method, seed=SEED + seed, **settings)
     assert gain(before, measured(base, [stage], prompts))["low"] > 0
     steps = logged(tmp_path / "s")
-    assert {"reward", "rewards/capability/mean", "kl", "entropy"} - {"kl"} <= {name for step in steps for name in step}
+    assert {"reward", "rewards/capability/mean", "kl", "entropy"} - {"kl"} <= {
+        name for step in steps for name in step
+    }
     transcript = (tmp_path / "s" / "staging" / "completions.jsonl").read_text().splitlines()
     assert len({json.loads(line)["step"] for line in transcript}) > 3
 
@@ -243,11 +271,17 @@ def kl_to(teacher: Any, student: Any, tokenizer: Any, samples: list[Sample]) -> 
     """Return the mean divergence from the teacher at the tokens of held-out answers, in nats."""
     total, count = 0.0, 0
     for sample in samples:
-        start = len(tokenizer(render_prompt(tokenizer, prompt_of(sample)), add_special_tokens=False)["input_ids"])
-        ids = tokenizer(tokenizer.apply_chat_template(sample["messages"], tokenize=False), add_special_tokens=False)
+        start = len(
+            tokenizer(render_prompt(tokenizer, prompt_of(sample)), add_special_tokens=False)["input_ids"]
+        )
+        ids = tokenizer(
+            tokenizer.apply_chat_template(sample["messages"], tokenize=False), add_special_tokens=False
+        )
         row = torch.tensor([ids["input_ids"]])
         with torch.no_grad():
-            shown, own = (torch.log_softmax(m(row).logits[0, start - 1 : -1].float(), -1) for m in (teacher, student))
+            shown, own = (
+                torch.log_softmax(m(row).logits[0, start - 1 : -1].float(), -1) for m in (teacher, student)
+            )
         total += (shown.exp() * (shown - own)).sum().item()
         count += len(shown)
     return total / count
@@ -262,9 +296,16 @@ def test_distillation_comes_nearer_to_the_teacher_than_sft_on_the_same_tokens(
     settings = {"epochs": 8, "learning_rate": 3e-3}
     distilled = trained(pico_base, data, tmp_path / "d", "distillation", teacher=(base, ()), **settings)
     own = trained(
-        pico_base, data, tmp_path / "o", "distillation", teacher=(base, ()), **settings, on_policy_share=0.5, beta=0.5,
+        pico_base,
+        data,
+        tmp_path / "o",
+        "distillation",
+        teacher=(base, ()),
+        **settings,
+        on_policy_share=0.5,
+        beta=0.5,
         **ANSWERS,
-    )  # fmt: skip
+    )
     sft = trained(pico_base, data, tmp_path / "s", "lora", **settings)
     random_base = pretrained(tmp_path / "random", 0)
     misled = trained(pico_base, data, tmp_path / "m", "distillation", teacher=(random_base, ()), **settings)

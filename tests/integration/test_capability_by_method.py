@@ -33,9 +33,17 @@ REFUSED = [pair for pair in product((*CAPABILITIES, *capabilities.PLANNED), METH
 WORKING = [pair for pair in PAIRS if pair not in REFUSED]
 
 # One or two optimizer steps each. The untrained model is never right: only lengths make its rewards differ.
-STEP: dict[str, Any] = {"batch_size": SAMPLES, "epochs": 1, "precision": "fp32", "learning_rate": 1e-2, "warmup": 0}
+STEP: dict[str, Any] = {
+    "batch_size": SAMPLES,
+    "epochs": 1,
+    "precision": "fp32",
+    "learning_rate": 1e-2,
+    "warmup": 0,
+}
 SHORT = {"max_new_tokens": 6}
-REWARDS = {"rewards": [{"verifier": "capability"}, {"verifier": "length", "options": {"target_characters": 4}}]}
+REWARDS = {
+    "rewards": [{"verifier": "capability"}, {"verifier": "length", "options": {"target_characters": 4}}]
+}
 OWN: dict[str, dict[str, Any]] = {
     "lora": {"rank": 2},
     "qlora": {"rank": 2},
@@ -62,7 +70,10 @@ def generated(capability: str, count: int) -> list[dict[str, Any]]:
 def as_pairs(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """Return each row with the answer of another one as the worse answer."""
     answers = [row["messages"][-1] for row in rows]
-    worse = [next(other for other in answers[index:] + answers if other != own) for index, own in enumerate(answers)]
+    worse = [
+        next(other for other in answers[index:] + answers if other != own)
+        for index, own in enumerate(answers)
+    ]
     return [
         {**row, "messages": None, "prompt": row["messages"][:-1], "chosen": [own], "rejected": [other]}
         for row, own, other in zip(rows, answers, worse, strict=True)
@@ -84,7 +95,9 @@ def sources(capability: str, kind: SampleKind, folder: Path) -> list[dict[str, A
     """Return the data of a recipe: the generator itself, or a file of its rows in the form that the kind needs."""
     if kind not in FORMS:
         return [{"generator": generator_of(capability), "size": SAMPLES}]
-    path = write_rows(folder / f"{capability}-{kind}.jsonl", FORMS[kind](generated(capability, SAMPLES + HELD_OUT)))
+    path = write_rows(
+        folder / f"{capability}-{kind}.jsonl", FORMS[kind](generated(capability, SAMPLES + HELD_OUT))
+    )
     return [{"path": str(path)}]
 
 
@@ -126,23 +139,46 @@ def test_a_pair_that_works_trains(
     kind = METHODS[method].SAMPLE_KINDS[0]
     needed = {"teacher": str(teacher)} if method == "distillation" else {}
     stage = stage_of(
-        tmp_path / "r.yaml", capability, method=method, data=sources(capability, kind, tmp_path), held_out=HELD_OUT,
-        max_length=4096, **STEP | OWN.get(method, {}) | needed,
-    )  # fmt: skip
+        tmp_path / "r.yaml",
+        capability,
+        method=method,
+        data=sources(capability, kind, tmp_path),
+        held_out=HELD_OUT,
+        max_length=4096,
+        **STEP | OWN.get(method, {}) | needed,
+    )
     assert stage.data_kind == kind
     data, staging = tmp_path / "data", tmp_path / "staging"
     for folder in (data, staging):
         folder.mkdir()
     told = prepare(
-        stage.sources, stage.data, reader_of(stage), stage.data_kind, load_tokenizer(base), tmp_path, 0, data,
-        tmp_path / "work", MediaLayout.of(base) if has_senses(capability) else None,
-    )  # fmt: skip
+        stage.sources,
+        stage.data,
+        reader_of(stage),
+        stage.data_kind,
+        load_tokenizer(base),
+        tmp_path,
+        0,
+        data,
+        tmp_path / "work",
+        MediaLayout.of(base) if has_senses(capability) else None,
+    )
     assert (told["train_samples"], told["quarantined"]) == (SAMPLES, 0)
     order = StageJob(
-        name=stage.name, settings=stage.training, base=base, base_name="pico", start=(), data=data, max_length=4096,
-        seed=0, work=tmp_path / "work", staging=staging, capability=capability, rewards=stage.rewards,
+        name=stage.name,
+        settings=stage.training,
+        base=base,
+        base_name="pico",
+        start=(),
+        data=data,
+        max_length=4096,
+        seed=0,
+        work=tmp_path / "work",
+        staging=staging,
+        capability=capability,
+        rewards=stage.rewards,
         teacher=(teacher, ()) if needed else None,
-    )  # fmt: skip
+    )
     metrics = METHODS[method].train(order)
     assert metrics["steps"] in (1, 2)
     assert math.isfinite(metrics["last_loss"])
@@ -172,6 +208,8 @@ def test_a_pair_that_does_not_is_refused_with_the_nearest_that_does(
         assert f"{capability!r} is designed but not built yet; built: cot" in str(caught.value)
         return
     assert f"{capability} cannot be trained by {method}: {refused.reason}" in str(caught.value)
-    assert f"nearest to it is {capability} by {refused.nearest}; use method: {refused.nearest}" in str(caught.value)
+    assert f"nearest to it is {capability} by {refused.nearest}; use method: {refused.nearest}" in str(
+        caught.value
+    )
     assert refused.nearest is not None
     assert (capability, refused.nearest) in WORKING

@@ -1,7 +1,7 @@
 """Every causal model type of transformers is trained and merged without loss, or refused with the reason.
 
-By default in memory: an adapter, one step, the merge. `make test-exhaustive` takes each type through what a recipe does:
-`lora`, then `dpo`, then a merged folder that transformers loads alone.
+By default in memory: an adapter, one step, the merge. `make test-exhaustive` takes each type through what a
+recipe does: `lora`, then `dpo`, then a merged folder that transformers loads alone.
 """
 
 from __future__ import annotations
@@ -27,9 +27,19 @@ from tests.integration.stage import prepared, trained
 from tests.pico import pairs, rows, tokenizer
 
 TYPES = causal_types()
-# Each of another kind: routers that return more, sizes by layer, scans, shared layers, names changed when stored,
-# fused experts, logits scaled behind the head, convolutions in place of linear maps.
-COVERING = ("gpt2", "llama4_text", "phimoe", "gemma3n_text", "mamba2", "zamba2", "laguna", "qwen3_moe", "granitemoe")
+# Each of another kind: routers that return more, sizes by layer, scans, shared layers, names changed when
+# stored, fused experts, logits scaled behind the head, convolutions in place of linear maps.
+COVERING = (
+    "gpt2",
+    "llama4_text",
+    "phimoe",
+    "gemma3n_text",
+    "mamba2",
+    "zamba2",
+    "laguna",
+    "qwen3_moe",
+    "granitemoe",
+)
 SETTINGS = {"lora": lora.Settings, "dora": dora.Settings, "qlora": qlora.Settings}
 IDS = torch.randint(3, 300, (2, 12), generator=torch.Generator().manual_seed(0))
 
@@ -93,13 +103,23 @@ def test_a_type_is_refused_or_adapted_and_merged(model_type: str) -> None:
 
 @pytest.mark.parametrize("model_type", ["mamba2", "llama4_text", "phimoe", "jamba", "zamba"])
 def test_layers_that_cannot_carry_an_adapter_get_none(model_type: str) -> None:
-    names = {"mamba2": "out_proj", "llama4_text": "router", "phimoe": "router", "jamba": "dt_proj", "zamba": "q_proj"}
+    names = {
+        "mamba2": "out_proj",
+        "llama4_text": "router",
+        "phimoe": "router",
+        "jamba": "dt_proj",
+        "zamba": "q_proj",
+    }
     model = small_model(model_type)
     found = {
-        name.split(".lora_A")[0].rsplit(".")[-1] for name, _ in adapted(model).named_parameters() if "lora_A" in name
+        name.split(".lora_A")[0].rsplit(".")[-1]
+        for name, _ in adapted(model).named_parameters()
+        if "lora_A" in name
     }
     assert found and names[model_type] not in found
-    with pytest.raises(InputError, match=f"targets: '{names[model_type]}' cannot carry an adapter: .*; leave it out"):
+    with pytest.raises(
+        InputError, match=f"targets: '{names[model_type]}' cannot carry an adapter: .*; leave it out"
+    ):
         lora_config("lora", lora.Settings(targets=("in_proj", names[model_type])), small_model(model_type))
 
 
@@ -160,7 +180,9 @@ def chained(model_type: str, data: SimpleNamespace, folder: Path) -> None:
     torch.testing.assert_close(logits(merged), together, atol=1e-4, rtol=1e-3)
     merged.save_pretrained(folder / "merged")
     kind = AutoModelForMultimodalLM if own_senses(as_stored(model.config)) else AutoModelForCausalLM
-    torch.testing.assert_close(logits(kind.from_pretrained(folder / "merged")), together, atol=1e-4, rtol=1e-3)
+    torch.testing.assert_close(
+        logits(kind.from_pretrained(folder / "merged")), together, atol=1e-4, rtol=1e-3
+    )
 
 
 def adapted_by(model: PreTrainedModel, first: Trained, second: Trained) -> torch.Tensor:
@@ -182,9 +204,13 @@ def test_lora_then_dpo_then_merge(model_type: str, data: SimpleNamespace, tmp_pa
 
 @pytest.mark.exhaustive
 @pytest.mark.parametrize("model_type", [name for name in TYPES if name not in COVERING])
-def test_lora_then_dpo_then_merge_of_every_type(model_type: str, data: SimpleNamespace, tmp_path: Path) -> None:
+def test_lora_then_dpo_then_merge_of_every_type(
+    model_type: str, data: SimpleNamespace, tmp_path: Path
+) -> None:
     if said(model_type).refused:
         return
     if own_senses(as_stored(small_model(model_type).config)):
-        pytest.skip("bases that see or hear by themselves are trained with their processors, in test_native_training")
+        pytest.skip(
+            "bases that see or hear by themselves are trained with their processors, in test_native_training"
+        )
     chained(model_type, data, tmp_path)

@@ -22,7 +22,8 @@ MOST_KILLS = 10
 KILLS = pytest.mark.parametrize("kills", [4, pytest.param(MOST_KILLS, marks=pytest.mark.exhaustive)])
 LATEST_KILL_SECONDS = 0.06  # after a new checkpoint: two or three steps
 
-# What makes continuing hard: dropout, an unfinished accumulation, warmup, a schedule, several epochs and a half, packed rows.
+# What makes continuing hard: dropout, an unfinished accumulation, warmup, a schedule, several epochs and a
+# half, packed rows.
 HARD = {"epochs": 6.5, "batch_size": 8, "gradient_accumulation": 2, "warmup": 0.2, "scheduler": "cosine"}
 ADAPTER = {**HARD, "dropout": 0.1, "rank": 4}
 PACKED = {"packing": True, "epochs": 30, "batch_size": 2}
@@ -55,9 +56,16 @@ SETTINGS = {
         "kl_target": 1.0,
         "kl_horizon": 50,
     },
-    "distillation": {**ADAPTER, "epochs": 3.5, "adapter": "dora", "on_policy_share": 0.5, "max_new_tokens": 12},
+    "distillation": {
+        **ADAPTER,
+        "epochs": 3.5,
+        "adapter": "dora",
+        "on_policy_share": 0.5,
+        "max_new_tokens": 12,
+    },
 }
-# Batches of pictures, of clips, of sounds and, for lora, of text; with and without what encoders make of them kept on disk.
+# Batches of pictures, of clips, of sounds and, for lora, of text; with and without what encoders make of them
+# kept on disk.
 OF_SENSES = {
     "alignment": {**HARD, "epochs": 9.5, "batch_size": 4, "learning_rate": 1e-3, "cache_features": False},
     "lora": {**ADAPTER, "epochs": 30, "batch_size": 2, "packing": True},
@@ -67,9 +75,14 @@ METHODS = [name for name, method in known_methods().items() if not method.NEEDS_
 # Children are forked from a server that has imported the libraries: a start costs a fraction of a second.
 processes = multiprocessing.get_context("forkserver")
 processes.set_forkserver_preload(
-    ["manus.training.trainers.preference", "manus.training.trainers.grpo", "manus.training.trainers.ppo", "manus.training.trainers.distillation",
-     "tests.integration.stage"]
-)  # fmt: skip
+    [
+        "manus.training.trainers.preference",
+        "manus.training.trainers.grpo",
+        "manus.training.trainers.ppo",
+        "manus.training.trainers.distillation",
+        "tests.integration.stage",
+    ]
+)
 
 
 def train(base: Path, data: Path, folder: Path, method: str, settings: dict[str, Any]) -> None:

@@ -20,9 +20,14 @@ from tests.pico import pairs, rows, write_rows
 from tests.pico_omni import with_senses
 
 HARD: dict[str, Any] = {
-    "epochs": 2.5, "batch_size": 4, "gradient_accumulation": 3, "dropout": 0.1, "rank": 4, "warmup": 0.2,
+    "epochs": 2.5,
+    "batch_size": 4,
+    "gradient_accumulation": 3,
+    "dropout": 0.1,
+    "rank": 4,
+    "warmup": 0.2,
     "scheduler": "cosine",
-}  # fmt: skip
+}
 
 
 @pytest.fixture(scope="module")
@@ -36,13 +41,22 @@ def large(pico_base: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
         source = [Source(path=str(path))]
         (folder / "out").mkdir()
         prepare(
-            source, settings, cot.read, "messages", load_tokenizer(pico_base), folder, 0, folder / "out",
+            source,
+            settings,
+            cot.read,
+            "messages",
+            load_tokenizer(pico_base),
+            folder,
+            0,
+            folder / "out",
             folder / "work",
-        )  # fmt: skip
+        )
     return folder / "out"
 
 
-def train(base: Path, data: Path, folder: Path, stops: tuple[int, ...], **settings: Any) -> tuple[list[float], str]:
+def train(
+    base: Path, data: Path, folder: Path, stops: tuple[int, ...], **settings: Any
+) -> tuple[list[float], str]:
     """Train a stage, stopped by a signal after some steps; return its losses and the hash of its weights."""
     order = job(base, data, folder, "lora", **(HARD | settings))
     return stopped(order, stops)
@@ -69,8 +83,12 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.usefixtures("cache")
 def test_pairs_of_shards_train_to_the_same_bits_as_those_in_memory(pico_base: Path, tmp_path: Path) -> None:
-    data = [prepared(pico_base, tmp_path / str(above), pairs("first", 120), 10, "preference", index_above_bytes=above)
-            for above in (0, 10**9)]  # fmt: skip
+    data = [
+        prepared(
+            pico_base, tmp_path / str(above), pairs("first", 120), 10, "preference", index_above_bytes=above
+        )
+        for above in (0, 10**9)
+    ]
     own = {"epochs": 1, "rank": 2, "learning_rate": 1e-3}
     small = stopped(job(pico_base, data[1], tmp_path / "small", "dpo", **own), (), "dpo")
     assert stopped(job(pico_base, data[0], tmp_path / "large", "dpo", **own), (2, 5), "dpo") == small
@@ -85,7 +103,10 @@ def test_media_of_shards_train_to_the_same_bits_as_those_in_memory(
     data = [prepared_with_media(base, tmp_path / str(above), index_above_bytes=above) for above in (0, 10**9)]
     own = {"epochs": 1, "batch_size": 4, "learning_rate": 1e-3, "packing": packing}
     orders = [
-        replace(job(base, folder, tmp_path / f"run-{folder.name}", "lora", **own), max_length=512) for folder in data
+        replace(job(base, folder, tmp_path / f"run-{folder.name}", "lora", **own), max_length=512)
+        for folder in data
     ]
-    assert isinstance(open_samples(data[0]), ShardedSamples) and isinstance(open_samples(data[1]), PreparedSamples)
+    assert isinstance(open_samples(data[0]), ShardedSamples) and isinstance(
+        open_samples(data[1]), PreparedSamples
+    )
     assert stopped(orders[0], (1, 3)) == stopped(orders[1], ())

@@ -117,7 +117,9 @@ def test_memory_is_flat_over_a_folder_and_over_bytes_in_parquet(form: str, tmp_p
 def told_by(script: str, *arguments: Path) -> dict[str, Any]:
     """Run a script in a process of its own; return what it says last."""
     command = [sys.executable, "-c", script, *map(str, arguments)]
-    result = subprocess.run(command, capture_output=True, text=True, env={**os.environ, "OMP_NUM_THREADS": "1"})
+    result = subprocess.run(
+        command, capture_output=True, text=True, env={**os.environ, "OMP_NUM_THREADS": "1"}
+    )
     assert result.returncode == 0, result.stderr
     found: dict[str, Any] = json.loads(result.stdout.splitlines()[-1])
     return found
@@ -157,7 +159,9 @@ def test_memory_is_flat_over_the_clips_of_a_long_video(tmp_path: Path) -> None:
     seconds = 400
     corpus.video(tmp_path / "short.mp4", 3, size=(1280, 720))
     corpus.video(tmp_path / "long.mp4", seconds, 1, size=(1280, 720))
-    segments = [{"start": begin, "end": begin + 10, "text": f"from {begin}"} for begin in range(0, seconds, 10)]
+    segments = [
+        {"start": begin, "end": begin + 10, "text": f"from {begin}"} for begin in range(0, seconds, 10)
+    ]
     (tmp_path / "rows.jsonl").write_text(json.dumps({"video": "long.mp4", "segments": segments}) + "\n")
     told = told_by(CLIPS, tmp_path, tmp_path / "rows.jsonl")
     assert told["media"]["files"] == 1 and told["media"]["count"] == 20
@@ -166,4 +170,6 @@ def test_memory_is_flat_over_the_clips_of_a_long_video(tmp_path: Path) -> None:
     assert told["grown"] < MEGABYTES_OF_ROOM, told
 
 
-SCHEMA = pyarrow.schema([("image", pyarrow.struct([("bytes", pyarrow.binary())])), ("text", pyarrow.string())])
+SCHEMA = pyarrow.schema(
+    [("image", pyarrow.struct([("bytes", pyarrow.binary())])), ("text", pyarrow.string())]
+)

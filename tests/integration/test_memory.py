@@ -72,9 +72,13 @@ def data(pico_base: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str,
 SETTINGS: dict[str, dict[str, Any]] = {
     "dpo": {"learning_rate": 5e-3},
     "grpo": {
-        "learning_rate": 5e-3, "kl_coefficient": 0.1, "max_new_tokens": 12, "temperature": 1.5, "epochs": 0.25,
+        "learning_rate": 5e-3,
+        "kl_coefficient": 0.1,
+        "max_new_tokens": 12,
+        "temperature": 1.5,
+        "epochs": 0.25,
     },
-}  # fmt: skip
+}
 
 
 @pytest.fixture(scope="module")
@@ -92,13 +96,19 @@ def test_an_adapter_needs_no_second_model(
     start = compose(pico_base, [], torch.float32)
     model_bytes = sum(p.numel() * p.element_size() for p in start.parameters())
     assert plain["lora"] > model_bytes, "the measure sees the model itself"
-    with_adapter = held(pico_base, tmp_path / "adapter", method, data[kind], adapter="lora", **SETTINGS[method])
+    with_adapter = held(
+        pico_base, tmp_path / "adapter", method, data[kind], adapter="lora", **SETTINGS[method]
+    )
     assert abs(with_adapter.bytes - plain["lora"]) < SMALL_SHARE * model_bytes
     trainer = with_adapter.trainer
     assert (trainer.ref_model, trainer.companions) == (None, [])
-    assert_reference_is_the_start(trainer.model, start, load_tokenizer(pico_base)("first of 1 2 3")["input_ids"])
+    assert_reference_is_the_start(
+        trainer.model, start, load_tokenizer(pico_base)("first of 1 2 3")["input_ids"]
+    )
     with_copy = held(pico_base, tmp_path / "copy", method, data[kind], adapter="none", **SETTINGS[method])
-    assert with_copy.bytes - plain["none"] > (1 - SMALL_SHARE) * model_bytes, "it sees a second one where there is one"
+    assert with_copy.bytes - plain["none"] > (1 - SMALL_SHARE) * model_bytes, (
+        "it sees a second one where there is one"
+    )
     assert with_copy.trainer.companions == [with_copy.trainer.ref_model]
 
 

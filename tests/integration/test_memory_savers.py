@@ -23,11 +23,21 @@ def data(pico_base: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_checkpointing_changes_no_bit(pico_base: Path, data: Path, tmp_path: Path, method: str) -> None:
     own = {"dropout": 0.1} if method == "lora" else {}
     weights = [
-        load_file(next(trained(
-            pico_base, data, tmp_path / str(wanted), method, epochs=0.3, gradient_checkpointing=wanted, **own
-        ).path.glob("*.safetensors")))
+        load_file(
+            next(
+                trained(
+                    pico_base,
+                    data,
+                    tmp_path / str(wanted),
+                    method,
+                    epochs=0.3,
+                    gradient_checkpointing=wanted,
+                    **own,
+                ).path.glob("*.safetensors")
+            )
+        )
         for wanted in (False, True)
-    ]  # fmt: skip
+    ]
     assert weights[0].keys() == weights[1].keys()
     assert all(torch.equal(tensor, weights[1][name]) for name, tensor in weights[0].items())
 

@@ -125,7 +125,9 @@ def test_packing_puts_samples_of_one_kind_into_a_row(base: Path, data: Path, tmp
 
 
 @pytest.mark.parametrize("senses", SENSES[1:])
-def test_a_beginning_before_the_media_is_computed_once(base: Path, data: Path, senses: tuple[str, ...]) -> None:
+def test_a_beginning_before_the_media_is_computed_once(
+    base: Path, data: Path, senses: tuple[str, ...]
+) -> None:
     model = compose(base, (), torch.float32).train()
     samples, inputs = PreparedSamples(data), media_inputs(base, data)
     assert isinstance(inputs, MediaInputs) and shown_by(language_model_of(model), samples, inputs).is_sharing
@@ -168,7 +170,9 @@ def test_processes_change_no_bit(base: Path, data: Path, tmp_path: Path, cache: 
     assert len({told["last_loss"] for told, _, _ in runs}) == 1
 
 
-def test_a_run_that_is_stopped_between_kinds_ends_in_the_same_bits(base: Path, data: Path, tmp_path: Path) -> None:
+def test_a_run_that_is_stopped_between_kinds_ends_in_the_same_bits(
+    base: Path, data: Path, tmp_path: Path
+) -> None:
     def order(name: str) -> StageJob:
         return job(base, data, tmp_path / name, "lora", **RUN_OF, dropout=0.1, gradient_accumulation=2)
 
@@ -191,8 +195,12 @@ def test_what_cannot_be_decoded_any_more_is_one_message_with_its_name(
             file.seek(int(entry["offset"]))
             file.write(bytes(int(entry["size"])))
     for processes, cache in ((0, False), (2, False), (2, True)):
-        order = job(base, broken, tmp_path / f"{processes}-{cache}", "lora", **{**RUN_OF, "cache_features": cache})
-        with pytest.raises(DataError, match=r"^image .*: not a picture in a known format; it could be decoded when"):
+        order = job(
+            base, broken, tmp_path / f"{processes}-{cache}", "lora", **{**RUN_OF, "cache_features": cache}
+        )
+        with pytest.raises(
+            DataError, match=r"^image .*: not a picture in a known format; it could be decoded when"
+        ):
             trained(order, "lora", processes)
 
     def killed(*given: Any) -> Any:
@@ -200,7 +208,9 @@ def test_what_cannot_be_decoded_any_more_is_one_message_with_its_name(
 
     monkeypatch.setattr(MediaInputs, "tensors", killed)
     order = job(base, data, tmp_path / "killed", "lora", **RUN_OF)
-    with pytest.raises(ManusError, match=r"^stage: the process that decodes media died; .*The next run continues$"):
+    with pytest.raises(
+        ManusError, match=r"^stage: the process that decodes media died; .*The next run continues$"
+    ):
         trained(order, "lora", 2)
 
 
@@ -212,11 +222,21 @@ def test_two_ranks_take_the_same_steps_and_ask_the_encoders_once(
     given = [str(base), str(data), str(tmp_path / "run"), {**RUN_OF, "cache_features": cache}]
     script = tmp_path / "rank.py"
     script.write_text(RANK)
-    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2", str(script)]
+    command = [
+        sys.executable,
+        "-m",
+        "torch.distributed.run",
+        "--standalone",
+        "--nproc-per-node=2",
+        str(script),
+    ]
     result = subprocess.run(
-        [*command, *map(json.dumps, given)], capture_output=True, text=True, timeout=300,
+        [*command, *map(json.dumps, given)],
+        capture_output=True,
+        text=True,
+        timeout=300,
         env={**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(Path(__file__).parents[2])},
-    )  # fmt: skip
+    )
     assert result.returncode == 0, result.stderr[-3000:]
     told = [json.loads((tmp_path / "run" / f"rank-{rank}.json").read_text()) for rank in range(2)]
     assert told[0]["kinds"] == told[1]["kinds"] and told[0]["loss"] == told[1]["loss"]

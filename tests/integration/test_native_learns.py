@@ -37,7 +37,9 @@ def data(base: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.mark.learns
 @pytest.mark.parametrize("method", ["sft", "lora"])
-def test_a_method_teaches_a_base_with_eyes_of_its_own(base: Path, data: Path, tmp_path: Path, method: str) -> None:
+def test_a_method_teaches_a_base_with_eyes_of_its_own(
+    base: Path, data: Path, tmp_path: Path, method: str
+) -> None:
     own: dict[str, Any] = {"learning_rate": 4e-3, "rank": 16, "epochs": 20} if method == "lora" else {}
     stage = trained(base, data, tmp_path / method, method, **{**LEARNS, **own})
     media = OwnInputs.of(base, data)
@@ -49,9 +51,18 @@ def test_a_method_teaches_a_base_with_eyes_of_its_own(base: Path, data: Path, tm
 def test_a_base_with_ears_of_its_own_learns_to_hear(pico_base: Path, tmp_path: Path) -> None:
     torch.manual_seed(SEED)
     base, draw = qwen2_audio(tmp_path / "base", pico_base), random.Random(SEED)
-    data = prepared_rows(base, tmp_path / "data", [row("audio", draw) for _ in range(160)], 40, read=hearing.read)
-    stage = trained(base, data, tmp_path / "lora", "lora", **{**LEARNS, "learning_rate": 4e-3, "rank": 16, "epochs": 8})
+    data = prepared_rows(
+        base, tmp_path / "data", [row("audio", draw) for _ in range(160)], 40, read=hearing.read
+    )
+    stage = trained(
+        base, data, tmp_path / "lora", "lora", **{**LEARNS, "learning_rate": 4e-3, "rank": 16, "epochs": 8}
+    )
     probe = Probe(
-        "hearing", hearing, hearing.Settings(max_new_tokens=8), read_held_out(data), 400, OwnInputs.of(base, data)
+        "hearing",
+        hearing,
+        hearing.Settings(max_new_tokens=8),
+        read_held_out(data),
+        400,
+        OwnInputs.of(base, data),
     )
     assert_senses(*compared(base, probe, stage), ("sound silenced", "sound swapped"))

@@ -33,9 +33,12 @@ vision_qa = known_capabilities()["vision-qa"]
 
 LEARNS: dict[str, Any] = {"epochs": 1, "batch_size": 4, "learning_rate": 1e-2}
 PROJECTORS = dict.fromkeys(EVERY, "model.multi_modal_projector.") | {
-    "qwen2_vl": "model.visual.merger.", "qwen2_5_vl": "model.visual.merger.", "idefics3": "model.connector.",
-    "smolvlm": "model.connector.", "qwen3_vl": ("model.visual.merger.", "model.visual.deepstack_merger_list."),
-}  # fmt: skip
+    "qwen2_vl": "model.visual.merger.",
+    "qwen2_5_vl": "model.visual.merger.",
+    "idefics3": "model.connector.",
+    "smolvlm": "model.connector.",
+    "qwen3_vl": ("model.visual.merger.", "model.visual.deepstack_merger_list."),
+}
 LANGUAGE = dict.fromkeys(EVERY, ("model.language_model.", "lm_head.")) | dict.fromkeys(
     ("idefics3", "smolvlm"), ("model.text_model.", "lm_head.")
 )
@@ -50,21 +53,30 @@ FEW = ("llava", "qwen2_vl", "qwen2_audio")
 
 
 @pytest.fixture(scope="module", params=list(EVERY))
-def family(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> tuple[str, Path, Path]:
+def family(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> tuple[str, Path, Path]:
     """The name of a family, its base, and data with one or two media a conversation and some of text alone."""
     folder = tmp_path_factory.mktemp(request.param)
     base = made(request.param, folder / "base")
     kind, draw = "audio" if request.param == "qwen2_audio" else "image", random.Random(0)
-    rows = [row(kind, draw, media=1 + number % 2) for number in range(14)] + [plain_row(number) for number in range(4)]
+    rows = [row(kind, draw, media=1 + number % 2) for number in range(14)] + [
+        plain_row(number) for number in range(4)
+    ]
     return request.param, base, prepared(base, folder / "data", rows)
 
 
 def changed(base: Path, stage: Any) -> set[str]:
-    before, after = load_model(base, torch.float32).state_dict(), compose(base, [stage], torch.float32).state_dict()
+    before, after = (
+        load_model(base, torch.float32).state_dict(),
+        compose(base, [stage], torch.float32).state_dict(),
+    )
     return {name for name in before if not torch.equal(before[name], after[name])}
 
 
-def test_language_model_and_projector_learn_and_encoders_stay(family: tuple[str, Path, Path], tmp_path: Path) -> None:
+def test_language_model_and_projector_learn_and_encoders_stay(
+    family: tuple[str, Path, Path], tmp_path: Path
+) -> None:
     check_what_learns(*family, tmp_path, "lora")
 
 
@@ -108,13 +120,17 @@ def test_the_loss_by_parts_is_that_of_all_logits(family: tuple[str, Path, Path])
     assert not learn_by_parts(late, ids, media=media)
 
 
-def test_the_merged_model_is_that_of_plain_transformers(family: tuple[str, Path, Path], tmp_path: Path) -> None:
+def test_the_merged_model_is_that_of_plain_transformers(
+    family: tuple[str, Path, Path], tmp_path: Path
+) -> None:
     name, base, data = family
     stage = trained(base, data, tmp_path / "lora", "lora", **LEARNS)
     inputs, held_out = OwnInputs.of(base, data), read_held_out(data)
     asked = [sample for sample in held_out if sample.get("media")][:3]
     prompts = [inputs.prompt(None, sample["messages"][:-1], sample["media"]) for sample in asked]
-    batches = [inputs.batch(None, [prompt], [sample["media"]]) for prompt, sample in zip(prompts, asked, strict=True)]
+    batches = [
+        inputs.batch(None, [prompt], [sample["media"]]) for prompt, sample in zip(prompts, asked, strict=True)
+    ]
     merge(base, [stage], "sequential", MergeSettings(), 0, batches, tmp_path / "merged")
     copy_tokenizer(base, tmp_path / "merged")
     model = AutoModelForMultimodalLM.from_pretrained(tmp_path / "merged", dtype=torch.float32).eval()
@@ -129,7 +145,12 @@ def test_the_merged_model_is_that_of_plain_transformers(family: tuple[str, Path,
         media = iter(inputs.layout.decoded(sample["media"], inputs.files))
         turns = inputs.layout.in_parts(sample["messages"][:-1], sample["media"])
         turns = [
-            {**turn, "content": [p if p["type"] == "text" else {**p, p["type"]: next(media)[1]} for p in parts(turn)]}
+            {
+                **turn,
+                "content": [
+                    p if p["type"] == "text" else {**p, p["type"]: next(media)[1]} for p in parts(turn)
+                ],
+            }
             for turn in turns
         ]
         given = processor.apply_chat_template(
@@ -151,7 +172,9 @@ def test_a_padded_batch_says_what_each_row_says_alone(family: tuple[str, Path, P
     samples = read_held_out(data)
     media = [sample.get("media", []) for sample in samples]
     assert {len(row) for row in media} == {0, 1, 2}
-    prompts = [inputs.prompt(None, sample["messages"][:-1], own) for sample, own in zip(samples, media, strict=True)]
+    prompts = [
+        inputs.prompt(None, sample["messages"][:-1], own) for sample, own in zip(samples, media, strict=True)
+    ]
     together = model(**inputs.batch(None, prompts, media)).logits[:, -1]
     for index, prompt in enumerate(prompts):
         alone = model(**inputs.batch(None, [prompt], [media[index]])).logits[0, -1]
@@ -163,9 +186,15 @@ def test_a_padded_batch_says_what_each_row_says_alone(family: tuple[str, Path, P
 def test_what_is_learned_from_is_what_the_processor_makes(family: tuple[str, Path, Path]) -> None:
     """The loss of a collated batch is that of the processor's own inputs, sample by sample."""
     _, base, data = family
-    model, inputs, samples = load_model(base, torch.float32).eval(), OwnInputs.of(base, data), open_samples(data)
+    model, inputs, samples = (
+        load_model(base, torch.float32).eval(),
+        OwnInputs.of(base, data),
+        open_samples(data),
+    )
     rows = MediaRows(samples, {(): np.arange(len(samples))}, None)
-    batch = OwnCollator(PaddedCollator(inputs.layout.tokenizer.pad_token_id), inputs)([rows[i] for i in range(5)])
+    batch = OwnCollator(PaddedCollator(inputs.layout.tokenizer.pad_token_id), inputs)(
+        [rows[i] for i in range(5)]
+    )
     labels = batch.pop("labels")
     logits = model(**batch).logits
     for index in range(5):
@@ -196,10 +225,13 @@ def test_a_probe_measures_what_has_media(family: tuple[str, Path, Path]) -> None
 
 
 @pytest.mark.parametrize("family", FEW, indirect=True)
-def test_activations_that_are_computed_twice_give_the_same(family: tuple[str, Path, Path], tmp_path: Path) -> None:
+def test_activations_that_are_computed_twice_give_the_same(
+    family: tuple[str, Path, Path], tmp_path: Path
+) -> None:
     _, base, data = family
     once, twice = (
-        trained(base, data, tmp_path / str(way), "lora", **LEARNS, gradient_checkpointing=way) for way in (False, True)
+        trained(base, data, tmp_path / str(way), "lora", **LEARNS, gradient_checkpointing=way)
+        for way in (False, True)
     )
     assert not changed(base, once) ^ changed(base, twice)
     ends = [compose(base, [stage], torch.float32).state_dict() for stage in (once, twice)]

@@ -1,7 +1,7 @@
 """A small omni model learns to name what it sees and hears, and cannot when the medium is taken away.
 
-The media are drawn here; held-out ones are other draws. The encoders are random and frozen: the projectors and the
-language model learn.
+The media are drawn here; held-out ones are other draws. The encoders are random and frozen: the projectors
+and the language model learn.
 """
 
 from __future__ import annotations
@@ -56,11 +56,16 @@ WORLDS: dict[str, tuple[str, Draw]] = {
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     root = tmp_path_factory.mktemp("omni")
     base = small.text_model("llama", root / "base", initializer_range=0.05)
-    vision, audio = small.vision_encoder("siglip_vision_model", root / "vision"), small.whisper(root / "audio")
+    vision, audio = (
+        small.vision_encoder("siglip_vision_model", root / "vision"),
+        small.whisper(root / "audio"),
+    )
     return small.omni(base, root / "omni", vision, audio, settings={"video_pool": 1})
 
 
-def batch_of(processor: Any, sense: str, draw: np.random.Generator, size: int) -> tuple[dict[str, Any], torch.Tensor]:
+def batch_of(
+    processor: Any, sense: str, draw: np.random.Generator, size: int
+) -> tuple[dict[str, Any], torch.Tensor]:
     placeholder, make = WORLDS[sense]
     answers = draw.integers(0, CHOICES[sense], size)
     media = [make(draw, int(answer)) for answer in answers]
@@ -102,7 +107,11 @@ STEPS = {"images": 100, "videos": 100, "audio": 100}
 def ablations(sense: str, inputs: dict[str, Any]) -> list[dict[str, Any]]:
     name = {"images": "pixel_values", "videos": "pixel_values_videos", "audio": "input_features"}[sense]
     values = inputs[name]
-    swapped = values.view(-1, 3, *values.shape[1:]).roll(1, 0).flatten(0, 1) if sense == "videos" else values.roll(1, 0)
+    swapped = (
+        values.view(-1, 3, *values.shape[1:]).roll(1, 0).flatten(0, 1)
+        if sense == "videos"
+        else values.roll(1, 0)
+    )
     found = [{**inputs, name: torch.zeros_like(values)}, {**inputs, name: swapped}]
     if sense == "videos":
         order = torch.stack(

@@ -35,14 +35,18 @@ def own_folders(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
 
 
-def described(base: Path, folder: Path, data: list[dict[str, Any]], **settings: Any) -> Callable[[], LiveRows]:
+def described(
+    base: Path, folder: Path, data: list[dict[str, Any]], **settings: Any
+) -> Callable[[], LiveRows]:
     """Write down what is fixed ahead, in `folder`; return what opens the rows."""
     folder.mkdir()
     source = Source(path=str(write_rows(folder / "source.jsonl", data)))
-    chosen = DataSettings(**({"held_out": 40, "max_length": 64, "prepare": "never", "data": (source,)} | settings))
+    chosen = DataSettings(
+        **({"held_out": 40, "max_length": 64, "prepare": "never", "data": (source,)} | settings)
+    )
     asked = Preparation(
         [source], chosen, cot.read, "messages", load_tokenizer(base), folder, SEED, folder, folder / "work"
-    )  # fmt: skip
+    )
     describe(asked)
     return lambda: open_rows(asked, folder)
 
@@ -73,16 +77,22 @@ def test_it_learns_what_the_rows_teach(undecided_base: Path, tmp_path: Path) -> 
     def chain(name: str) -> list[Trained]:
         given = rows("first", 440, shuffled=name == "shuffled")
         live = described(undecided_base, tmp_path / name, given)
-        order = job(undecided_base, tmp_path / name, tmp_path / f"{name}-run", "sft", epochs=5, learning_rate=2e-3)
+        order = job(
+            undecided_base, tmp_path / name, tmp_path / f"{name}-run", "sft", epochs=5, learning_rate=2e-3
+        )
         METHODS["sft"].train(replace(order, live=live, failure_budget=0.01))
         return [Trained(name, "model", order.staging / "model")]
 
     after, ablated = chain("right"), chain("shuffled")
-    before, control, value = (measured(undecided_base, one, tmp_path / "right") for one in ([], ablated, after))
+    before, control, value = (
+        measured(undecided_base, one, tmp_path / "right") for one in ([], ablated, after)
+    )
     assert_learned(before, control, value)
 
 
-def test_the_order_is_shuffled_over_all_rows(pico_base: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_order_is_shuffled_over_all_rows(
+    pico_base: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """What is read is told by the reader itself, which runs in a process of its own, beside this one."""
     live = described(pico_base, tmp_path / "data", [*rows("first", 1000), *rows("last", 1000)])()
     told = tmp_path / "told"
@@ -102,10 +112,14 @@ def test_the_order_is_shuffled_over_all_rows(pico_base: Path, tmp_path: Path, mo
     assert abs(np.corrcoef(np.arange(2000), read[:, 2])[0, 1]) < 0.08  # by chance about 1 / sqrt(2000)
 
 
-def test_bad_rows_count_while_training(pico_base: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_bad_rows_count_while_training(
+    pico_base: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The bad rows lie where nobody looked before."""
     monkeypatch.setattr("manus.data.preparation.while_training.ROWS_SAMPLED", 1)
-    live = described(pico_base, tmp_path / "data", [*rows("first", 100), *[BAD] * 20], held_out=2, failure_budget=0.5)
+    live = described(
+        pico_base, tmp_path / "data", [*rows("first", 100), *[BAD] * 20], held_out=2, failure_budget=0.5
+    )
     order = job(pico_base, tmp_path / "data", tmp_path / "run", "lora", epochs=1, batch_size=10)
     with pytest.raises(DataError, match="no assistant turn"):
         METHODS["lora"].train(replace(order, live=live, failure_budget=0.05))

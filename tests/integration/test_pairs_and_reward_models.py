@@ -80,7 +80,9 @@ def test_a_signal_stops_between_batches_of_prompts(
         make_pairs(order(base, prompts, tmp_path), SETTINGS, cot)
 
 
-def test_answers_that_are_all_alike_are_an_error_with_the_fix(pico_base: Path, prompts: Path, tmp_path: Path) -> None:
+def test_answers_that_are_all_alike_are_an_error_with_the_fix(
+    pico_base: Path, prompts: Path, tmp_path: Path
+) -> None:
     surest = OnPolicySettings(samples_per_prompt=2, max_new_tokens=12, temperature=0.01)
     with pytest.raises(DataError, match="nothing to compare; give easier or harder data"):
         make_pairs(order(pico_base, prompts, tmp_path), surest, cot)
@@ -93,33 +95,48 @@ def test_a_reward_model_learns_what_is_preferred(base: Path, tmp_path: Path, ada
         adapter=adapter,  # type: ignore[arg-type]
         epochs=10 if adapter == "none" else 20,
         batch_size=32,
-        learning_rate=1e-3 if adapter == "none" else 2e-3,  # from 5e-3 it learned the wrong thing from seed 2: 0.33
+        learning_rate=1e-3
+        if adapter == "none"
+        else 2e-3,  # from 5e-3 it learned the wrong thing from seed 2: 0.33
         precision="fp32",
     )
     accuracy = {}
     for name in ("right", "shuffled") if adapter == "lora" else ("right",):
         data = prepared(
-            base, tmp_path / name, pairs("first", 800, shuffled=name == "shuffled"), HELD_OUT, kind="preference"
+            base,
+            tmp_path / name,
+            pairs("first", 800, shuffled=name == "shuffled"),
+            HELD_OUT,
+            kind="preference",
         )
         held_out = tmp_path / "right" / "held_out.jsonl"
         (data / "held_out.jsonl").write_text(held_out.read_text())
         place = order(base, data, tmp_path / f"{name}-stage")
         told = train_reward_model(
-            StageJob(**{f: getattr(place, f) for f in place.__slots__} | {"settings": settings, "name": "judge"})
+            StageJob(
+                **{f: getattr(place, f) for f in place.__slots__} | {"settings": settings, "name": "judge"}
+            )
         )
         accuracy[name] = told["accuracy"]
     low, _ = wilson(round(HELD_OUT * accuracy["right"]), HELD_OUT)
     assert low > 0.5, f"it must be better than chance by more than chance: {accuracy}"
     assert low > accuracy.get("shuffled", 0.5), f"and learn from what is preferred: {accuracy}"
-    if adapter == "qlora":  # it learns less of the toy task in 4 bits: enough to rank pairs, not to be sure of each
+    if (
+        adapter == "qlora"
+    ):  # it learns less of the toy task in 4 bits: enough to rank pairs, not to be sure of each
         return
     scorer = RewardSettings(verifier="reward-model", options={"model": "judge"})
     context = Context("cot", tmp_path, {"judge": tmp_path / "right-stage" / "staging" / "model"})
     asked = [triple for triple in TRIPLES[:: len(TRIPLES) // 60] if triple[0] != triple[2]]
     samples: Any = [
-        {"messages": [{"role": "user", "content": f"first of {' '.join(map(str, triple))}"}, {"role": "assistant", "content": ""}]}
+        {
+            "messages": [
+                {"role": "user", "content": f"first of {' '.join(map(str, triple))}"},
+                {"role": "assistant", "content": ""},
+            ]
+        }
         for triple in asked
-    ]  # fmt: skip
+    ]
     with Judge([scorer], context) as judge, torch.no_grad():
         right, wrong = (
             judge.score(samples, [f"The answer is \\boxed{{{triple[place]}}}." for triple in asked]).total

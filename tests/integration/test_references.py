@@ -18,7 +18,9 @@ from tests.unit.models.omni import small
 RUN_OF = {"epochs": 2, "batch_size": 8, "learning_rate": 1e-3}
 
 
-@pytest.mark.parametrize(("method", "kind"), [("sft", "model"), ("alignment", "projectors"), ("lora", "adapter")])
+@pytest.mark.parametrize(
+    ("method", "kind"), [("sft", "model"), ("alignment", "projectors"), ("lora", "adapter")]
+)
 def test_a_stopped_run_ends_in_the_same_bits(
     pico_base: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, method: str, kind: str
 ) -> None:
@@ -27,7 +29,7 @@ def test_a_stopped_run_ends_in_the_same_bits(
     references = {"vision": {"folder": str(seeing)}, "audio": {"folder": str(hearing)}}
     base = small.omni(
         pico_base, tmp_path / "omni", seeing, hearing, settings={"most_frames": 2}, references=references
-    )  # fmt: skip
+    )
     data = prepared_with_media(base, tmp_path / "data")
 
     def order(name: str) -> StageJob:

@@ -54,7 +54,11 @@ def row(draw: random.Random, answers: list[str] | None = None) -> dict[str, Any]
 
 
 def prepared(
-    base: Path, folder: Path, answers: list[str] | None = None, capability: Any = vision_qa, layout: Any = None
+    base: Path,
+    folder: Path,
+    answers: list[str] | None = None,
+    capability: Any = vision_qa,
+    layout: Any = None,
 ) -> Path:
     """Prepare questions about pictures, all of them different."""
     folder.mkdir()
@@ -63,9 +67,17 @@ def prepared(
     (folder / "rows.jsonl").write_text("".join(json.dumps(one) + "\n" for one in rows))
     settings = DataSettings(held_out=60, max_length=256)
     prepare(
-        [Source(path=str(folder / "rows.jsonl"))], settings, capability.read, "messages", load_tokenizer(base), folder, SEED,
-        folder, folder / "work", layout or MediaLayout.of(base),
-    )  # fmt: skip
+        [Source(path=str(folder / "rows.jsonl"))],
+        settings,
+        capability.read,
+        "messages",
+        load_tokenizer(base),
+        folder,
+        SEED,
+        folder,
+        folder / "work",
+        layout or MediaLayout.of(base),
+    )
     return folder
 
 
@@ -84,7 +96,9 @@ def probe_of(base: Path, data: Path, capability: Any = vision_qa) -> Probe:
     return Probe("seeing", capability, capability.Settings(max_new_tokens=8), read_held_out(data), 256, media)
 
 
-def compared(base: Path, probe: Probe, stage: Trained) -> tuple[dict[str, Any], dict[str, Any], dict[str, Any]]:
+def compared(
+    base: Path, probe: Probe, stage: Trained
+) -> tuple[dict[str, Any], dict[str, Any], dict[str, Any]]:
     """Return what is measured before and after a stage, and after it with the sense cut off."""
     tokenizer = load_tokenizer(base)
 
@@ -97,9 +111,13 @@ def compared(base: Path, probe: Probe, stage: Trained) -> tuple[dict[str, Any], 
     return before, after, measure_ablated(probe, probe.media.files, measured, after)
 
 
-def assert_senses(before: dict[str, Any], after: dict[str, Any], cut: dict[str, Any], ablations: Sequence[str]) -> None:
+def assert_senses(
+    before: dict[str, Any], after: dict[str, Any], cut: dict[str, Any], ablations: Sequence[str]
+) -> None:
     """It is better than before by more than chance, and falls by more than chance when the sense is cut off."""
-    assert gain(before, after)["low"] > LEAST_GAIN, f"learned too little: {before['value']} -> {after['value']}"
+    assert gain(before, after)["low"] > LEAST_GAIN, (
+        f"learned too little: {before['value']} -> {after['value']}"
+    )
     for name in ablations:
         assert cut[name]["drop"]["low"] > LEAST_GAIN, (
             f"{name} should make it fail: {after['value']} -> {cut[name]['value']}"
@@ -120,7 +138,9 @@ def test_a_method_teaches_to_see(base: Path, data: Path, tmp_path: Path, method:
 def test_alignment_teaches_a_frozen_model_what_pictures_show(base: Path, tmp_path: Path) -> None:
     """Of three captions, the picture's own is the likeliest: chance is one in three."""
     data = prepared(base, tmp_path / "data", capability=omni)
-    stage = trained(base, data, tmp_path / "alignment", "alignment", **LEARNS | {"epochs": 60, "learning_rate": 1e-2})
+    stage = trained(
+        base, data, tmp_path / "alignment", "alignment", **LEARNS | {"epochs": 60, "learning_rate": 1e-2}
+    )
     assert_senses(*compared(base, probe_of(base, data, omni), stage), ("picture blanked", "medium swapped"))
 
 
@@ -129,5 +149,7 @@ def test_answers_dealt_out_to_wrong_pictures_teach_no_seeing(base: Path, data: P
     draw = random.Random(SEED + 1)
     wrong = prepared(base, tmp_path / "wrong", [draw.choice(COLOURS) for _ in range(400)])
     stage = trained(base, wrong, tmp_path / "sft", "sft", **LEARNS)
-    told = measure(probe_of(base, data), compose(base, (stage,), torch.float32), load_tokenizer(base), "after")
+    told = measure(
+        probe_of(base, data), compose(base, (stage,), torch.float32), load_tokenizer(base), "after"
+    )
     assert told["value"] < 0.6

@@ -25,7 +25,16 @@ STREAMS = 100
 REQUESTS = int(os.environ.get("MANUS_FUZZ_REQUESTS", "300"))
 MOST_GROWTH_BYTES = 60 << 20
 PATHS = ("chat/completions", "completions", "responses", "audio/transcriptions", "embeddings", "models/x")
-WORDS = ("last of 1 2 3", "", "\x00", "<think>", "<tool_call>", "🦜" * 50, "data:image/png;base64,AAAA", "x" * 900)
+WORDS = (
+    "last of 1 2 3",
+    "",
+    "\x00",
+    "<think>",
+    "<tool_call>",
+    "🦜" * 50,
+    "data:image/png;base64,AAAA",
+    "x" * 900,
+)
 NAMES = (
     "model", "messages", "prompt", "input", "role", "content", "stream", "n", "stop", "tools", "tool_choice", "type",
     "function", "name", "parameters", "response_format", "json_schema", "schema", "max_tokens", "temperature", "top_p",
@@ -51,11 +60,15 @@ def test_a_hundred_streams_at_once_are_all_answered_each_its_own(served: tuple[s
         return text
 
     async def all_of_them() -> list[str]:
-        async with AsyncOpenAI(base_url=f"{served[0]}/v1", api_key="none", max_retries=0, timeout=300) as client:
+        async with AsyncOpenAI(
+            base_url=f"{served[0]}/v1", api_key="none", max_retries=0, timeout=300
+        ) as client:
             return await asyncio.gather(*(one(client, number) for number in range(STREAMS)))
 
     found = asyncio.run(all_of_them())
-    right = sum(text == f"The answer is \\boxed{{{c}}}." for text, (_, _, c) in zip(found, triples, strict=True))
+    right = sum(
+        text == f"The answer is \\boxed{{{c}}}." for text, (_, _, c) in zip(found, triples, strict=True)
+    )
     assert right >= 0.95 * STREAMS  # the model knows 97 % of all triples
     assert all(text.startswith("The answer is") for text in found) and sorted(order) == [*range(STREAMS)]
     assert served[1].thread.taken == served[1].thread.failures == 0

@@ -62,8 +62,11 @@ def test_a_training_job_loads_only_what_it_needs(pico_base: Path, tmp_path: Path
     data = prepared(pico_base, tmp_path / "data", rows("first", 20), held_out=4)
     done = subprocess.run(
         [sys.executable, "-c", PROGRAM, str(pico_base), str(data), str(tmp_path / "run"), method],
-        env={**os.environ, "XDG_STATE_HOME": str(tmp_path / "state")}, capture_output=True, text=True, check=False,
-    )  # fmt: skip
+        env={**os.environ, "XDG_STATE_HOME": str(tmp_path / "state")},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     told = next((line.split() for line in done.stdout.splitlines() if line.startswith("loaded ")), None)
     assert told is not None, done.stderr[-3000:]
     assert {"torch", "transformers.trainer", "peft"} <= set(told)

@@ -21,7 +21,9 @@ def tables() -> Any:
 
 def test_a_table_replaces_the_one_before_and_names_the_machine(tmp_path: Path) -> None:
     page = tmp_path / "page.md"
-    page.write_text("a\n<!-- plan:begin -->\nold\n<!-- plan:end -->\nb\n<!-- memory:begin -->\n<!-- memory:end -->\n")
+    page.write_text(
+        "a\n<!-- plan:begin -->\nold\n<!-- plan:end -->\nb\n<!-- memory:begin -->\n<!-- memory:end -->\n"
+    )
     for table in ("| 1 |", "| 2 |"):
         tables().write_table("plan", table, page)
     text = page.read_text()

@@ -33,7 +33,13 @@ class Settings(Frozen):
 def pet(**changed: Any) -> ModuleType:
     """Return a module that fulfils the contract, but for what is changed; None takes a name away."""
     module = ModuleType("pets.grey_cat", "A cat.")
-    said = {"VERSION": 1, "LEGS": ("left",), "Settings": Settings, "call": lambda name, times: name * times, **changed}
+    said = {
+        "VERSION": 1,
+        "LEGS": ("left",),
+        "Settings": Settings,
+        "call": lambda name, times: name * times,
+        **changed,
+    }
     for name, value in said.items():
         if value is not None:
             setattr(module, name, value)
@@ -42,7 +48,13 @@ def pet(**changed: Any) -> ModuleType:
 
 def test_a_module_is_what_it_says() -> None:
     found = said_by(pet(), Pet)
-    assert (found.name, found.doc, found.VERSION, found.HABITS, found.fetch) == ("grey-cat", "A cat.", 1, "none", None)
+    assert (found.name, found.doc, found.VERSION, found.HABITS, found.fetch) == (
+        "grey-cat",
+        "A cat.",
+        1,
+        "none",
+        None,
+    )
     assert found.call("ab", 2) == "abab"
 
 

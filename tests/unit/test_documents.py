@@ -120,7 +120,9 @@ def added(heading: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[
     return public, module
 
 
-def test_the_capability_of_the_guide_reads_and_scores(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_capability_of_the_guide_reads_and_scores(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     public, made = added("Adding a capability", tmp_path, monkeypatch)
     row = {"passage": "Ice is cold.", "question": "is ice warm", "answer": False}
     sample = made.read(row)
@@ -130,7 +132,9 @@ def test_the_capability_of_the_guide_reads_and_scores(tmp_path: Path, monkeypatc
     assert read_prompt(row, made.read, made.can_score) == sample
 
 
-def test_the_method_of_the_guide_trains(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, pico_base: Path) -> None:
+def test_the_method_of_the_guide_trains(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, pico_base: Path
+) -> None:
     public, made = added("Adding a method", tmp_path, monkeypatch)
     assert public == "lora-qv"
     data = prepared(pico_base, tmp_path / "data", rows("first", 12), held_out=4)
@@ -151,7 +155,9 @@ def test_the_verifier_of_the_guide_scores(tmp_path: Path, monkeypatch: pytest.Mo
 
 
 def test_the_function_of_the_guide_is_a_reward(tmp_path: Path) -> None:
-    (text,) = (block[2] for block in BLOCK.finditer(section("docs/GUIDE.md", "Rewards")) if block[1] == "python")
+    (text,) = (
+        block[2] for block in BLOCK.finditer(section("docs/GUIDE.md", "Rewards")) if block[1] == "python"
+    )
     (tmp_path / "rewards.py").write_text(text, encoding="utf-8")
     reward = RewardSettings(verifier="python", options={"file": "rewards.py"})
     score = reward.module.scorer(reward.resolved, Context("cot", tmp_path))
@@ -163,7 +169,11 @@ def test_the_function_of_the_guide_is_a_reward(tmp_path: Path) -> None:
 
 def test_the_tables_name_what_there_is() -> None:
     def first_cells(text: str) -> list[str]:
-        return [name for row in re.findall(r"^\| (`[^|]*) \|", text, re.M) for name in re.findall(r"`([^`]+)`", row)]
+        return [
+            name
+            for row in re.findall(r"^\| (`[^|]*) \|", text, re.M)
+            for name in re.findall(r"`([^`]+)`", row)
+        ]
 
     assert set(first_cells(section("docs/GUIDE.md", "Rewards"))) == {"verifier", *known_verifiers()}
     assert set(first_cells(section("README.md", "Methods"))) == {"method", *METHODS}
@@ -184,7 +194,9 @@ def test_links_between_pages_lead_somewhere() -> None:
             assert path.exists(), f"{page} links to {target}"
             if anchor:
                 titles = re.findall(r"^#+ (.+)$", path.read_text(encoding="utf-8"), re.M)
-                assert anchor in {re.sub(r"[^\w\- ]", "", title).strip().lower().replace(" ", "-") for title in titles}
+                assert anchor in {
+                    re.sub(r"[^\w\- ]", "", title).strip().lower().replace(" ", "-") for title in titles
+                }
 
 
 ROOM = re.compile(r"^\| `([a-z_/]+)/` \|[^|]*\|([^|]*)\|$", re.M)
@@ -200,9 +212,17 @@ def test_the_files_that_the_rooms_begin_with_are_there() -> None:
 
 def test_paths_that_pages_name_are_there() -> None:
     """All but those of the example `manus/a/b.py`."""
-    pages = ["CONTRIBUTING.md", "README.md", *(f"docs/{name}.md" for name in ("ARCHITECTURE", "GUIDE", "TEST_SUITE"))]
-    named = {(page, file) for page in pages for file in FILE.findall((ROOT / page).read_text(encoding="utf-8"))}
+    pages = [
+        "CONTRIBUTING.md",
+        "README.md",
+        *(f"docs/{name}.md" for name in ("ARCHITECTURE", "GUIDE", "TEST_SUITE")),
+    ]
+    named = {
+        (page, file) for page in pages for file in FILE.findall((ROOT / page).read_text(encoding="utf-8"))
+    }
     paths = [(page, file) for page, file in named if "/" in file and "/a/" not in file]
     assert len(paths) > 20
     beside = (ROOT, ROOT / "manus", ROOT / "manus/data", ROOT / "docs")
-    assert [(page, file) for page, file in paths if not any((folder / file).is_file() for folder in beside)] == []
+    assert [
+        (page, file) for page, file in paths if not any((folder / file).is_file() for folder in beside)
+    ] == []

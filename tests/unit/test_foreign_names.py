@@ -1,6 +1,7 @@
 """Private names of the libraries that we build on: all that we use are listed here, and are still there.
 
-A library may change them in any version. After an upgrade this test says which are gone, and what we need them for.
+A library may change them in any version. After an upgrade this test says which are gone, and what we need
+them for.
 """
 
 from __future__ import annotations
@@ -76,8 +77,10 @@ FOREIGN_NAMES = {
         "_total_train_tokens": "likewise",
         "_prepare_dataset": "would tokenise what the data stage has tokenised",
     },
-    "trl.experimental.orpo.orpo_trainer:ORPOTrainer": {"_stored_metrics": "what was measured since the last log"},
-}  # fmt: skip
+    "trl.experimental.orpo.orpo_trainer:ORPOTrainer": {
+        "_stored_metrics": "what was measured since the last log"
+    },
+}
 LISTED = [(where, name) for where, names in FOREIGN_NAMES.items() for name in names]
 
 
@@ -136,7 +139,9 @@ def descendants(module: str) -> Iterator[tuple[ast.ClassDef, str]]:
     A class that is mixed in shares the names of those that it is mixed with.
     """
     nodes = [node for node in trees()[module].body if isinstance(node, ast.ClassDef) and node.bases]
-    if not nodes or not any(library in ast.unparse(trees()[module]) for library in (*LIBRARIES, "training.loop")):
+    if not nodes or not any(
+        library in ast.unparse(trees()[module]) for library in (*LIBRARIES, "training.loop")
+    ):
         return
     classes = [getattr(importlib.import_module(module), node.name) for node in nodes]
     for node, made in zip(nodes, classes, strict=True):
@@ -149,7 +154,8 @@ def descendants(module: str) -> Iterator[tuple[ast.ClassDef, str]]:
 def used() -> dict[str, set[str]]:
     """Every private name of a library that our code uses, with the modules that do.
 
-    A name is a library's if nothing of ours has it, or if a class of ours that descends from a library's shares it.
+    A name is a library's if nothing of ours has it, or if a class of ours that descends from a library's
+    shares it.
     """
     found: dict[str, set[str]] = {}
     for module, tree in trees().items():
@@ -172,7 +178,9 @@ def test_every_private_name_of_a_library_that_we_use_is_listed() -> None:
 def test_a_listed_name_is_still_there(where: str, name: str) -> None:
     module, _, made = where.partition(":")
     found = getattr(importlib.import_module(module), made)
-    is_there = hasattr(found, name) or re.search(rf"\bself\.{name}\b|^    {name}\b", source_of(found), re.MULTILINE)
+    is_there = hasattr(found, name) or re.search(
+        rf"\bself\.{name}\b|^    {name}\b", source_of(found), re.MULTILINE
+    )
     assert is_there, f"{where} has no {name} any more; we need it for: {FOREIGN_NAMES[where][name]}"
 
 

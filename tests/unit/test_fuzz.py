@@ -87,11 +87,16 @@ def mutated(draw: random.Random, content: bytes) -> bytes:
             return json.dumps(value).encode()
     for _ in range(draw.randint(1, 3)):
         a, b = sorted((draw.randrange(len(content) + 1), draw.randrange(len(content) + 1)))
-        content = draw.choice([
-            content[:a], content[a:], content[:a] + content[b:], content[:b] + content[a:],
-            content[:a] + draw.choice(BYTES) + content[a:],
-            content[:a] + bytes(draw.randrange(256) for _ in range(3)) + content[a + 3 :],
-        ])  # fmt: skip
+        content = draw.choice(
+            [
+                content[:a],
+                content[a:],
+                content[:a] + content[b:],
+                content[:b] + content[a:],
+                content[:a] + draw.choice(BYTES) + content[a:],
+                content[:a] + bytes(draw.randrange(256) for _ in range(3)) + content[a + 3 :],
+            ]
+        )
     return content
 
 
@@ -109,7 +114,9 @@ def fuzz(file: Path, seed: int, cases: int, use: Use) -> int:
             refused += 1
         except Exception as error:
             raise AssertionError(f"{file.name}, seed {seed}, case {case}: {content[:2000]!r}") from error
-        assert time.process_time() - began < SECONDS, f"{file.name}, seed {seed}, case {case}: {content[:2000]!r}"
+        assert time.process_time() - began < SECONDS, (
+            f"{file.name}, seed {seed}, case {case}: {content[:2000]!r}"
+        )
     file.write_bytes(good)
     use()
     return refused
@@ -181,7 +188,11 @@ def test_rows(pico_base: Path, tmp_path: Path, ending: str) -> None:
 
     file, tokenizer = tmp_path / f"rows{ending}", load_tokenizer(pico_base)
     rows = [conversation("last", (1, 2, digit)) for digit in range(3)]
-    content = json.dumps(rows[0]) if ending in (".json", ".txt") else "".join(json.dumps(row) + "\n" for row in rows)
+    content = (
+        json.dumps(rows[0])
+        if ending in (".json", ".txt")
+        else "".join(json.dumps(row) + "\n" for row in rows)
+    )
     if ending == ".csv":
         content = 'prompt,completion\n"a ""b""",c\nd,e\n'
     file.write_bytes(gzip.compress(content.encode()) if ending.endswith("gz") else content.encode())

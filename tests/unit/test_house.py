@@ -70,7 +70,9 @@ def test_scripts_that_stand_in_tests_as_text_import_what_is_there() -> None:
         for name in names.split(",")
     ]
     assert len(found) > 30
-    assert [f"{path.name}: {module} has no {name}" for path, module, name in found if not has(module, name)] == []
+    assert [
+        f"{path.name}: {module} has no {name}" for path, module, name in found if not has(module, name)
+    ] == []
 
 
 def has(module: str, name: str) -> bool:

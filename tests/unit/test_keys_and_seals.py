@@ -28,10 +28,22 @@ from tests.unit.store.test_store import KEY, sealed
 __all__ = ["recipe"]  # a fixture
 
 FORGED: dict[str, Any] = {
-    "metrics": {"loss": 0.0}, "key": "0" * 20, "files": {}, "parents": {}, "made_from": {}, "seed": 8, "name": "other",
-    "kind": "data", "hardware": {}, "seconds": 0.5, "versions": {}, "seal": "0" * 64, "started": "now",
-    "ended": "now", "schema_version": 3,
-}  # fmt: skip
+    "metrics": {"loss": 0.0},
+    "key": "0" * 20,
+    "files": {},
+    "parents": {},
+    "made_from": {},
+    "seed": 8,
+    "name": "other",
+    "kind": "data",
+    "hardware": {},
+    "seconds": 0.5,
+    "versions": {},
+    "seal": "0" * 64,
+    "started": "now",
+    "ended": "now",
+    "schema_version": 3,
+}
 
 
 @pytest.mark.parametrize("name", FORGED)
@@ -64,10 +76,15 @@ def test_an_artifact_under_the_key_of_another_is_damaged(tmp_path: Path) -> None
     assert not store.holds("f" * 20)
 
 
-@pytest.mark.parametrize("said", [
-    {"schema_version": SCHEMA_VERSION + 1}, {"files": {"../../mine": {"bytes": 0, "sha256": ""}}},
-    {"files": {"/etc/passwd": {"bytes": 0, "sha256": ""}}}, {"files": {"": {"bytes": 0, "sha256": ""}}},
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "said",
+    [
+        {"schema_version": SCHEMA_VERSION + 1},
+        {"files": {"../../mine": {"bytes": 0, "sha256": ""}}},
+        {"files": {"/etc/passwd": {"bytes": 0, "sha256": ""}}},
+        {"files": {"": {"bytes": 0, "sha256": ""}}},
+    ],
+)
 def test_a_manifest_of_another_version_or_of_files_elsewhere_is_none_however_sealed(
     tmp_path: Path, said: dict[str, Any]
 ) -> None:
@@ -98,14 +115,18 @@ def test_what_changes_while_it_is_read_is_not_stored(
         assert runner.ensure_stored(plan, artifact)
         assert plan.store.holds(artifact.key)
         return
-    with pytest.raises(InputError, match=r"data/cot is not stored: the content of .* changed while it was built"):
+    with pytest.raises(
+        InputError, match=r"data/cot is not stored: the content of .* changed while it was built"
+    ):
         runner.ensure_stored(plan, artifact)
     assert not plan.store.holds(artifact.key)
     again = planned(recipe)
     assert again.artifacts["data/cot"].key != artifact.key
 
 
-def test_an_edit_of_other_data_does_not_concern_a_stage(recipe: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_edit_of_other_data_does_not_concern_a_stage(
+    recipe: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     plan = planned(recipe)
 
     def build(job: Any) -> dict[str, Any]:
@@ -150,7 +171,9 @@ def test_a_digest_is_remembered_only_of_what_has_not_changed(tmp_path: Path) -> 
     assert digests.of_file(file) != before
 
 
-@pytest.mark.parametrize("named", ["../other.safetensors", "/tmp/other.safetensors", "sub/x.safetensors", "x.bin", ""])
+@pytest.mark.parametrize(
+    "named", ["../other.safetensors", "/tmp/other.safetensors", "sub/x.safetensors", "x.bin", ""]
+)
 def test_weights_that_no_digest_covers_are_refused(pico_base: Path, tmp_path: Path, named: str) -> None:
     import torch
 

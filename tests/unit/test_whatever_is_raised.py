@@ -70,7 +70,9 @@ def read_config(folder: Path, use: Callable[[Path], Any]) -> Callable[[], Any]:
     return lambda: use(folder)
 
 
-def places(folder: Path, monkeypatch: pytest.MonkeyPatch, thrown: Callable[..., Any]) -> dict[str, Callable[[], Any]]:
+def places(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, thrown: Callable[..., Any]
+) -> dict[str, Callable[[], Any]]:
     """Where the user's material is read: each calls what raises, and should name the file."""
     broken = SimpleNamespace(loads=thrown, dumps=json.dumps)
     for module in (json_files, safetensors_header, plan):
@@ -95,7 +97,9 @@ def places(folder: Path, monkeypatch: pytest.MonkeyPatch, thrown: Callable[..., 
         "plan.json": lambda: saved_plan(folder / "plan.json"),
         "config.json": lambda: json_files.read_object(folder / "config.json"),
         "one.safetensors": lambda: safetensors_header._parameters_of(folder / "one.safetensors"),
-        "model.safetensors.index.json": lambda: safetensors_header.shards_of(folder / "model.safetensors.index.json"),
+        "model.safetensors.index.json": lambda: safetensors_header.shards_of(
+            folder / "model.safetensors.index.json"
+        ),
         PROCESSOR_FILE: lambda: MediaLayout.of(folder),
         "recipe.yaml": lambda: read_located(folder / "recipe.yaml"),
         "rows.jsonl": lambda: list(sources.rows_in(folder / "rows.jsonl")),
@@ -188,7 +192,16 @@ def test_a_folder_that_cannot_be_written_is_named(recipe: Path, place: str) -> N
     assert mine.read_text() == "a file of the user's"
 
 
-TORN = ["", "{", "[]", "null", '{"artifacts": {"a": {}}, "revisions": {}}', '{"terraform": 1}', "[" * 200_000, "\udcff"]
+TORN = [
+    "",
+    "{",
+    "[]",
+    "null",
+    '{"artifacts": {"a": {}}, "revisions": {}}',
+    '{"terraform": 1}',
+    "[" * 200_000,
+    "\udcff",
+]
 
 
 @pytest.mark.parametrize("content", TORN)
@@ -204,7 +217,9 @@ def test_a_torn_or_foreign_plan_is_named_also_by_gc(recipe: Path, content: str) 
     assert (made_before.store.root / ("a" * 20)).is_dir()
 
 
-@pytest.mark.parametrize("content", [*TORN[:4], TORN[-2], TORN[-1], '{"model_type": ["llama"]}', '{"model_type": {}}'])
+@pytest.mark.parametrize(
+    "content", [*TORN[:4], TORN[-2], TORN[-1], '{"model_type": ["llama"]}', '{"model_type": {}}']
+)
 def test_a_torn_or_foreign_configuration_is_named(recipe: Path, content: str) -> None:
     (recipe.parent / "base" / "config.json").write_bytes(content.encode(errors="surrogateescape"))
     command = [sys.executable, "-m", "manus", "build", str(recipe), "detect/detected"]
@@ -224,8 +239,12 @@ def test_gc_leaves_alone_what_is_not_in_the_form_of_a_key(recipe: Path) -> None:
     assert Manifest.read(mine) is None
 
 
-@pytest.mark.parametrize("template", [7, True, [{"name": "tool_use", "template": "{{ 1 }}"}], {"default": 7}, [1]])
-def test_a_tokenizer_whose_templates_cannot_be_used_is_named(pico_base: Path, tmp_path: Path, template: Any) -> None:
+@pytest.mark.parametrize(
+    "template", [7, True, [{"name": "tool_use", "template": "{{ 1 }}"}], {"default": 7}, [1]]
+)
+def test_a_tokenizer_whose_templates_cannot_be_used_is_named(
+    pico_base: Path, tmp_path: Path, template: Any
+) -> None:
     folder = tmp_path / "base"
     shutil.copytree(pico_base, folder, ignore=shutil.ignore_patterns("chat_template.jinja"))
     file = folder / "tokenizer_config.json"

@@ -41,7 +41,10 @@ def of_bedrock(row: Columns) -> Columns:
     if not is_empty(row.get("system")):
         given = row.take("system")
         turns.append(
-            {"role": "system", "content": given if isinstance(given, str) else "\n".join(texts_in(given, "system"))}
+            {
+                "role": "system",
+                "content": given if isinstance(given, str) else "\n".join(texts_in(given, "system")),
+            }
         )
     for number, turn in enumerate(row.take("messages"), 1):
         try:
@@ -59,7 +62,12 @@ def _bedrock_turn(turn: Mapping[str, Any]) -> list[Turn]:
     blocks = turn.get("content")
     if not are_objects(blocks):
         return [dict(turn)]
-    thoughts, content, calls, results = list[str](), list[dict[str, Any]](), list[dict[str, Any]](), list[Turn]()
+    thoughts, content, calls, results = (
+        list[str](),
+        list[dict[str, Any]](),
+        list[dict[str, Any]](),
+        list[Turn](),
+    )
     for block in map(there_in, blocks):
         (kind, value), *others = block.items() if block else [("nothing", None)]
         if others:
@@ -70,10 +78,16 @@ def _bedrock_turn(turn: Mapping[str, Any]) -> list[Turn]:
             content.append({"type": kind, kind: _bedrock_source(value.get("source"))})
         elif kind == "toolUse" and isinstance(value, Mapping):
             calls.append(
-                {"id": value.get("toolUseId"), "name": value.get("name"), "arguments": value.get("input") or {}}
+                {
+                    "id": value.get("toolUseId"),
+                    "name": value.get("name"),
+                    "arguments": value.get("input") or {},
+                }
             )
         elif kind == "toolResult" and isinstance(value, Mapping):
-            results.append({"role": "tool", "tool_call_id": value.get("toolUseId"), "content": _bedrock_result(value)})
+            results.append(
+                {"role": "tool", "tool_call_id": value.get("toolUseId"), "content": _bedrock_result(value)}
+            )
         elif (
             kind == "reasoningContent"
             and isinstance(value, Mapping)
@@ -117,6 +131,10 @@ def _bedrock_functions(row: Columns, config: Mapping[str, Any]) -> list[dict[str
         if not isinstance(spec, Mapping):
             continue  # a cachePoint
         schema = spec.get("inputSchema")
-        given = schema.get("json") if isinstance(schema, Mapping) and schema.get("json") is not None else schema
-        functions.append({"name": spec.get("name"), "description": spec.get("description"), "parameters": given})
+        given = (
+            schema.get("json") if isinstance(schema, Mapping) and schema.get("json") is not None else schema
+        )
+        functions.append(
+            {"name": spec.get("name"), "description": spec.get("description"), "parameters": given}
+        )
     return functions

@@ -6,12 +6,15 @@
 | Llama | `<|python_tag|>{"name": "w", "parameters": {"c": "x"}}`, `<function=w>{"c": "x"}</function>` |
 | Mistral | `[TOOL_CALLS] [{"name": "w", "arguments": {"c": "x"}}]`, `[TOOL_CALLS]w[ARGS]{"c": "x"}` |
 | Phi, Granite | `<|tool_call|>[{"name": "w", "arguments": {"c": "x"}}]<|/tool_call|>` |
-| Nemotron, LFM2 | `<TOOLCALL>[{"name": "w", ...}]</TOOLCALL>`, `<|tool_call_start|>[w(c="x")]<|tool_call_end|>` |
-| DeepSeek | `<｜tool▁call▁begin｜>function<｜tool▁sep｜>w`, then its arguments, also between ``` marks, `<｜tool▁call▁end｜>` |
+| Nemotron, LFM2 | `<TOOLCALL>[{"name": "w", ...}]</TOOLCALL>`,
+`<|tool_call_start|>[w(c="x")]<|tool_call_end|>` |
+| DeepSeek | `<｜tool▁call▁begin｜>function<｜tool▁sep｜>w`, then its arguments, also between ``` marks,
+`<｜tool▁call▁end｜>` |
 | ToolACE, Llama's Python form | `[w(c="x"), v()]`, and nothing else |
 | bare JSON | `{"name": "w", "arguments": {"c": "x"}}`, or a list, and nothing else; also between ``` marks |
 
-Calls in forms that are none of these are refused where a row has functions, so that they are not taught as words.
+Calls in forms that are none of these are refused where a row has functions, so that they are not taught as
+words.
 """
 
 from __future__ import annotations
@@ -43,7 +46,9 @@ _OTHER_MARKS = re.compile(
     re.MULTILINE,
 )
 _LLAMA = re.compile(r"<function=([^>]+)>(.*?)</function>", re.DOTALL)
-_QUOTED_ARGUMENTS = re.compile(r"""\{\s*"name"\s*:\s*"([^"]+)"\s*,\s*"arguments"\s*:\s*'(.*)'\s*\}""", re.DOTALL)
+_QUOTED_ARGUMENTS = re.compile(
+    r"""\{\s*"name"\s*:\s*"([^"]+)"\s*,\s*"arguments"\s*:\s*'(.*)'\s*\}""", re.DOTALL
+)
 _NAMED = re.compile(r"\s*([\w.-]+)(?:\[CALL_ID\]\w+)?(?:\[ARGS\])?\s*(?=\{)")
 _WRITTEN_CALL = re.compile(r"\[\s*[A-Za-z_][^\[\]()\"'{}=,]*\(")
 _KEYS_OF_CALLS = frozenset(["name", "id", "type", "function", *ARGUMENTS])
@@ -112,7 +117,9 @@ def without_end_marks(text: str) -> str:
     return text
 
 
-def _behind(text: str, mark: str, ends: tuple[str, ...], read: Callable[[str], list[Call]]) -> Iterator[Found]:
+def _behind(
+    text: str, mark: str, ends: tuple[str, ...], read: Callable[[str], list[Call]]
+) -> Iterator[Found]:
     start = text.find(mark)
     while start >= 0:
         begin = start + len(mark)
@@ -204,7 +211,9 @@ def _is_call(value: Any) -> bool:
     if not isinstance(value, Mapping) or not value.keys() <= _KEYS_OF_CALLS:
         return False
     body = value["function"] if isinstance(value.get("function"), Mapping) else value
-    return isinstance(body.get("name"), str) and any(isinstance(body.get(key), Mapping | str) for key in ARGUMENTS)
+    return isinstance(body.get("name"), str) and any(
+        isinstance(body.get(key), Mapping | str) for key in ARGUMENTS
+    )
 
 
 def written_calls(text: str) -> list[Call]:

@@ -16,7 +16,8 @@ def read_calls(value: Any) -> list[Call]:
     """Return the calls in `value` as peers write them.
 
     A call is a mapping or its text, bare or wrapped as OpenAI does (`{"type": "function", "function":
-    {...}}`), with `arguments`, `parameters` or (Anthropic) `input` as a mapping or its text; several calls are a list.
+    {...}}`), with `arguments`, `parameters` or (Anthropic) `input` as a mapping or its text; several calls
+    are a list.
 
     Raises:
         ValueError: something is not a call.

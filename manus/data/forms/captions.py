@@ -10,9 +10,16 @@ from manus.data.forms.messages import PAIRS
 from manus.data.sample import MediumKind, RowError
 
 _CAPTIONS = (
-    "caption", "captions", "text", "transcription", "transcript", "sentence", "text_normalized", "normalized_text",
+    "caption",
+    "captions",
+    "text",
+    "transcription",
+    "transcript",
+    "sentence",
+    "text_normalized",
+    "normalized_text",
     "description",
-)  # fmt: skip
+)
 _ASKING = ("question", "prompt", "instruction", "query")
 _QUESTION = "question"
 ASKED_OF: dict[MediumKind, str] = {
@@ -43,7 +50,9 @@ def captioned(row: Columns, kind: MediumKind) -> tuple[Columns, str | None]:
     if caption is None or any(row.get(a) is not None and row.get(b) is not None for a, b in PAIRS):
         return row, None
     check_row(row, has_choices=True)  # where a label is a class of what is shown
-    if other := next((name for name in _ASKING if isinstance(row.get(name), str) and row[name].strip()), None):
+    if other := next(
+        (name for name in _ASKING if isinstance(row.get(name), str) and row[name].strip()), None
+    ):
         raise RowError(
             f"it has a question in {other!r} and a caption in {column!r}: say columns: {{answer: {column}}} in the source if "
             f"the one answers the other, else ignore: [{other}]"

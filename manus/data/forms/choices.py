@@ -23,14 +23,26 @@ from manus.data.sample import RowError
 _COLUMNS = ("choices", "options")
 _CANDIDATES = "candidates"  # MVBench's
 _KEYS = (
-    "answer", "answerKey", "answer_key", "answer_idx", "answer_index", "correct_choice_idx", "correct_option",
-    "correct_answer", "correct", "label", "target", "gold", "ground_truth",
-)  # fmt: skip
+    "answer",
+    "answerKey",
+    "answer_key",
+    "answer_idx",
+    "answer_index",
+    "correct_choice_idx",
+    "correct_option",
+    "correct_answer",
+    "correct",
+    "label",
+    "target",
+    "gold",
+    "ground_truth",
+)
 _LABELS, _TEXTS = ("label", "labels", "key", "keys"), ("text", "texts", "value", "values")
 _LABELLED = re.compile(r"\s*[(\[]?([A-Z])\s*[)\].:]\s*(.+)", re.DOTALL)
 _SEVERAL = re.compile(r"[A-Z](?:\s*[,;&]\s*[A-Z])+")
 _NUMBERED = re.compile(
-    r"(a|ans|answer|option|opt|op|choice|sol|solution|ending|candidate|distractor)[ _]?(?:\d|[a-e])", re.IGNORECASE
+    r"(a|ans|answer|option|opt|op|choice|sol|solution|ending|candidate|distractor)[ _]?(?:\d|[a-e])",
+    re.IGNORECASE,
 )
 LONGEST_KEY_CHARACTERS = 2
 
@@ -111,7 +123,9 @@ def read_choices(row: Mapping[str, Any]) -> Choices | None:
 def _of_candidates(row: Mapping[str, Any]) -> str | None:
     """Return the column of candidates, if the answer is one of them to the letter: elsewhere they are drafts."""
     given = row.get(_CANDIDATES)
-    is_listed = isinstance(given, list | tuple) and any(row.get(name) in given for name in _KEYS if row.get(name))
+    is_listed = isinstance(given, list | tuple) and any(
+        row.get(name) in given for name in _KEYS if row.get(name)
+    )
     return _CANDIDATES if is_listed else None
 
 
@@ -122,11 +136,19 @@ def refuse_key_alone(row: Mapping[str, Any], column: str) -> None:
         RowError: it does.
     """
     key = row.get(column)
-    if isinstance(key, bool) or not isinstance(key, str | int) or len(str(key).strip("() .")) > LONGEST_KEY_CHARACTERS:
+    if (
+        isinstance(key, bool)
+        or not isinstance(key, str | int)
+        or len(str(key).strip("() .")) > LONGEST_KEY_CHARACTERS
+    ):
         return
     families: dict[str, list[str]] = {}
     for name in row:
-        if isinstance(name, str) and (found := _NUMBERED.fullmatch(name)) and isinstance(row[name], str | int | float):
+        if (
+            isinstance(name, str)
+            and (found := _NUMBERED.fullmatch(name))
+            and isinstance(row[name], str | int | float)
+        ):
             families.setdefault(found[1].lower(), []).append(name)
     if listed := next((names for names in families.values() if len(names) > 1), None):
         raise RowError(
@@ -152,7 +174,8 @@ def _labels_and_texts(value: Any, column: str) -> tuple[list[str], list[str]]:
         raise RowError(f"{column!r} is {shortened(value)}, not a list of texts")
     if all(isinstance(one, Mapping) for one in value):
         labels, texts = (
-            [next((one[key] for key in keys if key in one), None) for one in value] for keys in (_LABELS, _TEXTS)
+            [next((one[key] for key in keys if key in one), None) for one in value]
+            for keys in (_LABELS, _TEXTS)
         )
         if None not in labels and None not in texts:
             return [_text(one) for one in labels], [_text(one) for one in texts]

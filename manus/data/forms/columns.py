@@ -25,8 +25,8 @@ Unread = dict[str, Counter[str]]  # by source: how many rows have something in a
 class Columns(Mapping[str, Any]):
     """A row that remembers what was taken of it.
 
-    `get` and `[]` only look, as where a shape is recognised; `take` says that a column goes into the sample. Rows that
-    are derived from it remember together with it, each column that they hand on as it is.
+    `get` and `[]` only look, as where a shape is recognised; `take` says that a column goes into the sample.
+    Rows that are derived from it remember together with it, each column that they hand on as it is.
     """
 
     def __init__(self, row: Row) -> None:
@@ -72,7 +72,9 @@ class Columns(Mapping[str, Any]):
     def replaced(self, without: Iterable[str] = (), **columns: Any) -> Columns:
         """Return this row without some columns, and with others."""
         left_out = set(without)
-        return self.derived({**{name: self._row[name] for name in self._row if name not in left_out}, **columns})
+        return self.derived(
+            {**{name: self._row[name] for name in self._row if name not in left_out}, **columns}
+        )
 
     def apart(self) -> Columns:
         """Return this row with nothing read of it yet; what is, counts here once `take_over` is called."""
@@ -87,7 +89,11 @@ class Columns(Mapping[str, Any]):
         """Return the columns that hold something, are not read, and do not say what a turn of the sample says too."""
         said = {message["content"] for message in sample.get("messages", ())}
         left = (name for name in self._whole if name not in self._taken and name not in IDENTIFYING)
-        columns = [name for name in left if not is_empty(self._whole[name]) and not _is_among(self._whole[name], said)]
+        columns = [
+            name
+            for name in left
+            if not is_empty(self._whole[name]) and not _is_among(self._whole[name], said)
+        ]
         return [*map(str, columns), *sorted(self._notes)]
 
 
@@ -123,10 +129,14 @@ def add_unread(counted: Unread, source: str, more: Mapping[str, int]) -> None:
 
 def counted_words(columns: Mapping[str, int]) -> str:
     """Return columns with the number of rows that have something in them."""
-    return ", ".join(f"{name} ({count:,} {'row' if count == 1 else 'rows'})" for name, count in columns.items())
+    return ", ".join(
+        f"{name} ({count:,} {'row' if count == 1 else 'rows'})" for name, count in columns.items()
+    )
 
 
 def unread_words(source: str, columns: Mapping[str, int]) -> str:
     """Return in a line which columns of a source nothing reads, in how many rows, and what can be done about it."""
     told = counted_words(columns)
-    return f"{source}: columns that are not read: {told}; `ignore: [...]` in the source says that this is meant"
+    return (
+        f"{source}: columns that are not read: {told}; `ignore: [...]` in the source says that this is meant"
+    )

@@ -24,9 +24,19 @@ from manus.data.sample import Learned, Message, NotLearned, RowError, Sample
 Default = Literal["all_turns", "last_turn"]
 
 _SWITCHES = (
-    "train", "training", "trainable", "trained", "is_trained", "do_train", "should_train", "train_on_turn", "learn", "learned",
-    "loss", "compute_loss",
-)  # fmt: skip
+    "train",
+    "training",
+    "trainable",
+    "trained",
+    "is_trained",
+    "do_train",
+    "should_train",
+    "train_on_turn",
+    "learn",
+    "learned",
+    "loss",
+    "compute_loss",
+)
 _WEIGHTS = ("weight", "loss_scale", "loss_weight", "loss_mask")
 _MASKS = ("mask", "masked", "is_masked", "ignore", "ignore_loss", "no_loss", "no_train")
 DETAILS = ("train_detail", "training_detail")
@@ -44,10 +54,20 @@ _GOOD_IF_TRUE = (
     "preferred", "is_preferred", "is_chosen", "safe", "is_safe",
 )  # fmt: skip
 _BAD_IF_TRUE = (
-    "rejected", "is_rejected", "thumbs_down", "failed", "unsafe", "is_unsafe", "harmful", "is_harmful", "toxic", "is_toxic",
-)  # fmt: skip
+    "rejected",
+    "is_rejected",
+    "thumbs_down",
+    "failed",
+    "unsafe",
+    "is_unsafe",
+    "harmful",
+    "is_harmful",
+    "toxic",
+    "is_toxic",
+)
 _SAID_TO_BE_BAD = (*_BAD, *_BAD_IF_TRUE)
-# What people thought of an answer; as numbers from 0 on and as other words it is a grade, of which nobody knows the scale.
+# What people thought of an answer; as numbers from 0 on and as other words it is a grade, of which nobody
+# knows the scale.
 _OPINIONS = ("rating", "feedback", "vote", "votes", "thumb", "thumbs", "reaction", "user_feedback", "quality", "status", "review", "verdict", "judgement", "judgment")  # fmt: skip
 _DISLIKES = frozenset(
     [
@@ -57,7 +77,10 @@ _DISLIKES = frozenset(
 )  # fmt: skip
 _LABELS = (*_GOOD, *_GOOD_IF_TRUE, *_SAID_TO_BE_BAD, *_OPINIONS)
 _TRUTHS = {"true": True, "false": False}
-_KINDS = ("label", "correct")  # which may also say which of several choices is right, or to which class a text belongs
+_KINDS = (
+    "label",
+    "correct",
+)  # which may also say which of several choices is right, or to which class a text belongs
 _WORDS = {
     "true": True, "yes": True, "1": True, "good": True, "correct": True, "desirable": True, "chosen": True, "accepted": True,
     "false": False, "no": False, "0": False, "bad": False, "incorrect": False, "wrong": False, "undesirable": False,
@@ -89,7 +112,9 @@ def learned_of(turn: Mapping[str, Any]) -> Learned | None:
 def asks_to_be_learned(turn: Mapping[str, Any]) -> str | None:
     """Return the flag by which a turn that is not the assistant's asks to be learned; weights of 1 do not."""
     name = next((name for name in _SWITCHES if turn.get(name) is not None and _flag(name, turn[name])), None)
-    detail = next((name for name in DETAILS if turn.get(name) is not None and _ranges(name, turn[name])), None)
+    detail = next(
+        (name for name in DETAILS if turn.get(name) is not None and _ranges(name, turn[name])), None
+    )
     return name or detail
 
 
@@ -109,7 +134,9 @@ def _ranges(name: str, value: Any) -> list[tuple[int, int]]:
     ranges = []
     for one in value if isinstance(value, list | tuple) else [value]:
         begin, end = (
-            (one.get(key) for key in ("begin_offset", "end_offset")) if isinstance(one, Mapping) else (None, None)
+            (one.get(key) for key in ("begin_offset", "end_offset"))
+            if isinstance(one, Mapping)
+            else (None, None)
         )
         if not (isinstance(begin, int) and isinstance(end, int) and 0 <= begin <= end):
             raise ValueError(f"{name!r} is a list of begin_offset, end_offset, train; not {shortened(one)}")
@@ -144,7 +171,9 @@ def check_row(row: Columns, has_choices: bool = False) -> None:
         if (value := row.get(name)) is not None:
             row.take(name)
             if _flag(name, value):
-                raise RowError(f"{name!r} asks for learning what is asked, which only cpt does; leave the column out")
+                raise RowError(
+                    f"{name!r} asks for learning what is asked, which only cpt does; leave the column out"
+                )
 
 
 def refuse_bad_turn(turn: Mapping[str, Any]) -> None:
@@ -172,7 +201,9 @@ def _goodness(row: Mapping[str, Any], name: str) -> bool | None:
     """Return whether a label says good or bad; None where it is another sort of label, or none."""
     value = row.get(name)
     if name in _OPINIONS:
-        is_disliked = value is False or value == -1 or (isinstance(value, str) and value.strip().lower() in _DISLIKES)
+        is_disliked = (
+            value is False or value == -1 or (isinstance(value, str) and value.strip().lower() in _DISLIKES)
+        )
         return False if is_disliked else None
     if isinstance(value, bool):
         return value is not (name in _SAID_TO_BE_BAD)
@@ -210,7 +241,9 @@ def _row_flag(row: Columns, name: str) -> bool | None:
         return bool(value)
     if name == "mask" and isinstance(value, str) and value.strip():
         if value.strip().lower() not in _NOT_ASKED:
-            raise RowError(f"'mask' is {shortened(value)}: only the turns of User can be masked, which they are anyway")
+            raise RowError(
+                f"'mask' is {shortened(value)}: only the turns of User can be masked, which they are anyway"
+            )
         return True
     return None
 
@@ -222,7 +255,8 @@ def without_unlearned_end(messages: Sequence[Message]) -> list[Message]:
         NotLearned: no turn is.
     """
     last = max(
-        (n for n, m in enumerate(messages, 1) if m["role"] == "assistant" and m.get("learn") is not False), default=0
+        (n for n, m in enumerate(messages, 1) if m["role"] == "assistant" and m.get("learn") is not False),
+        default=0,
     )
     if not last:
         raise NotLearned("no turn of it is to be learned, by the flags of its turns")

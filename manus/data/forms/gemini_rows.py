@@ -42,7 +42,12 @@ def of_gemini(row: Columns) -> Columns:
 def _gemini_turn(row: Columns, turn: Mapping[str, Any]) -> list[Turn]:
     rest = {key: value for key, value in turn.items() if key not in ("parts", "role")}
     role = turn.get("role") or "user"
-    thoughts, content, calls, results = list[str](), list[dict[str, Any]](), list[dict[str, Any]](), list[Turn]()
+    thoughts, content, calls, results = (
+        list[str](),
+        list[dict[str, Any]](),
+        list[dict[str, Any]](),
+        list[Turn](),
+    )
     parts = turn.get("parts")
     if not are_objects(parts):
         raise ValueError(f"a turn without parts: {shortened(dict(turn))}")
@@ -58,9 +63,13 @@ def _gemini_turn(row: Columns, turn: Mapping[str, Any]) -> list[Turn]:
             else:
                 content.append({"type": "text", "text": value})
         elif kind == "functionCall" and isinstance(value, Mapping):
-            calls.append({"id": value.get("id"), "name": value.get("name"), "arguments": value.get("args") or {}})
+            calls.append(
+                {"id": value.get("id"), "name": value.get("name"), "arguments": value.get("args") or {}}
+            )
         elif kind == "functionResponse" and isinstance(value, Mapping):
-            results.append({"role": "tool", "tool_call_id": value.get("id"), "content": value.get("response")})
+            results.append(
+                {"role": "tool", "tool_call_id": value.get("id"), "content": value.get("response")}
+            )
         elif kind in ("inlineData", "fileData") and isinstance(value, Mapping):
             content.append(_gemini_medium(value))
         else:
@@ -73,7 +82,12 @@ def _gemini_turn(row: Columns, turn: Mapping[str, Any]) -> list[Turn]:
 def _only(there: dict[str, Any], row: Columns, where: str) -> tuple[str, Any]:
     """Return what a part is, and note what it says beside that."""
     known = ("text", "functionCall", "functionResponse", "inlineData", "fileData")
-    names = {"function_call": "functionCall", "function_response": "functionResponse", "inline_data": "inlineData", "file_data": "fileData"}  # fmt: skip
+    names = {
+        "function_call": "functionCall",
+        "function_response": "functionResponse",
+        "inline_data": "inlineData",
+        "file_data": "fileData",
+    }
     found = [key for key in there if names.get(key, key) in known]
     if len(found) != 1:
         raise ValueError(f"a part that is not known: {shortened(there)}")

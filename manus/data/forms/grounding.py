@@ -1,6 +1,7 @@
 """Writes the things and boxes that ms-swift's `objects` name into the texts that refer to them. Opens no picture.
 
-A text has `<ref-object>` and `<bbox>` where they stand, in their order; `objects` has `ref`, `bbox` and `bbox_type`.
+A text has `<ref-object>` and `<bbox>` where they stand, in their order; `objects` has `ref`, `bbox` and
+`bbox_type`.
 """
 
 from __future__ import annotations

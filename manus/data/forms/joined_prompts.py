@@ -18,13 +18,18 @@ def joined(row: Columns) -> Columns:
     if any(row.get(key) is not None for key in CONVERSATIONS):
         return row
     for asked, answered in PAIRS:
-        sides = [(listed_turns(row.get(name), name), role) for name, role in ((asked, "user"), (answered, "assistant"))]
+        sides = [
+            (listed_turns(row.get(name), name), role)
+            for name, role in ((asked, "user"), (answered, "assistant"))
+        ]
         if any(side is None for side, _ in sides):
             continue
         if not any(are_turns(side) for side, _ in sides):
             return row
         row.take_all((asked, answered))
-        asks, says = ([*side] if are_turns(side) else [{"role": role, "content": side}] for side, role in sides)
+        asks, says = (
+            [*side] if are_turns(side) else [{"role": role, "content": side}] for side, role in sides
+        )
         return row.replaced(
             (asked, answered), messages=[*(_only_read(turn, asked, turn is asks[-1]) for turn in asks), *says]
         )

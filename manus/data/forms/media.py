@@ -26,12 +26,19 @@ from manus.data.forms.questions import answer_text, choices_of, listed, note_key
 from manus.data.forms.service_forms import as_chat
 from manus.data.forms.unread_media import is_medium
 from manus.data.media.expansion import check_placeholders, in_text
-from manus.data.media.references import media_columns, media_in_columns, part_columns, read_part, read_reference
+from manus.data.media.references import (
+    media_columns,
+    media_in_columns,
+    part_columns,
+    read_part,
+    read_reference,
+)
 from manus.data.sample import PLACEHOLDERS, Medium, MediumKind, Message, Row, RowError, Sample
 
 _MARK = re.compile(r"<(image|video|audio)>")
 _LEADING = re.compile(r"(?:\s*<(?:image|video|audio)>)*")
-# Marks as they stand where a medium does, which words about marks of HTML do not: numbered, at an edge, or with a path.
+# Marks as they stand where a medium does, which words about marks of HTML do not: numbered, at an edge, or
+# with a path.
 _LEFT = re.compile(
     r"<(?:image|video|audio)[ _-]?\d+>|\A\s*<(?:image|video|audio)>(?=\w)|^[ \t]*<(?:image|video|audio)>[ \t]*$"
     r"|(?<=[\w.?!])<(?:image|video|audio)>\s*\Z|<(img|audio|video)>[^<>\s]+\.\w+</\1>",
@@ -41,23 +48,40 @@ _ANSWERS = (*ANSWERS, "multiple_choice_answer")
 _QUESTION = "question"
 _TEXT_KEYS = {"user", "assistant", "source"}
 _PART_KINDS: dict[str, MediumKind] = {
-    "image": "image", "image_url": "image", "input_image": "image", "video": "video", "video_url": "video",
-    "audio": "audio", "audio_url": "audio", "input_audio": "audio",
-}  # fmt: skip
+    "image": "image",
+    "image_url": "image",
+    "input_image": "image",
+    "video": "video",
+    "video_url": "video",
+    "audio": "audio",
+    "audio_url": "audio",
+    "input_audio": "audio",
+}
 _BARE_KEYS = frozenset(
     [
-        "type", "text", "index", "detail", "format", "cache_control", "min_pixels", "max_pixels", "resized_height", "resized_width",
-        "fps", "nframes", "max_frames",
+        "type",
+        "text",
+        "index",
+        "detail",
+        "format",
+        "cache_control",
+        "min_pixels",
+        "max_pixels",
+        "resized_height",
+        "resized_width",
+        "fps",
+        "nframes",
+        "max_frames",
     ]
-)  # fmt: skip
+)
 _PART_KEYS = ("path", "url", "bytes", "file", "data")
 
 
 def as_media_messages(row: Row) -> Sample:
     """Return the conversation in a row, with its media; a row without media is read as `manus.data.forms.messages` does.
 
-    Captions and transcripts become the answer to a request; shouted transcripts are written small. Where a row has one
-    answer, the sample has it as `answer`.
+    Captions and transcripts become the answer to a request; shouted transcripts are written small. Where a
+    row has one answer, the sample has it as `answer`.
 
     Raises:
         RowError: no known shape; a text holds a placeholder's name; the media are not where the row says.
@@ -80,7 +104,9 @@ def as_media_messages(row: Row) -> Sample:
 
 def _refuse_unknown_columns(row: Columns) -> None:
     """Refuse a row whose only media stand in columns that are not known to hold any: it would be learned blind."""
-    if found := next((name for name in row if name not in IDENTIFYING and is_medium(row[name], by_name=False)), None):
+    if found := next(
+        (name for name in row if name not in IDENTIFYING and is_medium(row[name], by_name=False)), None
+    ):
         raise RowError(
             f"{found!r} holds a medium, and is not known to: say columns: {{image: {found}}} in the source (or video, or audio), "
             f"or ignore: [{found}]"
@@ -91,7 +117,9 @@ def _check_turns(sample: Sample) -> None:
     """Refuse what no model could learn: media that it would have to say, and marks that stand for none."""
     for number, message in enumerate(sample["messages"], 1):
         if message["role"] == "assistant" and message.get("learn", True) and in_text(message["content"]):
-            raise RowError(f"turn {number} (assistant) holds media, which a model that answers in text cannot say")
+            raise RowError(
+                f"turn {number} (assistant) holds media, which a model that answers in text cannot say"
+            )
         if message["role"] != "assistant" and (mark := _LEFT.search(message["content"])):
             raise RowError(
                 f"turn {number} ({message['role']}) shows a medium by {mark[0].strip()!r}, which the row does not have"
@@ -103,7 +131,10 @@ def rows_within(row: Row) -> list[Row]:
     texts = row.get("texts") if isinstance(row, Mapping) else None
     if not isinstance(texts, list) or any(row.get(key) is not None for key in CONVERSATIONS):
         return [row]
-    if not all(isinstance(text, Mapping) and {"user", "assistant"} <= text.keys() for text in texts) or not texts:
+    if (
+        not all(isinstance(text, Mapping) and {"user", "assistant"} <= text.keys() for text in texts)
+        or not texts
+    ):
         return [row]
     row = Columns.of(row)
     row.take("texts")
@@ -148,7 +179,9 @@ class _Placed:
             if marked != content and any(turn.get(name) is not None for name in DETAILS):
                 raise RowError("a turn says which of its characters are learned, but media are put into it")
             return {**turn, key: marked}
-        if isinstance(content, list) and all(isinstance(part, Mapping) and "type" in part for part in content):
+        if isinstance(content, list) and all(
+            isinstance(part, Mapping) and "type" in part for part in content
+        ):
             return {**turn, key: [self._part(part) for part in content]}
         return dict(turn)
 
@@ -164,7 +197,8 @@ class _Placed:
             text = part.get("text")
             return {**part, "text": self._marked(text)} if isinstance(text, str) else part
         value = next(
-            (part[key] for key in (part["type"], kind, f"{kind}_url", "source") if part.get(key) is not None), None
+            (part[key] for key in (part["type"], kind, f"{kind}_url", "source") if part.get(key) is not None),
+            None,
         )
         if value is None and any(part.get(key) is not None for key in _PART_KEYS):
             value = part
@@ -182,7 +216,9 @@ class _Placed:
             )
         taken = sum(medium["kind"] == kind for medium in self.media)
         if part.get("index") not in (None, taken):
-            raise RowError(f"a content part is {kind} number {part['index']} of the row, and stands as number {taken}")
+            raise RowError(
+                f"a content part is {kind} number {part['index']} of the row, and stands as number {taken}"
+            )
         return self._take(kind)
 
     def _take(self, kind: MediumKind) -> str:
@@ -206,7 +242,11 @@ def _with_the_first_question(turns: list[Any], placed: _Placed) -> list[Any]:
             marks = _heads(placed.pending)
             placed.media = placed.pending
             content = turn[key]
-            grown = f"{marks}\n{content}" if isinstance(content, str) else [{"type": "text", "text": marks}, *content]
+            grown = (
+                f"{marks}\n{content}"
+                if isinstance(content, str)
+                else [{"type": "text", "text": marks}, *content]
+            )
             return [*turns[:index], {**turn, key: grown}, *turns[index + 1 :]]
     raise RowError("the row has media, but no question that they belong to")
 

@@ -7,7 +7,8 @@
 | dialogue (Glaive) | `chat`, a text with marks of who speaks, `system` |
 | Alpaca, Dolly | `instruction`, `input` or `context`, `output` or `response`, `system`, `history` |
 | pairs (TRL, ms-swift, GSM8K, MATH) | `prompt`/`completion`, `query`/`response`, `question`/`answer`, ... |
-| about a text (SQuAD, BoolQ, RACE) | `question`, `context` or `article` or `passage`, ..., `answer` or `answers` |
+| about a text (SQuAD, BoolQ, RACE) | `question`, `context` or `article` or `passage`, ..., `answer` or
+`answers` |
 | choices (MMLU, ARC, ScienceQA) | `question`, `choices` or `options`, `answer` or `answerKey`, ... |
 | calls (xlam) | `query`, `answers`, `tools` |
 | services (Gemini, Bedrock) | `manus.data.forms.service_forms` |
@@ -88,7 +89,9 @@ def as_messages(row: Row) -> Sample:
     """
     _check_is_row(row)
     if is_verl(row):
-        raise RowError("a row of verl's has an answer to compare with, and none to imitate: grpo and ppo learn from it")
+        raise RowError(
+            "a row of verl's has an answer to compare with, and none to imitate: grpo and ppo learn from it"
+        )
     try:
         return _read(as_chat(Columns.of(row)))
     except RowError:

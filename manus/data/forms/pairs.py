@@ -8,7 +8,8 @@
 | LLaMA-Factory | `conversations` with `chosen`, `rejected`, one turn each; or `instruction`, `input` |
 | HH-RLHF | `chosen`, `rejected`: one text each, with "Human:" and "Assistant:" marks |
 | OpenAI | `input` with `messages` and `tools`; `preferred_output`, `non_preferred_output` |
-| ms-swift | `messages`, or `query` and `response`, whose last answer is the better one; `rejected_response` or `rejected_messages` |
+| ms-swift | `messages`, or `query` and `response`, whose last answer is the better one; `rejected_response`
+or `rejected_messages` |
 | LLaMA-Factory, older | `instruction`, and `output`: a list of the better and the worse answer |
 """
 
@@ -32,7 +33,11 @@ _OPENAI = ("input", "preferred_output", "non_preferred_output")
 _WORSE = ("rejected_response", "rejected_messages")
 _FUNCTIONS = ("tools", "functions")
 _KEPT = ("answer", "level", *_FUNCTIONS, "chat_template_kwargs")
-_REPEATS = ("messages", "conversations", "conversation")  # UltraFeedback's messages are its chosen conversation
+_REPEATS = (
+    "messages",
+    "conversations",
+    "conversation",
+)  # UltraFeedback's messages are its chosen conversation
 
 
 def read_pair(row: Row, read: Callable[[Row], Sample]) -> Sample:
@@ -45,7 +50,9 @@ def read_pair(row: Row, read: Callable[[Row], Sample]) -> Sample:
     names = next((pair for pair in _ANSWERS if all(row.get(name) is not None for name in pair)), None)
     if names is None:
         columns = ", ".join(sorted(map(str, row))) or "(none)"
-        raise RowError(f"no 'chosen' and 'rejected' answer: the columns are {columns}; on_policy: {{}} makes them")
+        raise RowError(
+            f"no 'chosen' and 'rejected' answer: the columns are {columns}; on_policy: {{}} makes them"
+        )
     try:
         chosen, rejected = (_turns(row.take(name), name == names[0]) for name in names)
         if chosen[:-1]:
@@ -107,7 +114,9 @@ def _of_swift(row: Columns, worse: str) -> Columns:
     better = read_turns(listed_turns(better, column))
     if better[-1]["role"] != "assistant":
         raise RowError(f"{column!r} does not end with the better answer, beside {worse!r}")
-    rejected = given if worse == "rejected_messages" else [*better[:-1], {"role": "assistant", "content": given}]
+    rejected = (
+        given if worse == "rejected_messages" else [*better[:-1], {"role": "assistant", "content": given}]
+    )
     return row.replaced((column, worse), chosen=better, rejected=rejected)
 
 
@@ -129,7 +138,9 @@ def _unflagged(turns: Any, is_better: bool) -> list[Message]:
     Raises:
         RowError: a last turn is flagged as one that is not learned.
     """
-    messages = read_turns(turns if is_better or not isinstance(turns, list) else list(map(without_labels, turns)))
+    messages = read_turns(
+        turns if is_better or not isinstance(turns, list) else list(map(without_labels, turns))
+    )
     if messages and messages[-1].get("learn", True) is not True:
         raise RowError("the last turn of an answer is flagged as not to be learned")
     return [{"role": message["role"], "content": message["content"]} for message in messages]

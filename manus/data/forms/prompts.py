@@ -27,7 +27,8 @@ _FUNCTIONS = ("tools", "functions")
 def read_prompt(row: Row, read: Callable[[Row], Sample], can_score: Callable[[Sample], bool]) -> Sample:
     """Return a row as a prompt, with what a verifier needs.
 
-    A row with a worked answer is read as the capability reads it. One that holds only the final answer becomes a prompt
+    A row with a worked answer is read as the capability reads it. One that holds only the final answer
+    becomes a prompt
     too: the assistant's turn then holds that answer.
 
     Args:
@@ -100,7 +101,9 @@ def question_of(row: Row) -> list[Message]:
     column = next((name for name in _QUESTIONS if isinstance(row.get(name), str) and row[name].strip()), None)
     if column is None:
         columns = ", ".join(sorted(map(str, row))) or "(none)"
-        raise RowError(f"no question, as a text or turns in {', '.join(_QUESTIONS)}: the other columns are {columns}")
+        raise RowError(
+            f"no question, as a text or turns in {', '.join(_QUESTIONS)}: the other columns are {columns}"
+        )
     return with_system(row, asked(row, column, is_prompt=True))
 
 

@@ -1,7 +1,7 @@
 """Reads what is asked in a row, with all that belongs to it, and the answer to it. Knows nothing of capabilities.
 
-A question may come with a text that it is about (`context`, `article`, ...), choices, earlier rounds (`history`) and a
-system text. A question that is a dialogue, as "Human: ... Assistant:", becomes its turns.
+A question may come with a text that it is about (`context`, `article`, ...), choices, earlier rounds
+(`history`) and a system text. A question that is a dialogue, as "Human: ... Assistant:", becomes its turns.
 """
 
 from __future__ import annotations
@@ -20,12 +20,21 @@ from manus.data.forms.turns import read_text, read_turns, unread_keys
 from manus.data.sample import Message, RowError
 
 ABOUT = (
-    "input", "context", "article", "passage", "paragraph", "document", "story", "background",
-)  # fmt: skip
+    "input",
+    "context",
+    "article",
+    "passage",
+    "paragraph",
+    "document",
+    "story",
+    "background",
+)
 _WITH_CHOICES = ("hint",)  # ScienceQA's and MMBench's hints are what the question is about
 _BEGINS_LIKE_TURNS = re.compile(r"""\s*\[\s*\{\s*['"](role|from|content|value|human|user)['"]\s*:""")
 _SYSTEMS = ("system", "system_prompt", "system_message", "system_instruction", "instructions")
-_NO_INPUT = frozenset(["<noinput>", "<no input>", "noinput", "no input"])  # as self-instruct and what followed it write
+_NO_INPUT = frozenset(
+    ["<noinput>", "<no input>", "noinput", "no input"]
+)  # as self-instruct and what followed it write
 _RANKS = ("rank", "score", "rating", "overall_score")
 _OF_ANSWERS = frozenset(["answer", "answer_id", "answer_confidence", "text", "answer_start"])
 
@@ -51,7 +60,9 @@ def asked(row: Columns, column: str, is_prompt: bool = False) -> list[Message]:
         return messages + (_only_read(_to_be_answered(spoken), column) if is_prompt else spoken)
     choices = read_choices(row)
     about = [
-        name for name in (*ABOUT, *(_WITH_CHOICES if choices else ())) if name != column and not is_empty(row.get(name))
+        name
+        for name in (*ABOUT, *(_WITH_CHOICES if choices else ()))
+        if name != column and not is_empty(row.get(name))
     ]
     parts = [text, *(said for name in about if (said := column_text(row, name)).lower() not in _NO_INPUT)]
     if choices is not None:
@@ -196,7 +207,8 @@ def column_text(row: Columns, column: str) -> str:
 def answer_text(value: Any) -> str | None:
     """Return the answer in a column's value: of several the one that most people gave; None where there is none.
 
-    Takes SQuAD's `{"text": [...], "answer_start": [...]}`, lists of texts or of `{"answer": ...}`, numbers, yes and no.
+    Takes SQuAD's `{"text": [...], "answer_start": [...]}`, lists of texts or of `{"answer": ...}`, numbers,
+    yes and no.
     """
     if isinstance(value, Mapping) and isinstance(value.get("text"), list | tuple):
         value = value["text"]
@@ -230,5 +242,7 @@ def note_keys(row: Columns, column: str, value: Any) -> None:
 
 def choices_of(row: Columns, column: str) -> Choices | None:
     """Return the choices of a question that is one text, where the row says which is right."""
-    is_text = isinstance(row.get(column), str) and not isinstance(listed_turns(row[column], column), list | tuple)
+    is_text = isinstance(row.get(column), str) and not isinstance(
+        listed_turns(row[column], column), list | tuple
+    )
     return read_choices(row) if is_text and has_key(row) else None

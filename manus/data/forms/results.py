@@ -37,7 +37,9 @@ def _sorted_by(ids: Sequence[Any], results: Sequence[Mapping[str, Any]]) -> list
     named = [first(one, *RESULT_IDS) for one in results]
     if not all(name in ids for name in named) or any(named.count(name) > 1 for name in named):
         return list(results)
-    return [one for _, one in sorted(zip(map(ids.index, named), results, strict=True), key=lambda pair: pair[0])]
+    return [
+        one for _, one in sorted(zip(map(ids.index, named), results, strict=True), key=lambda pair: pair[0])
+    ]
 
 
 def check_results(turns: Sequence[Any]) -> None:

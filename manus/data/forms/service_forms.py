@@ -2,8 +2,10 @@
 
 | shape | columns |
 |---|---|
-| Gemini | `contents` of `role` and `parts` (text, functionCall, functionResponse, inlineData, fileData), `systemInstruction`, `tools` |
-| Bedrock | `messages` whose blocks have no type (`{"text": ...}`, `{"toolUse": ...}`), `system`, `toolConfig`, `schemaVersion` |
+| Gemini | `contents` of `role` and `parts` (text, functionCall, functionResponse, inlineData, fileData),
+`systemInstruction`, `tools` |
+| Bedrock | `messages` whose blocks have no type (`{"text": ...}`, `{"toolUse": ...}`), `system`,
+`toolConfig`, `schemaVersion` |
 | verl | `prompt`, `reward_model` with `ground_truth`, `data_source`, `ability`, `extra_info` |
 """
 

@@ -37,11 +37,19 @@ def texts_in(parts: Any, name: str) -> Iterator[str]:
 
 
 def chat_turn(
-    role: str, rest: Mapping[str, Any], content: Sequence[dict[str, Any]], calls: Sequence[Any], thoughts: Sequence[str]
+    role: str,
+    rest: Mapping[str, Any],
+    content: Sequence[dict[str, Any]],
+    calls: Sequence[Any],
+    thoughts: Sequence[str],
 ) -> Turn:
     """Return a turn as everybody else writes it; texts that follow each other are one."""
     are_texts = all(part["type"] == "text" for part in content)
-    made: Turn = {**rest, "role": role, "content": "".join(p["text"] for p in content) if are_texts else list(content)}
+    made: Turn = {
+        **rest,
+        "role": role,
+        "content": "".join(p["text"] for p in content) if are_texts else list(content),
+    }
     if calls:
         made["tool_calls"] = list(calls)
     if thoughts:

@@ -57,7 +57,8 @@ def parse_calls(text: str, may_be_bare: bool = False) -> list[Call]:
 
     Args:
         text: what an assistant says.
-        may_be_bare: whether a text that is a list of calls and nothing else makes them, as where functions are offered.
+        may_be_bare: whether a text that is a list of calls and nothing else makes them, as where functions
+            are offered.
 
     Raises:
         ValueError: a block is not closed, not opened, or holds no call.

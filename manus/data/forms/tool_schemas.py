@@ -112,9 +112,9 @@ def _values_from(text: str, start: int) -> list[Any]:
 def as_tool(raw: Any) -> Tool:
     """Return one function with its parameters as an object schema.
 
-    Takes OpenAI's wrapper, a bare function with JSON Schema (also as Anthropic's `input_schema` and MCP's `inputSchema`),
-    and xlam's `{name: {description, type, default}}`, where a parameter without a default that is not called optional is
-    required.
+    Takes OpenAI's wrapper, a bare function with JSON Schema (also as Anthropic's `input_schema` and MCP's
+    `inputSchema`), and xlam's `{name: {description, type, default}}`, where a parameter without a default
+    that is not called optional is required.
 
     Raises:
         ValueError: it has no name, or its parameters are no object of JSON values.
@@ -148,17 +148,22 @@ def _parameters_of(raw: Mapping[str, Any]) -> Any:
         unknown = (key for key, value in body.items() if isinstance(value, Mapping) and key not in _RESULTS)
         other = next((key for key in unknown if isinstance(body[key].get("properties"), Mapping)), None)
         if other is not None:
-            raise ValueError(f"the parameters of {body.get('name')!r} stand under {other!r}; call that 'parameters'")
+            raise ValueError(
+                f"the parameters of {body.get('name')!r} stand under {other!r}; call that 'parameters'"
+            )
     return found
 
 
 def fitted_call(call: Call, tools: Sequence[Tool]) -> Call:
     """Return a call without the nulls that Arrow gives it for arguments of other functions, or for those left out.
 
-    A null stays where the function has that argument and needs it, or takes null; a call of an unknown function stays.
+    A null stays where the function has that argument and needs it, or takes null; a call of an unknown
+    function stays.
     """
     schema = next((tool["parameters"] for tool in tools if tool["name"] == call["name"]), None)
-    return call if schema is None else {**call, "arguments": _without_foreign_nulls(call["arguments"], schema)}
+    return (
+        call if schema is None else {**call, "arguments": _without_foreign_nulls(call["arguments"], schema)}
+    )
 
 
 def _without_foreign_nulls(value: Mapping[str, Any], schema: Mapping[str, Any]) -> dict[str, Any]:

@@ -17,16 +17,24 @@ from manus.data.forms.tool_format import compact_json, has_calls, parse_calls, r
 from manus.data.sample import Learned, Message, RowError
 
 _TEXT_KEYS, _CALL_KEYS, _THOUGHT_KEYS = (
-    ("content", "value"), ("tool_calls", "function_call"), ("reasoning_content", "reasoning", "thinking"),
-)  # fmt: skip
+    ("content", "value"),
+    ("tool_calls", "function_call"),
+    ("reasoning_content", "reasoning", "thinking"),
+)
 # What only says which call or function a result belongs to, which its place says too.
 _IDENTIFYING_KEYS = frozenset(["id", *RESULT_IDS, "index"])
 # Turns of a question and its answer in one object, as ms-swift, Capybara and others have them.
-_SIDES = tuple((asks, says) for asks in ("human", "user") for says in ("assistant", "gpt", "bot", "model", "chatgpt"))
+_SIDES = tuple(
+    (asks, says) for asks in ("human", "user") for says in ("assistant", "gpt", "bot", "model", "chatgpt")
+)
 _PAIRS = (
-    *_SIDES, ("input", "output"), ("prompt", "response"), ("question", "answer"), ("instruction", "output"),
+    *_SIDES,
+    ("input", "output"),
+    ("prompt", "response"),
+    ("question", "answer"),
+    ("instruction", "output"),
     ("query", "response"),
-)  # fmt: skip
+)
 _TEXT_PARTS = ("text", "input_text", "output_text")
 _RESPONSE = re.compile(r"<tool_response>(.*?)</tool_response>", re.DOTALL)
 
@@ -180,7 +188,9 @@ def _read_content(turn: Mapping[str, Any]) -> list[Message]:
 def _answered_results(content: list[Any]) -> list[Message]:
     """Return Anthropic's user turn, which holds results of functions, as these and what the user says after them."""
     results = [part.get("content") for part in content if is_result(part)]
-    messages: list[Message] = [{"role": "tool", "content": one} for part in results for one in _tool_results(part)]
+    messages: list[Message] = [
+        {"role": "tool", "content": one} for part in results for one in _tool_results(part)
+    ]
     text = read_text([part for part in content if not is_result(part)])
     return [*messages, {"role": "user", "content": text}] if text else messages
 
@@ -224,7 +234,9 @@ def _with_thought(thought: Any, text: str) -> str:
     Raises:
         ValueError: the thought is no text, or the text begins with another one.
     """
-    if is_empty(thought) or isinstance(thought, bool):  # whether the model was to think, which `unread_keys` names
+    if is_empty(thought) or isinstance(
+        thought, bool
+    ):  # whether the model was to think, which `unread_keys` names
         return text
     said = read_text(thought)
     if OPEN not in text and CLOSE not in text:

@@ -1,7 +1,8 @@
 """Finds calls without any mark, by the names of the functions that a row has. Knows nothing of rows.
 
-`w(c="x")` and nothing else, also between ``` marks, is a call of the function `w`. Other ways to name a function as one that is
-called (`{"action": "w", ...}`, code in which it stands) are refused, so that they are not taught as words.
+`w(c="x")` and nothing else, also between ``` marks, is a call of the function `w`. Other ways to name a
+function as one that is called (`{"action": "w", ...}`, code in which it stands) are refused, so that they are
+not taught as words.
 """
 
 from __future__ import annotations
@@ -63,6 +64,8 @@ def _named_in(text: str, names: Collection[str]) -> str | None:
     except ValueError:
         return None
     for one in value if isinstance(value, list | tuple) else [value]:
-        if isinstance(one, Mapping) and (found := [v for v in one.values() if isinstance(v, str) and v in names]):
+        if isinstance(one, Mapping) and (
+            found := [v for v in one.values() if isinstance(v, str) and v in names]
+        ):
             return found[0]
     return None

@@ -36,14 +36,19 @@ def is_medium(value: Any, by_name: bool = True) -> bool:
 
     Args:
         value: of a column.
-        by_name: whether the column is called like one; else addresses do not count, nor do names that may be of other files.
+        by_name: whether the column is called like one; else addresses do not count, nor do names that may be
+            of other files.
     """
     if isinstance(value, list | tuple):
         return any(is_medium(one, by_name) for one in value)
     if isinstance(value, Mapping):
         return any(is_medium(value[key], by_name) for key in _KEYS if value.get(key) is not None)
     if not by_name and isinstance(value, str):
-        is_file = len(value) <= LONGEST_PATH and not value.lower().endswith(".ts") and kind_of_file(value) is not None
+        is_file = (
+            len(value) <= LONGEST_PATH
+            and not value.lower().endswith(".ts")
+            and kind_of_file(value) is not None
+        )
         is_path = is_file and not any(map(str.isspace, value)) and not value.lower().startswith(ADDRESSES)
         return is_path or value.startswith(("data:image/", "data:video/", "data:audio/"))
     if isinstance(value, bytes | bytearray):

@@ -33,7 +33,13 @@ def of_verl(row: Columns) -> Columns:
     answer = given["ground_truth"]
     if isinstance(answer, list | tuple):
         if len(answer) != 1:
-            raise RowError(f"reward_model has {len(answer)} right answers; give the one that is compared with")
+            raise RowError(
+                f"reward_model has {len(answer)} right answers; give the one that is compared with"
+            )
         answer = answer[0]
-    level = {} if row.get("level") is not None or row.get("data_source") is None else {"level": str(row["data_source"])}
+    level = (
+        {}
+        if row.get("level") is not None or row.get("data_source") is None
+        else {"level": str(row["data_source"])}
+    )
     return row.replaced(("reward_model", "extra_info", *_SAYS_NOTHING), ground_truth=answer, **level)

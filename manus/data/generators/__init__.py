@@ -21,8 +21,8 @@ class Generator(Contract):
     VERSION: raised when the same settings give other rows.
     Settings: what a recipe may set under `options:`.
     SAMPLE_KINDS: what its rows can become.
-    rows: yields so many rows, from a seed, held-out ones or not, by settings. Held-out rows come from templates, or
-    seeds, that training rows never use.
+    rows: yields so many rows, from a seed, held-out ones or not, by settings. Held-out rows come from
+    templates, or seeds, that training rows never use.
     """
 
     VERSION: int

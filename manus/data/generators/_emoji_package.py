@@ -1,8 +1,9 @@
 """Finds the emoji pictures of the npm package emoji-datasource-google, and installs them. Asks no question about them.
 
-They stand beside the Python packages as `emoji_datasource_google/` with the package's own layout (`emoji.json`,
-`img/google/64/*.png`, LICENSE). `python -m manus.data.generators._emoji_package` puts them there with npm, which checks what it
-downloads; `make setup` does so. The data are under the MIT licence, the pictures (Google's Noto) under Apache-2.0.
+They stand beside the Python packages as `emoji_datasource_google/` with the package's own layout
+(`emoji.json`, `img/google/64/*.png`, LICENSE). `python -m manus.data.generators._emoji_package` puts them
+there with npm, which checks what it downloads; `make setup` does so. The data are under the MIT licence, the
+pictures (Google's Noto) under Apache-2.0.
 """
 
 from __future__ import annotations
@@ -64,10 +65,19 @@ def emoji() -> tuple[Emoji, ...]:
     folder = _folder()
     categories = {name: category for category, names in _WITHIN.items() for name in names}
     found: dict[str, Emoji] = {}
-    for entry in sorted(json.loads((folder / "emoji.json").read_text("utf-8")), key=lambda entry: entry["unified"]):
+    for entry in sorted(
+        json.loads((folder / "emoji.json").read_text("utf-8")), key=lambda entry: entry["unified"]
+    ):
         name, category = str(entry["name"]).lower(), categories.get(entry["subcategory"])
-        if category and entry["has_img_google"] and _PLAIN.fullmatch(name) and len(name.split()) <= MOST_WORDS:
-            found.setdefault(name, Emoji(name, category, entry["unified"], folder / PICTURES / entry["image"]))
+        if (
+            category
+            and entry["has_img_google"]
+            and _PLAIN.fullmatch(name)
+            and len(name.split()) <= MOST_WORDS
+        ):
+            found.setdefault(
+                name, Emoji(name, category, entry["unified"], folder / PICTURES / entry["image"])
+            )
     return tuple(found.values())
 
 

@@ -59,7 +59,18 @@ def several(*values: str) -> Argument:
 
 
 _CITIES = text(
-    "Paris", "Rome", "Oslo", "Madrid", "Berlin", "London", "Cairo", "Tokyo", "Lima", "Boston", "Delhi", "Milan"
+    "Paris",
+    "Rome",
+    "Oslo",
+    "Madrid",
+    "Berlin",
+    "London",
+    "Cairo",
+    "Tokyo",
+    "Lima",
+    "Boston",
+    "Delhi",
+    "Milan",
 )
 _PEOPLE = ("Anna", "Ben", "Tom", "Mia", "Paul", "Lucy", "Max", "Nina", "Sam", "Kate")
 
@@ -81,18 +92,33 @@ TRAIN = (
         ("Heat the house to {degrees} degrees.", "Make it {degrees} degrees warm here."),
     ),
     Function(
-        "invite", {"guests": several(*_PEOPLE)}, ("Invite {guests} to the party.", "Ask {guests} to come to dinner.")
+        "invite",
+        {"guests": several(*_PEOPLE)},
+        ("Invite {guests} to the party.", "Ask {guests} to come to dinner."),
     ),
     Function(
         "get_news",
-        {"topic": text("sport", "music", "science", "money", "film", "health", "politics", "art", "travel", "fashion")},
+        {
+            "topic": text(
+                "sport", "music", "science", "money", "film", "health", "politics", "art", "travel", "fashion"
+            )
+        },
         ("Any news about {topic}?", "Read me the {topic} news."),
     ),
     Function(
         "play_song",
         {
             "title": text(
-                "Yesterday", "Hello", "Imagine", "Thriller", "Africa", "Halo", "Changes", "Rain", "Home", "Alive"
+                "Yesterday",
+                "Hello",
+                "Imagine",
+                "Thriller",
+                "Africa",
+                "Halo",
+                "Changes",
+                "Rain",
+                "Home",
+                "Alive",
             )
         },
         ("Play {title}.", "I want to hear the song {title}."),
@@ -101,7 +127,12 @@ TRAIN = (
         "save_note",
         {
             "text": text(
-                "pay the rent", "water the plants", "buy a gift", "fix the door", "read chapter two", "feed the cat"
+                "pay the rent",
+                "water the plants",
+                "buy a gift",
+                "fix the door",
+                "read chapter two",
+                "feed the cat",
             )
         },
         ("Make a note: {text}", "Write down: {text}"),
@@ -121,7 +152,10 @@ TRAIN = (
     ),
     Function(
         "convert_money",
-        {"amount": number(2.5, 7.5, 10.5, 12.75, 19.9, 25.5, 40.5, 99.5), "to": choice("euro", "dollar", "yen")},
+        {
+            "amount": number(2.5, 7.5, 10.5, 12.75, 19.9, 25.5, 40.5, 99.5),
+            "to": choice("euro", "dollar", "yen"),
+        },
         ("How much is {amount} in {to}?", "Change {amount} to {to}."),
     ),
     Function(
@@ -142,7 +176,9 @@ TRAIN = (
         {"people": whole(2, 12), "hour": whole(5, 10)},
         ("Book a table for {people} at {hour}.", "I need a table at {hour} for {people}."),
     ),
-    Function("add_numbers", {"a": whole(3, 60), "b": whole(3, 60)}, ("What is {a} plus {b}?", "Add {a} and {b}.")),
+    Function(
+        "add_numbers", {"a": whole(3, 60), "b": whole(3, 60)}, ("What is {a} plus {b}?", "Add {a} and {b}.")
+    ),
     Function(
         "find_route",
         {"to": _CITIES, "by": choice("car", "train", "bus")},
@@ -196,10 +232,15 @@ HELD_OUT = (
         {"product": text("lamp", "chair", "desk", "shelf", "carpet", "mirror"), "store": whole(11, 48)},
         ("Is the {product} in stock at store {store}?", "Does store {store} still have the {product}?"),
     ),
-    Function("multiply", {"x": whole(3, 40), "y": whole(3, 40)}, ("What is {x} times {y}?", "Multiply {x} by {y}.")),
+    Function(
+        "multiply", {"x": whole(3, 40), "y": whole(3, 40)}, ("What is {x} times {y}?", "Multiply {x} by {y}.")
+    ),
     Function(
         "lock_door",
-        {"door": text("front", "back", "cellar", "garden", "shed"), "alarm": flag("with alarm", "without alarm")},
+        {
+            "door": text("front", "back", "cellar", "garden", "shed"),
+            "alarm": flag("with alarm", "without alarm"),
+        },
         ("Lock the {door} door {alarm}.", "Close the {door} door {alarm}."),
     ),
     Function(

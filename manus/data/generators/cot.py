@@ -30,7 +30,9 @@ class Settings(Frozen):
     """How large the numbers and how long the problems are."""
 
     largest_start: int = Field(30, ge=10, le=150, description="The largest number of things at the start.")
-    largest_change: int = Field(12, ge=3, le=40, description="The largest number that one step adds or takes.")
+    largest_change: int = Field(
+        12, ge=3, le=40, description="The largest number that one step adds or takes."
+    )
     three_step_share: float = Field(0.35, ge=0, le=1, description="Share of problems with three steps.")
 
 

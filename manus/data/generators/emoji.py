@@ -44,9 +44,14 @@ class Settings(Frozen):
     """How the pictures look, and what is asked."""
 
     size_pixels: int = Field(64, ge=16, le=2048, description="Width and height of the picture.")
-    background: Annotated[str, AfterValidator(known_colour)] = Field("white", description="Colour of the background.")
+    background: Annotated[str, AfterValidator(known_colour)] = Field(
+        "white", description="Colour of the background."
+    )
     smallest: float = Field(
-        0.7, gt=0.2, le=1, description="A single emoji fills at least this share of the width, and stands anywhere."
+        0.7,
+        gt=0.2,
+        le=1,
+        description="A single emoji fills at least this share of the width, and stands anywhere.",
     )
     most_objects: int = Field(4, ge=2, le=GRID * GRID, description="The largest number of things to count.")
     kinds: Annotated[tuple[Kind, ...], Field(strict=False)] = Field(
@@ -63,7 +68,9 @@ def rows(count: int, seed: int, held_out: bool, settings: Settings) -> Iterator[
         DataError: the package with the pictures is not installed.
     """
     draw = random.Random(f"emoji:{seed}:{held_out}")
-    by_category = {category: [one for one in of_side(held_out) if one.category == category] for category in CATEGORIES}
+    by_category = {
+        category: [one for one in of_side(held_out) if one.category == category] for category in CATEGORIES
+    }
 
     def row(place: int) -> dict[str, Any]:
         kind = settings.kinds[place % len(settings.kinds)]
@@ -77,7 +84,9 @@ def rows(count: int, seed: int, held_out: bool, settings: Settings) -> Iterator[
 def of_side(held_out: bool) -> list[Emoji]:
     """Return the emoji that only rows of one side show or name."""
     return [
-        one for one in emoji() if (hashlib.sha256(one.code.encode()).digest()[0] % HELD_OUT_ONE_IN == 0) == held_out
+        one
+        for one in emoji()
+        if (hashlib.sha256(one.code.encode()).digest()[0] % HELD_OUT_ONE_IN == 0) == held_out
     ]
 
 
@@ -166,7 +175,11 @@ def _count(draw: random.Random, groups: Groups, settings: Settings) -> Asked:
 
 def _caption(draw: random.Random, groups: Groups, settings: Settings) -> Asked:
     one = _any(draw, groups)
-    return [one], ASKED_OF["image"], f"{one.name}, {KIND_OF_THING.get(one.category, with_article(one.category))}"
+    return (
+        [one],
+        ASKED_OF["image"],
+        f"{one.name}, {KIND_OF_THING.get(one.category, with_article(one.category))}",
+    )
 
 
 KIND_OF_THING = {"food": "food", "clothing": "clothing"}

@@ -11,7 +11,8 @@
 - `shape`: the shape of what moves: "circle"
 - `caption`: all of it: "a red circle moves left"
 
-Certain pairs of colour and shape are never drawn nor named in training; every held-out row is about one of them.
+Certain pairs of colour and shape are never drawn nor named in training; every held-out row is about one of
+them.
 """
 
 from __future__ import annotations
@@ -36,7 +37,14 @@ RADIUS = 0.16  # of the width
 TRAVEL = 0.56
 
 Kind = Literal[
-    "order: direction", "order: first", "order: change", "order: colours", "order: count", "colour", "shape", "caption"
+    "order: direction",
+    "order: first",
+    "order: change",
+    "order: colours",
+    "order: count",
+    "colour",
+    "shape",
+    "caption",
 ]
 IN_TURN = "order: colours"
 Point = tuple[float, float]
@@ -50,10 +58,16 @@ class Settings(Palette):
 
     seconds: float = Field(4.0, ge=1, le=30, description="Length of a clip.")
     fps: int = Field(
-        4, ge=2, le=60, description="Frames a second; nothing shown lasts less than two frames at the defaults."
+        4,
+        ge=2,
+        le=60,
+        description="Frames a second; nothing shown lasts less than two frames at the defaults.",
     )
     colours_in_turn: int = Field(
-        4, ge=2, le=8, description="So many colours something takes in turn, or as many as it has in this palette."
+        4,
+        ge=2,
+        le=8,
+        description="So many colours something takes in turn, or as many as it has in this palette.",
     )
     questions: int = Field(
         1, ge=1, le=2, description="In training, so many questions about colours in turn in one conversation."

@@ -7,8 +7,8 @@ answer is a short sentence that ends in `\boxed{}`. Held-out rows are of two sor
   question is ever on both sides, whatever the seeds;
 - `unseen_tasks` are held out only: they show whether anything carries over to other tasks.
 
-`task` and `entry` (JSON) let reasoning-gym's own scorer be used: `get_score_answer_fn(task)(answer, entry)`, as the
-reward `reasoning-gym` does.
+`task` and `entry` (JSON) let reasoning-gym's own scorer be used: `get_score_answer_fn(task)(answer, entry)`,
+as the reward `reasoning-gym` does.
 """
 
 from __future__ import annotations
@@ -59,8 +59,11 @@ def rows(count: int, seed: int, held_out: bool, settings: Settings) -> Iterator[
     """
     draw = random.Random(f"reasoning:{seed}:{held_out}")
     tasks = settings.tasks + (settings.unseen_tasks if held_out else ())
-    # Every draw takes the next task and level, also after a repetition: small tasks run dry before large ones.
-    turns = itertools.cycle([(task, level, _maker(task, level)) for level in settings.levels for task in tasks])
+    # Every draw takes the next task and level, also after a repetition: small tasks run dry before large
+    # ones.
+    turns = itertools.cycle(
+        [(task, level, _maker(task, level)) for level in settings.levels for task in tasks]
+    )
 
     def row(_: int) -> dict[str, Any]:
         for task, level, maker in itertools.islice(turns, TURNS_UNTIL_EXHAUSTED):
@@ -68,7 +71,9 @@ def rows(count: int, seed: int, held_out: bool, settings: Settings) -> Iterator[
                 entry = maker[draw.randrange(_INDEX_LIMIT)]
                 if task in settings.unseen_tasks or _is_held_out(entry["question"]) == held_out:
                     return _row(task, level, entry)
-        raise DataError(f"the tasks {', '.join(tasks)} have no {'held-out' if held_out else 'training'} questions")
+        raise DataError(
+            f"the tasks {', '.join(tasks)} have no {'held-out' if held_out else 'training'} questions"
+        )
 
     return distinct_rows(row, count)
 

@@ -10,7 +10,8 @@
 - `yes or no`: whether something is there
 - `caption`: all that is there: "a red circle left of a blue square"
 
-Certain pairs of colour and shape are never drawn nor named in training; every held-out row is about one of them.
+Certain pairs of colour and shape are never drawn nor named in training; every held-out row is about one of
+them.
 """
 
 from __future__ import annotations
@@ -40,7 +41,9 @@ Cell = tuple[int, int]
 class Settings(Palette):
     """How the pictures look, and what is asked."""
 
-    most_objects: int = Field(4, ge=2, le=GRID * GRID, description="The largest number of things in a picture.")
+    most_objects: int = Field(
+        4, ge=2, le=GRID * GRID, description="The largest number of things in a picture."
+    )
     kinds: Annotated[tuple[Kind, ...], Field(strict=False)] = Field(
         ("colour", "shape", "place", "relation", "count", "yes or no"),
         min_length=1,
@@ -79,7 +82,9 @@ def rows(count: int, seed: int, held_out: bool, settings: Settings) -> Iterator[
     def row(place: int) -> dict[str, Any]:
         kind = settings.kinds[place % len(settings.kinds)]
         scene, question, answer = ASK[kind](draw, sides, settings)
-        before = [] if held_out or kind not in ALSO else _about_others(draw, scene, kind, settings.questions - 1)
+        before = (
+            [] if held_out or kind not in ALSO else _about_others(draw, scene, kind, settings.questions - 1)
+        )
         return image_row(painted(draw, scene, settings), question, answer, kind, before)
 
     return distinct_rows(row, count)
@@ -117,7 +122,11 @@ def _colour(draw: random.Random, sides: Sides, settings: Settings) -> tuple[list
 def _shape(draw: random.Random, sides: Sides, settings: Settings) -> tuple[list[Placed], str, str]:
     scene = _scene(draw, sides, settings)
     thing = scene[0].thing
-    return scene, draw.choice(("What shape is the {} thing?", "Which shape is {}?")).format(thing.colour), thing.shape
+    return (
+        scene,
+        draw.choice(("What shape is the {} thing?", "Which shape is {}?")).format(thing.colour),
+        thing.shape,
+    )
 
 
 def _about_others(draw: random.Random, scene: list[Placed], kind: Kind, most: int) -> list[Turn]:

@@ -5,10 +5,12 @@
 - `transcript`: what is said, word for word
 - `word`: which of two words is said: "doctor"
 - `sum`: the answer to a sum asked aloud: "7"
-- `who`, `deed`, `character`: the noun, the verb or the adjective of a short sentence: "doctor", "sings", "old"
+- `who`, `deed`, `character`: the noun, the verb or the adjective of a short sentence: "doctor", "sings",
+  "old"
 
-Training and held-out rows share words and the way sentences are built, never a sentence or a sum: which of the two one
-belongs to is decided by its digest. Both voices speak on both sides. What is spoken is cached (`manus.data.generators._speech`).
+Training and held-out rows share words and the way sentences are built, never a sentence or a sum: which of
+the two one belongs to is decided by its digest. Both voices speak on both sides. What is spoken is cached
+(`manus.data.generators._speech`).
 """
 
 from __future__ import annotations
@@ -35,14 +37,26 @@ ADJECTIVES = ("old", "young", "happy", "tired", "clever", "quiet", "brave", "hun
 NOUNS = ("captain", "doctor", "teacher", "farmer", "painter", "soldier", "singer", "baker", "spider", "rabbit",
          "tiger", "monkey", "robot", "lawyer", "sailor", "driver")  # fmt: skip
 VERBS = ("sings", "sleeps", "waits", "dances", "works", "laughs", "reads", "runs", "cooks", "hides")
-PLACES = ("in the garden", "near the river", "under the bridge", "at the station", "behind the house", "on the roof",
-          "in the kitchen", "by the window", "in the forest", "at the market")  # fmt: skip
+PLACES = (
+    "in the garden",
+    "near the river",
+    "under the bridge",
+    "at the station",
+    "behind the house",
+    "on the roof",
+    "in the kitchen",
+    "by the window",
+    "in the forest",
+    "at the market",
+)
 NUMBERS = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
 
 Kind = Literal["transcript", "word", "sum", "who", "deed", "character"]
 PARTS: dict[str, str] = {
-    "who": "Who is spoken of?", "deed": "What does the speaker say they do?", "character": "What are they like?",
-}  # fmt: skip
+    "who": "Who is spoken of?",
+    "deed": "What does the speaker say they do?",
+    "character": "What are they like?",
+}
 
 
 class Settings(Frozen):
@@ -54,7 +68,9 @@ class Settings(Frozen):
     voices: Annotated[tuple[Voice, ...], Field(strict=False)] = Field(
         ("heart", "joe"), min_length=1, description="Synthetic voices, one drawn for each row."
     )
-    slowest: float = Field(0.9, ge=0.5, le=2, description="The slowest speed of speech; 1 is the voice's own.")
+    slowest: float = Field(
+        0.9, ge=0.5, le=2, description="The slowest speed of speech; 1 is the voice's own."
+    )
     fastest: float = Field(1.1, ge=0.5, le=2, description="The fastest.")
     questions: int = Field(
         1,
@@ -84,7 +100,9 @@ def rows(count: int, seed: int, held_out: bool, settings: Settings) -> Iterator[
         before: list[Turn] = []
         if kind in PARTS:
             sentence, said = _short_sentence(draw, held_out)
-            others = draw.sample([part for part in PARTS if part != kind], 0 if held_out else settings.questions - 1)
+            others = draw.sample(
+                [part for part in PARTS if part != kind], 0 if held_out else settings.questions - 1
+            )
             before = [(PARTS[part], said[part]) for part in others]
             question, answer = PARTS[kind], said[kind]
         else:

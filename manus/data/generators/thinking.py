@@ -125,7 +125,9 @@ def _order(draw: random.Random, world: World) -> Puzzle:
     more, less, most, least = draw.choice(world.relations)
     pairs = [(first, second), (second, third)]
     draw.shuffle(pairs)
-    clues = [f"{a} is {more} than {b}." if draw.random() < 0.5 else f"{b} is {less} than {a}." for a, b in pairs]
+    clues = [
+        f"{a} is {more} than {b}." if draw.random() < 0.5 else f"{b} is {less} than {a}." for a, b in pairs
+    ]
     asked, answer = draw.choice([(most, first), (least, third)])
     seen = " ".join(f"{a} > {b}." for a, b in pairs)
     thought = f"{seen} So {first} > {second} > {third}."
@@ -135,7 +137,9 @@ def _order(draw: random.Random, world: World) -> Puzzle:
 def _days(draw: random.Random, world: World, most_days: int) -> Puzzle:
     start, ahead = draw.randrange(7), draw.randint(2, most_days)
     weeks, rest = divmod(ahead, 7)
-    question = draw.choice(world.day_questions).format(day=DAYS[start], n=ahead, name=draw.choice(world.names))
+    question = draw.choice(world.day_questions).format(
+        day=DAYS[start], n=ahead, name=draw.choice(world.names)
+    )
     passed = [DAYS[(start + step) % 7] for step in range(1, rest + 1)]
     whole = f"{ahead} = {weeks * 7} + {rest}. " if weeks else ""
     counted = f"After {DAYS[start]}: {', '.join(passed)}." if passed else f"Whole weeks: again {DAYS[start]}."

@@ -27,7 +27,9 @@ class Settings(Frozen):
     """How often nothing fits, and how often two calls are needed."""
 
     no_fit_share: float = Field(0.2, ge=0, le=1, description="Share of rows where no offered function fits.")
-    two_calls_share: float = Field(0.08, ge=0, le=1, description="Share of the others that need both functions.")
+    two_calls_share: float = Field(
+        0.08, ge=0, le=1, description="Share of the others that need both functions."
+    )
 
 
 def rows(count: int, seed: int, held_out: bool, settings: Settings) -> Iterator[dict[str, Any]]:
@@ -38,12 +40,16 @@ def rows(count: int, seed: int, held_out: bool, settings: Settings) -> Iterator[
     def row(place: int) -> dict[str, Any]:
         # The place decides the kind: drawn anew after each repetition, the kinds with more variety would win.
         kinds = random.Random(f"tools:{seed}:{held_out}:{place}")
-        return _row(draw, functions, kinds.random() < settings.no_fit_share, kinds.random() < settings.two_calls_share)
+        return _row(
+            draw, functions, kinds.random() < settings.no_fit_share, kinds.random() < settings.two_calls_share
+        )
 
     return distinct_rows(row, count)
 
 
-def _row(draw: random.Random, functions: Sequence[Function], fits_not: bool, needs_two: bool) -> dict[str, Any]:
+def _row(
+    draw: random.Random, functions: Sequence[Function], fits_not: bool, needs_two: bool
+) -> dict[str, Any]:
     asked, *others = draw.sample(functions, 3)
     if fits_not:
         request, _ = _request(draw, asked)

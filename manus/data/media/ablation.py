@@ -121,9 +121,13 @@ def swapped(samples: Sequence[Sample], seed: int) -> list[Sample]:
         if len(numbers) == 1:
             raise ValueError(f"the samples have a single {kind}, and none to swap it with")
         random.Random(f"swapped:{seed}:{kind}").shuffle(numbers)
-        others |= {number: media[other] for number, other in zip(numbers, numbers[1:] + numbers[:1], strict=True)}
+        others |= {
+            number: media[other] for number, other in zip(numbers, numbers[1:] + numbers[:1], strict=True)
+        }
     return [
-        {**sample, "media": [others[medium["number"]] for medium in sample["media"]]} if sample.get("media") else sample
+        {**sample, "media": [others[medium["number"]] for medium in sample["media"]]}
+        if sample.get("media")
+        else sample
         for sample in samples
     ]
 

@@ -89,7 +89,11 @@ class Checks:
         if count < 2:
             return
         for tasks, (measured, found) in side_by_side(
-            by_content.values(), lambda tasks, _: self._all_of(tasks), count, "checking media", lambda tasks, done: None
+            by_content.values(),
+            lambda tasks, _: self._all_of(tasks),
+            count,
+            "checking media",
+            lambda tasks, done: None,
         ):
             self.measured[tasks[0].content.sha256, tasks[0].kind] = measured
             self.found |= dict(zip(tasks, found, strict=True))
@@ -155,7 +159,9 @@ class Checks:
         begin = wanted.begin or 0.0
         end = measured.seconds if wanted.end is None else wanted.end
         if not 0 <= begin < min(end, measured.seconds):
-            raise MediaError(f"{UNNAMED}: the part from {begin:g} to {end:g} s of {measured.seconds:.2f} s is none")
+            raise MediaError(
+                f"{UNNAMED}: the part from {begin:g} to {end:g} s of {measured.seconds:.2f} s is none"
+            )
         end = min(end, measured.seconds)
         if wanted.kind == "video":
             return ((begin, end),)

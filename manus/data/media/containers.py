@@ -20,7 +20,9 @@ WORDS = {"video": "picture", "audio": "sound"}
 
 
 @contextmanager
-def opened(source: IO[bytes], name: str, kind: Literal["video", "audio"]) -> Iterator[tuple[InputContainer, Any]]:
+def opened(
+    source: IO[bytes], name: str, kind: Literal["video", "audio"]
+) -> Iterator[tuple[InputContainer, Any]]:
     """Open a file and give its first stream of a kind; what fails inside is said of the file.
 
     Args:
@@ -34,7 +36,9 @@ def opened(source: IO[bytes], name: str, kind: Literal["video", "audio"]) -> Ite
     import av
 
     try:
-        with av.open(source, "r", options={"format_whitelist": DEMUXERS}, metadata_errors="ignore") as container:
+        with av.open(
+            source, "r", options={"format_whitelist": DEMUXERS}, metadata_errors="ignore"
+        ) as container:
             stream = next(iter(getattr(container.streams, kind)), None)
             if stream is None:
                 raise MediaError(f"{name}: a file without {WORDS[kind]}, so it is no {kind}")

@@ -67,9 +67,10 @@ def check_placeholders(sample: Sample) -> None:
     if written != meant:
         extra = next(iter((Counter(written) - Counter(meant)).elements()), None)
         raise RowError(
-            f"{extra!r} stands in a text and would be taken for a medium" if extra else
-            f"its texts have {len(written)} placeholders, in another order than its {len(meant)} media"
-        )  # fmt: skip
+            f"{extra!r} stands in a text and would be taken for a medium"
+            if extra
+            else f"its texts have {len(written)} placeholders, in another order than its {len(meant)} media"
+        )
 
 
 def check_senses(sample: Sample, layout: Layout) -> None:
@@ -80,7 +81,9 @@ def check_senses(sample: Sample, layout: Layout) -> None:
     """
     lacking = {medium["kind"] for medium in sample.get("media", [])} - set(layout.senses)
     if lacking:
-        raise RowError(f"the model takes in {', '.join(sorted(layout.senses)) or 'text only'}, not {min(lacking)}")
+        raise RowError(
+            f"the model takes in {', '.join(sorted(layout.senses)) or 'text only'}, not {min(lacking)}"
+        )
 
 
 def expanded(sample: Sample, layout: Layout | None) -> Sample:

@@ -30,9 +30,17 @@ MEDIA_BIN, MEDIA_TABLE, MEDIA_NAMES = "media.bin", "media.npy", "media.jsonl"
 KINDS: tuple[MediumKind, ...] = ("image", "video", "audio")  # in the order of their codes on disk
 # Where the bytes are, which part of the medium is meant (in seconds), and what decides its number of tokens.
 ENTRY = np.dtype(
-    [("offset", "<i8"), ("size", "<i8"), ("begin", "<f8"), ("seconds", "<f8"), ("width", "<i4"), ("height", "<i4"),
-     ("kind", "u1"), ("sha256", "u1", 32)]
-)  # fmt: skip
+    [
+        ("offset", "<i8"),
+        ("size", "<i8"),
+        ("begin", "<f8"),
+        ("seconds", "<f8"),
+        ("width", "<i4"),
+        ("height", "<i4"),
+        ("kind", "u1"),
+        ("sha256", "u1", 32),
+    ]
+)
 READ_BYTES = 1 << 16
 UNNAMED = "\0"  # stands for a medium's name, which is looked up when it must be told
 

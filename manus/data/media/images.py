@@ -80,7 +80,9 @@ def _as_rgb(image: Image.Image, name: str) -> Image.Image:
     if image.mode.startswith("I"):
         return Image.fromarray(_high_bytes(image)).convert("RGB")
     if image.mode == "F":
-        raise MediaError(f"{name}: its pixels are fractions, of which white and black are not known; save it as PNG")
+        raise MediaError(
+            f"{name}: its pixels are fractions, of which white and black are not known; save it as PNG"
+        )
     if image.has_transparency_data:
         image = image.convert("RGBA")
         canvas = Image.new("RGBA", image.size, WHITE)

@@ -38,8 +38,9 @@ def kind_of_file(path: str) -> MediumKind | None:
 def read_reference(value: Any, kind: MediumKind) -> Medium:
     """Return the medium that a value of a row names.
 
-    Takes a path, an address, a data: address, bytes, and mappings with `path`, `url`, `bytes` or base64 `data`, as Arrow,
-    `datasets` and chat interfaces write them; a mapping may say where the part that is meant begins and ends, in seconds.
+    Takes a path, an address, a data: address, bytes, and mappings with `path`, `url`, `bytes` or base64
+    `data`, as Arrow, `datasets` and chat interfaces write them; a mapping may say where the part that is
+    meant begins and ends, in seconds.
 
     Raises:
         RowError: it names none.
@@ -156,5 +157,7 @@ def media_columns(row: Mapping[str, Any]) -> set[str]:
 def part_columns(row: Mapping[str, Any]) -> set[str]:
     """Return which columns of a row say where in its medium the part that is meant begins and ends."""
     media = {column for kind in ("video", "audio") for column in COLUMNS[kind] if row.get(column) is not None}  # type: ignore[index]
-    is_of_time = media or (isinstance(row.get(FILE_NAME), str) and kind_of_file(row[FILE_NAME]) in ("video", "audio"))
+    is_of_time = media or (
+        isinstance(row.get(FILE_NAME), str) and kind_of_file(row[FILE_NAME]) in ("video", "audio")
+    )
     return {column for column in (*BEGINS, *ENDS) if is_of_time and row.get(column) is not None}

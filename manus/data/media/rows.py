@@ -47,7 +47,11 @@ def bytes_without_media(path: Path) -> int:
 def columns_without_media(metadata: Any) -> list[str]:
     """Return the columns of a Parquet file that are not raw bytes, by their paths."""
     columns = (metadata.schema.column(index) for index in range(metadata.num_columns))
-    return [one.path for one in columns if one.physical_type != "BYTE_ARRAY" or str(one.logical_type.type) != "NONE"]
+    return [
+        one.path
+        for one in columns
+        if one.physical_type != "BYTE_ARRAY" or str(one.logical_type.type) != "NONE"
+    ]
 
 
 def _groups(metadata: Any) -> Iterable[Any]:

@@ -39,7 +39,8 @@ def rows_of_parts(row: Row, clip_seconds: float | None) -> list[Row] | None:
 
     Args:
         row: with one video or sound.
-        clip_seconds: parts that follow each other are joined to clips of at most this length; None: each is one.
+        clip_seconds: parts that follow each other are joined to clips of at most this length; None: each is
+            one.
 
     Raises:
         RowError: the parts cannot be read, or it is not clear of which medium they are.

@@ -19,7 +19,13 @@ RATE_HERTZ = 16_000
 SILENCE = 1e-4  # of full scale; half of a 16-bit file's smallest step is 1.5e-5
 EARLIER_SECONDS = 0.5  # decoders need a little before the place that is wanted
 MOST_BROKEN_SHARE = 0.01
-EXACT = ("flac", "au", "tta", "wv", "ape")  # formats whose heads say how long they are, while nothing says how large
+EXACT = (
+    "flac",
+    "au",
+    "tta",
+    "wv",
+    "ape",
+)  # formats whose heads say how long they are, while nothing says how large
 TOLERATED_SECONDS = 0.1
 Waves = npt.NDArray[np.float32]
 

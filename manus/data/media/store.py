@@ -102,9 +102,15 @@ class MediaWriter:
         for place, number in enumerate(kept):
             content, kind, begin, measured, _ = self.entries[number]
             table[place] = (
-                offsets[content.sha256], content.size, begin, measured.seconds, measured.width, measured.height,
-                KINDS.index(kind), np.frombuffer(content.sha256, dtype=np.uint8),
-            )  # fmt: skip
+                offsets[content.sha256],
+                content.size,
+                begin,
+                measured.seconds,
+                measured.width,
+                measured.height,
+                KINDS.index(kind),
+                np.frombuffer(content.sha256, dtype=np.uint8),
+            )
         if kept:
             np.save(self.folder / MEDIA_TABLE, table)
             with (self.folder / MEDIA_NAMES).open("w", encoding="utf-8") as stream:
@@ -162,7 +168,9 @@ class MediaWriter:
                     written = os.pwrite(self.file, view, end)
                     view, end = view[written:], end + written
         except OSError as error:
-            raise DataError(f"{self.folder}: no room for {name}: {error.strerror}; free some and run again") from None
+            raise DataError(
+                f"{self.folder}: no room for {name}: {error.strerror}; free some and run again"
+            ) from None
         if end == begin:
             raise MediaError(f"{name}: empty, 0 bytes")
         sha256 = digest.digest()
@@ -207,7 +215,9 @@ def _as_it_is(path: Path) -> Known | None:
 def name_of(medium: Medium) -> str:
     """Return what to call a medium in messages."""
     told = medium.get("file") or medium.get("url")
-    return f"{medium['kind']} {told}" if told else f"{medium['kind']} of {len(medium.get('bytes', b'')):,} bytes"
+    return (
+        f"{medium['kind']} {told}" if told else f"{medium['kind']} of {len(medium.get('bytes', b'')):,} bytes"
+    )
 
 
 def _blocks_of_file(path: Path, name: str) -> Iterator[bytes]:

@@ -9,8 +9,8 @@
 | MP3 | the size in the head that encoders write (Xing, LAME), else its last frame |
 | AAC (ADTS) | its last frame |
 
-FLAC and its like say how long they are, which `sound` compares with what it decodes. Of other formats (MPEG streams, FLV,
-ASF) a missing end is known only where a packet is broken by it. Decodes nothing.
+FLAC and its like say how long they are, which `sound` compares with what it decodes. Of other formats (MPEG
+streams, FLV, ASF) a missing end is known only where a packet is broken by it. Decodes nothing.
 """
 
 from __future__ import annotations
@@ -98,7 +98,9 @@ def _of_boxes(source: IO[bytes], size: int) -> int | None:
         length, is_large = int.from_bytes(head[:4], "big"), head[:4] == b"\0\0\0\x01"
         if is_large:
             length = int.from_bytes(head[8:16], "big")
-        if head[4:8] not in BOXES or length < (16 if is_large else 8):  # not ours to judge; 0 is to the end of the file
+        if head[4:8] not in BOXES or length < (
+            16 if is_large else 8
+        ):  # not ours to judge; 0 is to the end of the file
             return at if at else None
         at += length
     return at
@@ -193,7 +195,9 @@ def _mp3_frame(head: bytes) -> int | None:
     if version == 1 or rate == 3 or not 0 < speed < 15:
         return None
     samples = 144 if version == 3 else 72
-    return samples * 1000 * KILOBITS[1 if version == 3 else 2][speed] // HERTZ[version][rate] + (head[2] >> 1 & 1)
+    return samples * 1000 * KILOBITS[1 if version == 3 else 2][speed] // HERTZ[version][rate] + (
+        head[2] >> 1 & 1
+    )
 
 
 def _adts_frame(head: bytes) -> int | None:

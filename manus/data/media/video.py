@@ -62,7 +62,11 @@ def measure_video(source: IO[bytes], size: int, name: str) -> VideoFacts:
         if packets < stream.frames:
             raise MediaError(f"{name}: cut off after {packets} of {stream.frames} frames")
         # The last frame stays for as long as it says, else as long as the others do.
-        stays = duration * stream.time_base if duration else (last - first) * stream.time_base / max(1, packets - 1)
+        stays = (
+            duration * stream.time_base
+            if duration
+            else (last - first) * stream.time_base / max(1, packets - 1)
+        )
         seconds = max(SHORTEST_SECONDS, float((last - first) * stream.time_base + stays))
     shown_THWC = decode_frames(source, name, [0.0])
     return VideoFacts(shown_THWC.shape[2], shown_THWC.shape[1], seconds)
@@ -112,7 +116,9 @@ class _Reader:
         wanted = self.start + max(0.0, time)
         if wanted - (self.start if self.shown is None else self.shown.time) > SEEK_BEYOND_SECONDS:
             self._seek(wanted)
-        if self.shown is None or (self.shown.time > wanted + SHORTEST_SECONDS and self.shown.time > self.start):
+        if self.shown is None or (
+            self.shown.time > wanted + SHORTEST_SECONDS and self.shown.time > self.start
+        ):
             self._seek(self.start)
         # Time stamps are whole numbers of a file's own unit: what is nearly there is there.
         while self.next is not None and self.next.time <= wanted + SHORTEST_SECONDS / 2:

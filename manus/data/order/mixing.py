@@ -23,9 +23,10 @@ def times_seen(weights: Sequence[float], sizes: Sequence[int], mix: Mix, until: 
     Args:
         weights: of the sources.
         sizes: of the sources, in samples or in tokens as `mix` says.
-        mix: `epochs` takes the weights as they are; else they are shares of the epoch, in `samples` or `tokens`.
-        until: an epoch of shares ends when the first source has been seen once (so no sample comes twice), or when
-            all have (so small sources are repeated).
+        mix: `epochs` takes the weights as they are; else they are shares of the epoch, in `samples` or
+            `tokens`.
+        until: an epoch of shares ends when the first source has been seen once (so no sample comes twice), or
+            when all have (so small sources are repeated).
     """
     if mix == "epochs":
         return list(weights)
@@ -40,8 +41,8 @@ def times_seen(weights: Sequence[float], sizes: Sequence[int], mix: Mix, until: 
 class Mixture:
     """An epoch over several sources: its places are the samples of each, as often as they are seen.
 
-    A sample's number counts through all sources; of 2.3 times, everything is there twice, and three tenths of it, drawn
-    by the seed, a third time.
+    A sample's number counts through all sources; of 2.3 times, everything is there twice, and three tenths of
+    it, drawn by the seed, a third time.
     """
 
     def __init__(self, sizes: Sequence[int], times: Sequence[float], seed: int) -> None:

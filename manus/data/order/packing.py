@@ -1,7 +1,7 @@
 """Puts samples into rows of a length, block by block: the one packer, for what trains and for what is told of it.
 
-A block takes a little from many places of the data, so that its rows are mixed. Memory holds one block, and where rows
-are not written, two numbers for each sample. Knows lengths only.
+A block takes a little from many places of the data, so that its rows are mixed. Memory holds one block, and
+where rows are not written, two numbers for each sample. Knows lengths only.
 """
 
 from __future__ import annotations
@@ -47,7 +47,10 @@ def blocks(count: int, size: int = BLOCK_SAMPLES, strips: int = STRIPS) -> Itera
         return
     strip, run = -(-count // strips), size // strips
     for begin in range(0, strip, run):
-        runs = [np.arange(s * strip + begin, min(s * strip + min(begin + run, strip), count)) for s in range(strips)]
+        runs = [
+            np.arange(s * strip + begin, min(s * strip + min(begin + run, strip), count))
+            for s in range(strips)
+        ]
         yield np.concatenate(runs)
 
 
@@ -81,10 +84,12 @@ class PackedRows(Sequence[Sequence[int]]):
         """Return rows of some samples, by their lengths; without a capacity, one sample each."""
         if capacity is None:
             return cls(samples, np.arange(1, len(samples) + 1))
-        return cls.joined([
-            cls(samples[members], ends)
-            for members, ends in packed(len(samples), lambda places: lengths[places], capacity)
-        ])  # fmt: skip
+        return cls.joined(
+            [
+                cls(samples[members], ends)
+                for members, ends in packed(len(samples), lambda places: lengths[places], capacity)
+            ]
+        )
 
     @classmethod
     def joined(cls, parts: Sequence[PackedRows]) -> PackedRows:
@@ -112,9 +117,12 @@ class PackedRows(Sequence[Sequence[int]]):
 
 
 def write_rows(
-    folder: Path, count: int, lengths_at: Callable[[Numbers], npt.NDArray[np.integer]], capacity: int,
+    folder: Path,
+    count: int,
+    lengths_at: Callable[[Numbers], npt.NDArray[np.integer]],
+    capacity: int,
     advance: Callable[[int], None],
-) -> int:  # fmt: skip
+) -> int:
     """Pack samples and write their rows; return how many there are.
 
     Args:

@@ -21,19 +21,24 @@ if TYPE_CHECKING:
 
 
 def prepare(
-    sources: Sequence[Source], settings: DataSettings, read: Callable[[Row], Sample], kind: SampleKind,
-    tokenizer: PreTrainedTokenizerBase, beside: Path, seed: int, folder: Path, work: Path,
+    sources: Sequence[Source],
+    settings: DataSettings,
+    read: Callable[[Row], Sample],
+    kind: SampleKind,
+    tokenizer: PreTrainedTokenizerBase,
+    beside: Path,
+    seed: int,
+    folder: Path,
+    work: Path,
     layout: Layout | None = None,
-) -> dict[str, Any]:  # fmt: skip
+) -> dict[str, Any]:
     """Prepare a stage's data in `folder` and return their statistics; arguments are those of `Preparation`.
 
     Raises:
         DataError: too many bad rows, or too few samples.
         Interrupted: a signal came.
     """
-    return prepared(
-        Preparation(sources, settings, read, kind, tokenizer, beside, seed, folder, work, layout)
-    )  # fmt: skip
+    return prepared(Preparation(sources, settings, read, kind, tokenizer, beside, seed, folder, work, layout))
 
 
 def prepared(asked: Preparation) -> dict[str, Any]:

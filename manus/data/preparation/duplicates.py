@@ -46,7 +46,8 @@ _BIT = np.left_shift(np.uint8(1), np.arange(8, dtype=np.uint8))
 def duplicates(digests: Iterable[Digests], total: int, work: Path) -> Bits:
     """Mark the samples whose content stands in an earlier one.
 
-    Where there are many, digests are divided by their first bits into files, each of which is sorted by itself.
+    Where there are many, digests are divided by their first bits into files, each of which is sorted by
+    itself.
 
     Args:
         digests: of what samples say, in their order, in pieces.

@@ -44,7 +44,9 @@ def prepare_in_memory(asked: Preparation, from_hub: Mapping[int, Path]) -> dict[
     intake = Intake(folder, asked.layout, settings.fetch_urls, settings.clip_seconds)
     reader = Reader(asked.read, intake, quarantine)
     try:
-        pools = [pool_of(source, asked, reader, from_hub.get(index)) for index, source in enumerate(asked.sources)]
+        pools = [
+            pool_of(source, asked, reader, from_hub.get(index)) for index, source in enumerate(asked.sources)
+        ]
         quarantine.check(settings.failure_budget, asked.bad_rows)
         tell_unread(reader.unread, reader.columns)
         selection = select(pools, settings.held_out, settings.sample_size, asked.seed, asked.work)
@@ -62,14 +64,23 @@ def prepare_in_memory(asked: Preparation, from_hub: Mapping[int, Path]) -> dict[
     tally.media.write(folder)
     check_no_leak(folder)
     return statistics(
-        quarantine, Lengths.of(lengths, tally.learned), len(selection.held_out),
-        {**selection.left_aside, **tally.aside, **reader.left_out}, asked.names, reader.unread, reader.columns, folder,
-    )  # fmt: skip
+        quarantine,
+        Lengths.of(lengths, tally.learned),
+        len(selection.held_out),
+        {**selection.left_aside, **tally.aside, **reader.left_out},
+        asked.names,
+        reader.unread,
+        reader.columns,
+        folder,
+    )
 
 
 WRITERS: dict[SampleKind, Callable[[Path, Iterator[Any]], npt.NDArray[np.int64]]] = {
-    "text": write_tokens, "messages": write_tokens, "preference": write_pairs, "prompt": write_prompts,
-}  # fmt: skip
+    "text": write_tokens,
+    "messages": write_tokens,
+    "preference": write_pairs,
+    "prompt": write_prompts,
+}
 
 
 @dataclass
@@ -84,7 +95,7 @@ class _Tally:
 
 def _fitted(
     asked: Preparation, samples: Sequence[Sample], quarantine: Quarantine, tally: _Tally
-) -> Iterator[Piece]:  # fmt: skip
+) -> Iterator[Piece]:
     fitting, files = asked.fitting, MediaFiles(asked.folder) if has_media(asked.folder) else None
     with progress("tokenise", len(samples), "samples") as advance:
         for index, sample in enumerate(samples, 1):

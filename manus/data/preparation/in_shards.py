@@ -1,8 +1,9 @@
 """Prepares data of any size in bounded memory, in several processes, and goes on after a kill where it stopped.
 
-The flow: each file gets random access to its rows (`sources.formats`); parts of files are read, tokenised and kept as
-shards (`shards`, `guards.workers`); the split is decided on digests (`split`); a table says what trains (`table`), and
-media are brought together (`shard_media`). The results are those of `in_memory`, up to the draws. Knows nothing of models.
+The flow: each file gets random access to its rows (`sources.formats`); parts of files are read, tokenised and
+kept as shards (`shards`, `guards.workers`); the split is decided on digests (`split`); a table says what
+trains (`table`), and media are brought together (`shard_media`). The results are those of `in_memory`, up to
+the draws. Knows nothing of models.
 """
 
 from __future__ import annotations
@@ -54,11 +55,12 @@ PLAN = "shards.json"
 
 def prepare_in_shards(
     asked: Preparation, from_hub: Mapping[int, Path], processes: int | None = None
-) -> dict[str, Any]:  # fmt: skip
+) -> dict[str, Any]:
     """Prepare a stage's data and return their statistics, as `prepare_in_memory` does.
 
     Args:
-        asked: the data, and what becomes of them; finished shards are kept in `work` until the artifact is done.
+        asked: the data, and what becomes of them; finished shards are kept in `work` until the artifact is
+            done.
         from_hub: the rows of all hub data sets, which were brought to the disk, by the source's place.
         processes: how many tokenise; none: as many as there are processors.
 
@@ -102,9 +104,16 @@ def prepare_in_shards(
     if table.rows is not None:
         more["packed_rows"] = table.rows
     return statistics(
-        told.failures, table.lengths, len(chosen.held_out), {**table.left_aside, **told.left_out}, asked.names,
-        told.unread, told.columns, folder, **more,
-    )  # fmt: skip
+        told.failures,
+        table.lengths,
+        len(chosen.held_out),
+        {**table.left_aside, **told.left_out},
+        asked.names,
+        told.unread,
+        told.columns,
+        folder,
+        **more,
+    )
 
 
 @dataclass
@@ -121,7 +130,9 @@ class _Opened:
         opened, digests = cls(), Digests()
         for index, source in enumerate(asked.sources):
             if source.path is not None:
-                opened.files.append([opened.file(asked, path, digests) for path in data_files(source, asked.beside)])
+                opened.files.append(
+                    [opened.file(asked, path, digests) for path in data_files(source, asked.beside)]
+                )
             elif source.hub is not None:
                 opened.files.append([Opened(spooled_at(from_hub[index]), asked.beside)])
                 if (archives := archives_of(source)) is not None:
@@ -168,7 +179,9 @@ def _tasks(reading: Reading) -> tuple[list[Task], list[float]]:
     asked = reading.asked
     counts = [sum(len(one.records) for one in some if not one.is_apart) for some in reading.files]
     draws = _draws([source.weight for source in asked.sources], counts, asked.settings)
-    drawn_share = [min(1.0, draw / count) if count else 1.0 for draw, count in zip(draws, counts, strict=True)]
+    drawn_share = [
+        min(1.0, draw / count) if count else 1.0 for draw, count in zip(draws, counts, strict=True)
+    ]
     read_bytes = sum(
         share * one.records.bytes_of(0, len(one.records))
         for some, share in zip(reading.files, drawn_share, strict=True)
@@ -210,12 +223,19 @@ def _shards_folder(reading: Reading, digests: Sequence[str], tasks: Sequence[Tas
     """Return where shards are kept; those that were made of other data or settings are gone."""
     asked = reading.asked
     made_from = {
-        "format": FORMAT, "settings": asked.settings.model_dump(mode="json", exclude={"data"}),
-        "digests": list(digests), "columns": [[source.columns, sorted(source.ignore)] for source in asked.sources], "seed": asked.seed,
-        "kind": asked.kind, "layout": asked.layout is not None, "tasks": len(tasks), "shard_bytes": SHARD_BYTES,
-        "template": str(asked.tokenizer.chat_template), "vocabulary": len(asked.tokenizer),
+        "format": FORMAT,
+        "settings": asked.settings.model_dump(mode="json", exclude={"data"}),
+        "digests": list(digests),
+        "columns": [[source.columns, sorted(source.ignore)] for source in asked.sources],
+        "seed": asked.seed,
+        "kind": asked.kind,
+        "layout": asked.layout is not None,
+        "tasks": len(tasks),
+        "shard_bytes": SHARD_BYTES,
+        "template": str(asked.tokenizer.chat_template),
+        "vocabulary": len(asked.tokenizer),
         "rows": [[len(one.records) for one in some] for some in reading.files],
-    }  # fmt: skip
+    }
     folder, key = asked.work / "shards", key_of(made_from)
     plan = folder / PLAN
     if not plan.exists() or json.loads(plan.read_text(encoding="utf-8")) != {"key": key}:
@@ -227,7 +247,7 @@ def _shards_folder(reading: Reading, digests: Sequence[str], tasks: Sequence[Tas
 
 def _make_shards(
     reading: Reading, tasks: Sequence[Task], folder: Path, processes: int
-) -> tuple[list[Shard], Told]:  # fmt: skip
+) -> tuple[list[Shard], Told]:
     """Make the shards that are not there yet; return all of them, and what they tell together.
 
     Raises:
@@ -242,9 +262,14 @@ def _make_shards(
     missing = [task for task in tasks if task.number not in shards]
     if shards:
         say(f"continuing: {len(shards)} of {len(tasks)} shards are there")
-    sizes = {task.number: reading.records(task.source, task.file).bytes_of(task.first, task.last) for task in missing}
+    sizes = {
+        task.number: reading.records(task.source, task.file).bytes_of(task.first, task.last)
+        for task in missing
+    }
     rows_in_all = sum(len(one.records) for some in reading.files for one in some)
-    is_counted = reading.asked.layout is None and all(task.draws is None for task in tasks)  # a row may give several
+    is_counted = reading.asked.layout is None and all(
+        task.draws is None for task in tasks
+    )  # a row may give several
     under_way: dict[int, int] = {}
     total = -(-(told.source_bytes + sum(sizes.values())) // MEGABYTE)
     with progress("tokenise", total, "MB") as advance:

@@ -1,6 +1,7 @@
 """Looks at prepared data as they were written: no training sample may ask what a held-out sample asks.
 
-What each training sample asks is kept beside its tokens as 128 bits of a digest. Knows nothing of how data were split.
+What each training sample asks is kept beside its tokens as 128 bits of a digest. Knows nothing of how data
+were split.
 """
 
 from __future__ import annotations
@@ -59,7 +60,9 @@ def check_no_leak(folder: Path) -> None:
     """
     found = leaks(folder)
     if found:
-        raise DataError(f"{found} training samples ask what held-out samples ask; this must not be, please report it")
+        raise DataError(
+            f"{found} training samples ask what held-out samples ask; this must not be, please report it"
+        )
 
 
 def asked_by(pieces: Iterable[npt.NDArray[np.uint64]], path: Path) -> None:

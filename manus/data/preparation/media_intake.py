@@ -24,9 +24,13 @@ class Intake:
     """What a stage does with media: keeps them where its model takes them in, else refuses rows that have any."""
 
     def __init__(
-        self, folder: Path, layout: Layout | None, allow_urls: bool = False, clip_seconds: float | None = None,
+        self,
+        folder: Path,
+        layout: Layout | None,
+        allow_urls: bool = False,
+        clip_seconds: float | None = None,
         looks_beside: bool = True,
-    ) -> None:  # fmt: skip
+    ) -> None:
         """Start with no media.
 
         Args:
@@ -34,9 +38,15 @@ class Intake:
             layout: what the model makes of media; None: it takes in text only.
             allow_urls: whether media may be fetched over the network.
             clip_seconds: how long parts of a medium that follow each other may be together.
-            looks_beside: whether media are looked at in processes of their own; not where this is one already.
+            looks_beside: whether media are looked at in processes of their own; not where this is one
+                already.
         """
-        self.folder, self.layout, self.clip_seconds, self.looks_beside = folder, layout, clip_seconds, looks_beside
+        self.folder, self.layout, self.clip_seconds, self.looks_beside = (
+            folder,
+            layout,
+            clip_seconds,
+            looks_beside,
+        )
         self.writer = MediaWriter(folder, layout, allow_urls) if layout is not None else None
 
     def rows_in(self, row: Row) -> Sequence[Row]:
@@ -94,7 +104,8 @@ class Intake:
             return match[0] * len(next(pieces))
 
         messages = [
-            {**message, "content": PLACEHOLDER.sub(repeated, message["content"])} for message in sample["messages"]
+            {**message, "content": PLACEHOLDER.sub(repeated, message["content"])}
+            for message in sample["messages"]
         ]
         return cast(Sample, {**sample, "messages": messages, "media": [one for some in kept for one in some]})
 
@@ -102,7 +113,9 @@ class Intake:
         """Write the media that samples use, and give these their final numbers."""
         if self.writer is None:
             return
-        used = {medium["number"] for samples in sides for sample in samples for medium in sample.get("media", [])}
+        used = {
+            medium["number"] for samples in sides for sample in samples for medium in sample.get("media", [])
+        }
         numbers = self.writer.finish(used)
         for samples in sides:
             samples[:] = [renumbered(sample, numbers) for sample in samples]

@@ -43,7 +43,7 @@ class Failures:
 
     def refuse_beyond(
         self, budget: float, file: Path, entries: Iterable[Entry], expected: int | None = None
-    ) -> None:  # fmt: skip
+    ) -> None:
         """Refuse the data when more than a share of `budget` of the rows are bad.
 
         Args:
@@ -121,7 +121,9 @@ def shown(place: str, reason: str, row: Any) -> Entry:
 def write_entries(file: Path, entries: Iterable[Entry]) -> int:
     """Write bad rows, one a line, and return how many there are."""
     count = 0
-    with file.open("w", encoding="utf-8", errors="backslashreplace") as stream:  # half a character: its escape
+    with file.open(
+        "w", encoding="utf-8", errors="backslashreplace"
+    ) as stream:  # half a character: its escape
         for entry in entries:
             stream.write(json.dumps(entry, ensure_ascii=False, default=str) + "\n")
             count += 1

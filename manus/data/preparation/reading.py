@@ -20,7 +20,13 @@ from manus.data.sample import NotLearned, Row, RowError, Sample
 from manus.data.settings import DataSettings, Source
 from manus.data.sources.hub import read_spool
 from manus.data.sources.hub_archives import with_archived_media
-from manus.data.sources.rows import DEFAULT_GENERATED_HELD_OUT, DEFAULT_GENERATED_ROWS, Located, located_rows, renamed
+from manus.data.sources.rows import (
+    DEFAULT_GENERATED_HELD_OUT,
+    DEFAULT_GENERATED_ROWS,
+    Located,
+    located_rows,
+    renamed,
+)
 from manus.guards.ranks import say
 from manus.guards.run import RUN
 
@@ -29,8 +35,8 @@ from manus.guards.run import RUN
 class Read:
     """A row, told as the quarantine tells it, and its sample with the media that are kept; or why there is none.
 
-    `number` is that of the row; `part` which of the samples of its row it is. `is_left_out` says that the row is not bad:
-    it says of itself that it is not to be learned.
+    `number` is that of the row; `part` which of the samples of its row it is. `is_left_out` says that the row
+    is not bad: it says of itself that it is not to be learned.
     """
 
     place: str
@@ -71,7 +77,7 @@ class Reader:
 
     def samples(
         self, drawn: Iterator[Located], limit: int | None = None, counted_as: str | None = None
-    ) -> list[Sample]:  # fmt: skip
+    ) -> list[Sample]:
         """Return the samples in rows; no more than `limit`, where there is one; `counted_as` as `taken` has it."""
         return [taken.sample for taken in islice(self.taken(drawn, counted_as), limit)]
 
@@ -102,7 +108,9 @@ class Reader:
     def _rows(self, drawn: Iterator[Located], counted_as: str | None) -> Iterator[Read]:
         for one in drawn:
             try:
-                parts: Sequence[Row | str] = [one.row] if isinstance(one.row, str) else self.intake.rows_in(one.row)
+                parts: Sequence[Row | str] = (
+                    [one.row] if isinstance(one.row, str) else self.intake.rows_in(one.row)
+                )
             except RowError as error:
                 yield Read(one.place, without_bytes(one.row), str(error), [])
                 continue
@@ -118,7 +126,9 @@ class Reader:
             sample = self.read(row)
             stored = self.intake.stored(sample, one.folder)
         except RowError as error:
-            return Read(one.place, without_bytes(row), str(error), [], is_left_out=isinstance(error, NotLearned))
+            return Read(
+                one.place, without_bytes(row), str(error), [], is_left_out=isinstance(error, NotLearned)
+            )
         if counted_as is not None:
             count_unread(self.columns, counted_as, row, sample)
         if not stored:
@@ -145,7 +155,9 @@ def pool_of(source: Source, asked: Preparation, reader: Reader, from_hub: Path |
     drawn: Iterator[Located]
     if from_hub is not None:
         drawn = (Located(beside, place, renamed(row, source)) for place, row in read_spool(from_hub))
-        return Pool(source.title, source.weight, reader.samples(with_archived_media(source, drawn), None, source.name))
+        return Pool(
+            source.title, source.weight, reader.samples(with_archived_media(source, drawn), None, source.name)
+        )
     if source.generator is None:
         needed = settings.sample_size + (settings.held_out or 0) if settings.sample_size else 0
         is_endless = source.hub is not None and needed > 0
@@ -169,6 +181,8 @@ def rows_to_generate(source: Source, settings: DataSettings) -> tuple[int, int]:
 def tell_unread(unread: Mapping[str, int], columns: Unread) -> None:
     """Say how many rows have media that are not read, and which columns of each source nothing reads."""
     for medium, count in sorted(unread.items()):
-        say(f"{count:,} rows have {medium} columns, which this capability does not read: it takes their text alone")
+        say(
+            f"{count:,} rows have {medium} columns, which this capability does not read: it takes their text alone"
+        )
     for name, counted in columns.items():
         say(unread_words(name, counted))

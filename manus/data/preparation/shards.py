@@ -1,7 +1,7 @@
 """Shards: what a part of the data gives to learn, with what the split must know of each sample, whole or absent.
 
-A shard is a folder that gets its name when it is complete: flat arrays of tokens, or a table of pairs or prompts; and
-where rows have media, these. Knows nothing of which samples train.
+A shard is a folder that gets its name when it is complete: flat arrays of tokens, or a table of pairs or
+prompts; and where rows have media, these. Knows nothing of which samples train.
 """
 
 from __future__ import annotations
@@ -37,10 +37,16 @@ from manus.data.sources.rows import Located, renamed
 from manus.data.tokens.fitting import FITS, Fitting, learned_in, tokens_in, turns_in
 from manus.files import put_in_place, write_json
 
-TOKENS, PIECES, SAMPLES, TEXTS, TOLD = "tokens.int32", "pieces.bin", "samples.bin", "samples.jsonl", "told.json"
+TOKENS, PIECES, SAMPLES, TEXTS, TOLD = (
+    "tokens.int32",
+    "pieces.bin",
+    "samples.bin",
+    "samples.jsonl",
+    "told.json",
+)
 RECORDINGS = "recordings.npy"
-# Where a training sample lies in the shard (its first token, or its row in the table), how many tokens it has, how many
-# of them are learned, and which sample of the shard it comes from.
+# Where a training sample lies in the shard (its first token, or its row in the table), how many tokens it
+# has, how many of them are learned, and which sample of the shard it comes from.
 PIECE = np.dtype([("start", "<u8"), ("length", "<u4"), ("learned", "<u4"), ("sample", "<u4")])
 TOKENS_AT_ONCE = 1 << 18
 SAMPLES_AT_ONCE = 1 << 14
@@ -83,7 +89,9 @@ class Reading:
 
     asked: Preparation
     files: list[list[Opened]]
-    archives: dict[int, Archives] = field(default_factory=dict)  # of the sources whose rows name media in some
+    archives: dict[int, Archives] = field(
+        default_factory=dict
+    )  # of the sources whose rows name media in some
 
     @property
     def fitting(self) -> Fitting:
@@ -124,8 +132,8 @@ class Reading:
 class Told:
     """What there is to say of a shard, or of several.
 
-    Of the rows, `left_out` says how many say of themselves that they are not to be learned, `columns` what of them nothing
-    reads, by source, and `unread` how many have media that are not read.
+    Of the rows, `left_out` says how many say of themselves that they are not to be learned, `columns` what of
+    them nothing reads, by source, and `unread` how many have media that are not read.
     """
 
     failures: Failures = field(default_factory=Failures)
@@ -184,7 +192,11 @@ class _Buffered:
 
     def flush(self) -> None:
         if self.waiting:
-            made = np.concatenate(self.waiting) if self.dtype == np.int32 else np.array(self.waiting, dtype=self.dtype)
+            made = (
+                np.concatenate(self.waiting)
+                if self.dtype == np.int32
+                else np.array(self.waiting, dtype=self.dtype)
+            )
             self.stream.write(made.tobytes())
         self.waiting, self.size = [], 0
 
@@ -229,9 +241,14 @@ def make_shard(reading: Reading, task: Task, folder: Path, cross: Callable[[int]
     settings = asked.settings
     intake = Intake(staging, asked.layout, settings.fetch_urls, settings.clip_seconds, looks_beside=False)
     reader = Reader(
-        asked.read, intake, quarantine, told.unread, told.columns, told.left_out,
+        asked.read,
+        intake,
+        quarantine,
+        told.unread,
+        told.columns,
+        told.left_out,
         lambda: cross(quarantine.seen + 1),
-    )  # fmt: skip
+    )
     source = asked.sources[task.source]
     counted_as = source.name if source.generator is None else None
     written: _Written | None = None

@@ -1,7 +1,7 @@
 """Decides which samples train and which are held out, by what is described of each: digests, not texts or tokens.
 
-Samples come in blocks: the pools of what is held in memory, or the shards of what is not. Memory holds the descriptions
-of one block, and a bit for each sample.
+Samples come in blocks: the pools of what is held in memory, or the shards of what is not. Memory holds the
+descriptions of one block, and a bit for each sample.
 """
 
 from __future__ import annotations
@@ -27,10 +27,15 @@ from manus.guards.run import RUN
 LARGEST_DEFAULT_HELD_OUT = 200
 REPEATED, BEYOND = "exact duplicate", "beyond sample_size"
 SAME_PROMPT, SAME_RECORDING = "same prompt as a held-out sample", "same recording as a held-out sample"
-# A sample as the split sees it: where it is found again, 128 bits of the digests of all it says and of what it asks, its
-# place in the draw of the held-out samples (by what it is a part of, then by what it asks), and its fate (`fitting.FATES`).
-SAMPLE = np.dtype([("row", "<u8"), ("content", "<u8", 2), ("prompt", "<u8", 2), ("order", "<u8", 2), ("fate", "u1")])
-RECORDING = np.dtype([("sample", "<u8"), ("digest", "<u8", 2)])  # which video or sound a sample holds a part of
+# A sample as the split sees it: where it is found again, 128 bits of the digests of all it says and of what
+# it asks, its place in the draw of the held-out samples (by what it is a part of, then by what it asks), and
+# its fate (`fitting.FATES`).
+SAMPLE = np.dtype(
+    [("row", "<u8"), ("content", "<u8", 2), ("prompt", "<u8", 2), ("order", "<u8", 2), ("fate", "u1")]
+)
+RECORDING = np.dtype(
+    [("sample", "<u8"), ("digest", "<u8", 2)]
+)  # which video or sound a sample holds a part of
 
 Described = npt.NDArray[Any]  # of SAMPLE
 
@@ -90,9 +95,9 @@ class Place:
 class Split:
     """Which samples are held out, and which of the others do not train either.
 
-    `first` is the number of each block's first sample; `asked`, `said` and `recorded` are the digests of what held-out
-    samples ask, of all that they say, and of what they are parts of. `is_shared`: parts of a recording stand on both sides,
-    since there is no other recording.
+    `first` is the number of each block's first sample; `asked`, `said` and `recorded` are the digests of what
+    held-out samples ask, of all that they say, and of what they are parts of. `is_shared`: parts of a
+    recording stand on both sides, since there is no other recording.
     """
 
     held_out: list[Sample]
@@ -140,8 +145,9 @@ def split(
 ) -> Split:
     """Split samples into those that train and those that are held out.
 
-    Exact duplicates are dropped. Held-out samples are drawn by prompt, so that a prompt that comes twice stays on one
-    side; parts of a video or sound are drawn by the whole, and stay on one side as long as there is another.
+    Exact duplicates are dropped. Held-out samples are drawn by prompt, so that a prompt that comes twice
+    stays on one side; parts of a video or sound are drawn by the whole, and stay on one side as long as there
+    is another.
 
     Args:
         blocks: in the order of the data.
@@ -210,7 +216,12 @@ def shares_of(wanted: int, sizes: Sequence[int]) -> list[int]:
 
 
 def drawn(
-    blocks: Sequence[Block], first: Sequence[int], repeated: Bits, source: int, share: int, is_apart: bool = False
+    blocks: Sequence[Block],
+    first: Sequence[int],
+    repeated: Bits,
+    source: int,
+    share: int,
+    is_apart: bool = False,
 ) -> list[Place]:
     """Draw samples of one source to hold out, by the digests of their prompts, or of what they are parts of.
 
@@ -255,7 +266,9 @@ def is_among(digests: Digests, asked: Digests) -> Marks:
 def tell_shared(is_shared: bool) -> None:
     """Say that parts of one recording stand on both sides, where they do."""
     if is_shared:
-        say("all samples are parts of what is held out: parts of one recording stand on both sides of the split")
+        say(
+            "all samples are parts of what is held out: parts of one recording stand on both sides of the split"
+        )
 
 
 def check_some_train(count: int) -> None:
@@ -265,7 +278,9 @@ def check_some_train(count: int) -> None:
         DataError: there is nothing.
     """
     if not count:
-        raise DataError("no training samples are left beside the held-out ones; give more data or a smaller held_out")
+        raise DataError(
+            "no training samples are left beside the held-out ones; give more data or a smaller held_out"
+        )
 
 
 @dataclass
@@ -282,7 +297,8 @@ class Pool:
 class Selection:
     """The samples to train on, in file order, and those held out; what was left aside, by reason.
 
-    `shares_recordings` tells that parts of a recording stand on both sides, since there is no other recording.
+    `shares_recordings` tells that parts of a recording stand on both sides, since there is no other
+    recording.
     """
 
     train: list[Sample]
@@ -298,7 +314,9 @@ class _InMemory:
         self.source, self.is_apart, self.content = source, is_apart, samples
         records = [described(row, sample, seed) for row, sample in enumerate(samples)]
         self.records: Described = np.array(records, dtype=SAMPLE)
-        parts = [(row, halves(one)) for row, sample in enumerate(samples) for one in sorted(recordings_of(sample))]
+        parts = [
+            (row, halves(one)) for row, sample in enumerate(samples) for one in sorted(recordings_of(sample))
+        ]
         self.parts = np.array(parts, dtype=RECORDING)
 
     @property
@@ -315,8 +333,8 @@ class _InMemory:
 def select(pools: Sequence[Pool], held_out: int | None, sample_size: int, seed: int, work: Path) -> Selection:
     """Split pools into training and held-out samples.
 
-    A weight of 2 shows each of a source's samples twice per epoch, 0.5 half of them. `sample_size` limits the training
-    samples, drawn by `seed`; 0 takes all.
+    A weight of 2 shows each of a source's samples twice per epoch, 0.5 half of them. `sample_size` limits the
+    training samples, drawn by `seed`; 0 takes all.
 
     Args:
         pools: one for each source.
@@ -327,8 +345,12 @@ def select(pools: Sequence[Pool], held_out: int | None, sample_size: int, seed: 
         DataError: too few samples for both sides.
     """
     blocks = [_InMemory(source, pool.samples, False, seed) for source, pool in enumerate(pools)]
-    blocks += [_InMemory(s, pool.held_out, True, seed) for s, pool in enumerate(pools) if pool.held_out is not None]
-    chosen = split(blocks, len(pools), held_out, lambda place: blocks[place.block].content[place.sample], seed, work)
+    blocks += [
+        _InMemory(s, pool.held_out, True, seed) for s, pool in enumerate(pools) if pool.held_out is not None
+    ]
+    chosen = split(
+        blocks, len(pools), held_out, lambda place: blocks[place.block].content[place.sample], seed, work
+    )
     aside, train = Counter({REPEATED: chosen.repeated.marked}), list[Sample]()
     for index, (block, (_, trains, others)) in enumerate(zip(blocks, chosen.trained(blocks), strict=True)):
         if block.is_apart:

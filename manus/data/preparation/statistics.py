@@ -65,9 +65,16 @@ def check_some_fit(count: int, max_length: int) -> None:
 
 
 def statistics(
-    failures: Failures, lengths: Lengths, held_out: int, left_aside: Mapping[str, int], names: Sequence[str],
-    unread: Counter[str], columns: Unread, folder: Path, **more: Any,
-) -> dict[str, Any]:  # fmt: skip
+    failures: Failures,
+    lengths: Lengths,
+    held_out: int,
+    left_aside: Mapping[str, int],
+    names: Sequence[str],
+    unread: Counter[str],
+    columns: Unread,
+    folder: Path,
+    **more: Any,
+) -> dict[str, Any]:
     """Return what there is to say of prepared data, and write it beside them.
 
     Args:

@@ -1,7 +1,7 @@
 """Writes down what of finished shards trains: pairs or prompts in a table, or which tokens, and their packed rows.
 
-The token files are taken over as they are; what does not train stays in them and is not in the table. Knows nothing of
-rows of data.
+The token files are taken over as they are; what does not train stays in them and is not in the table. Knows
+nothing of rows of data.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from manus.data.preparation.split import (
     check_some_train,
     is_among,
     prompts_of,
-)  # fmt: skip
+)
 from manus.data.preparation.statistics import Lengths, check_some_fit
 from manus.data.prepared.samples import TABLES, read_held_out, schema_of
 from manus.data.prepared.sharded import LAYOUT, LENGTHS, STARTS, ShardedSamples
@@ -48,8 +48,8 @@ from manus.guards.run import RUN
 class Table:
     """What was written: the lengths of an epoch's samples, why others are left aside, and how often each source is seen.
 
-    `media` are the numbers under which the media of shards are kept; `rows` is how many rows the samples are packed into,
-    where they are.
+    `media` are the numbers under which the media of shards are kept; `rows` is how many rows the samples are
+    packed into, where they are.
     """
 
     lengths: Lengths
@@ -100,7 +100,9 @@ def write_table(
     _write_layout(asked, shards, counts, times)
     check_places(shards, folder)
     check_no_leak(folder)
-    marked, learned = (sum(t * n for t, n in zip(times, c, strict=True)) for c in (counts.tokens, counts.learned))
+    marked, learned = (
+        sum(t * n for t, n in zip(times, c, strict=True)) for c in (counts.tokens, counts.learned)
+    )
     lengths, rows = _pack(folder, settings.max_length, not media.is_used.any())
     lengths.learned = learned / marked * lengths.tokens
     return Table(lengths, left_aside, times, kept, rows)
@@ -116,7 +118,9 @@ class _Counts:
     learned: list[int]
 
 
-def _counted(shards: Sequence[Shard], chosen: Split, sources: int, folder: Path) -> tuple[_Counts, Counter[str]]:
+def _counted(
+    shards: Sequence[Shard], chosen: Split, sources: int, folder: Path
+) -> tuple[_Counts, Counter[str]]:
     """Count what trains, and why other samples do not; write down what training samples ask."""
     counts = _Counts(*([0] * sources for _ in range(4)))
     aside: Counter[str] = Counter({REPEATED: chosen.repeated.marked})
@@ -152,22 +156,32 @@ def _append(path: Path, values: npt.NDArray[Any]) -> None:
         stream.write(values.tobytes())
 
 
-def _write_layout(asked: Preparation, shards: Sequence[Shard], counts: _Counts, times: Sequence[float]) -> None:
+def _write_layout(
+    asked: Preparation, shards: Sequence[Shard], counts: _Counts, times: Sequence[float]
+) -> None:
     files = _take_over(shards, asked.folder)
     made = [
-        {"samples": n, "tokens": t, "times": f} for n, t, f in zip(counts.pieces, counts.tokens, times, strict=True)
+        {"samples": n, "tokens": t, "times": f}
+        for n, t, f in zip(counts.pieces, counts.tokens, times, strict=True)
     ]
     layout = {
-        "version": 1, "max_length": asked.settings.max_length, "seed": asked.seed, "token_files": files,
+        "version": 1,
+        "max_length": asked.settings.max_length,
+        "seed": asked.seed,
+        "token_files": files,
         "sources": made,
-    }  # fmt: skip
+    }
     write_json(asked.folder / LAYOUT, layout)
 
 
 def _write_arrow(
-    asked: Preparation, shards: Sequence[Shard], chosen: Split, mixture: Mixture, media: ShardMedia,
+    asked: Preparation,
+    shards: Sequence[Shard],
+    chosen: Split,
+    mixture: Mixture,
+    media: ShardMedia,
     kept: npt.NDArray[np.int64],
-) -> Lengths:  # fmt: skip
+) -> Lengths:
     """Write an epoch of pairs or prompts, batch by batch; each is there as often as it is seen."""
     import pyarrow
 
@@ -186,7 +200,10 @@ def _write_arrow(
             lengths.add(np.repeat(pieces["length"], times).astype(np.int64))
             learned += int((pieces["learned"] * times).sum())
             first = 0
-            with pyarrow.OSFile(str(shard.folder / name), "rb") as source, pyarrow.ipc.open_stream(source) as batches:
+            with (
+                pyarrow.OSFile(str(shard.folder / name), "rb") as source,
+                pyarrow.ipc.open_stream(source) as batches,
+            ):
                 for batch in batches:
                     RUN.cross("writing the table")
                     chosen_rows = np.repeat(np.arange(len(batch)), times[first : first + len(batch)])
@@ -210,13 +227,20 @@ def _renumbered(prompts: Any, numbers: dict[int, int]) -> Any:
 
 
 def _times(
-    sources: Sequence[Source], settings: DataSettings, read_share: Sequence[float], samples: Sequence[int],
+    sources: Sequence[Source],
+    settings: DataSettings,
+    read_share: Sequence[float],
+    samples: Sequence[int],
     tokens: Sequence[int],
-) -> tuple[list[float], int]:  # fmt: skip
+) -> tuple[list[float], int]:
     """Return how often each source is seen, `sample_size` considered, and how many samples lie beyond that."""
-    there = [count / share for count, share in zip(samples, read_share, strict=True)]  # about, had all been read
+    there = [
+        count / share for count, share in zip(samples, read_share, strict=True)
+    ]  # about, had all been read
     sizes = tokens if settings.mix == "tokens" else samples
-    sizes = [max(1, round(size / share)) if size else 0 for size, share in zip(sizes, read_share, strict=True)]
+    sizes = [
+        max(1, round(size / share)) if size else 0 for size, share in zip(sizes, read_share, strict=True)
+    ]
     times = times_seen([source.weight for source in sources], sizes, settings.mix, settings.until)
     epoch = sum(time * count for time, count in zip(times, there, strict=True))
     limit = settings.sample_size

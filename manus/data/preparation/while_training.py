@@ -1,8 +1,9 @@
 """Rows that are tokenised while a model trains: no pass before, and any place of any epoch at once.
 
-What is fixed ahead is little: the number of rows, the held-out samples, and what a few rows tell of all. A place of an
-epoch is a row; where that row cannot train (it is held out, bad, blank or too long), another one, drawn by the seed,
-stands in for it. So every step is full, and what it holds follows from its number alone. Knows nothing of models.
+What is fixed ahead is little: the number of rows, the held-out samples, and what a few rows tell of all. A
+place of an epoch is a row; where that row cannot train (it is held out, bad, blank or too long), another one,
+drawn by the seed, stands in for it. So every step is full, and what it holds follows from its number alone.
+Knows nothing of models.
 """
 
 from __future__ import annotations
@@ -101,7 +102,9 @@ class LiveRows:
         """
         rows, bad, fates = 0, list[str](), list[str]()
         for attempt in range(MOST_STAND_INS):
-            index = place if not attempt else Permutation(len(self), self.seed, "instead", epoch, attempt)[place]
+            index = (
+                place if not attempt else Permutation(len(self), self.seed, "instead", epoch, attempt)[place]
+            )
             row = self.row(int(self.mixture.at([index])[0]))
             if row is None:
                 continue
@@ -123,7 +126,9 @@ class LiveRows:
                 fates.append(fate)
             if tokens:
                 return Drawn(tokens, rows, bad, fates, asked, tuple(columns.unread(sample)), row.source)
-        why = bad[0] if bad else "; ".join(f"{count} x {fate}" for fate, count in Counter(fates).most_common(3))
+        why = (
+            bad[0] if bad else "; ".join(f"{count} x {fate}" for fate, count in Counter(fates).most_common(3))
+        )
         raise DataError(f"of {MOST_STAND_INS} rows drawn in turn none can train: {why or 'all are blank'}")
 
     def row(self, number: int) -> FoundRow | None:
@@ -211,7 +216,8 @@ def open_rows(asked: Preparation, folder: Path | None = None) -> LiveRows:
 
     Args:
         asked: local files, of messages or of text.
-        folder: of the artifact that `describe` made: its held-out samples are left out, its files must be the same.
+        folder: of the artifact that `describe` made: its held-out samples are left out, its files must be the
+            same.
 
     Raises:
         DataError: a file is missing, of a kind without rows by number, or another one than in the artifact.
@@ -221,14 +227,18 @@ def open_rows(asked: Preparation, folder: Path | None = None) -> LiveRows:
     for source in asked.sources:
         found = data_files(source, asked.beside)
         names.append([digests.of_file(path) for path in found])
-        files.append([
-            Opened(_opened(path, digest, asked.settings), path.parent)
-            for path, digest in zip(found, names[-1], strict=True)
-        ])  # fmt: skip
+        files.append(
+            [
+                Opened(_opened(path, digest, asked.settings), path.parent)
+                for path, digest in zip(found, names[-1], strict=True)
+            ]
+        )
     digests.save()
     if folder is not None and json.loads((folder / LAYOUT).read_text(encoding="utf-8"))["sha256"] != names:
         titles = ", ".join(source.title for source in asked.sources)
-        raise DataError(f"data {titles}: the files are not those that were held out from; run `manus plan`, then again")
+        raise DataError(
+            f"data {titles}: the files are not those that were held out from; run `manus plan`, then again"
+        )
     reading = Reading(replace(asked, read=text_only(asked.read, asked.layout, WHY_NO_MEDIA)), files)
     return LiveRows(reading, _times(asked, files), read_held_out(folder) if folder else ())
 
@@ -255,8 +265,8 @@ def _times(asked: Preparation, files: Sequence[Sequence[Opened]]) -> list[float]
 def describe(asked: Preparation) -> dict[str, Any]:
     """Write what is fixed before the training of a stage with `prepare: never`; return its statistics.
 
-    Reads the held-out samples and ROWS_SAMPLED rows from all over the files: lengths, bad rows and what is left aside are
-    known of these only. Duplicates are not looked for.
+    Reads the held-out samples and ROWS_SAMPLED rows from all over the files: lengths, bad rows and what is
+    left aside are known of these only. Duplicates are not looked for.
 
     Raises:
         DataError: as `open_rows`, or too many bad rows, or too few samples.
@@ -300,10 +310,19 @@ def describe(asked: Preparation) -> dict[str, Any]:
     write_json(folder / LAYOUT, {"version": 1, "sha256": files, "rows": rows, "places": len(live)})
     tell_unread({}, unread)
     return statistics(
-        quarantine, Lengths.of(lengths, learned), len(held_out), fates, asked.names, Counter(), unread, folder,
-        rows=rows, train_samples=len(live), rows_sampled=quarantine.seen,
+        quarantine,
+        Lengths.of(lengths, learned),
+        len(held_out),
+        fates,
+        asked.names,
+        Counter(),
+        unread,
+        folder,
+        rows=rows,
+        train_samples=len(live),
+        rows_sampled=quarantine.seen,
         tokens=round(int(lengths.sum()) * len(live) / max(1, min(len(live), ROWS_SAMPLED))),
-    )  # fmt: skip
+    )
 
 
 def looked_at(folder: Path) -> Quarantine:
@@ -315,7 +334,11 @@ def looked_at(folder: Path) -> Quarantine:
 def unread_columns(folder: Path) -> set[str]:
     """Return the columns that nothing reads, each behind its source, of the rows that `describe` looked at."""
     told = json.loads((folder / STATISTICS).read_text(encoding="utf-8"))
-    return {f"{source}: {name}" for source, columns in told.get("columns_not_read", {}).items() for name in columns}
+    return {
+        f"{source}: {name}"
+        for source, columns in told.get("columns_not_read", {}).items()
+        for name in columns
+    }
 
 
 def take(quarantine: Quarantine, drawn: Drawn) -> None:

@@ -22,7 +22,10 @@ if TYPE_CHECKING:
 HELD_OUT = "held_out.jsonl"
 PAIRS = "pairs.arrow"
 PROMPTS = "prompts.arrow"
-TABLES: dict[SampleKind, str] = {"preference": PAIRS, "prompt": PROMPTS}  # other kinds are flat arrays of tokens
+TABLES: dict[SampleKind, str] = {
+    "preference": PAIRS,
+    "prompt": PROMPTS,
+}  # other kinds are flat arrays of tokens
 ROWS_PER_ARROW_BATCH = 1000
 TOKENS_PER_ARROW_BATCH = 1 << 18
 

@@ -24,7 +24,9 @@ def by_senses(samples: PreparedSamples | ShardedSamples, folder: Path) -> dict[S
     """
     bits = samples.media_at(np.load(folder / MEDIA_TABLE)["kind"])
     found = {
-        tuple(sorted(kind for code, kind in enumerate(KINDS) if mask >> code & 1)): np.flatnonzero(bits == mask)
+        tuple(sorted(kind for code, kind in enumerate(KINDS) if mask >> code & 1)): np.flatnonzero(
+            bits == mask
+        )
         for mask in np.unique(bits).tolist()
     }
     return dict(sorted(found.items()))

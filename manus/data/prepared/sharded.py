@@ -40,7 +40,10 @@ class ShardedSamples:
 
     def __getitem__(self, place: int) -> dict[str, npt.NDArray[Any]]:
         number = int(self.mixture.at([place])[0])
-        start, length = int(self.starts.between(number, number + 1)[0]), int(self.table.between(number, number + 1)[0])
+        start, length = (
+            int(self.starts.between(number, number + 1)[0]),
+            int(self.table.between(number, number + 1)[0]),
+        )
         marked = self.tokens.between(start, start + length)
         return {"ids": np.where(marked < 0, ~marked, marked), "is_learned": marked >= 0}
 

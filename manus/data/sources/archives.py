@@ -48,7 +48,9 @@ class Archives:
             DataError: one is torn, or the disk has no room for its plain copy.
             Interrupted: a signal came.
         """
-        self._zips: dict[tuple[int, Path], zipfile.ZipFile] = {}  # by process: they keep their place in the file
+        self._zips: dict[
+            tuple[int, Path], zipfile.ZipFile
+        ] = {}  # by process: they keep their place in the file
         self._by_path: dict[tuple[str, ...], Member] = {}
         self._by_file_name: dict[str, list[Member]] = {}
         for file in files:
@@ -85,7 +87,12 @@ class Archives:
             with member.archive.open("rb") as stream:
                 stream.seek(member.offset)
                 content = stream.read(member.size)
-        except (OSError, zipfile.BadZipFile, zlib.error, RuntimeError) as error:  # the last: a password, a codec
+        except (
+            OSError,
+            zipfile.BadZipFile,
+            zlib.error,
+            RuntimeError,
+        ) as error:  # the last: a password, a codec
             raise MediaError(f"{member.name} in {member.archive.name}: cannot be read: {error}") from None
         if len(content) < member.size:
             raise MediaError(f"{member.name} in {member.archive.name}: the archive ends within it")
@@ -100,11 +107,17 @@ class Archives:
     def _members(self, file: Path, digests: Digests, cache: Path) -> Iterator[Member]:
         try:
             if file.suffix == ".zip":
-                found = [Member(file, one.filename, None, one.file_size) for one in self._zip(file).infolist()]
+                found = [
+                    Member(file, one.filename, None, one.file_size) for one in self._zip(file).infolist()
+                ]
             else:
-                found = list(_of_tar(plain_copy(file, digests.of_file(file), cache) if is_compressed(file) else file))
+                found = list(
+                    _of_tar(plain_copy(file, digests.of_file(file), cache) if is_compressed(file) else file)
+                )
         except (OSError, tarfile.TarError, zipfile.BadZipFile) as error:
-            raise DataError(f"data {file.name}: not an archive that can be read, is it whole? {error}") from None
+            raise DataError(
+                f"data {file.name}: not an archive that can be read, is it whole? {error}"
+            ) from None
         return (member for member in found if kind_of_file(member.name))
 
 

@@ -89,7 +89,9 @@ def whole(stream: IO[str], doing: str, most_bytes: int | None) -> str:
         RUN.cross(doing)
         size += _bytes(piece)
         if most_bytes is not None and size > most_bytes:
-            raise TooMuch(f"it holds more than {most_bytes:,} bytes and must be read whole; unpack it, or split it")
+            raise TooMuch(
+                f"it holds more than {most_bytes:,} bytes and must be read whole; unpack it, or split it"
+            )
         parts.append(piece)
     return "".join(parts)
 

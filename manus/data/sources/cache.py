@@ -23,7 +23,8 @@ def cached(path: Path, build: Callable[[Path], None]) -> Path:
     """Return a file, built now unless it is there; several processes build it once.
 
     Args:
-        path: where it will be. It gets this name when it is whole, so a kill leaves nothing that looks like it.
+        path: where it will be. It gets this name when it is whole, so a kill leaves nothing that looks like
+            it.
         build: writes it under another name. What an earlier, killed builder left there is gone.
 
     Raises:

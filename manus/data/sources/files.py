@@ -15,7 +15,9 @@ from manus.errors import DataError, did_you_mean
 from manus.files import at_home
 
 # Rows in forms that are not read, which would be passed over among those that are.
-OTHER_DATA = frozenset([".ndjson", ".jsonlines", ".arrow", ".feather", ".orc", ".avro", ".xls", ".xlsx", ".pkl"])
+OTHER_DATA = frozenset(
+    [".ndjson", ".jsonlines", ".arrow", ".feather", ".orc", ".avro", ".xls", ".xlsx", ".pkl"]
+)
 
 
 def data_files(source: Source, beside: Path) -> list[Path]:
@@ -40,7 +42,9 @@ def data_files(source: Source, beside: Path) -> list[Path]:
             "move it away"
         )
     if not files:
-        raise DataError(f"data {source.path}: the directory holds no file that can be read ({', '.join(BY_ENDING)})")
+        raise DataError(
+            f"data {source.path}: the directory holds no file that can be read ({', '.join(BY_ENDING)})"
+        )
     for file in files:
         if format_of(file) is None:
             raise DataError(
@@ -74,7 +78,8 @@ def bytes_of_files(
 ) -> int:
     """Return about how many bytes of rows the local files of a stage hold, with those that were read from the hub.
 
-    Media that rows only name are never counted; those that stand in them are not counted with `without_media`.
+    Media that rows only name are never counted; those that stand in them are not counted with
+    `without_media`.
     """
     files = [file for source in sources if source.path is not None for file in data_files(source, beside)]
     whole = [file for file in files if not (without_media and file.suffix == ".parquet")]
@@ -84,9 +89,12 @@ def bytes_of_files(
 
 
 def is_large(
-    sources: Sequence[Source], settings: DataSettings, beside: Path, from_hub: Iterable[Path] = (),
+    sources: Sequence[Source],
+    settings: DataSettings,
+    beside: Path,
+    from_hub: Iterable[Path] = (),
     without_media: bool = False,
-) -> bool:  # fmt: skip
+) -> bool:
     """Tell whether a stage's data are prepared by number, not in memory: by their size, or for what only that can do.
 
     Media are never held in memory where a stage keeps them, and so do not count `without_media`.

@@ -23,8 +23,8 @@ LONGEST_LINE_CHARACTERS = 1 << 24
 def first_rows(source: Source, beside: Path, count: int) -> Iterator[Numbered]:
     """Yield where each of the first rows of a local source stands and the row, or the reason why it is none.
 
-    Every file gives its part. Of a large text the beginning is given; a large list of JSON, which can only be read whole,
-    has no row.
+    Every file gives its part. Of a large text the beginning is given; a large list of JSON, which can only be
+    read whole, has no row.
 
     Args:
         source: a file or a folder.

@@ -1,6 +1,7 @@
 """The formats of files with rows: which there are, and which a file has. Each has a file of its own.
 
-A format is added in its file and in FORMATS; a compression, in which all of them may come, in `compression.CODECS`.
+A format is added in its file and in FORMATS; a compression, in which all of them may come, in
+`compression.CODECS`.
 """
 
 from __future__ import annotations
@@ -40,14 +41,17 @@ class Format(Protocol):
             DataError: the file cannot be read.
         """
 
-    def by_number(self, path: Path, digest: str, cache: Path, segment_bytes: int | None = None) -> Records | None:
+    def by_number(
+        self, path: Path, digest: str, cache: Path, segment_bytes: int | None = None
+    ) -> Records | None:
         """Return random access to the rows; None where the format has none.
 
         Args:
             path: the file.
             digest: of its content, under which its index and, if it is compressed, its plain copy are kept.
             cache: the folder that keeps them.
-            segment_bytes: how long segments of a text are; none: SEGMENT_BYTES, and a few megabytes stay whole.
+            segment_bytes: how long segments of a text are; none: SEGMENT_BYTES, and a few megabytes stay
+                whole.
 
         Raises:
             DataError: the file cannot be read.
@@ -57,8 +61,14 @@ class Format(Protocol):
 
 LOG = Text(".log")
 FORMATS: tuple[Format, ...] = (
-    Jsonl(), Json(), Table(".csv", ","), Table(".tsv", "\t"), Parquet(), Text(".txt", ".md"), LOG,
-)  # fmt: skip
+    Jsonl(),
+    Json(),
+    Table(".csv", ","),
+    Table(".tsv", "\t"),
+    Parquet(),
+    Text(".txt", ".md"),
+    LOG,
+)
 BY_ENDING: dict[str, Format] = {ending: format for format in FORMATS for ending in format.endings}
 COMPRESSED_EXPANSION = 4
 

@@ -1,7 +1,8 @@
 """Reads a hub data set into a file of rows, once: in the background, exactly continued after a kill, patient with networks.
 
-Shards are read one after the other, in an order drawn by the seed where only a part is wanted. Where the reading stands
-is a shard's place and the state that `datasets` gives for it, written beside the rows. Knows nothing of samples.
+Shards are read one after the other, in an order drawn by the seed where only a part is wanted. Where the
+reading stands is a shard's place and the state that `datasets` gives for it, written beside the rows. Knows
+nothing of samples.
 """
 
 from __future__ import annotations
@@ -119,7 +120,10 @@ def spool_bytes(path: Path, without_media: bool) -> int:
         return size
     with path.open("rb") as stream:
         lines = stream.readlines(LOOKED_AT_BYTES)
-    looked_at, media = sum(map(len, lines)), sum(len(found) for line in lines for found in _WRITTEN.findall(line))
+    looked_at, media = (
+        sum(map(len, lines)),
+        sum(len(found) for line in lines for found in _WRITTEN.findall(line)),
+    )
     return round(size * (looked_at - media) / max(1, looked_at))
 
 
@@ -164,7 +168,9 @@ def _fetch(source: Source, path: Path, limit: int | None, seed: int) -> None:
         target.seek(at.bytes)
         while limit is None or at.rows < limit:
             try:
-                with _read_ahead(_batches(source, at, seed if limit else None), f"reading {source.hub}") as batches:
+                with _read_ahead(
+                    _batches(source, at, seed if limit else None), f"reading {source.hub}"
+                ) as batches:
                     for batch in batches:
                         _check_room(path)
                         at = _written(batch, at, limit, target)
@@ -233,7 +239,11 @@ def _batches(source: Source, at: Position, seed: int | None) -> Iterator[Batch]:
     """Yield rows from a position on; with a seed, shards come in an order drawn by it."""
     whole = open_stream(source)
     shards = whole.num_shards
-    order = [int(n) for n in Permutation(shards, seed, "hub shards").at(range(shards))] if seed is not None else None
+    order = (
+        [int(n) for n in Permutation(shards, seed, "hub shards").at(range(shards))]
+        if seed is not None
+        else None
+    )
     number = at.rows
     for shard in range(at.shard, shards):
         stream = whole if shards == 1 else whole.shard(shards, order[shard] if order else shard)
@@ -243,7 +253,9 @@ def _batches(source: Source, at: Position, seed: int | None) -> Iterator[Batch]:
         size, began = 0, time.monotonic()
         for row in stream:
             number += 1
-            line = json.dumps([f"{source.hub} row {number}", dict(row)], ensure_ascii=False, default=as_json).encode()
+            line = json.dumps(
+                [f"{source.hub} row {number}", dict(row)], ensure_ascii=False, default=as_json
+            ).encode()
             rows.append(line + b"\n")
             size += len(line)
             if len(rows) >= BATCH_ROWS or size >= BATCH_BYTES or time.monotonic() - began >= BATCH_SECONDS:

@@ -116,7 +116,7 @@ def downloaded(source: Source) -> list[Path]:
     try:
         folder = Path(
             snapshot_download(source.hub, repo_type="dataset", revision=revision, allow_patterns=wanted)
-        )  # fmt: skip
+        )
         here = sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
         found = [folder / name for name in filter_repo_objects(here, allow_patterns=wanted)]
         there = [] if found else HfApi().list_repo_files(source.hub, repo_type="dataset", revision=revision)

@@ -27,15 +27,27 @@ def identity(source: Source, beside: Path, digests: Digests, pins: Mapping[str, 
     if source.generator is not None:
         module = known_generators()[source.generator]
         options = module.Settings(**source.options).model_dump(mode="json")
-        made = {"generator": source.generator, "version": module.VERSION, "options": options, "size": source.size}
+        made = {
+            "generator": source.generator,
+            "version": module.VERSION,
+            "options": options,
+            "size": source.size,
+        }
         return {**made, **common}
     if source.hub is not None:
         commit = pins.get(hub_name(source)) or commit_of("dataset", source.hub, source.revision)
         archives = {"archives": list(source.archives)} if source.archives else {}
-        where = {"hub": source.hub, "subset": source.subset, "split": source.split or "train", "commit": commit}
+        where = {
+            "hub": source.hub,
+            "subset": source.subset,
+            "split": source.split or "train",
+            "commit": commit,
+        }
         return {**where, **archives, **common}
     files = data_files(source, beside)
-    found = digests.of_each(f"data {source.path} of {beside.resolve()}", {str(path): str(path) for path in files})
+    found = digests.of_each(
+        f"data {source.path} of {beside.resolve()}", {str(path): str(path) for path in files}
+    )
     if gone := [path for path in files if str(path) not in found]:
         raise DataError(f"data {gone[0]}: no file, or no longer there")
     return {

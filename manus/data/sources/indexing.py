@@ -1,7 +1,7 @@
 """Where each record of a large file begins: found once, at the speed of the disk, and kept beside other indexes.
 
-An index is a file of little-endian 64-bit offsets: 0, then the end of each record. It is read piece by piece and never
-held in memory. Knows where records end; knows nothing of what stands in them.
+An index is a file of little-endian 64-bit offsets: 0, then the end of each record. It is read piece by piece
+and never held in memory. Knows where records end; knows nothing of what stands in them.
 """
 
 from __future__ import annotations
@@ -47,8 +47,8 @@ class LineEnds:
 class TableEnds:
     """Records are rows of CSV as Python's csv module reads them: quoted fields hold newlines, `""` is a quote.
 
-    A newline ends a record when an even number of quotes stands before it. That is exact as long as each quote opens or
-    closes a field; a block with any other quote is walked through.
+    A newline ends a record when an even number of quotes stands before it. That is exact as long as each
+    quote opens or closes a field; a block with any other quote is walked through.
     """
 
     def __init__(self, delimiter: str) -> None:
@@ -77,7 +77,9 @@ class TableEnds:
 
     def _is_regular(self, block: Block, quotes: Positions, following: int) -> bool:
         """Tell whether quotes open only at the beginning of a field and close only at its end."""
-        before = -1 if self.before == QUOTE else self.before  # a pair of quotes cut in two is told by `is_half`
+        before = (
+            -1 if self.before == QUOTE else self.before
+        )  # a pair of quotes cut in two is told by `is_half`
         places = np.concatenate([[before], block, [following]]).astype(np.int16)
         opening, closing = quotes[int(self.is_quoted) :: 2], quotes[1 - int(self.is_quoted) :: 2]
         begins, ends = (
@@ -157,10 +159,14 @@ def checked(blocks: Iterator[Block], path: Path, digest: str) -> Iterator[Block]
 
 def changed_while_read(path: Path) -> DataError:
     """Return what to raise when a file is another one than when its digest was taken."""
-    return DataError(f"data {path}: it was changed while it was read; nothing is kept of it, run the same again")
+    return DataError(
+        f"data {path}: it was changed while it was read; nothing is kept of it, run the same again"
+    )
 
 
-def index_of(path: Path, name: str, ends: Callable[[], Ends], cache: Path, digest: str | None = None) -> Index:
+def index_of(
+    path: Path, name: str, ends: Callable[[], Ends], cache: Path, digest: str | None = None
+) -> Index:
     """Return a file's index, from the cache or made now.
 
     Args:
@@ -168,7 +174,8 @@ def index_of(path: Path, name: str, ends: Callable[[], Ends], cache: Path, diges
         name: what its index is called in the cache: a digest of its content, and how records are told apart.
         ends: makes what finds them.
         cache: the folder of indexes.
-        digest: of the content that `name` stands for, which the file must still have; None where nobody else writes it.
+        digest: of the content that `name` stands for, which the file must still have; None where nobody else
+            writes it.
 
     Raises:
         DataError: the file has another content.

@@ -65,7 +65,9 @@ def _rows_of_object(value: dict[str, Any], path: Path) -> list[Any]:
     if are_columns and not any(isinstance(one, dict) for item in lists.values() for one in item):
         raise DataError(f"data {path}: an object of columns, not a list of rows; write one object a line")
     rows = next(iter(lists.values()), [])
-    are_rows = bool(rows) and all(isinstance(item, dict) for item in rows) and not lists.keys() & PARTS_OF_ROWS
+    are_rows = (
+        bool(rows) and all(isinstance(item, dict) for item in rows) and not lists.keys() & PARTS_OF_ROWS
+    )
     return rows if len(lists) == 1 and len(value) <= 3 and are_rows else [value]
 
 

@@ -37,7 +37,9 @@ class Parquet:
                             number += 1
                             yield f"row {number}", row
 
-    def by_number(self, path: Path, digest: str, cache: Path, segment_bytes: int | None = None) -> ParquetRows:
+    def by_number(
+        self, path: Path, digest: str, cache: Path, segment_bytes: int | None = None
+    ) -> ParquetRows:
         """Return the rows by number."""
         return ParquetRows(path)
 
@@ -63,7 +65,9 @@ def _check_columns(fields: Any, path: Path) -> None:
 
     names = [field.name for field in fields]
     if twice := next((name for name in names if names.count(name) > 1), None):
-        raise DataError(f"data {path}: two columns or fields are called {twice!r}; give each a name of its own")
+        raise DataError(
+            f"data {path}: two columns or fields are called {twice!r}; give each a name of its own"
+        )
     for field in fields:
         kind = field.type
         while types.is_list(kind) or types.is_large_list(kind) or types.is_fixed_size_list(kind):
@@ -114,8 +118,12 @@ class ParquetRows:
                 options = {"memory_map": False, "pre_buffer": False, **lean(self.metadata)}
                 with parquet.ParquetFile(self.path, **options) as file:
                     for batch in file.iter_batches(self.batch_rows, row_groups=[group], use_threads=False):
-                        here = wanted[np.searchsorted(wanted, begin) : np.searchsorted(wanted, begin + len(batch))]
-                        for number, row in zip(here.tolist(), batch.take(here - begin).to_pylist(), strict=True):
+                        here = wanted[
+                            np.searchsorted(wanted, begin) : np.searchsorted(wanted, begin + len(batch))
+                        ]
+                        for number, row in zip(
+                            here.tolist(), batch.take(here - begin).to_pylist(), strict=True
+                        ):
                             yield Record(number, f"{self.path.name} row {number + 1}", row)
                         begin += len(batch)
                         if begin > wanted[-1]:

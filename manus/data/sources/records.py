@@ -111,7 +111,9 @@ class Lines:
             try:
                 text = data.removeprefix(BOM if number == 0 else b"").decode()
             except UnicodeDecodeError as error:
-                yield Record(number, self.place(number), f"not valid UTF-8: {error.reason} at byte {error.start}")
+                yield Record(
+                    number, self.place(number), f"not valid UTF-8: {error.reason} at byte {error.start}"
+                )
                 continue
             if text.strip():
                 yield Record(number, self.place(number), self.parse(text))
@@ -128,7 +130,10 @@ class Lines:
         """Return ranges of rows that take about `step` bytes each."""
         count, before = len(self), self.records_before
         base = int(self.index.offsets(before, before)[0]) if count else 0
-        cuts = [self.index.record_at(base + place) - before for place in range(step, self.bytes_of(0, count), step)]
+        cuts = [
+            self.index.record_at(base + place) - before
+            for place in range(step, self.bytes_of(0, count), step)
+        ]
         return [(a, b) for a, b in pairwise([0, *cuts, count]) if a < b]
 
     def ends(self, number: int) -> None:
@@ -179,7 +184,9 @@ class Spooled(Lines):
     def read(self, numbers: Positions) -> Iterator[Record]:
         """Yield the rows with ascending numbers."""
         for number, data in self._raw(numbers):
-            place, row = (self.title, data) if isinstance(data, BadRow) else json.loads(data, object_hook=as_bytes)
+            place, row = (
+                (self.title, data) if isinstance(data, BadRow) else json.loads(data, object_hook=as_bytes)
+            )
             yield Record(number, place, row)
 
 
@@ -191,7 +198,9 @@ def spool(drawn: Iterable[tuple[str, object]], path: Path) -> Spooled:
     """
 
     def build(target: Path) -> None:
-        with target.open("w", encoding="utf-8", errors="backslashreplace") as stream:  # half a character: its escape
+        with target.open(
+            "w", encoding="utf-8", errors="backslashreplace"
+        ) as stream:  # half a character: its escape
             for place, row in drawn:
                 RUN.cross("reading data")
                 stream.write(json.dumps([place, row], ensure_ascii=False, default=as_json) + "\n")

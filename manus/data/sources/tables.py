@@ -115,4 +115,6 @@ def _check_header(names: Sequence[str], title: str) -> None:
         DataError: two have one name.
     """
     if twice := next((name for name in names if names.count(name) > 1), None):
-        raise DataError(f"data {title}: two columns are called {twice!r} in the header; give each a name of its own")
+        raise DataError(
+            f"data {title}: two columns are called {twice!r} in the header; give each a name of its own"
+        )

@@ -40,8 +40,8 @@ class Text:
 class Segments:
     """A text as one row or, when it is large, as segments that follow each other without a gap.
 
-    A segment ends where a line does, else between words, else between characters. Where is found by looking at the few
-    bytes around its place, so nothing is read before it is needed.
+    A segment ends where a line does, else between words, else between characters. Where is found by looking
+    at the few bytes around its place, so nothing is read before it is needed.
     """
 
     def __init__(self, path: Path, title: str | None = None, segment_bytes: int | None = None) -> None:
@@ -49,7 +49,9 @@ class Segments:
         self.file = os.open(path, os.O_RDONLY)
         self.size = os.fstat(self.file).st_size
         self.bytes = segment_bytes or SEGMENT_BYTES
-        self.count = 1 if self.size <= (segment_bytes or LARGEST_WHOLE_TEXT_BYTES) else -(-self.size // self.bytes)
+        self.count = (
+            1 if self.size <= (segment_bytes or LARGEST_WHOLE_TEXT_BYTES) else -(-self.size // self.bytes)
+        )
 
     def __del__(self) -> None:
         if hasattr(self, "file"):

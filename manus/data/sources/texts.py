@@ -53,7 +53,10 @@ def refuse_other_encodings(path: Path) -> None:
         begin = stream.read(LOOKED_AT_BYTES)
     if begin.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
         raise DataError(f"data {path}: UTF-16 text; save it as UTF-8, such as with iconv -f UTF-16 -t UTF-8")
-    for first, name in ((1, "UTF-16LE"), (0, "UTF-16BE")):  # most characters of most texts have a byte of zero there
+    for first, name in (
+        (1, "UTF-16LE"),
+        (0, "UTF-16BE"),
+    ):  # most characters of most texts have a byte of zero there
         half = begin[first::2]
         if len(half) >= SHORTEST_HALF_BYTES and half.count(0) > len(half) / 2:
             raise DataError(

@@ -1,9 +1,9 @@
 """Finds where in a rendered conversation the assistant speaks, whatever the chat template. Knows nothing of tokens.
 
-The last turn stands behind the prompt that asks for it. Of the turns before, each gets a mark in its words; where the
-marks come out, and nothing else has changed, the words stand. A turn that the text does not show as the model is asked for
-it (without its thought, behind another prompt, with another end) is not learned there: it is learned as the last turn of
-the conversation up to it.
+The last turn stands behind the prompt that asks for it. Of the turns before, each gets a mark in its words;
+where the marks come out, and nothing else has changed, the words stand. A turn that the text does not show as
+the model is asked for it (without its thought, behind another prompt, with another end) is not learned there:
+it is learned as the last turn of the conversation up to it.
 """
 
 from __future__ import annotations
@@ -43,8 +43,8 @@ _SHARES = (0.5, 0.0, 1.0)  # of a turn's words, that stand before its mark
 class Written:
     """A conversation as text, and where in it the assistant's turns stand, with the marks that end them.
 
-    `spans` are by the turn's place in the conversation, `parts` what of each is learned. `apart` are the places of the
-    turns to learn that are not shown here as the model is asked for them.
+    `spans` are by the turn's place in the conversation, `parts` what of each is learned. `apart` are the
+    places of the turns to learn that are not shown here as the model is asked for them.
     """
 
     text: str
@@ -68,7 +68,8 @@ def written(tokenizer: PreTrainedTokenizerBase, messages: Sequence[Turn]) -> Wri
 
     Args:
         tokenizer: one with a chat template.
-        messages: turns, the last one the assistant's; contents are texts, or parts where the template takes them.
+        messages: turns, the last one the assistant's; contents are texts, or parts where the template takes
+            them.
 
     Raises:
         RowError: the template refuses the conversation, or leaves out a turn; the message says which.
@@ -81,9 +82,13 @@ def written(tokenizer: PreTrainedTokenizerBase, messages: Sequence[Turn]) -> Wri
     earlier = [place for place, turn in enumerate(asked) if turn["role"] == "assistant"]
     places = _checked_places(tokenizer, asked, prompt, moved, is_every_wanted=bool(earlier))
     whole = _with_answer(prompt, text, _words_of(turns[-1], len(messages)), how)
-    spans = {place: span for place in earlier if (span := _span(tokenizer, asked, place, places, prompt, how))}
+    spans = {
+        place: span for place in earlier if (span := _span(tokenizer, asked, place, places, prompt, how))
+    }
     spans[len(asked)] = (len(prompt), len(whole))
-    apart = tuple(place + moved for place in earlier if place not in spans and turns[place].get("learn", True))
+    apart = tuple(
+        place + moved for place in earlier if place not in spans and turns[place].get("learn", True)
+    )
     spans = {place + moved: span for place, span in spans.items()}
     parts = {place: learned_parts(messages[place], whole, span) for place, span in spans.items()}
     return Written(whole, spans, parts, apart)
@@ -113,7 +118,9 @@ def _takes(tokenizer: PreTrainedTokenizerBase, turns: Sequence[Turn]) -> bool:
 def _words_of(turn: Turn, number: int) -> str:
     words = turn["content"]
     if not isinstance(words, str):
-        raise RowError(f"turn {number} ({turn['role']}) holds media, which a model that answers in text cannot say")
+        raise RowError(
+            f"turn {number} ({turn['role']}) holds media, which a model that answers in text cannot say"
+        )
     return words.strip()
 
 
@@ -174,17 +181,26 @@ def _checked_places(
     marks = _marks(turns)
     found = _marked(tokenizer, turns, prompt, marks)
     for place, turn in enumerate(turns):
-        is_there = marks[place] in found if found is not None else stands[place] and (not is_shown or is_shown[place])
+        is_there = (
+            marks[place] in found
+            if found is not None
+            else stands[place] and (not is_shown or is_shown[place])
+        )
         if not is_there and turn["role"] != "assistant" and any(_texts_of(turn)):
             raise RowError(f"turn {place + moved + 1} ({turn['role']}): the chat template leaves it out")
     return [
-        _words_at(turn, found.get(mark) if found else None, prompt) for turn, mark in zip(turns, marks, strict=True)
+        _words_at(turn, found.get(mark) if found else None, prompt)
+        for turn, mark in zip(turns, marks, strict=True)
     ]
 
 
 def _texts_of(turn: Turn) -> list[str]:
     content = turn["content"]
-    parts = [content] if isinstance(content, str) else [part["text"] for part in content if part["type"] == "text"]
+    parts = (
+        [content]
+        if isinstance(content, str)
+        else [part["text"] for part in content if part["type"] == "text"]
+    )
     return [part.strip() for part in parts]
 
 
@@ -252,7 +268,8 @@ def _with_mark(turn: Turn, mark: str, within: int) -> Turn:
     if isinstance(content, str):
         return {**turn, "content": exchanged(content)}
     parts = [
-        {**part, "text": exchanged(part["text"])} if part.get("text", "").strip() == words else part for part in content
+        {**part, "text": exchanged(part["text"])} if part.get("text", "").strip() == words else part
+        for part in content
     ]
     return {**turn, "content": parts}
 
@@ -267,9 +284,13 @@ def _words_at(turn: Turn, found: tuple[int, int] | None, text: str) -> Place:
 
 
 def _span(
-    tokenizer: PreTrainedTokenizerBase, turns: Sequence[Turn], place: int, places: Sequence[Place], text: str,
+    tokenizer: PreTrainedTokenizerBase,
+    turns: Sequence[Turn],
+    place: int,
+    places: Sequence[Place],
+    text: str,
     how: Answering,
-) -> Place:  # fmt: skip
+) -> Place:
     """Return where an earlier answer stands with its end, if it is shown as the model is asked for it."""
     words, before = places[place], places[place - 1]
     roles = tuple(turn["role"] for turn in turns[:place])

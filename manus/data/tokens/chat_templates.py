@@ -1,7 +1,7 @@
 """Asks a chat template: what it writes, which turns it leaves out, how it asks for an answer and how it ends one.
 
-What is asked of a template as such is asked once, with turns that are made up. Knows nothing of samples and of tokens that
-are learned.
+What is asked of a template as such is asked once, with turns that are made up. Knows nothing of samples and
+of tokens that are learned.
 """
 
 from __future__ import annotations
@@ -25,7 +25,8 @@ if TYPE_CHECKING:
 Turn = Mapping[str, Any]
 PATIENCE = Patience(seconds=20.0, times=3)  # with chat templates: usual ones take a millisecond
 
-# Characters for private use: nobody's text holds one by chance, no template looks for one, none is white space.
+# Characters for private use: nobody's text holds one by chance, no template looks for one, none is white
+# space.
 FIRST_MARK, LAST_MARK = 0xF0000, 0x10FFFD
 MADE_UP = ("one", "two")  # what a made-up turn says, before and behind its mark
 
@@ -104,13 +105,15 @@ def _parts(content: Any) -> Any:
 def takes_system(tokenizer: PreTrainedTokenizerBase) -> bool:
     """Tell whether the template shows system turns; where it shows not even a plain question, that is not known to be."""
     template = tokenizer.get_chat_template()
-    return shown(tokenizer, template, ("system", "user")) == (True, True) or shown(tokenizer, template, ("user",)) != (
-        True,
-    )
+    return shown(tokenizer, template, ("system", "user")) == (True, True) or shown(
+        tokenizer, template, ("user",)
+    ) != (True,)
 
 
 @lru_cache(maxsize=4096)
-def shown(tokenizer: PreTrainedTokenizerBase, template: str, roles: tuple[str, ...]) -> tuple[bool, ...] | None:
+def shown(
+    tokenizer: PreTrainedTokenizerBase, template: str, roles: tuple[str, ...]
+) -> tuple[bool, ...] | None:
     """Tell of each turn of a conversation whether the template writes what it says; None where it refuses them."""
     text = _made_up(tokenizer, roles, add_generation_prompt=roles[-1] != "assistant")
     return None if text is None else tuple(chr(FIRST_MARK + number) in text for number in range(len(roles)))
@@ -186,7 +189,9 @@ def opened_thought(prompt: str) -> str:
     return prompt[len(said) - len(OPEN) :] if said.endswith(OPEN) else ""
 
 
-def _made_up(tokenizer: PreTrainedTokenizerBase, roles: Sequence[str], add_generation_prompt: bool) -> str | None:
+def _made_up(
+    tokenizer: PreTrainedTokenizerBase, roles: Sequence[str], add_generation_prompt: bool
+) -> str | None:
     """Return what the template writes of a conversation in which turn `n` says MADE_UP with mark `n` in it."""
     turns = [{"role": role, "content": chr(FIRST_MARK + n).join(MADE_UP)} for n, role in enumerate(roles)]
     try:

@@ -27,7 +27,11 @@ def tokens_in(piece: Piece) -> int:
     """Return how many tokens a prepared sample has, of a pair both sides."""
     if isinstance(piece, Tokens):
         return len(piece.ids)
-    return len(piece.prompt) + len(piece.chosen) + len(piece.rejected) if isinstance(piece, Pair) else piece.tokens
+    return (
+        len(piece.prompt) + len(piece.chosen) + len(piece.rejected)
+        if isinstance(piece, Pair)
+        else piece.tokens
+    )
 
 
 def learned_in(piece: Piece) -> int:
@@ -51,7 +55,9 @@ class Fitting:
     settings: DataSettings
     layout: Layout | None = None
 
-    def fit(self, sample: Sample, files: MediaFiles | None = None, ends: tuple[bool, bool] | None = None) -> Fitted:
+    def fit(
+        self, sample: Sample, files: MediaFiles | None = None, ends: tuple[bool, bool] | None = None
+    ) -> Fitted:
         """Return what is learned of a sample, and its fate.
 
         Args:
@@ -80,7 +86,9 @@ class Fitting:
             assert files is not None, "whoever has a sample with media has these"
             made = list(self.layout.renderings(sample, files))
         else:
-            made = list(renderings(self.tokenizer, expanded(sample, self.layout)))  # a later one may be refused
+            made = list(
+                renderings(self.tokenizer, expanded(sample, self.layout))
+            )  # a later one may be refused
         fitted = [self._tokens(tokens, self._may_cut(sample)) for tokens in made]
         return iter([tokens for tokens, _ in fitted if tokens is not None]), max(fate for _, fate in fitted)
 
@@ -106,7 +114,11 @@ class Fitting:
         """Return a prompt, as it was, with its number of tokens if it fits; half a question is no question."""
         text = render_prompt(self.tokenizer, prompt_of(expanded(sample, self.layout)))
         tokens = len(self.tokenizer(text, add_special_tokens=False)["input_ids"])
-        return (iter([Prompt(sample, tokens)]), FITS) if tokens <= self.settings.max_length else (iter([]), TOO_LONG)
+        return (
+            (iter([Prompt(sample, tokens)]), FITS)
+            if tokens <= self.settings.max_length
+            else (iter([]), TOO_LONG)
+        )
 
     def _may_cut(self, sample: Sample) -> bool:
         return self.settings.too_long == "truncate" and not sample.get("media")

@@ -14,8 +14,8 @@ def learned_parts(message: Mapping[str, Any], text: str, span: Span) -> list[Spa
     """Return what of a turn is learned, in characters of the rendered conversation.
 
     Args:
-        message: the turn; its `learn` is False, or has the ranges of its content that are learned. What follows the content,
-            as the mark of the turn's end, is learned with them.
+        message: the turn; its `learn` is False, or has the ranges of its content that are learned. What
+            follows the content, as the mark of the turn's end, is learned with them.
         text: the rendered conversation.
         span: where the turn stands in it, with its end mark.
 

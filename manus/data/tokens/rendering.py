@@ -44,7 +44,8 @@ def render(tokenizer: PreTrainedTokenizerBase, sample: Sample) -> Tokens:
 def renderings(tokenizer: PreTrainedTokenizerBase, sample: Sample) -> Iterator[Tokens]:
     """Tokenise one chat so that all turns of the assistant are learned, each behind what the model is asked with.
 
-    Most templates show all of them so in one text. Some drop the thoughts of earlier turns, or open a thought in the prompt
+    Most templates show all of them so in one text. Some drop the thoughts of earlier turns, or open a thought
+    in the prompt
     alone: such a turn is learned as the last one of the conversation up to it.
 
     Raises:
@@ -70,7 +71,9 @@ def tokens_of(tokenizer: PreTrainedTokenizerBase, text: str, spans: Spans) -> To
     encoding = encode(tokenizer, text)
     if cuts := [begin for begin, _ in spans if _is_within_a_token(encoding, begin)]:
         ids, is_learned = _in_pieces(tokenizer, text, spans, cuts)
-        if _text_of(tokenizer, ids) == _text_of(tokenizer, encoding.ids):  # some vocabularies begin each with a space
+        if _text_of(tokenizer, ids) == _text_of(
+            tokenizer, encoding.ids
+        ):  # some vocabularies begin each with a space
             return Tokens(ids, is_learned)
     return marked(encoding, spans, len(text))
 
@@ -123,7 +126,8 @@ def encode(tokenizer: PreTrainedTokenizerBase, text: str) -> Encoding:
 def _within(encoding: Encoding, spans: Spans, end: int) -> list[bool]:
     """Tell for each token whether it shares a character with a span.
 
-    Asks for the tokens at the edges; all offsets are looked at only where an edge has none (a normalizer took it away).
+    Asks for the tokens at the edges; all offsets are looked at only where an edge has none (a normalizer took
+    it away).
     """
     is_learned = [False] * len(encoding)
     for a, b in spans:

@@ -38,7 +38,11 @@ def is_too_much(operator: str, left: Any, right: Any) -> bool:
         left, right = right, left
     if operator != "*" or not isinstance(right, int) or not hasattr(left, "__len__"):
         return False
-    size = len(left) if isinstance(left, (str, bytes)) else max(len(left), written_length(left) if right > 1 else 0)
+    size = (
+        len(left)
+        if isinstance(left, (str, bytes))
+        else max(len(left), written_length(left) if right > 1 else 0)
+    )
     return max(size, 1) * right > LARGEST_TEXT
 
 
@@ -160,7 +164,9 @@ def _joined_by_filter(value: Any, d: Any = "", attribute: Any = None) -> bool:
 def _summed(value: Any, attribute: Any = None, start: Any = 0) -> bool:
     if not hasattr(start, "__len__"):
         return False
-    if attribute is not None or not isinstance(value, (list, tuple)):  # how much it is would have to be computed
+    if attribute is not None or not isinstance(
+        value, (list, tuple)
+    ):  # how much it is would have to be computed
         return True
     total = len(start) + sum(len(part) for part in value if hasattr(part, "__len__"))
     return len(value) * total > LARGEST_STEPS

@@ -77,7 +77,9 @@ def segment_windows(
     codes = np.frombuffer(f"\n{text} ".encode("utf-32-le", "surrogatepass"), dtype=np.uint32)
     begins = np.asarray([begin for begin, _ in encoding.offsets], dtype=np.int64)
     lines, is_blank = codes[begins] == 10, np.isin(codes, (9, 10, 13, 32))
-    words = is_blank[begins] | is_blank[begins + 1]  # some vocabularies have the space in the token, some before it
+    words = (
+        is_blank[begins] | is_blank[begins + 1]
+    )  # some vocabularies have the space in the token, some before it
     front = _front(tokenizer) if is_first else []
     back = [tokenizer.eos_token_id] if is_last else []
     ids = front + ids + back
@@ -104,7 +106,11 @@ def text_windows(tokenizer: PreTrainedTokenizerBase, text: str, limit: int, over
 def best_cut(data: bytes) -> int:
     """Return the last good place at which to cut bytes of UTF-8 in two: before a line, before a space, in between."""
     places = np.frombuffer(data, dtype=np.uint8)
-    before, after, is_blank = places[:-1], places[1:], np.isin(places, np.frombuffer(b" \t\r\n", dtype=np.uint8))
+    before, after, is_blank = (
+        places[:-1],
+        places[1:],
+        np.isin(places, np.frombuffer(b" \t\r\n", dtype=np.uint8)),
+    )
     for is_good in (
         (before == 10) & ~is_blank[1:],  # a line that begins with something
         before == 10,

@@ -1,7 +1,7 @@
 """Decides what one model class of transformers takes in and gives out, in transformers' words.
 
-The words are text, image, audio and video, and others (time, states) for what no modality of ours stands for. Knows
-nothing of configurations.
+The words are text, image, audio and video, and others (time, states) for what no modality of ours stands for.
+Knows nothing of configurations.
 """
 
 from __future__ import annotations
@@ -33,7 +33,8 @@ _MEDIA_TABLES = {
     "IMAGE_TO_IMAGE": "image",
 }
 _AUDIO_FIELDS = ("audio_values", "waveform", "spectrogram")
-# What makes sound of a spectrogram or of codes, by the field's names for it; such classes return bare tensors.
+# What makes sound of a spectrogram or of codes, by the field's names for it; such classes return bare
+# tensors.
 _SPEAKERS = re.compile(r"Hifi-?Gan|Vocoder|VGAN|Token2Wav|Code2Wav|TokenizerDecoder", re.IGNORECASE)
 
 # Where transformers itself says what is not so. Everything else is derived.
@@ -62,8 +63,14 @@ def class_inputs(source: SourceClass, model_type: str) -> dict[str, str]:
     }
     declared = _declared(source, "input_modalities")
     if declared:
-        own = [name for name in declared if name not in _INPUT_WORDS or parameters is None or _takes(parameters, name)]
-        borrowed = [name for name in declared if name not in own and _is_prepared(name, model_type, bool(named))]
+        own = [
+            name
+            for name in declared
+            if name not in _INPUT_WORDS or parameters is None or _takes(parameters, name)
+        ]
+        borrowed = [
+            name for name in declared if name not in own and _is_prepared(name, model_type, bool(named))
+        ]
         said = dict.fromkeys(own + borrowed, f"{source.name}.input_modalities")
         if own or not said:  # else input_ids carry what is declared, as in ImageGPT
             said |= {name: reason for name, reason in named.items() if name not in said and name != "image"}
@@ -113,7 +120,9 @@ def _is_prepared(name: str, model_type: str, has_named_inputs: bool) -> bool:
     return name != "text" and (prepared[name] or not has_named_inputs)
 
 
-def class_outputs(source: SourceClass, listed: tuple[str, ...], inputs: tuple[str, ...]) -> tuple[tuple[str, ...], str]:
+def class_outputs(
+    source: SourceClass, listed: tuple[str, ...], inputs: tuple[str, ...]
+) -> tuple[tuple[str, ...], str]:
     """Return what a class gives out, in transformers' words, and where that is said."""
     declared = _declared(source, "output_modalities")
     if declared:

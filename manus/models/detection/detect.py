@@ -1,6 +1,7 @@
 """Says what a model can do, from its configuration alone: no weights are loaded, none of its code is run.
 
-What counts as a modality is said in `manus.models.detection.modalities`. Knows nothing of recipes, and needs no torch.
+What counts as a modality is said in `manus.models.detection.modalities`. Knows nothing of recipes, and needs
+no torch.
 """
 
 from __future__ import annotations
@@ -14,7 +15,13 @@ from typing import Any, Literal
 from manus.errors import ModelError, blamed_on, nearest
 from manus.models.detection import transformers_source
 from manus.models.detection.gguf_header import read_gguf_header
-from manus.models.detection.modalities import MODALITIES, OMNI, Findings, omni_modalities, transformers_modalities
+from manus.models.detection.modalities import (
+    MODALITIES,
+    OMNI,
+    Findings,
+    omni_modalities,
+    transformers_modalities,
+)
 from manus.models.detection.pipeline_index import pipeline_modalities
 from manus.models.detection.safetensors_header import count_parameters
 from manus.models.detection.text_facts import TextFacts, text_facts
@@ -27,8 +34,8 @@ CONFIG, PIPELINE, ADAPTER = "config.json", "model_index.json", "adapter_config.j
 class Detection:
     """What a model is and can do, and what that rests on.
 
-    `language_model` is what a base for text needs: one class reads text and writes text. `modalities["text"]` is
-    weaker: an encoder only reads text, a transcriber only writes it.
+    `language_model` is what a base for text needs: one class reads text and writes text. `modalities["text"]`
+    is weaker: an encoder only reads text, a transcriber only writes it.
     """
 
     kind: Literal["transformers", "diffusers", "adapter", "gguf"]
@@ -85,9 +92,13 @@ def _detect(path: Path, visited: tuple[Path, ...]) -> Detection:
     if len(files := sorted(path.glob("*.gguf"))) == 1:
         return _detect_gguf(files[0])
     if files:
-        raise ModelError(f"{path} holds several .gguf files; name one: {', '.join(file.name for file in files)}")
+        raise ModelError(
+            f"{path} holds several .gguf files; name one: {', '.join(file.name for file in files)}"
+        )
     held = "holds no" if any(path.iterdir()) else "is empty: it holds no"
-    raise ModelError(f"{path} {held} {CONFIG}, {PIPELINE}, {ADAPTER} or .gguf file; give the folder of a model")
+    raise ModelError(
+        f"{path} {held} {CONFIG}, {PIPELINE}, {ADAPTER} or .gguf file; give the folder of a model"
+    )
 
 
 def _detect_transformers(path: Path) -> Detection:
@@ -121,7 +132,9 @@ def _detect_pipeline(path: Path) -> Detection:
     name = given[-1] if isinstance(given, list) and given else given
     if not isinstance(name, str) or not findings.reasons:
         raise ModelError(f"{path / PIPELINE} names no diffusers pipeline with a component that generates")
-    components = {slot: value for slot, value in index.items() if isinstance(value, list) and (path / slot).is_dir()}
+    components = {
+        slot: value for slot, value in index.items() if isinstance(value, list) and (path / slot).is_dir()
+    }
     configs = [read_object(path / slot / CONFIG) for slot in components if (path / slot / CONFIG).is_file()]
     quantized = any(_is_quantized(config) for config in configs)
     counts = [count for slot in components if (count := count_parameters(path / slot)) is not None]
@@ -141,14 +154,20 @@ def _detect_pipeline(path: Path) -> Detection:
 def _detect_adapter(path: Path, visited: tuple[Path, ...]) -> Detection:
     base = read_object(path / ADAPTER).get("base_model_name_or_path")
     if not isinstance(base, str) or not base:
-        raise ModelError(f"{path / ADAPTER} names no base model; set base_model_name_or_path to the folder of its base")
+        raise ModelError(
+            f"{path / ADAPTER} names no base model; set base_model_name_or_path to the folder of its base"
+        )
     visited = (*visited, path.resolve())
     candidates = (Path(base), path / base)
     found = next((candidate for candidate in candidates if candidate.exists()), None)
     if found is None:
-        raise ModelError(f"{path / ADAPTER}: the base {base!r} isn't on this machine; fetch it, or name its folder")
+        raise ModelError(
+            f"{path / ADAPTER}: the base {base!r} isn't on this machine; fetch it, or name its folder"
+        )
     if found.resolve() in visited:
-        raise ModelError(f"{path / ADAPTER}: its base {base!r} leads back to the adapter itself; name the real base")
+        raise ModelError(
+            f"{path / ADAPTER}: its base {base!r} leads back to the adapter itself; name the real base"
+        )
     return dataclasses.replace(_detect(found, visited), kind="adapter", base=base)
 
 
@@ -178,7 +197,9 @@ def _detect_gguf(path: Path) -> Detection:
         read_from=f"the header of {path.name}",
         facts=TextFacts(
             hidden_size=header.values.get(f"{architecture}.embedding_length"),
-            vocab_size=header.values.get(f"{architecture}.vocab_size", header.lengths.get("tokenizer.ggml.tokens")),
+            vocab_size=header.values.get(
+                f"{architecture}.vocab_size", header.lengths.get("tokenizer.ggml.tokens")
+            ),
             max_positions=header.values.get(f"{architecture}.context_length"),
             layers=header.values.get(f"{architecture}.block_count"),
         ),
@@ -190,7 +211,9 @@ def _detect_gguf(path: Path) -> Detection:
 def _detection(findings: Findings, **fields: Any) -> Detection:
     return Detection(
         modalities={modality: modality in findings.reasons for modality in MODALITIES},
-        evidence={modality: findings.reasons[modality] for modality in MODALITIES if modality in findings.reasons},
+        evidence={
+            modality: findings.reasons[modality] for modality in MODALITIES if modality in findings.reasons
+        },
         language_model=bool(findings.language_model),
         other_inputs=tuple(sorted(findings.other_inputs)),
         **fields,

@@ -1,7 +1,7 @@
 """Says from its configuration why a model cannot be a base, or cannot be trained in some way. Imports no torch.
 
-What transformers and PEFT do with a family is read from their source text; what that does not tell stands in tables,
-and a test builds every causal family to see that the answers are true.
+What transformers and PEFT do with a family is read from their source text; what that does not tell stands in
+tables, and a test builds every causal family to see that the answers are true.
 """
 
 from __future__ import annotations
@@ -22,7 +22,8 @@ NAME_ANOTHER = "name a causal language model, such as Qwen/Qwen2.5-0.5B-Instruct
 BOTH_WAYS = ("cpmant", "xlnet")
 # Families that see or hear whose language model transformers does not tell from the rest.
 NOT_TAKEN_APART = ("git", "phi4_multimodal")
-# Families that no prepared text fits: they cut bytes into patches, answer beside a bigger model, or write sound.
+# Families that no prepared text fits: they cut bytes into patches, answer beside a bigger model, or write
+# sound.
 NOT_FOR_TEXT = {
     "blt": "it reads bytes in patches of its own",
     "gemma4_assistant": "it only drafts for a larger model, from that one's hidden states",
@@ -32,10 +33,13 @@ NOT_FOR_TEXT = {
     "musicgen_melody": "it writes codes of music",
     "reformer": "it trains on texts of one length alone, that of its positions",
 }
-NOT_IN_4_BITS = {"rwkv": "rescales its weights when it answers, which 4-bit weights with an adapter do not bear"}
+NOT_IN_4_BITS = {
+    "rwkv": "rescales its weights when it answers, which 4-bit weights with an adapter do not bear"
+}
 # The packages that families need beside transformers.
 PACKAGES = {"gemma3n": "timm", "timm_wrapper": "timm"}
-# The old forms of mixtures of experts by whose names PEFT finds, under `all-linear`, the fused experts of today.
+# The old forms of mixtures of experts by whose names PEFT finds, under `all-linear`, the fused experts of
+# today.
 PEFT_EXPERTS = ("mixtral", "qwen2_moe")
 EXPERT_LAYERS = ("gate", "gate_proj", "up_proj", "down_proj", "w1", "w2", "w3")
 FUSED_EXPERTS = re.compile(r"nn\.Parameter\(\s*torch\.\w+\(\s*\(?\s*self\.\w*experts")
@@ -62,13 +66,13 @@ def why_no_base(config: Mapping[str, Any]) -> str | None:
     if model_type in BOTH_WAYS or any(not _given(config, name) for name in _directions(model_type)):
         return f"reads in both directions ({model_type}), so it cannot learn what comes next; {NAME_ANOTHER}"
     if senses and model_type in NOT_TAKEN_APART:
-        return f"sees or hears by itself, and no language model is to be found in a {model_type}; {NAME_ANOTHER}"
+        return (
+            f"sees or hears by itself, and no language model is to be found in a {model_type}; {NAME_ANOTHER}"
+        )
     for part in _types_in(config):
         package_name = PACKAGES.get(part)
         if package_name and senses and importlib.util.find_spec(package_name) is None:
-            return (
-                f"needs the Python package {package_name} ({part}), which is not installed; pip install {package_name}"
-            )
+            return f"needs the Python package {package_name} ({part}), which is not installed; pip install {package_name}"
     if not transformers_modalities(config).language_model:
         saved = ", ".join(config.get("architectures") or [model_type])
         return f"is no causal language model ({saved}); {NAME_ANOTHER}"
@@ -106,10 +110,14 @@ def has_fused_experts(config: Mapping[str, Any]) -> bool:
     """Tell whether a model has experts whose weights lie in one tensor for all of them."""
     parts = [config, *(value for value in config.values() if isinstance(value, Mapping))]
     types = [one for one in _types_in(config) if one in transformers_source.model_types()]
-    counted = any(isinstance(part.get(name), int) and part[name] > 1 for part in parts for name in EXPERT_COUNTS)
+    counted = any(
+        isinstance(part.get(name), int) and part[name] > 1 for part in parts for name in EXPERT_COUNTS
+    )
     silent = not any(name in part for part in parts for name in EXPERT_COUNTS)
     defaults = [_default(one, name) for one in types for name in EXPERT_COUNTS] if silent else []
-    return (counted or any(isinstance(one, int) and one > 1 for one in defaults)) and any(map(_fuses_experts, types))
+    return (counted or any(isinstance(one, int) and one > 1 for one in defaults)) and any(
+        map(_fuses_experts, types)
+    )
 
 
 @functools.cache
@@ -141,9 +149,13 @@ def _given(config: Mapping[str, Any], name: str) -> Any:
 def _directions(model_type: str) -> list[str]:
     """Return the fields by which a family is told to look back alone; some have the field, and always do."""
     fields = [name for name in DIRECTIONS if _default(model_type, name) is False]
-    texts = [file.read_text(encoding="utf-8") for file in transformers_source.modeling_files(model_type) if fields]
+    texts = [
+        file.read_text(encoding="utf-8") for file in transformers_source.modeling_files(model_type) if fields
+    ]
     return [
-        name for name in fields if any(f"self.config.{name}" in text or f"= config.{name}" in text for text in texts)
+        name
+        for name in fields
+        if any(f"self.config.{name}" in text or f"= config.{name}" in text for text in texts)
     ]
 
 

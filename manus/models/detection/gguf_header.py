@@ -15,9 +15,30 @@ from manus.errors import ModelError
 
 _MAGIC = b"GGUF"
 _VERSIONS = (2, 3)
-_SCALARS = {0: "<B", 1: "<b", 2: "<H", 3: "<h", 4: "<I", 5: "<i", 6: "<f", 7: "<?", 10: "<Q", 11: "<q", 12: "<d"}
+_SCALARS = {
+    0: "<B",
+    1: "<b",
+    2: "<H",
+    3: "<h",
+    4: "<I",
+    5: "<i",
+    6: "<f",
+    7: "<?",
+    10: "<Q",
+    11: "<q",
+    12: "<d",
+}
 _STRING, _ARRAY = 8, 9
-_PLAIN_TYPES = {0, 1, 24, 25, 26, 27, 28, 30}  # F32 F16 I8 I16 I32 I64 F64 BF16; every other type is quantized
+_PLAIN_TYPES = {
+    0,
+    1,
+    24,
+    25,
+    26,
+    27,
+    28,
+    30,
+}  # F32 F16 I8 I16 I32 I64 F64 BF16; every other type is quantized
 
 
 @dataclass(frozen=True)
@@ -41,7 +62,9 @@ def read_gguf_header(path: Path) -> GgufHeader:
             raise ModelError(f"{path} is not a GGUF file: it does not start with {_MAGIC.decode()!r}")
         version = _scalar(file, 4, path)
         if version not in _VERSIONS:
-            raise ModelError(f"{path} has GGUF version {version}; versions {_VERSIONS} in little-endian can be read")
+            raise ModelError(
+                f"{path} has GGUF version {version}; versions {_VERSIONS} in little-endian can be read"
+            )
         tensors, keys = _scalar(file, 10, path), _scalar(file, 10, path)
         values: dict[str, Any] = {}
         lengths: dict[str, int] = {}
@@ -86,7 +109,9 @@ def _string(file: BinaryIO, path: Path) -> str:
 def _length(file: BinaryIO, path: Path) -> int:
     length = int(_scalar(file, 10, path))
     if length > path.stat().st_size:
-        raise ModelError(f"{path} has a broken GGUF header: a length of {length} exceeds the file; fetch it again")
+        raise ModelError(
+            f"{path} has a broken GGUF header: a length of {length} exceeds the file; fetch it again"
+        )
     return length
 
 

@@ -4,7 +4,8 @@ A modality is true when the model takes it in or gives it out:
 
 | name | true when the model |
 |---|---|
-| text | reads or writes tokens of text (so text encoders and speech synthesis have it, not only language models) |
+| text | reads or writes tokens of text (so text encoders and speech synthesis have it, not only language
+models) |
 | vision | takes images in |
 | audio_in | takes sound in |
 | audio_out | gives sound out, as a waveform, a spectrogram or the codes of a codec |
@@ -13,8 +14,9 @@ A modality is true when the model takes it in or gives it out:
 | video_output | gives moving pictures out |
 
 The answers come from what transformers' model classes declare (`input_modalities`, `output_modalities`,
-`main_input_name`), from what they inherit (`GenerationMixin`), from the tables that list them, from the processors'
-parts and from the sub-configurations that are there. Knows nothing of folders, weights or other libraries.
+`main_input_name`), from what they inherit (`GenerationMixin`), from the tables that list them, from the
+processors' parts and from the sub-configurations that are there. Knows nothing of folders, weights or other
+libraries.
 """
 
 from __future__ import annotations
@@ -65,8 +67,8 @@ class Findings:
 def transformers_modalities(config: Mapping[str, Any]) -> Findings:
     """Return the modalities of a configuration whose `model_type` transformers knows.
 
-    `architectures` narrows the answer to the classes the checkpoint was saved from; without it, every class that
-    can be made from the configuration counts.
+    `architectures` narrows the answer to the classes the checkpoint was saved from; without it, every class
+    that can be made from the configuration counts.
     """
     findings = _said_by_classes(config)
     _apply_parts(findings, config)
@@ -159,7 +161,9 @@ def _add_owners(findings: Findings, model_type: str) -> None:
     """Add what the whole takes in, for a part (a mask decoder) that transformers has no model class for."""
     for owner, slot in transformers_source.owners(model_type):
         whole = _of_type(owner) & set(_IN.values())
-        for modality in {_IN[name] for name in _IN if name in slot.replace("vision", "image")} & whole or whole:
+        for modality in {
+            _IN[name] for name in _IN if name in slot.replace("vision", "image")
+        } & whole or whole:
             findings.add(modality, f"{slot} of {owner}")
 
 

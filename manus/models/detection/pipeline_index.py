@@ -1,7 +1,8 @@
 """Decides which modalities a diffusers pipeline has, from the classes its `model_index.json` names.
 
-Diffusers is not needed: its classes are told by the words they are made of (`WanTransformer3DModel`, `SpeechT5HifiGan`,
-`UNetMotionModel`), its tasks by the words of the pipeline (`WanImageToVideoPipeline`). Knows nothing of weights.
+Diffusers is not needed: its classes are told by the words they are made of (`WanTransformer3DModel`,
+`SpeechT5HifiGan`, `UNetMotionModel`), its tasks by the words of the pipeline (`WanImageToVideoPipeline`).
+Knows nothing of weights.
 """
 
 from __future__ import annotations
@@ -46,7 +47,9 @@ def pipeline_modalities(index: Mapping[str, Any]) -> Findings:
     for pattern, modality in _TASKS:
         if pattern.search(task):
             findings.add(modality, f"the name of {task}")
-    makers = [(slot, name) for slot, name in components if not re.search(r"encoder|processor|extractor", slot)]
+    makers = [
+        (slot, name) for slot, name in components if not re.search(r"encoder|processor|extractor", slot)
+    ]
     for slot, name in makers:
         if _AUDIO.search(name):
             findings.add("audio_out", f"{slot} is {name}")

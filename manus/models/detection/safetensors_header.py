@@ -62,4 +62,6 @@ def _parameters_of(file: Path) -> int:
             raise ModelError(f"{file} is not a safetensors file, or is cut off; fetch it again")
         with blamed_on(f"{file} has a broken safetensors header; fetch it again", ModelError):
             header = json.loads(stream.read(length))
-            return sum(math.prod(tensor["shape"]) for name, tensor in header.items() if name != "__metadata__")
+            return sum(
+                math.prod(tensor["shape"]) for name, tensor in header.items() if name != "__metadata__"
+            )

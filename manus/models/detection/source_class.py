@@ -1,7 +1,7 @@
 """Reads single classes out of the source text of the installed transformers, and imports none of it.
 
-Importing a model file of transformers imports torch and takes seconds; parsing the classes that are asked about takes
-milliseconds and runs no code. Knows nothing of model types.
+Importing a model file of transformers imports torch and takes seconds; parsing the classes that are asked
+about takes milliseconds and runs no code. Knows nothing of model types.
 """
 
 from __future__ import annotations
@@ -30,7 +30,11 @@ class SourceClass:
             for statement in definition.body:
                 if isinstance(statement, ast.Assign) and _is_name(statement.targets[0], attribute):
                     return statement.value
-                if isinstance(statement, ast.AnnAssign) and statement.value and _is_name(statement.target, attribute):
+                if (
+                    isinstance(statement, ast.AnnAssign)
+                    and statement.value
+                    and _is_name(statement.target, attribute)
+                ):
                     return statement.value
         return None
 

@@ -8,7 +8,8 @@ from typing import Any
 
 from manus.models.detection import transformers_source
 
-# Where composite configurations keep their text part: as in PreTrainedConfig.get_text_config and Qwen-Omni's override.
+# Where composite configurations keep their text part: as in PreTrainedConfig.get_text_config and Qwen-Omni's
+# override.
 _TEXT_SLOTS = ("thinker_config", "text_config", "decoder", "generator", "text_encoder")
 _POSITIONS = ("max_position_embeddings", "max_target_positions", "max_seq_len")
 
@@ -38,7 +39,9 @@ def text_facts(config: Mapping[str, Any]) -> TextFacts:
 def _text_part(config: Mapping[str, Any]) -> Mapping[str, Any]:
     model_type = str(config.get("model_type"))
     known = model_type in transformers_source.model_types()
-    defaults = {part.slot: part.model_type for part in transformers_source.sub_configs(model_type)} if known else {}
+    defaults = (
+        {part.slot: part.model_type for part in transformers_source.sub_configs(model_type)} if known else {}
+    )
     for slot in _TEXT_SLOTS:
         given = config.get(slot)
         if isinstance(given, Mapping) or (given is None and defaults.get(slot)):
@@ -49,7 +52,11 @@ def _text_part(config: Mapping[str, Any]) -> Mapping[str, Any]:
 def _value(config: Mapping[str, Any], name: str) -> int | None:
     """Return a number under transformers' common name for it, or under the name this configuration class uses."""
     model_type = str(config.get("model_type"))
-    source = transformers_source.config_class(model_type) if model_type in transformers_source.model_types() else None
+    source = (
+        transformers_source.config_class(model_type)
+        if model_type in transformers_source.model_types()
+        else None
+    )
     own = (source.literal("attribute_map") or {}).get(name, name) if source else name
     for value in (config.get(own), config.get(name), source.literal(own) if source else None):
         if isinstance(value, int) and not isinstance(value, bool):

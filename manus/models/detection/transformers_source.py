@@ -87,7 +87,11 @@ def modeling_files(model_type: str) -> list[Path]:
 def dictionary(file: Path, name: str) -> dict[str, Any]:
     """Return a dictionary of literals that a file of transformers assigns to a name; empty where it does not."""
     for node in ast.parse(file.read_text(encoding="utf-8")).body:
-        if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name) and node.targets[0].id == name:
+        if (
+            isinstance(node, ast.Assign)
+            and isinstance(node.targets[0], ast.Name)
+            and node.targets[0].id == name
+        ):
             return dict(literal(node.value) or {})
     return {}
 
@@ -149,11 +153,15 @@ def sub_configs(model_type: str) -> tuple[SubConfig, ...]:
     for key, spec in zip(declared.keys, declared.values, strict=True):
         given: dict[str, ast.expr] = {}
         if isinstance(spec, ast.Call):
-            given = dict(zip(("config_class", "model_type", "init_kwargs", "optional"), spec.args, strict=False))
+            given = dict(
+                zip(("config_class", "model_type", "init_kwargs", "optional"), spec.args, strict=False)
+            )
             given |= {keyword.arg: keyword.value for keyword in spec.keywords if keyword.arg}
             spec = given["config_class"]
         part_type = literal(given.get("model_type")) or _type_of_config().get(ast.unparse(spec))
-        parts.append(SubConfig(literal(key), ast.unparse(spec), part_type, bool(literal(given.get("optional")))))
+        parts.append(
+            SubConfig(literal(key), ast.unparse(spec), part_type, bool(literal(given.get("optional"))))
+        )
     return tuple(parts)
 
 

@@ -1,6 +1,7 @@
 """Reads CTranslate2's `model.bin`: named arrays behind one header. Knows no architecture, needs no torch.
 
-The layout, all numbers little-endian, as CTranslate2's `model_spec.py` writes it since version 4 of its format:
+The layout, all numbers little-endian, as CTranslate2's `model_spec.py` writes it since version 4 of its
+format:
 
     uint32 version, text specification, uint32 revision
     uint32 count, then for each variable: text name, uint8 rank, rank x uint32 shape, uint8 type, uint32 bytes, the data
@@ -57,7 +58,9 @@ def read_arrays(path: Path) -> dict[str, np.ndarray]:
         for _ in range(reader.number("u4")):
             alias, name = reader.text(), reader.text()
             if name not in arrays:
-                raise ModelError(f"{path}: {alias!r} stands for {name!r}, which is not there; install it again")
+                raise ModelError(
+                    f"{path}: {alias!r} stands for {name!r}, which is not there; install it again"
+                )
             arrays[alias] = arrays[name]
         return arrays
 
@@ -85,13 +88,17 @@ class _Reader:
         try:
             return data.removesuffix(b"\0").decode("utf-8")
         except UnicodeDecodeError:
-            raise ModelError(f"{self.path} is damaged before byte {self.stream.tell()}; install it again") from None
+            raise ModelError(
+                f"{self.path} is damaged before byte {self.stream.tell()}; install it again"
+            ) from None
 
     def start(self) -> str:
         """Read the header and return the name of the specification."""
         version = self.number("u4")
         if version not in VERSIONS:
-            raise ModelError(f"{self.path} is not a CTranslate2 model of format {VERSIONS[0]} to {VERSIONS[-1]}")
+            raise ModelError(
+                f"{self.path} is not a CTranslate2 model of format {VERSIONS[0]} to {VERSIONS[-1]}"
+            )
         name = self.text()
         self.number("u4")  # the specification's revision
         return name
@@ -105,7 +112,9 @@ class _Reader:
         kind, size = self.number("u1"), self.number("u4")
         if kind not in TYPES:
             named = "bfloat16" if kind == BFLOAT16 else f"the unknown type {kind}"
-            raise ModelError(f"{self.path} stores {name!r} as {named}, which is not read here; use its float16 model")
+            raise ModelError(
+                f"{self.path} stores {name!r} as {named}, which is not read here; use its float16 model"
+            )
         if size != math.prod(shape) * TYPES[kind].itemsize:
             raise ModelError(
                 f"{self.path} is damaged: {name!r} has {size} bytes for the shape {shape}; install it again"

@@ -73,7 +73,8 @@ def find_encoder(sense: Sense, spec: str, beside: Path, digests: Digests, pins: 
 
     Args:
         sense: what it encodes.
-        spec: hub id[@revision], a folder, package:DISTRIBUTION/PATH or trained:NAME; `SenseSettings.spec_of` gives it.
+        spec: hub id[@revision], a folder, package:DISTRIBUTION/PATH or trained:NAME; `SenseSettings.spec_of`
+            gives it.
         beside: the folder of the recipe; relative paths are tried from the working directory, then there.
         digests: the memory of file digests.
         pins: commits of hub ids that an earlier plan of this recipe settled on.
@@ -123,7 +124,9 @@ def _trained(sense: Sense, spec: str, where: str) -> Encoder:
     name = spec.removeprefix(TRAINED)
     fit = [each for each, module in known.items() if sense == module.SENSE]
     if name not in fit:
-        raise ModelError(f"{where}: cannot be trained here; what can be for {sense}: {', '.join(fit) or 'nothing'}")
+        raise ModelError(
+            f"{where}: cannot be trained here; what can be for {sense}: {', '.join(fit) or 'nothing'}"
+        )
     module = known[name]
     identity = {"name": name, "version": module.VERSION, **module.identity()}
     return Encoder(sense, spec, "trained", None, key_of(identity), model_type=module.MODEL_TYPE)
@@ -159,7 +162,9 @@ def _in_folder(sense: Sense, spec: str, kind: Kind, path: Path, where: str, dige
         if not any(name.endswith(".safetensors") for name in files):
             raise ModelError(f"{where}: {path} has no .safetensors weights; other formats are not loaded")
         if not any(name in files for name in PREPARERS):
-            raise ModelError(f"{where}: {path} has no {PREPARERS[0]}, which says how its input is prepared; add it")
+            raise ModelError(
+                f"{where}: {path} has no {PREPARERS[0]}, which says how its input is prepared; add it"
+            )
     _require_fit(sense, model_type, where)
     return Encoder(sense, spec, kind, path, digests.of_files(files), model_type=str(model_type))
 

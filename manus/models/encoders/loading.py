@@ -50,15 +50,16 @@ def encoder_config(sense: str, folder: Path) -> PreTrainedConfig:
 def load_encoder(folder: Path, positions: int | None = None) -> PreTrainedModel:
     """Return the encoder in a folder, in the type its weights are stored in.
 
-    The folder may hold the encoder alone, or a larger model that it is a part of: both halves of Whisper, both towers
-    of CLIP or SigLIP, a classifier on DINOv2 or ViT.
+    The folder may hold the encoder alone, or a larger model that it is a part of: both halves of Whisper,
+    both towers of CLIP or SigLIP, a classifier on DINOv2 or ViT.
 
     Args:
         folder: of the model.
         positions: how many positions an audio encoder keeps, the first ones; all of them without it.
 
     Raises:
-        ModelError: it is of no kind that works here, or a weight of the encoder is missing or has another shape.
+        ModelError: it is of no kind that works here, or a weight of the encoder is missing or has another
+            shape.
     """
     family = FAMILIES.get(model_type_of(folder))
     if family is None:
@@ -72,8 +73,8 @@ def load_encoder(folder: Path, positions: int | None = None) -> PreTrainedModel:
 def weights_digest(weights: Mapping[str, torch.Tensor]) -> str:
     """Return one sha256 over an encoder's weights: their names, types, shapes and bits, in the order of their names.
 
-    It does not depend on how files are cut or what else stands in them, nor on what nothing here reads: the encoder
-    in a larger model, alone in a folder and inside an omni checkpoint have the same.
+    It does not depend on how files are cut or what else stands in them, nor on what nothing here reads: the
+    encoder in a larger model, alone in a folder and inside an omni checkpoint have the same.
     """
     digest = hashlib.sha256()
     for name in sorted(weights):
@@ -112,7 +113,9 @@ def _audio_encoder(folder: Path, positions: int | None) -> PreTrainedModel:
     with torch.device("meta"):
         encoder = WhisperEncoder(config)
     wanted = encoder.state_dict()
-    lacking = {name for name, value in wanted.items() if name not in weights or weights[name].shape != value.shape}
+    lacking = {
+        name for name, value in wanted.items() if name not in weights or weights[name].shape != value.shape
+    }
     _check(folder, WhisperEncoder.__name__, lacking)
     encoder.load_state_dict({name: weights[name] for name in wanted}, assign=True)
     encoder.config.dtype = encoder.dtype

@@ -1,7 +1,7 @@
 """Makes an encoder a folder of its own that transformers loads: config.json, model.safetensors, its preparer.
 
-Whisper's folder holds the encoder only, so it loads as `WhisperEncoder` and not through AutoModel, which knows whole
-Whispers; `load_encoder` loads every kind.
+Whisper's folder holds the encoder only, so it loads as `WhisperEncoder` and not through AutoModel, which
+knows whole Whispers; `load_encoder` loads every kind.
 """
 
 from __future__ import annotations
@@ -71,7 +71,9 @@ def local_folder(encoder: Encoder) -> Path:
 
     where = f"{encoder.sense} {encoder.spec!r}"
     try:
-        folder = Path(snapshot_download(encoder.hub_id, revision=encoder.revision, allow_patterns=list(HUB_FILES)))
+        folder = Path(
+            snapshot_download(encoder.hub_id, revision=encoder.revision, allow_patterns=list(HUB_FILES))
+        )
     except unreachable() as error:
         raise ModelError(f"{where} cannot be downloaded: {type(error).__name__}: {error}") from None
     if not any(folder.glob("*.safetensors")):

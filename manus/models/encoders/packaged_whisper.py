@@ -95,7 +95,9 @@ def _renamed(arrays: Arrays, config: WhisperConfig) -> Iterator[tuple[str, np.nd
 
 def _layer(arrays: Arrays, old: str, new: str) -> Iterator[tuple[str, np.ndarray]]:
     yield from _norm(arrays, f"{old}/self_attention/layer_norm", f"{new}.self_attn_layer_norm")
-    yield from _linears(arrays, f"{old}/self_attention/linear_0", new + ".self_attn", ("q_proj", "k_proj", "v_proj"))
+    yield from _linears(
+        arrays, f"{old}/self_attention/linear_0", new + ".self_attn", ("q_proj", "k_proj", "v_proj")
+    )
     yield from _linears(arrays, f"{old}/self_attention/linear_1", new + ".self_attn", ("out_proj",))
     if f"{old}/attention/linear_0/weight" in arrays:
         yield from _norm(arrays, f"{old}/attention/layer_norm", f"{new}.encoder_attn_layer_norm")

@@ -28,7 +28,9 @@ def _of_known_shape(spec: str) -> str:
     if spec.startswith(PACKAGE):
         name, _, path = spec.removeprefix(PACKAGE).partition("/")
         if not name or not path.strip("/"):
-            raise ValueError(f"{spec!r} must be package:DISTRIBUTION/PATH, the path of a folder inside a package")
+            raise ValueError(
+                f"{spec!r} must be package:DISTRIBUTION/PATH, the path of a folder inside a package"
+            )
     elif spec.startswith(TRAINED):
         name = spec.removeprefix(TRAINED)
         if name not in trained_encoders():
@@ -111,4 +113,6 @@ class SenseSettings(Frozen):
             if not NAME.fullmatch(name):
                 raise ModelError(f"{sense}: {error}") from None
         hint = did_you_mean(name, choices)
-        raise ModelError(f"{sense}: {name!r} is no choice of configs/encoders.yaml; {hint}; a folder is ./{name}")
+        raise ModelError(
+            f"{sense}: {name!r} is no choice of configs/encoders.yaml; {hint}; a folder is ./{name}"
+        )

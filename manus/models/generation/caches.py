@@ -1,6 +1,7 @@
 """Edits what a model keeps of the tokens that it has read: rows leave, rows enter, columns that nobody needs go.
 
-Knows the layers of transformers' DynamicCache whose rows stand apart. Tokens end at the right, padding is at the left.
+Knows the layers of transformers' DynamicCache whose rows stand apart. Tokens end at the right, padding is at
+the left.
 """
 
 # Shapes: B rows, H heads, T columns, D head size. Layers with a window hold the last of T columns.
@@ -26,9 +27,14 @@ from transformers.cache_utils import (
 from manus.models.generation.growing import GrowingLayer
 
 KNOWN = (
-    DummyLayer, DynamicLayer, GrowingLayer, DynamicSlidingWindowLayer, LinearAttentionAndFullAttentionLayer,
-    LinearAttentionAndSlidingWindowAttentionLayer, LinearAttentionLayer,
-)  # fmt: skip
+    DummyLayer,
+    DynamicLayer,
+    GrowingLayer,
+    DynamicSlidingWindowLayer,
+    LinearAttentionAndFullAttentionLayer,
+    LinearAttentionAndSlidingWindowAttentionLayer,
+    LinearAttentionLayer,
+)
 
 
 def empty(model: PreTrainedModel) -> DynamicCache:
@@ -103,7 +109,10 @@ def append_rows(cache: DynamicCache, more: DynamicCache) -> None:
     """Put the rows of another cache of as many columns behind those of the first."""
     for layer, other in zip(cache.layers, more.layers, strict=True):
         if isinstance(layer, DynamicLayer) and layer.is_initialized:
-            layer.keys, layer.values = torch.cat([layer.keys, other.keys]), torch.cat([layer.values, other.values])
+            layer.keys, layer.values = (
+                torch.cat([layer.keys, other.keys]),
+                torch.cat([layer.values, other.values]),
+            )
         if isinstance(layer, LinearAttentionLayer):
             for mine, theirs in (
                 (layer.conv_states, other.conv_states),

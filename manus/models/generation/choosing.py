@@ -35,7 +35,9 @@ class Answer:
         drawing = self.question.drawing
         if drawing.temperature > 0:
             seed = int(torch.randint(SEEDS, ())) if drawing.seed is None else drawing.seed
-            self.draws = torch.Generator().manual_seed(seed)  # of the processor: the same draws on every device
+            self.draws = torch.Generator().manual_seed(
+                seed
+            )  # of the processor: the same draws on every device
 
     def add(self, token: int, logprob: float | None, top: tuple[tuple[int, float], ...]) -> Step:
         """Take a token in and say whether it is the last."""
@@ -52,8 +54,9 @@ class Answer:
 def choose(answers: Sequence[Answer], logits_BV: Tensor) -> tuple[list[Step], list[Failure]]:
     """Return the next token of each answer, and the answers whose limit failed.
 
-    A draw takes one number of the answer's own generator, so it depends on its seed and logits alone. The logits are
-    those of the batch, and differ in their last bits with what shares it: a draw that falls on such a border may too.
+    A draw takes one number of the answer's own generator, so it depends on its seed and logits alone. The
+    logits are those of the batch, and differ in their last bits with what shares it: a draw that falls on
+    such a border may too.
 
     Args:
         answers: B answers.
@@ -133,4 +136,6 @@ def _drawn(drawing: tuple[float, int, float], answers: Sequence[Answer], logits_
     sums_BV = probabilities_BV.cumsum(-1)
     numbers_B = torch.cat([torch.rand(1, generator=answer.draws, dtype=torch.float64) for answer in answers])
     reached_B = numbers_B.to(sums_BV.device) * sums_BV[:, -1]
-    return torch.searchsorted(sums_BV, reached_B[:, None], right=True).squeeze(1).clamp(max=sums_BV.shape[1] - 1)
+    return (
+        torch.searchsorted(sums_BV, reached_B[:, None], right=True).squeeze(1).clamp(max=sums_BV.shape[1] - 1)
+    )

@@ -26,8 +26,8 @@ PLACES = 32
 class Engine:
     """Holds the answers that a model is giving; one `step` gives each of them one more token.
 
-    Weights may change whenever nothing is running. Greedy tokens are those of `generate` for each prompt alone, as far
-    as the rounding of sums in a batch lets them be.
+    Weights may change whenever nothing is running. Greedy tokens are those of `generate` for each prompt
+    alone, as far as the rounding of sums in a batch lets them be.
     """
 
     def __init__(self, model: Any, *, places: int = PLACES, pad_token_id: int) -> None:
@@ -67,7 +67,8 @@ class Engine:
         """Return one more token of every answer, those that enter included; nothing when none is asked.
 
         Raises:
-            Unanswered: some questions failed and are forgotten. Step again: the others go on as if nothing had been.
+            Unanswered: some questions failed and are forgotten. Step again: the others go on as if nothing
+                had been.
         """
         if not self._held:
             failed = self._go_on() + self._enter()
@@ -138,8 +139,8 @@ class Engine:
     def _enter(self) -> list[Failure]:
         """Begin answers while there are places; return what failed.
 
-        Where more wait than there is room for, a quarter of the places must be free: reading one prompt takes as long as
-        reading several.
+        Where more wait than there is room for, a quarter of the places must be free: reading one prompt takes
+        as long as reading several.
         """
         entering: list[Answer] = []
         failed: list[Failure] = []
@@ -153,7 +154,9 @@ class Engine:
                 failed.append(([answer.ticket], error))
                 self._waiting.popleft()
                 continue
-            must_be_alone = self.model._is_stateful and not answer.joins  # its state may lie in the model itself
+            must_be_alone = (
+                self.model._is_stateful and not answer.joins
+            )  # its state may lie in the model itself
             if must_be_alone and (self.running or entering):
                 break
             entering.append(self._waiting.popleft())
@@ -198,7 +201,9 @@ class Engine:
             return [(row, answers, logits_1V)]
         coming = [tuple(answer.question.ids) for answer in self._waiting if not answer.question.media]
         parts = self._reader.read([tuple(answer.question.ids) for answer in answers], coming)
-        return [(rows, [answers[number] for number in numbers], logits_BV) for numbers, rows, logits_BV in parts]
+        return [
+            (rows, [answers[number] for number in numbers], logits_BV) for numbers, rows, logits_BV in parts
+        ]
 
     def _take_in(self, batch: Joined | Sealed, answers: list[Answer]) -> None:
         for mine, theirs in self._batches:

@@ -21,7 +21,9 @@ class GrowingLayer(DynamicLayer):  # type: ignore[misc]
         self.values: Tensor
         self.rooms: dict[str, tuple[Tensor, Tensor]] = {}
 
-    def update(self, key_states: Tensor, value_states: Tensor, *args: Any, **given: Any) -> tuple[Tensor, Tensor]:
+    def update(
+        self, key_states: Tensor, value_states: Tensor, *args: Any, **given: Any
+    ) -> tuple[Tensor, Tensor]:
         """Put tokens [B, H, T, D] behind those that are held; return all keys and values."""
         if not self.is_initialized:
             self.lazy_initialization(key_states, value_states)

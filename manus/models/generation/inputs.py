@@ -20,7 +20,11 @@ def tokenised(tokenizer: PreTrainedTokenizerBase, prompts: Sequence[str]) -> dic
     tokenizer.padding_side = "left"
     return dict(
         tokenizer(
-            list(prompts), return_tensors="pt", padding=True, add_special_tokens=False, return_token_type_ids=False
+            list(prompts),
+            return_tensors="pt",
+            padding=True,
+            add_special_tokens=False,
+            return_token_type_ids=False,
         )
     )
 

@@ -1,6 +1,7 @@
 """Answers of one batch that begin and end when they like: rows of a cache that is edited. Knows nothing of drawing."""
 
-# Shapes: B rows, T columns of tokens, V vocabulary. Rows end at the right; a row's padding stands before its tokens.
+# Shapes: B rows, T columns of tokens, V vocabulary. Rows end at the right; a row's padding stands before its
+# tokens.
 
 from __future__ import annotations
 
@@ -19,7 +20,12 @@ class Joined:
     """Rows that have been read: their cache, and where in it each begins."""
 
     def __init__(
-        self, model: PreTrainedModel, cache: DynamicCache, padding: Sequence[int], columns: int, last: Tensor | None
+        self,
+        model: PreTrainedModel,
+        cache: DynamicCache,
+        padding: Sequence[int],
+        columns: int,
+        last: Tensor | None,
     ) -> None:
         """Take rows over.
 

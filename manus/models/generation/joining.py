@@ -1,9 +1,9 @@
 """Says which answers may share a batch that changes: where the model computes the same of them as of each alone.
 
-The rule, for a question: the family keeps its tokens in layers that can be edited, none of which looks at a medium; its
-positions do not stretch with the longest row of a batch before the answer's last token; and a few tokens, read in rows
-of different lengths that enter one after the other, give the logits that they give alone. All other questions are answered in batches of
-equal composition.
+The rule, for a question: the family keeps its tokens in layers that can be edited, none of which looks at a
+medium; its positions do not stretch with the longest row of a batch before the answer's last token; and a few
+tokens, read in rows of different lengths that enter one after the other, give the logits that they give
+alone. All other questions are answered in batches of equal composition.
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ from manus.models.generation.sealed import Sealed
 
 STRETCHING = ("dynamic", "longrope")  # positions whose scale depends on how long a text has become
 PROOF_TOKENS = 5
-# Of the logits' spread, in the root of the mean square. Seen on SmolLM2-135M: 2e-6 in 32 bits, 0.05 in 16; 0.7 of a row
-# that is shifted by a token or sees its padding.
+# Of the logits' spread, in the root of the mean square. Seen on SmolLM2-135M: 2e-6 in 32 bits, 0.05 in 16;
+# 0.7 of a row that is shifted by a token or sees its padding.
 TOLERATED, TOLERATED_IN_16_BITS = 1e-3, 0.25
 _proven: WeakKeyDictionary[PreTrainedModel, bool] = WeakKeyDictionary()
 
@@ -38,7 +38,9 @@ def may_join(model: PreTrainedModel, question: Question) -> bool:
     if most is not None and len(question.ids) + question.drawing.max_new_tokens > most:
         return False
     if model not in _proven:
-        _proven[model] = caches.is_known(caches.empty(model)) and _is_alike(model, ordinary_tokens(text.vocab_size))
+        _proven[model] = caches.is_known(caches.empty(model)) and _is_alike(
+            model, ordinary_tokens(text.vocab_size)
+        )
     return _proven[model]
 
 

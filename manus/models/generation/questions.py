@@ -40,9 +40,12 @@ class Question:
     Args:
         ids: the tokens of the prompt.
         drawing: how the answer is drawn.
-        media: the model's further inputs for this prompt alone (pixels, sound, kinds of tokens), with a batch of one.
-        limit: changes the logits [V] of the next token, given the tokens of the answer so far; for answers of a form.
-        top_logprobs: how many of the likeliest tokens are told with each token; None tells no log-probabilities.
+        media: the model's further inputs for this prompt alone (pixels, sound, kinds of tokens), with a batch
+            of one.
+        limit: changes the logits [V] of the next token, given the tokens of the answer so far; for answers of
+            a form.
+        top_logprobs: how many of the likeliest tokens are told with each token; None tells no
+            log-probabilities.
     """
 
     ids: Sequence[int]
@@ -59,7 +62,8 @@ class Step:
     Args:
         ticket: of the question.
         token: the token, which may be one of the ends.
-        logprob: its log-probability as the model gives it, before temperature and limits; None if not asked for.
+        logprob: its log-probability as the model gives it, before temperature and limits; None if not asked
+            for.
         top: the likeliest tokens with theirs, best first.
         finish: why the answer ends with this token, None while it goes on.
     """

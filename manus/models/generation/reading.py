@@ -37,7 +37,9 @@ class Reader:
         """Drop the beginning that is kept: the model's weights may change from here on."""
         self._kept = None
 
-    def read(self, prompts: Sequence[Prompt], coming: Sequence[Prompt] = ()) -> list[tuple[list[int], Joined, Tensor]]:
+    def read(
+        self, prompts: Sequence[Prompt], coming: Sequence[Prompt] = ()
+    ) -> list[tuple[list[int], Joined, Tensor]]:
         """Read prompts of text.
 
         Args:
@@ -84,8 +86,8 @@ class Reader:
     ) -> tuple[Prompt, DynamicCache] | None:
         """Return a beginning that all of these prompts share, read; None where that is not worth it or cannot be.
 
-        A state goes on from one token at a time only, and a window counts columns, not tokens: it must not be reached
-        while there is padding between the beginning and what follows.
+        A state goes on from one token at a time only, and a window counts columns, not tokens: it must not be
+        reached while there is padding between the beginning and what follows.
         """
         longest = len(part[0])
         reach = caches.window(empty)
@@ -120,9 +122,13 @@ class Reader:
         return Joined(self.model, rows.cache, padding, mask_BT.shape[1], rows.last), logits_BV
 
     def _read(
-        self, ids_BT: Tensor, mask_BT: Tensor | None, media: Mapping[str, Tensor], padding: list[int],
+        self,
+        ids_BT: Tensor,
+        mask_BT: Tensor | None,
+        media: Mapping[str, Tensor],
+        padding: list[int],
         cache: DynamicCache | None = None,
-    ) -> tuple[Joined, Tensor]:  # fmt: skip
+    ) -> tuple[Joined, Tensor]:
         given: dict[str, Any] = inputs_of(self.model, ids_BT, mask_BT, media)
         name = cache_name(self.model)
         given[name] = caches.empty(self.model) if cache is None else cache

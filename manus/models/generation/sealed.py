@@ -44,7 +44,9 @@ def inputs_of(
 class Sealed:
     """A batch of equal composition: its prompts are of one length, and an answer that ends leaves its row empty."""
 
-    def __init__(self, model: PreTrainedModel, prompts: Sequence[Sequence[int]], media: Mapping[str, Tensor]) -> None:
+    def __init__(
+        self, model: PreTrainedModel, prompts: Sequence[Sequence[int]], media: Mapping[str, Tensor]
+    ) -> None:
         """Args: a model, prompts of one length, and media if there is one prompt."""
         self.model = model
         self.ids_BT = torch.tensor([list(prompt) for prompt in prompts], device=model.device)

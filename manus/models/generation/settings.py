@@ -21,11 +21,18 @@ def greedy(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, max_new_t
 
 
 def drawn(
-    model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, max_new_tokens: int, temperature: float, top_p: float,
+    model: PreTrainedModel,
+    tokenizer: PreTrainedTokenizerBase,
+    max_new_tokens: int,
+    temperature: float,
+    top_p: float,
     seed: int | None = None,
-) -> Drawing:  # fmt: skip
+) -> Drawing:
     """Return how an answer is drawn token by token."""
     return Drawing(
-        max_new_tokens=max_new_tokens, ends=tuple(ends_of_turn(model, tokenizer)), temperature=temperature,
-        top_p=top_p, seed=seed,
-    )  # fmt: skip
+        max_new_tokens=max_new_tokens,
+        ends=tuple(ends_of_turn(model, tokenizer)),
+        temperature=temperature,
+        top_p=top_p,
+        seed=seed,
+    )

@@ -18,8 +18,8 @@ from transformers import PreTrainedModel
 from manus.errors import ModelError, blamed_on
 
 WEIGHTS = "adapter_model.safetensors"
-# What may differ between LoRA adapters that are all the plain W + scaling * B @ A. Of anything else (DoRA, rslora,
-# bias, modules_to_save, ...) `add_weighted_adapter` takes the first adapter's, or nothing.
+# What may differ between LoRA adapters that are all the plain W + scaling * B @ A. Of anything else (DoRA,
+# rslora, bias, modules_to_save, ...) `add_weighted_adapter` takes the first adapter's, or nothing.
 FREE_IN_PLAIN = {
     "r",
     "lora_alpha",
@@ -76,7 +76,10 @@ def adapted(model: PreTrainedModel | PeftModel, path: Path, name: str = "default
     """
     adapter_config(path)
     device = str(model.device)
-    with blamed_on(f"the adapter {path} does not fit the model it is put onto", ModelError), warnings.catch_warnings():
+    with (
+        blamed_on(f"the adapter {path} does not fit the model it is put onto", ModelError),
+        warnings.catch_warnings(),
+    ):
         warnings.simplefilter("ignore")  # of tied layers and missing tensors, which are dealt with below
         if isinstance(model, PeftModel):
             model.load_adapter(str(path), name, torch_device=device)
@@ -93,7 +96,8 @@ def adapted(model: PreTrainedModel | PeftModel, path: Path, name: str = "default
 def _fill(needed: Mapping[str, torch.Tensor], path: Path) -> None:
     """See to it that an adapter's tensors are those of the folder.
 
-    PEFT renames what it loads as transformers renames a family's own checkpoints, and may so lose what it wrote itself.
+    PEFT renames what it loads as transformers renames a family's own checkpoints, and may so lose what it
+    wrote itself.
 
     Raises:
         ModelError: the folder's tensors are not exactly those that are needed.
@@ -106,7 +110,9 @@ def _fill(needed: Mapping[str, torch.Tensor], path: Path) -> None:
         raise ModelError(f"the adapter {path} was trained on another model: nothing takes its {unused[0]}")
     for name, tensor in needed.items():
         if tensor.shape != stored[name].shape:
-            raise ModelError(f"the adapter {path} does not fit the model it is put onto: {name} has another shape")
+            raise ModelError(
+                f"the adapter {path} does not fit the model it is put onto: {name} has another shape"
+            )
         tensor.copy_(stored[name])
 
 

@@ -1,8 +1,8 @@
 """Loads the libraries that hold and train models without what no job uses: start-up is time in which nothing is done.
 
-PyTorch's compiler and `datasets` are loaded by others for questions whose answer is known while they are not loaded: then
-nothing was compiled, and nothing is a data set. So something stands in their place that loads them as soon as more is
-asked of them. Knows nothing of models.
+PyTorch's compiler and `datasets` are loaded by others for questions whose answer is known while they are not
+loaded: then nothing was compiled, and nothing is a data set. So something stands in their place that loads
+them as soon as more is asked of them. Knows nothing of models.
 """
 
 from __future__ import annotations
@@ -35,7 +35,9 @@ def import_libraries(*, with_trainer: bool = False) -> None:
     import torch
 
     now = torch.compile
-    torch.compile = partial(compiled_later, now)  # bitsandbytes, which PEFT imports, compiles as it is imported
+    torch.compile = partial(
+        compiled_later, now
+    )  # bitsandbytes, which PEFT imports, compiles as it is imported
     try:
         import_tokenizers()
         with _indexing_later():
@@ -69,7 +71,9 @@ class Later(ModuleType):
 
     def __init__(self, name: str) -> None:
         super().__init__(name)
-        self.__file__ = None if (spec := find_spec(name)) is None else spec.origin  # what debuggers and `inspect` ask
+        self.__file__ = (
+            None if (spec := find_spec(name)) is None else spec.origin
+        )  # what debuggers and `inspect` ask
 
     @property
     def is_loaded(self) -> bool:
@@ -91,7 +95,8 @@ class NotYet:
 class Compiler(Later):
     """Stands for PyTorch's compiler, and answers what is asked of it where nothing is compiled.
 
-    Optimizers and checkpoints tell it to leave their functions alone; accelerate asks whether a module was compiled.
+    Optimizers and checkpoints tell it to leave their functions alone; accelerate asks whether a module was
+    compiled.
     """
 
     def __init__(self) -> None:

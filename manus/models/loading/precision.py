@@ -35,7 +35,8 @@ def precision_of(wanted: str) -> Precision:
 def cpu_is_fast_in_bf16(cpuinfo: Path = Path("/proc/cpuinfo")) -> bool:
     """Tell whether the CPU multiplies matrices of bf16 faster than those of fp32: with AMX.
 
-    Measured: with AVX512-BF16 alone, products take 1.8 times as long as in fp32; without both, about 19 times.
+    Measured: with AVX512-BF16 alone, products take 1.8 times as long as in fp32; without both, about 19
+    times.
     """
     try:
         flags = cpuinfo.read_text(encoding="utf-8").split("flags", 2)[1].split("\n", 1)[0].split()

@@ -1,7 +1,7 @@
 """Says which linear layers of a model cannot carry an adapter, and why. Knows no family.
 
-An adapter adds to what a layer returns when it is called. That is the layer's effect only where the layer returns its
-linear map and nothing else, and where nothing else computes with its weight.
+An adapter adds to what a layer returns when it is called. That is the layer's effect only where the layer
+returns its linear map and nothing else, and where nothing else computes with its weight.
 """
 
 from __future__ import annotations
@@ -22,7 +22,8 @@ from transformers.pytorch_utils import Conv1D
 from manus.errors import ModelError, blamed_on
 from manus.models.loaders import build_from, load_from
 
-# `self.out_proj.weight` handed on whole, as Mamba's kernels take it; not its type or a slice, which computes the same.
+# `self.out_proj.weight` handed on whole, as Mamba's kernels take it; not its type or a slice, which computes
+# the same.
 WEIGHT_TAKEN = re.compile(r"self\.(\w+)\.weight\b(?!\s*\[|\.(?:dtype|device|shape)\b)")
 POSITIONS = 3  # of the input on which a layer shows what it returns
 
@@ -68,7 +69,9 @@ def _weights_taken(kind: Any) -> frozenset[str]:
     """Return the parts whose weight a module of transformers computes with where it could call them."""
     if not kind.__module__.startswith("transformers."):
         return frozenset()
-    methods = [value for value in vars(kind).values() if inspect.isfunction(value) and value.__name__ != "__init__"]
+    methods = [
+        value for value in vars(kind).values() if inspect.isfunction(value) and value.__name__ != "__init__"
+    ]
     return frozenset(name for method in methods for name in WEIGHT_TAKEN.findall(inspect.getsource(method)))
 
 

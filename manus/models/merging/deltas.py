@@ -1,7 +1,8 @@
 """Writes what each stage changed to scratch files, and adds a combination of it to the base.
 
-For whatever PEFT cannot combine as adapters. Needs memory for three models, and disk for the changed parameters
-of every stage, in float32; the combining itself goes parameter by parameter. Knows nothing of recipes.
+For whatever PEFT cannot combine as adapters. Needs memory for three models, and disk for the changed
+parameters of every stage, in float32; the combining itself goes parameter by parameter. Knows nothing of
+recipes.
 """
 
 from __future__ import annotations

@@ -1,16 +1,18 @@
 """Merges what a recipe's stages trained into one plain model folder, and checks that it computes the same.
 
-The work is done in float32 and rounded once, to the type that the base is stored in. A stage's change is what it
-trained minus its start: the base (`parallel`), or the base and all stages before (`sequential`). They are combined
+The work is done in float32 and rounded once, to the type that the base is stored in. A stage's change is what
+it trained minus its start: the base (`parallel`), or the base and all stages before (`sequential`). They are
+combined
 
 - by `sum`, sequential: stage after stage, exactly as training composed them;
-- by `sum`, `linear`, `svd` of plain LoRA adapters: in PEFT's `add_weighted_adapter`, as `cat` for the first two
-  (PEFT's own `linear` adds A's and B's apart, which leaves products of one stage's A with another's B);
+- by `sum`, `linear`, `svd` of plain LoRA adapters: in PEFT's `add_weighted_adapter`, as `cat` for the first
+  two (PEFT's own `linear` adds A's and B's apart, which leaves products of one stage's A with another's B);
 - otherwise: by PEFT's merge functions on the changes of whole weights, where TIES and DARE define them
-  (`add_weighted_adapter` prunes A and B apart, and what comes out depends on how the ranks happen to be ordered).
+  (`add_weighted_adapter` prunes A and B apart, and what comes out depends on how the ranks happen to be
+  ordered).
 
-A single stage has nothing to be combined with: its change enters times its weight. Knows nothing of tokenizers,
-gates or model cards.
+A single stage has nothing to be combined with: its change enters times its weight. Knows nothing of
+tokenizers, gates or model cards.
 """
 
 from __future__ import annotations
@@ -125,7 +127,9 @@ def _merged(
 
 def _largest_rank(configs: Sequence[PeftConfig], only_adapters: bool) -> int:
     if not only_adapters or not all(isinstance(config, LoraConfig) for config in configs):
-        raise InputError("merge: svd has no default rank where a stage trained whole weights; add svd_rank: 64")
+        raise InputError(
+            "merge: svd has no default rank where a stage trained whole weights; add svd_rank: 64"
+        )
     return max(int(rank) for config in configs for rank in (config.r, *config.rank_pattern.values()))
 
 
@@ -145,7 +149,9 @@ def _in_sequence(base: Path, trained: Sequence[Trained], prompts: Prompts) -> Me
     return Merged(model, reference or logits_of(model, prompts), difference)
 
 
-def _as_adapter(base: Path, trained: Sequence[Trained], choice: Combination, rank: int, prompts: Prompts) -> Merged:
+def _as_adapter(
+    base: Path, trained: Sequence[Trained], choice: Combination, rank: int, prompts: Prompts
+) -> Merged:
     """Let PEFT combine plain LoRA adapters into one, and merge that."""
     names = [f"stage{index}" for index in range(len(trained))]  # a stage's own name may not fit a module's
     active = adapted(load_plain(base, torch.float32), trained[0].path, names[0])

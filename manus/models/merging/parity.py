@@ -15,7 +15,9 @@ from transformers import PreTrainedModel
 from manus.errors import ManusError
 from manus.models.loading.adapters import absorbed
 
-Prompt = Sequence[int] | Mapping[str, Tensor]  # token ids, or all inputs of a model where there is more than text
+Prompt = (
+    Sequence[int] | Mapping[str, Tensor]
+)  # token ids, or all inputs of a model where there is more than text
 Prompts = Sequence[Prompt]
 
 POSITIONS_PER_PROMPT = 32  # the last ones: they see all earlier ones, and logits are large
@@ -54,7 +56,8 @@ def logits_of(model: PreTrainedModel | PeftModel, prompts: Prompts) -> list[Tens
     """Return the last logits of each prompt as float32 [P, V].
 
     Args:
-        prompts: token ids, or all inputs, of one prompt each, of any lengths; run one at a time, so padding plays no part.
+        prompts: token ids, or all inputs, of one prompt each, of any lengths; run one at a time, so padding
+            plays no part.
 
     Raises:
         ValueError: there is no prompt, or an empty one.
@@ -102,7 +105,9 @@ def checked(what: str, reference: Sequence[Tensor], merged: Sequence[Tensor], to
     )
 
 
-def absorbed_alike(active: PeftModel, name: str, prompts: Prompts) -> tuple[PreTrainedModel, list[Tensor], float]:
+def absorbed_alike(
+    active: PeftModel, name: str, prompts: Prompts
+) -> tuple[PreTrainedModel, list[Tensor], float]:
     """Merge the active adapter into the weights and check, in memory, that nothing changed by it.
 
     Returns:

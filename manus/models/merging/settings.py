@@ -44,7 +44,9 @@ class MergeSettings(Frozen):
     """
 
     combine: Combine | None = Field(None, description="sum in a sequential recipe, linear in a parallel one.")
-    density: float = Field(0.5, gt=0, le=1, description="Share of the entries that ties, dare and pruning keep.")
+    density: float = Field(
+        0.5, gt=0, le=1, description="Share of the entries that ties, dare and pruning keep."
+    )
     weights: dict[str, float] | None = Field(None, description="Factor by stage name; every stage needs one.")
     svd_rank: int | None = Field(None, ge=1, description="Directions that svd keeps of each matrix.")
     majority_sign: Literal["total", "frequency"] = Field(
@@ -65,7 +67,9 @@ class MergeSettings(Frozen):
     def _every_key_is_read(self) -> MergeSettings:
         for key, readers in READ_ONLY_BY.items():
             if key in self.model_fields_set and self.combine not in readers:
-                raise ValueError(f"{key} is only read by combine: {' | '.join(readers)}; not by {self.combine}")
+                raise ValueError(
+                    f"{key} is only read by combine: {' | '.join(readers)}; not by {self.combine}"
+                )
         if self.combine == "sum" and self.weights is not None:
             raise ValueError("sum adds every change in full and reads no weights; write combine: linear")
         return self

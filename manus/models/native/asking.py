@@ -1,7 +1,7 @@
 """Asks a base's own processor: what it takes in, the tokens of text with media, the model's inputs for media.
 
-A video is its frames, as pictures between which their times stand: so every model that sees follows it. Knows nothing of
-data and weights.
+A video is its frames, as pictures between which their times stand: so every model that sees follows it. Knows
+nothing of data and weights.
 """
 
 # Shapes: B rows, T tokens of the longest row, S samples of sound.
@@ -126,10 +126,16 @@ class OwnProcessor:
                 found.append(("audio", files.audio(number)))
         return found
 
-    def rows(self, texts: Sequence[str], media: Sequence[Sequence[Decoded]]) -> tuple[list[list[int]], dict[str, Any]]:
+    def rows(
+        self, texts: Sequence[str], media: Sequence[Sequence[Decoded]]
+    ) -> tuple[list[list[int]], dict[str, Any]]:
         """Return the tokens of rows of text with media, and the model's inputs for the media of all of them."""
         held = [index for index, row in enumerate(media) if row]
-        ids = {index: encode(self.tokenizer, texts[index]).ids for index in range(len(texts)) if index not in held}
+        ids = {
+            index: encode(self.tokenizer, texts[index]).ids
+            for index in range(len(texts))
+            if index not in held
+        }
         if not held:
             return [ids[index] for index in range(len(texts))], {}
         made = self.called([texts[index] for index in held], [media[index] for index in held])
@@ -163,7 +169,9 @@ class OwnProcessor:
     def placeholder(self) -> re.Pattern[str]:
         """Finds in a text what stands for a medium of this model."""
         named = [
-            getattr(one, f"{kind}_token", None) for one in (self.processor, self.tokenizer) for kind in PLACEHOLDERS
+            getattr(one, f"{kind}_token", None)
+            for one in (self.processor, self.tokenizer)
+            for kind in PLACEHOLDERS
         ]
         tokens = {str(token) for token in named if token}
         return re.compile("|".join(re.escape(token) for token in sorted(tokens)))
@@ -183,7 +191,9 @@ class OwnProcessor:
                 text=list(texts), **given, **more, padding=True, add_special_tokens=False, return_tensors="pt"
             )
         except (ValueError, TypeError, IndexError, KeyError, ZeroDivisionError) as error:
-            raise RowError(f"{type(self.processor).__name__} refuses it: {str(error).splitlines()[0]}") from error
+            raise RowError(
+                f"{type(self.processor).__name__} refuses it: {str(error).splitlines()[0]}"
+            ) from error
         return dict(made)
 
 

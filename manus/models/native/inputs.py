@@ -36,7 +36,9 @@ class OwnInputs:
         """Return the text that stands before the assistant's next words, with one placeholder a medium."""
         return render_prompt(self.layout.tokenizer, self.layout.in_parts(messages, media))
 
-    def batch(self, tokenizer: Any, prompts: Sequence[str], media: Sequence[Sequence[Medium]]) -> dict[str, Any]:
+    def batch(
+        self, tokenizer: Any, prompts: Sequence[str], media: Sequence[Sequence[Medium]]
+    ) -> dict[str, Any]:
         """Return the model's inputs for prompts with their media, padded on the left."""
         rows, given = self.layout.rows(prompts, [self.layout.decoded(row, self.files) for row in media])
         padded = left_padded(rows, self.layout.tokenizer.pad_token_id, "cpu")

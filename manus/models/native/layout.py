@@ -1,7 +1,8 @@
 """What a base's own processor makes of whole conversations: tokens for the preparation of data, inputs for a chat.
 
-The processor is asked for everything: how long a medium stands in the text, what else the model must be told of it. What
-training makes again from stored media is compared with that once. Knows nothing of files of samples or of weights.
+The processor is asked for everything: how long a medium stands in the text, what else the model must be told
+of it. What training makes again from stored media is compared with that once. Knows nothing of files of
+samples or of weights.
 """
 
 from __future__ import annotations
@@ -79,7 +80,9 @@ class OwnLayout(OwnProcessor):
         if not media:  # of the first turns, before anything is shown
             return tokens_of(self.tokenizer, given.text, learned)
         whole = self.called([given.text], [media], return_text_replacement_offsets=True)
-        grown, spans = self._grown(given.text, learned, whole.pop(OFFSETS, None), Counter(kind for kind, _ in media))
+        grown, spans = self._grown(
+            given.text, learned, whole.pop(OFFSETS, None), Counter(kind for kind, _ in media)
+        )
         if whole["input_ids"][0].tolist() != encode(self.tokenizer, grown).ids:
             raise ModelError(f"{self.name} tokenises a conversation in another way than its tokenizer")
         self._prove(whole, media)
@@ -92,7 +95,9 @@ class OwnLayout(OwnProcessor):
             ValueError: it is.
         """
         if seconds > self.longest_audio_seconds + TOLERATED_SECONDS:
-            raise ValueError(f"an audio clip of {seconds:.1f} s; {self.longest_audio_seconds:g} s can be heard: cut it")
+            raise ValueError(
+                f"an audio clip of {seconds:.1f} s; {self.longest_audio_seconds:g} s can be heard: cut it"
+            )
 
     def asked(self, messages: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
         """Return the model's inputs for one conversation whose parts hold media: pictures, files of videos, float32 [S].
@@ -117,9 +122,10 @@ class OwnLayout(OwnProcessor):
 
         turns = [
             {**turn, "content": [place for part in turn["content"] for place in places(part)]}
-            if isinstance(turn["content"], list) else dict(turn)
+            if isinstance(turn["content"], list)
+            else dict(turn)
             for turn in messages
-        ]  # fmt: skip
+        ]
         (ids,), given = self.rows([render_prompt(self.tokenizer, turns)], [media])
         ids_BT = torch.tensor([ids])
         return {"input_ids": ids_BT, "attention_mask": torch.ones_like(ids_BT), **self.marks(ids_BT), **given}
@@ -129,10 +135,14 @@ class OwnLayout(OwnProcessor):
     ) -> tuple[str, list[tuple[int, int]]]:
         """Return the text with media at their full length, and the spans in it."""
         if offsets is None:
-            raise ModelError(f"{self.name} does not say where media stand in the text; this family cannot be trained")
+            raise ModelError(
+                f"{self.name} does not say where media stand in the text; this family cannot be trained"
+            )
         found = Counter(offset["type"] for offset in offsets[0])
         if found != wanted:
-            raise RowError(f"the chat template wrote places for {dict(found)} media, and there are {dict(wanted)}")
+            raise RowError(
+                f"the chat template wrote places for {dict(found)} media, and there are {dict(wanted)}"
+            )
         pieces, begin = [], 0
         for offset in offsets[0]:
             pieces += [text[begin : offset["span"][0]], offset["replacement"]]
@@ -155,7 +165,11 @@ class OwnLayout(OwnProcessor):
             return
         own = {name: value for name, value in whole.items() if name not in ("input_ids", "attention_mask")}
         again = {**self.media([media]), **self.marks(whole["input_ids"])}
-        own = {name: value for name, value in own.items() if name in again or name not in OF_TOKENS or value.any()}
+        own = {
+            name: value
+            for name, value in own.items()
+            if name in again or name not in OF_TOKENS or value.any()
+        }
         for name in sorted(own.keys() | again.keys()):
             if not _equal(own.get(name), again.get(name)):
                 raise ModelError(

@@ -1,7 +1,7 @@
 """Finds language model, projectors and encoders in a model that transformers made. Knows no family.
 
-A projector is what lies between an encoder and the language model; it is known by its name. Whatever is neither
-language model nor projector is taken for an encoder.
+A projector is what lies between an encoder and the language model; it is known by its name. Whatever is
+neither language model nor projector is taken for an encoder.
 """
 
 from __future__ import annotations
@@ -21,9 +21,19 @@ from manus.models.loaders import build_from, load_from
 from manus.models.native.recognising import own_senses
 
 PROJECTORS = (
-    "multi_modal_projector", "multimodal_projector", "mm_projector", "vision_projector", "audio_projector", "projector",
-    "connector", "aligner", "merger", "deepstack_merger_list", "embed_vision", "embed_audio",
-)  # fmt: skip
+    "multi_modal_projector",
+    "multimodal_projector",
+    "mm_projector",
+    "vision_projector",
+    "audio_projector",
+    "projector",
+    "connector",
+    "aligner",
+    "merger",
+    "deepstack_merger_list",
+    "embed_vision",
+    "embed_audio",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +81,9 @@ def parts_of(model: PreTrainedModel) -> Parts:
 
 def _wrappable(name: str, module: nn.Module) -> list[str]:
     """Return a module's name, or those of a list's members: PEFT takes no list as a whole."""
-    return [f"{name}.{index}" for index in range(len(module))] if isinstance(module, nn.ModuleList) else [name]
+    return (
+        [f"{name}.{index}" for index in range(len(module))] if isinstance(module, nn.ModuleList) else [name]
+    )
 
 
 def keep_encoders(model: PreTrainedModel) -> None:

@@ -67,10 +67,14 @@ def _without_video(kind: Any, folder: Path) -> Any:
 
     names = kind.get_attributes()
     others: Any = type(
-        kind.__name__, (kind,), {"get_attributes": classmethod(lambda _: [n for n in names if n != VIDEO_PART])}
+        kind.__name__,
+        (kind,),
+        {"get_attributes": classmethod(lambda _: [n for n in names if n != VIDEO_PART])},
     )
     values, rest = kind.get_processor_dict(folder, local_files_only=True)
-    parts = others._get_arguments_from_pretrained(folder, values, local_files_only=True, trust_remote_code=False)
+    parts = others._get_arguments_from_pretrained(
+        folder, values, local_files_only=True, trust_remote_code=False
+    )
     parts.insert(names.index(VIDEO_PART), None)
     partial: Any = type(kind.__name__, (kind,), {"check_argument_for_proper_class": accepts})
     return partial.from_args_and_dict(parts, values, **rest)
@@ -79,15 +83,18 @@ def _without_video(kind: Any, folder: Path) -> Any:
 def fitted_tokenizer(processor: Any, folder: Path) -> PreTrainedTokenizerBase:
     """Return the processor's tokenizer, with a template for what our texts are.
 
-    It takes plain texts where the base's own wants contents in parts, writes the token that the processor would put before
-    a text, and ends answers with the end-of-text token where the base's own ends them with none.
+    It takes plain texts where the base's own wants contents in parts, writes the token that the processor
+    would put before a text, and ends answers with the end-of-text token where the base's own ends them with
+    none.
 
     Raises:
         ModelError: the tokenizer or the template cannot be used.
     """
     tokenizer: PreTrainedTokenizerBase = processor.tokenizer
     if not tokenizer.is_fast:
-        raise ModelError(f"{folder}: {type(tokenizer).__name__} gives no character offsets; a fast tokenizer is needed")
+        raise ModelError(
+            f"{folder}: {type(tokenizer).__name__} gives no character offsets; a fast tokenizer is needed"
+        )
     if tokenizer.eos_token is None:
         raise ModelError(f"{folder}: the tokenizer has no end-of-text token (eos_token)")
     if tokenizer.pad_token is None:
@@ -107,7 +114,9 @@ def fitted_tokenizer(processor: Any, folder: Path) -> PreTrainedTokenizerBase:
     if any(_written(tokenizer, template, turns) != text for turns in (_IN_PARTS, _AS_TEXT)):
         raise ModelError(f"{folder}: its chat template writes plain texts in another way than texts in parts")
     if not ends_answers(tokenizer, template):
-        raise ModelError(f"{folder}: its chat template leaves no answer with an end; a model would not learn to stop")
+        raise ModelError(
+            f"{folder}: its chat template leaves no answer with an end; a model would not learn to stop"
+        )
     tokenizer.chat_template = template
     return tokenizer
 
@@ -119,7 +128,11 @@ def rewriting(into_parts: bool, ends_answers: bool) -> str:
         into_parts: many templates go through the parts of a content, and would write nothing of a plain text.
         ends_answers: some end no answer, and a model that learns them would not stop.
     """
-    text = "turn['content'] + (eos_token if turn['role'] == 'assistant' else '')" if ends_answers else "turn['content']"
+    text = (
+        "turn['content'] + (eos_token if turn['role'] == 'assistant' else '')"
+        if ends_answers
+        else "turn['content']"
+    )
     content = f"[{{'type': 'text', 'text': {text}}}]" if into_parts else text
     return (
         "{%- set turns = namespace(all=[]) -%}{%- for turn in messages -%}{%- if turn['content'] is string -%}"
@@ -151,7 +164,9 @@ def plain_template(processor: Any) -> str:
     media = "".join(f"{{% elif p['type'] == '{kind}' %}}{mark}" for kind, mark in marks.items() if mark)
     return (
         "{% for m in messages %}<|{{ m['role'] }}|>\n{% if m['content'] is string %}{{ m['content'] }}{% else %}"
-        "{% for p in m['content'] %}{% if p['type'] == 'text' %}{{ p['text'] }}" + media + "{% endif %}{% endfor %}"
+        "{% for p in m['content'] %}{% if p['type'] == 'text' %}{{ p['text'] }}"
+        + media
+        + "{% endif %}{% endfor %}"
         "{% endif %}{% if m['role'] == 'assistant' %}{{ eos_token }}{% endif %}{{ '\n' }}{% endfor %}"
         "{% if add_generation_prompt %}<|assistant|>\n{% endif %}"
     )

@@ -1,4 +1,5 @@
 """The omni checkpoint: a text model that takes in pictures, video and sound. Imports nothing by itself.
 
-`layout` and `settings` need no torch; `configuration`, `processing`, `modeling` and `conversion` work with transformers.
+`layout` and `settings` need no torch; `configuration`, `processing`, `modeling` and `conversion` work with
+transformers.
 """

@@ -13,10 +13,10 @@ from manus.models.omni.registration import ask_for_model
 class ManusOmniConfig(PreTrainedConfig):
     """A language model, the encoders of its senses, and the projectors between them.
 
-    `text_config` keeps the base's configuration; its vocabulary is not enlarged. `vocab_size` counts the placeholders
-    too, `text_tokens` those tokens that the base's tokenizer has. `encoders` names, by sense (`vision`, `audio`), the
-    weights that are referred to instead of stored, with their digest. The configurations of what a model gives out
-    have their place and are None for now.
+    `text_config` keeps the base's configuration; its vocabulary is not enlarged. `vocab_size` counts the
+    placeholders too, `text_tokens` those tokens that the base's tokenizer has. `encoders` names, by sense
+    (`vision`, `audio`), the weights that are referred to instead of stored, with their digest. The
+    configurations of what a model gives out have their place and are None for now.
     """
 
     model_type = "manus_omni"

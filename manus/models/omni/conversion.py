@@ -15,7 +15,7 @@ from transformers import (
     PreTrainedConfig,
     PreTrainedModel,
     PreTrainedTokenizerBase,
-)  # fmt: skip
+)
 
 from manus.data.sample import PLACEHOLDERS, RESERVED
 from manus.errors import ModelError
@@ -132,15 +132,21 @@ def _hearing(folder: Path, settings: OmniSettings) -> PreTrainedConfig:
         positions = int(settings.longest_audio_seconds * SAMPLES_PER_SECOND / SAMPLES_PER_POSITION)
         if not 0 < positions <= config.max_source_positions:
             most = config.max_source_positions * SAMPLES_PER_POSITION / SAMPLES_PER_SECOND
-            raise ModelError(f"longest_audio_seconds: {settings.longest_audio_seconds} is not within 0.02 ... {most:g}")
+            raise ModelError(
+                f"longest_audio_seconds: {settings.longest_audio_seconds} is not within 0.02 ... {most:g}"
+            )
         config.max_source_positions = positions
     return config
 
 
 def _configuration(
-    language_model: PreTrainedModel, tokenizer: Any, text_tokens: int, parts: Mapping[str, Any], layout: MediaLayout,
+    language_model: PreTrainedModel,
+    tokenizer: Any,
+    text_tokens: int,
+    parts: Mapping[str, Any],
+    layout: MediaLayout,
     settings: OmniSettings,
-) -> ManusOmniConfig:  # fmt: skip
+) -> ManusOmniConfig:
     known = {kind: tokenizer.convert_tokens_to_ids(token) for kind, token in PLACEHOLDERS.items()}
     ids = {kind: token for kind, token in known.items() if kind in layout.senses}
     unused = [token for kind, token in known.items() if kind not in layout.senses]
@@ -201,7 +207,9 @@ def _present(part: PreTrainedModel | None) -> PreTrainedModel:
 
 def _facts(model: ManusOmniForConditionalGeneration, layout: MediaLayout) -> dict[str, Any]:
     sizes = {
-        name: sum(p.numel() for p in part.parameters()) for name, part in model.named_children() if part is not None
+        name: sum(p.numel() for p in part.parameters())
+        for name, part in model.named_children()
+        if part is not None
     }
     facts: dict[str, Any] = {"parameters": sizes, "placeholders": model.config.placeholder_ids}
     facts["senses"] = sorted(layout.senses)

@@ -28,7 +28,8 @@ def build_audio(config: PreTrainedConfig) -> PreTrainedModel:
     """Return an untrained audio encoder; of a model that also writes text, only the encoder."""
     if why := why_unfit("audio_input", config.model_type):
         raise ValueError(f"audio_config: {why}")
-    # Here, because whoever imports Whisper first comes here, through the Auto classes, before its module is whole.
+    # Here, because whoever imports Whisper first comes here, through the Auto classes, before its module is
+    # whole.
     from transformers.models.whisper.modeling_whisper import WhisperEncoder
 
     encoder: PreTrainedModel = WhisperEncoder(config)
@@ -71,7 +72,9 @@ def _referenced_folder(sense: str, reference: Mapping[str, Any]) -> Path:
     if "folder" in reference:
         folder = at_home(reference["folder"])
         if not folder.is_dir():
-            raise ModelError(f"the {sense} encoder of this checkpoint is referred to, not stored, and {folder} is gone")
+            raise ModelError(
+                f"the {sense} encoder of this checkpoint is referred to, not stored, and {folder} is gone"
+            )
         return folder
     from huggingface_hub import snapshot_download
 

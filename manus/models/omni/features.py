@@ -3,7 +3,8 @@
 Knows nothing of encoders, language models or checkpoints.
 """
 
-# Shapes: B rows, T tokens of a row, H hidden size of the language model, D of an encoder, h x w patches, N positions.
+# Shapes: B rows, T tokens of a row, H hidden size of the language model, D of an encoder, h x w patches, N
+# positions.
 
 from __future__ import annotations
 
@@ -83,7 +84,9 @@ def shares(places: Sequence[int], tokens: Sequence[int], kind: str) -> list[list
     Raises:
         ValueError: they do not fill the places exactly.
     """
-    wrong = f"{kind}: {sum(places)} placeholder tokens in the text, {sum(tokens)} features of {len(tokens)} media"
+    wrong = (
+        f"{kind}: {sum(places)} placeholder tokens in the text, {sum(tokens)} features of {len(tokens)} media"
+    )
     if sum(places) != sum(tokens):
         raise ValueError(wrong)
     dealt: list[list[int]] = []

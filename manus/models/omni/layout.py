@@ -29,8 +29,9 @@ LARGEST_SCALE, SCALE_PRECISION = 100.0, 1e-5  # of the search for a flexible pic
 class MediaLayout:
     """What decides how many tokens a medium becomes.
 
-    Pictures have either one `grid` of patches (rows, columns), or `patch_size` and `most_patches`, where the encoder
-    takes any aspect ratio. Without either there is no vision; without `audio_positions` there is no hearing.
+    Pictures have either one `grid` of patches (rows, columns), or `patch_size` and `most_patches`, where the
+    encoder takes any aspect ratio. Without either there is no vision; without `audio_positions` there is no
+    hearing.
     """
 
     grid: tuple[int, int] | None = None
@@ -135,7 +136,8 @@ class MediaLayout:
         """Replace the placeholders of a text, in order, by as many as their media become tokens.
 
         Raises:
-            ValueError: there are more or fewer placeholders than media, one is of another kind, or a sense is missing.
+            ValueError: there are more or fewer placeholders than media, one is of another kind, or a sense is
+                missing.
         """
         pending = list(facts)
         found = PLACEHOLDER.findall(text)

@@ -3,8 +3,8 @@
 What is not media goes through to the language model untouched, so text alone computes what the base computes.
 """
 
-# Shapes: B rows, T tokens of a row, H hidden size, V vocabulary; I images, F frames, A sounds; P patches, N positions,
-# D size of an encoder's states, M mel bands.
+# Shapes: B rows, T tokens of a row, H hidden size, V vocabulary; I images, F frames, A sounds; P patches, N
+# positions, D size of an encoder's states, M mel bands.
 
 from __future__ import annotations
 
@@ -68,7 +68,9 @@ class ManusOmniForConditionalGeneration(Senses, PreTrainedModel, GenerationMixin
             self.audio_projector = Projector(config.audio_config.d_model * config.audio_stack, hidden, gain)
         self._keys_to_ignore_on_load_missing = [rf"^{sense}_encoder\." for sense in config.encoders or ()]
         self._keys_to_ignore_on_save = [
-            f"{sense}_encoder.{key}" for sense in config.encoders or () for key in self._encoder(sense).state_dict()
+            f"{sense}_encoder.{key}"
+            for sense in config.encoders or ()
+            for key in self._encoder(sense).state_dict()
         ]
         self.post_init()
         self._freeze_encoders()
@@ -104,7 +106,9 @@ class ManusOmniForConditionalGeneration(Senses, PreTrainedModel, GenerationMixin
     def _init_weights(self, module: nn.Module) -> None:
         if isinstance(module, Projector):
             module.initialise()
-        elif not isinstance(module, nn.Linear | nn.LayerNorm):  # those of the projector have been drawn with it
+        elif not isinstance(
+            module, nn.Linear | nn.LayerNorm
+        ):  # those of the projector have been drawn with it
             super()._init_weights(module)
 
     # Frozen encoders
@@ -205,20 +209,28 @@ class ManusOmniForConditionalGeneration(Senses, PreTrainedModel, GenerationMixin
             pixel_values_videos: all frames of all videos, in order, likewise.
             input_features: all sounds, in order: mel spectrograms [A, M, 2 N].
             audio_tokens: [A], how many tokens each sound has; all without it.
-            image_states: [I, P, D] instead of pixels, as `encode_images` returns them; `video_states` [F, P, D] and
-                `audio_states` [A, N, D] likewise.
-            is_generating: give all `vocab_size` logits, those of placeholders and of ids without a token -inf.
+            image_states: [I, P, D] instead of pixels, as `encode_images` returns them; `video_states` [F, P,
+                D] and `audio_states` [A, N, D] likewise.
+            is_generating: give all `vocab_size` logits, those of placeholders and of ids without a token
+                -inf.
             kwargs: go through to the language model.
 
         Raises:
             ValueError: there are more or fewer placeholders than features, or a sense is missing.
         """
         media = {
-            "pixel_values": pixel_values, "image_states": image_states, "pixel_attention_mask": pixel_attention_mask,
-            "spatial_shapes": spatial_shapes, "pixel_values_videos": pixel_values_videos, "video_states": video_states,
-            "video_attention_mask": video_attention_mask, "video_spatial_shapes": video_spatial_shapes,
-            "input_features": input_features, "audio_states": audio_states, "audio_tokens": audio_tokens,
-        }  # fmt: skip
+            "pixel_values": pixel_values,
+            "image_states": image_states,
+            "pixel_attention_mask": pixel_attention_mask,
+            "spatial_shapes": spatial_shapes,
+            "pixel_values_videos": pixel_values_videos,
+            "video_states": video_states,
+            "video_attention_mask": video_attention_mask,
+            "video_spatial_shapes": video_spatial_shapes,
+            "input_features": input_features,
+            "audio_states": audio_states,
+            "audio_tokens": audio_tokens,
+        }
         if input_ids is not None and inputs_embeds is None and self._has_media(input_ids, media):
             inputs_embeds = self.embedded(input_ids, **media)
             input_ids = None
@@ -229,9 +241,13 @@ class ManusOmniForConditionalGeneration(Senses, PreTrainedModel, GenerationMixin
         if labels is not None:
             labels = labels.masked_fill(torch.isin(labels, self._special_ids(labels.device)), -100)
         given = {
-            "attention_mask": attention_mask, "past_key_values": past_key_values, "inputs_embeds": inputs_embeds,
-            "labels": labels, "use_cache": use_cache, "logits_to_keep": logits_to_keep,
-        }  # fmt: skip
+            "attention_mask": attention_mask,
+            "past_key_values": past_key_values,
+            "inputs_embeds": inputs_embeds,
+            "labels": labels,
+            "use_cache": use_cache,
+            "logits_to_keep": logits_to_keep,
+        }
         kwargs |= {name: value for name, value in given.items() if _is_said(value)}
         outputs = self.language_model(input_ids=input_ids, **kwargs)
         if is_generating:
@@ -273,10 +289,19 @@ class ManusOmniForConditionalGeneration(Senses, PreTrainedModel, GenerationMixin
         return inputs | {"is_generating": True}
 
     def _expand_inputs_for_generation(
-        self, expand_size: int = 1, is_encoder_decoder: bool = False, input_ids: Tensor | None = None, **kwargs: Any
+        self,
+        expand_size: int = 1,
+        is_encoder_decoder: bool = False,
+        input_ids: Tensor | None = None,
+        **kwargs: Any,
     ) -> tuple[Tensor | None, dict[str, Any]]:
         """Repeat every row, and the media of every row as a block."""
-        media = {name: kwargs.pop(name) for names in MEDIA.values() for name in names if kwargs.get(name) is not None}
+        media = {
+            name: kwargs.pop(name)
+            for names in MEDIA.values()
+            for name in names
+            if kwargs.get(name) is not None
+        }
         if media and expand_size > 1 and input_ids is not None:
             tokens = self.token_counts(media)
             for kind, token in self.config.placeholder_ids.items():

@@ -5,7 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 SENSES = ("vision", "audio")  # each has an encoder and a projector
-IN_CHECKPOINT: Mapping[str, str] = {"vision": "vision", "audio_input": "audio"}  # by the name that a recipe uses
+IN_CHECKPOINT: Mapping[str, str] = {
+    "vision": "vision",
+    "audio_input": "audio",
+}  # by the name that a recipe uses
 LANGUAGE_MODEL = "language_model"
 ENCODERS = tuple(f"{sense}_encoder" for sense in SENSES)
 PROJECTORS = tuple(f"{sense}_projector" for sense in SENSES)

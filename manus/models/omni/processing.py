@@ -20,7 +20,7 @@ from transformers.processing_utils import ProcessorMixin
 
 from manus.data.sample import PLACEHOLDER, PLACEHOLDERS, Facts, MediumKind
 from manus.models.omni.configuration import ManusOmniConfig
-from manus.models.omni.layout import SAMPLES_PER_POSITION, SAMPLES_PER_SECOND, MediaLayout  # fmt: skip
+from manus.models.omni.layout import SAMPLES_PER_POSITION, SAMPLES_PER_SECOND, MediaLayout
 from manus.models.omni.parts import plain
 from manus.models.omni.reading import read_audio, read_frames, read_image, video_facts
 
@@ -80,9 +80,13 @@ class ManusOmniProcessor(ProcessorMixin):
             raise ValueError("this model has no hearing: it takes no audio")
         window = (self.media_layout.audio_positions or 0) * SAMPLES_PER_POSITION
         prepared = self.feature_extractor(
-            np.asarray(audio, dtype=np.float32)[:window], sampling_rate=SAMPLES_PER_SECOND, return_tensors="pt",
-            padding="max_length", max_length=window, truncation=True,
-        )  # fmt: skip
+            np.asarray(audio, dtype=np.float32)[:window],
+            sampling_rate=SAMPLES_PER_SECOND,
+            return_tensors="pt",
+            padding="max_length",
+            max_length=window,
+            truncation=True,
+        )
         mel: torch.Tensor = prepared["input_features"][0]
         return mel
 
@@ -155,7 +159,8 @@ class ManusOmniProcessor(ProcessorMixin):
     def apply_chat_template(self, conversation: Any, chat_template: str | None = None, **kwargs: Any) -> Any:
         """Write conversations with the tokenizer's template; their content may be text, or a list of parts.
 
-        Parts are {"type": "text", "text": ...}, {"type": "image", "image": ...}, and likewise video and audio.
+        Parts are {"type": "text", "text": ...}, {"type": "image", "image": ...}, and likewise video and
+        audio.
 
         Args:
             conversation: one list of messages, or several.
@@ -171,20 +176,26 @@ class ManusOmniProcessor(ProcessorMixin):
         written = [[plain(message, media) for message in row] for row in rows]
         should_tokenize, as_dict = kwargs.pop("tokenize", False), kwargs.pop("return_dict", False)
         for_call: dict[str, Any] = {
-            key: kwargs.pop(key) for key in ("return_tensors", "padding", "truncation", "max_length") if key in kwargs
+            key: kwargs.pop(key)
+            for key in ("return_tensors", "padding", "truncation", "max_length")
+            if key in kwargs
         }
         for_call |= dict(kwargs.pop("processor_kwargs", None) or {})
         template = chat_template or self.chat_template
         texts = [
-            self.tokenizer.apply_chat_template(row, chat_template=template, tokenize=False, **kwargs) for row in written
+            self.tokenizer.apply_chat_template(row, chat_template=template, tokenize=False, **kwargs)
+            for row in written
         ]
         if not should_tokenize:
             return texts[0] if is_one else texts
         for_call.setdefault("add_special_tokens", False)  # the template has written them
         inputs = self(
-            text=texts, images=media["image"] or None, videos=media["video"] or None, audio=media["audio"] or None,
+            text=texts,
+            images=media["image"] or None,
+            videos=media["video"] or None,
+            audio=media["audio"] or None,
             **for_call,
-        )  # fmt: skip
+        )
         return inputs if as_dict else inputs["input_ids"]
 
     def batch_decode(self, *args: Any, **kwargs: Any) -> Any:
@@ -200,10 +211,14 @@ class ManusOmniProcessor(ProcessorMixin):
         rest = {kind: list(facts) for kind, facts in known.items()}
         found = []
         for text in texts:
-            kinds = [kind for token in PLACEHOLDER.findall(text) for kind in rest if PLACEHOLDERS[kind] == token]
+            kinds = [
+                kind for token in PLACEHOLDER.findall(text) for kind in rest if PLACEHOLDERS[kind] == token
+            ]
             missing = [kind for kind in rest if kinds.count(kind) > len(rest[kind])]
             if missing:
-                raise ValueError(f"more {PLACEHOLDERS[missing[0]]} in the text than there are media: {text[:80]!r}")
+                raise ValueError(
+                    f"more {PLACEHOLDERS[missing[0]]} in the text than there are media: {text[:80]!r}"
+                )
             found.append(self.media_layout.expanded(text, [rest[kind].pop(0) for kind in kinds]))
         if left := {kind: len(facts) for kind, facts in rest.items() if facts}:
             raise ValueError(
@@ -218,7 +233,9 @@ class ManusOmniProcessor(ProcessorMixin):
             return read_frames(Path(video), self.media_layout.frame_times(facts["seconds"])), facts
         frames = np.asarray(video)
         if frames.ndim != 4 or not len(frames) or frames.shape[-1] != 3 or frames.dtype != np.uint8:
-            raise ValueError(f"frames must be uint8 [T, H, W, 3]; these are {frames.dtype} {list(frames.shape)}")
+            raise ValueError(
+                f"frames must be uint8 [T, H, W, 3]; these are {frames.dtype} {list(frames.shape)}"
+            )
         seconds = len(frames) / self.media_layout.frames_per_second
         times = self.media_layout.frame_times(seconds)
         chosen = [min(len(frames) - 1, int(time / seconds * len(frames))) for time in times]
@@ -248,7 +265,9 @@ def _as_sound(sound: Any) -> np.ndarray:
         return read_audio(Path(sound))
     samples = np.asarray(sound, dtype=np.float32)
     if samples.ndim != 1:
-        raise ValueError(f"sound must be mono samples [S] at {SAMPLES_PER_SECOND} Hz; this is {list(samples.shape)}")
+        raise ValueError(
+            f"sound must be mono samples [S] at {SAMPLES_PER_SECOND} Hz; this is {list(samples.shape)}"
+        )
     return samples
 
 

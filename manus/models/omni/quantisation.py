@@ -15,7 +15,11 @@ LISTS = ("llm_int8_skip_modules", "modules_to_not_convert")  # as bitsandbytes a
 def sparing_senses(quantization: Any) -> Any:
     """Return a description of a quantisation (an object or a dictionary) that is of the language model alone."""
     if isinstance(quantization, dict):
-        name = LISTS[0] if any(key.startswith(("load_in_", "llm_int8", "bnb_")) for key in quantization) else LISTS[1]
+        name = (
+            LISTS[0]
+            if any(key.startswith(("load_in_", "llm_int8", "bnb_")) for key in quantization)
+            else LISTS[1]
+        )
         return {**quantization, name: _spared(quantization.get(name))}
     changed = copy.deepcopy(quantization)
     for name in LISTS:

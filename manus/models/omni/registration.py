@@ -1,8 +1,9 @@
 """Makes transformers' Auto classes know the omni checkpoint as soon as they exist. Imports neither torch nor transformers.
 
-`import manus` installs a finder that watches the modules below being imported, in whatever order; whenever one is there,
-all pairs of an Auto module and one of ours that can be introduced to each other are. The model waits for the first
-configuration of an omni checkpoint, without which nobody can ask for it: most programs that read a tokenizer never do.
+`import manus` installs a finder that watches the modules below being imported, in whatever order; whenever
+one is there, all pairs of an Auto module and one of ours that can be introduced to each other are. The model
+waits for the first configuration of an omni checkpoint, without which nobody can ask for it: most programs
+that read a tokenizer never do.
 """
 
 from __future__ import annotations
@@ -22,7 +23,12 @@ PAIRS = {
     f"{AUTO}.processing_auto": f"{OURS}.processing",
 }
 MODEL = f"{OURS}.modeling"
-MODEL_CLASSES = ("AutoModel", "AutoModelForCausalLM", "AutoModelForImageTextToText", "AutoModelForMultimodalLM")
+MODEL_CLASSES = (
+    "AutoModel",
+    "AutoModelForCausalLM",
+    "AutoModelForImageTextToText",
+    "AutoModelForMultimodalLM",
+)
 
 
 class Watcher(MetaPathFinder):
@@ -31,7 +37,9 @@ class Watcher(MetaPathFinder):
     def __init__(self, after: Callable[[], None]) -> None:
         self.after = after
 
-    def find_spec(self, name: str, path: Sequence[str] | None, target: ModuleType | None = None) -> ModuleSpec | None:
+    def find_spec(
+        self, name: str, path: Sequence[str] | None, target: ModuleType | None = None
+    ) -> ModuleSpec | None:
         """Return the spec that the next finder has, with a loader that calls back."""
         if name not in PAIRS and name not in PAIRS.values():
             return None

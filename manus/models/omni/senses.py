@@ -1,6 +1,7 @@
 """What an omni model sees and hears: media through frozen encoders and projectors. Knows nothing of text."""
 
-# Shapes: I images, F frames, A sounds; P patches, N positions, D size of an encoder's states, M mel bands, H hidden size.
+# Shapes: I images, F frames, A sounds; P patches, N positions, D size of an encoder's states, M mel bands, H
+# hidden size.
 
 from __future__ import annotations
 
@@ -37,13 +38,17 @@ class Senses:
         return (encoder for sense in SENSES if (encoder := self._encoder(sense)) is not None)
 
     def encode_images(
-        self, pixel_values: Tensor, pixel_attention_mask: Tensor | None = None, spatial_shapes: Tensor | None = None
+        self,
+        pixel_values: Tensor,
+        pixel_attention_mask: Tensor | None = None,
+        spatial_shapes: Tensor | None = None,
     ) -> Tensor:
         """Return what the vision encoder sees of images or frames, a few at a time.
 
         Args:
-            pixel_values: [I, 3, height, width]; patches [I, P, d] for an encoder of flexible resolution, which also
-                needs `pixel_attention_mask` [I, P] and `spatial_shapes` [I, 2] (rows and columns of patches).
+            pixel_values: [I, 3, height, width]; patches [I, P, d] for an encoder of flexible resolution,
+                which also needs `pixel_attention_mask` [I, P] and `spatial_shapes` [I, 2] (rows and columns
+                of patches).
 
         Returns:
             [I, P, D], patches only, row by row.
@@ -53,7 +58,9 @@ class Senses:
         parts = []
         for start in range(0, len(pixel_values), PICTURES_AT_ONCE):
             some = slice(start, start + PICTURES_AT_ONCE)
-            given = {name: value[some].to(encoder.device) for name, value in extra.items() if value is not None}
+            given = {
+                name: value[some].to(encoder.device) for name, value in extra.items() if value is not None
+            }
             parts.append(self._seen(encoder, pixel_values[some].to(encoder.device, encoder.dtype), given))
         return torch.cat(parts)
 
@@ -89,7 +96,9 @@ class Senses:
         high, wide = _pair(self.config.vision_config.patch_size)
         return size[0] // high, size[1] // wide
 
-    def _grids(self, count: int, spatial_shapes: Tensor | None, pixels: Tensor | None) -> list[tuple[int, int]]:
+    def _grids(
+        self, count: int, spatial_shapes: Tensor | None, pixels: Tensor | None
+    ) -> list[tuple[int, int]]:
         """Return the rows and columns of patches of each picture."""
         if spatial_shapes is not None:
             return [(int(rows), int(columns)) for rows, columns in spatial_shapes.tolist()]
@@ -104,7 +113,12 @@ class Senses:
         return [grid] * count
 
     def _picture_features(
-        self, pixels: Tensor | None, states: Tensor | None, mask: Tensor | None, shapes: Tensor | None, pool: int
+        self,
+        pixels: Tensor | None,
+        states: Tensor | None,
+        mask: Tensor | None,
+        shapes: Tensor | None,
+        pool: int,
     ) -> list[Tensor]:
         """Return the features [tokens, H] of each picture or frame."""
         if states is None:
@@ -124,7 +138,9 @@ class Senses:
                 features[number] = tokens_TH
         return features
 
-    def _sound_features(self, mel: Tensor | None, states: Tensor | None, tokens: Tensor | None) -> list[Tensor]:
+    def _sound_features(
+        self, mel: Tensor | None, states: Tensor | None, tokens: Tensor | None
+    ) -> list[Tensor]:
         """Return the features [tokens, H] of each sound; silence behind its end gives none."""
         if states is None:
             assert mel is not None, "sounds come as mel spectrograms or as states"
@@ -154,7 +170,11 @@ class Senses:
     def token_counts(self, media: Mapping[str, Tensor | None]) -> dict[str, list[int]]:
         """Return how many tokens each medium becomes, by kind; nothing is encoded for that."""
         found: dict[str, list[int]] = {}
-        shuffle, pool, stack = self.config.vision_pixel_shuffle, self.config.video_pool, self.config.audio_stack
+        shuffle, pool, stack = (
+            self.config.vision_pixel_shuffle,
+            self.config.video_pool,
+            self.config.audio_stack,
+        )
         for kind, parts in (("image", 1), ("video", pool)):
             pixels, states, _, shapes = (media.get(name) for name in MEDIA[kind])
             if (given := pixels if pixels is not None else states) is not None:

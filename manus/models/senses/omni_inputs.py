@@ -1,6 +1,7 @@
 """Decodes media of prepared data and makes of them what an omni model takes in. Knows nothing of samples."""
 
-# Shapes: I images, F frames, A sounds, P patches, N positions of the audio encoder, D size of an encoder's states.
+# Shapes: I images, F frames, A sounds, P patches, N positions of the audio encoder, D size of an encoder's
+# states.
 
 from __future__ import annotations
 
@@ -49,7 +50,9 @@ class MediaInputs:
     @classmethod
     def of(cls, model: Path, data: Path) -> MediaInputs:
         """Open the media of prepared data for a model's folder."""
-        return cls(MediaFiles(data), load_from(ManusOmniProcessor, model, f"{model}: its processor cannot be loaded"))
+        return cls(
+            MediaFiles(data), load_from(ManusOmniProcessor, model, f"{model}: its processor cannot be loaded")
+        )
 
     @property
     def is_of_one_size(self) -> bool:
@@ -60,7 +63,9 @@ class MediaInputs:
         """Return a text whose placeholders, one a medium, are as many as the tokens that the media become."""
         return self.processor.media_layout.expanded(text, [self.files.facts(number) for number in numbers])
 
-    def prompt(self, tokenizer: PreTrainedTokenizerBase, messages: Sequence[Message], media: Sequence[Medium]) -> str:
+    def prompt(
+        self, tokenizer: PreTrainedTokenizerBase, messages: Sequence[Message], media: Sequence[Medium]
+    ) -> str:
         """Return the text that stands before the assistant's next words, with a placeholder for each token of its media."""
         return self.expanded(render_prompt(tokenizer, messages), [medium["number"] for medium in media])
 
@@ -83,7 +88,8 @@ class MediaInputs:
     def tensors(self, numbers: Sequence[int]) -> dict[str, Any]:
         """Return the model's inputs for media, in the order of their placeholders; see its forward pass for shapes.
 
-        They are made by one thread, so that they are the same to the last bit in a process of many and in one of few.
+        They are made by one thread, so that they are the same to the last bit in a process of many and in one
+        of few.
         """
         by_kind: dict[str, list[int]] = {}
         for number in numbers:

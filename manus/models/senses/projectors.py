@@ -34,7 +34,11 @@ def language_model_of(model: PreTrainedModel) -> PreTrainedModel:
 def projector_parameters(model: PreTrainedModel) -> dict[str, nn.Parameter]:
     """Return the weights between encoders and language model, by name."""
     prefixes = tuple(f"{name}." for name in projectors_of(model))
-    return {name: value for name, value in model.named_parameters() if name.startswith(prefixes)} if prefixes else {}
+    return (
+        {name: value for name, value in model.named_parameters() if name.startswith(prefixes)}
+        if prefixes
+        else {}
+    )
 
 
 def has_senses(model: PreTrainedModel) -> bool:
@@ -69,7 +73,9 @@ def adaptable(model: PreTrainedModel, targets: str | list[str]) -> list[str]:
         wanted = tuple(f".{target}" for target in targets)
         of_language = [name for name in of_language if name.endswith(wanted)]
     if not of_language:
-        raise ModelError(f"targets: no linear layer of {type(language_model_of(model)).__name__} is called {targets}")
+        raise ModelError(
+            f"targets: no linear layer of {type(language_model_of(model)).__name__} is called {targets}"
+        )
     return of_language
 
 

@@ -39,7 +39,8 @@ class SensesSettings(OmniSettings):
         description="Vision encoder: a name in configs/encoders.yaml, a hub id[@revision], a folder, or none.",
     )
     audio_input: Text = Field(
-        "default", description="Audio encoder of the Whisper family: a name, a hub id[@revision], a folder, or none."
+        "default",
+        description="Audio encoder of the Whisper family: a name, a hub id[@revision], a folder, or none.",
     )
     embed_encoders: bool | None = Field(
         None,

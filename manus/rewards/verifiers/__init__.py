@@ -1,7 +1,8 @@
 """One verifier per file, found by its name. A new file here is a new `verifier:` for recipes.
 
-`Verifier` is what such a file says. Making a scorer raises InputError where what the settings name is missing. Scores are
-finite numbers, more is better; 1 is right and 0 wrong wherever a verifier knows right and wrong.
+`Verifier` is what such a file says. Making a scorer raises InputError where what the settings name is
+missing. Scores are finite numbers, more is better; 1 is right and 0 wrong wherever a verifier knows right and
+wrong.
 """
 
 from __future__ import annotations
@@ -28,13 +29,13 @@ class Verifier(Contract):
     Settings: what a recipe may set under `options:`.
     can_score: tells whether a sample holds what it compares with.
 
-    And one of two. scorer: makes a function of a sample and a completion that returns the score; it runs in a process
-    of its own, where it may print, raise, hang or die, and never imports torch. batch_scorer: makes a function of
-    samples and completions, at most `Settings.batch_size` of them, that returns their scores; it runs in the trainer's
-    process, where the accelerator is.
+    And one of two. scorer: makes a function of a sample and a completion that returns the score; it runs in a
+    process of its own, where it may print, raise, hang or die, and never imports torch. batch_scorer: makes a
+    function of samples and completions, at most `Settings.batch_size` of them, that returns their scores; it
+    runs in the trainer's process, where the accelerator is.
 
-    It may say more. identity: what of its settings shapes a score, where that is not the settings as they stand: the
-    content of a file instead of its path.
+    It may say more. identity: what of its settings shapes a score, where that is not the settings as they
+    stand: the content of a file instead of its path.
     """
 
     VERSION: int
@@ -47,7 +48,9 @@ class Verifier(Contract):
 
     def __post_init__(self) -> None:
         if (self.scorer is None) == (self.batch_scorer is None):
-            raise TypeError(f"manus.rewards.verifiers.{self.name} must have scorer or batch_scorer, one of them")
+            raise TypeError(
+                f"manus.rewards.verifiers.{self.name} must have scorer or batch_scorer, one of them"
+            )
 
 
 def known_verifiers() -> Mapping[str, Verifier]:

@@ -31,7 +31,9 @@ def scorer(settings: Settings, context: Context) -> Callable[[Sample, str], floa
 
     def score(sample: Sample, completion: str) -> float:
         if not capability.can_score(sample):
-            raise ValueError(f"the sample has nothing that the verifier of {context.capability} compares with")
+            raise ValueError(
+                f"the sample has nothing that the verifier of {context.capability} compares with"
+            )
         return float(capability.score(sample, completion).correct)
 
     return score

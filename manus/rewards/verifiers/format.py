@@ -1,7 +1,8 @@
 """Whether the completion has a form: a think block before the answer, JSON, or a pattern. Not whether it is right.
 
-`think`: one closed, non-empty <think> block, then an answer. `json`: what follows the thinking is one JSON object or
-list and nothing else. `regex`: `pattern` (Python's syntax) is found in the completion; `^` and `$` tie it to its ends.
+`think`: one closed, non-empty <think> block, then an answer. `json`: what follows the thinking is one JSON
+object or list and nothing else. `regex`: `pattern` (Python's syntax) is found in the completion; `^` and `$`
+tie it to its ends.
 """
 
 from __future__ import annotations
@@ -42,7 +43,9 @@ class Settings(Frozen):
     def _has_its_pattern(self) -> Settings:
         if (self.kind == "regex") != (self.pattern is not None):
             raise ValueError(
-                "kind: regex needs a pattern" if self.kind == "regex" else f"kind: {self.kind} takes no pattern"
+                "kind: regex needs a pattern"
+                if self.kind == "regex"
+                else f"kind: {self.kind} takes no pattern"
             )
         return self
 

@@ -1,8 +1,8 @@
 """How near a completion's length is to what is wanted. Knows nothing of tokens, or of what is said.
 
-With `most_...` anything up to that length scores 1; with `target_...` only that length does. What is further away
-scores less, by the distance as a share r of the wanted length: `clipped` is 1 - r, never below 0; `smooth` is
-exp(-r * r), which never reaches 0. An empty completion scores 0: saying nothing is not brevity.
+With `most_...` anything up to that length scores 1; with `target_...` only that length does. What is further
+away scores less, by the distance as a share r of the wanted length: `clipped` is 1 - r, never below 0;
+`smooth` is exp(-r * r), which never reaches 0. An empty completion scores 0: saying nothing is not brevity.
 """
 
 from __future__ import annotations
@@ -31,7 +31,9 @@ class Settings(Frozen):
     most_characters: Length = Field(None, description="Up to so many characters score 1.")
     target_words: Length = Field(None, description="Exactly so many words score 1.")
     target_characters: Length = Field(None, description="Exactly so many characters score 1.")
-    penalty: Literal["clipped", "smooth"] = Field("clipped", description="How the score falls with the distance.")
+    penalty: Literal["clipped", "smooth"] = Field(
+        "clipped", description="How the score falls with the distance."
+    )
     ignore_thinking: bool = Field(False, description="Whether only what follows a <think> block counts.")
 
     @model_validator(mode="after")
@@ -43,7 +45,9 @@ class Settings(Frozen):
 
     def wanted(self) -> dict[str, int]:
         """Return the lengths that are set."""
-        return {name: value for name, value in self if name.startswith(("most_", "target_")) and value is not None}
+        return {
+            name: value for name, value in self if name.startswith(("most_", "target_")) and value is not None
+        }
 
 
 def can_score(sample: Sample, context: Context) -> bool:

@@ -4,8 +4,8 @@ It is called by keyword, so `def reward(completion, **_)` is enough:
 
     function(prompt=[{"role", "content"}, ...], completion="...", answer="..." or None, sample={...}) -> float
 
-The file stands alone: it may import what is installed, but not its neighbours, because its own content is what
-identifies the scores that it gives.
+The file stands alone: it may import what is installed, but not its neighbours, because its own content is
+what identifies the scores that it gives.
 """
 
 from __future__ import annotations

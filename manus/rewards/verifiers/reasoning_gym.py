@@ -1,7 +1,7 @@
 """What reasoning-gym's own scorer gives the answer to one of its questions; some tasks give part of the credit.
 
-The sample's `entry` is the question as reasoning-gym made it, as JSON, and names its task (`source_dataset`). The
-answer is what the completion ends in (`math_answer.extract`), else all that follows the thinking.
+The sample's `entry` is the question as reasoning-gym made it, as JSON, and names its task (`source_dataset`).
+The answer is what the completion ends in (`math_answer.extract`), else all that follows the thinking.
 """
 
 from __future__ import annotations
@@ -42,7 +42,8 @@ def scorer(settings: Settings, context: Context) -> Callable[[Sample, str], floa
     def read(text: str) -> tuple[Callable[[str, Any], float], Any]:
         entry = _entry(text)
         ask = scorer_of(entry["metadata"]["source_dataset"])
-        # JSON made lists of tuples, and a few scorers compare with tuples: take the form that knows its own answer.
+        # JSON made lists of tuples, and a few scorers compare with tuples: take the form that knows its own
+        # answer.
         own = str(entry["answer"])
         if ask(own, entry) < 1 and _scores_fully(ask, own, as_tuples := _with_tuples(entry)):
             return ask, as_tuples
@@ -62,7 +63,9 @@ def _entry(text: str) -> dict[str, Any]:
     entry = json.loads(text)
     metadata = entry.get("metadata") if isinstance(entry, dict) else None
     if not isinstance(metadata, dict) or "source_dataset" not in metadata or "answer" not in entry:
-        raise ValueError("the sample's entry is no entry of reasoning-gym: it names no source_dataset and answer")
+        raise ValueError(
+            "the sample's entry is no entry of reasoning-gym: it names no source_dataset and answer"
+        )
     return dict(entry)
 
 

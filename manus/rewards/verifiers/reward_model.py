@@ -1,7 +1,8 @@
 """What a trained reward model says: one number a conversation, of any size. Runs in the trainer's process.
 
-The model is a sequence classifier with one label, its tokenizer beside it; it reads prompt and completion through
-its own chat template. A conversation that is too long loses its beginning, never the completion's end.
+The model is a sequence classifier with one label, its tokenizer beside it; it reads prompt and completion
+through its own chat template. A conversation that is too long loses its beginning, never the completion's
+end.
 """
 
 from __future__ import annotations
@@ -28,7 +29,9 @@ NEEDS_TRUST = False
 class Settings(Frozen):
     """Which model, and how much it reads at once."""
 
-    model: Text = Field(description="A hub id[@revision], a folder, or the name of a reward model of this recipe.")
+    model: Text = Field(
+        description="A hub id[@revision], a folder, or the name of a reward model of this recipe."
+    )
     batch_size: Count = Field(8, description="Completions that it reads at once.")
     max_length: Count = Field(2048, description="Longest conversation that it reads, in tokens.")
 
@@ -38,7 +41,9 @@ def can_score(sample: Sample, context: Context) -> bool:
     return True
 
 
-def batch_scorer(settings: Settings, context: Context) -> Callable[[Sequence[Sample], Sequence[str]], list[float]]:
+def batch_scorer(
+    settings: Settings, context: Context
+) -> Callable[[Sequence[Sample], Sequence[str]], list[float]]:
     """Load the model on the context's device and return what scores a list of completions with it.
 
     Raises:
@@ -50,11 +55,18 @@ def batch_scorer(settings: Settings, context: Context) -> Callable[[Sequence[Sam
     longest = min(settings.max_length, getattr(model.config, "max_position_embeddings", settings.max_length))
 
     def score(samples: Sequence[Sample], completions: Sequence[str]) -> list[float]:
-        texts = [_rendered(tokenizer, sample, said) for sample, said in zip(samples, completions, strict=True)]
+        texts = [
+            _rendered(tokenizer, sample, said) for sample, said in zip(samples, completions, strict=True)
+        ]
         inputs = tokenizer(
-            texts, return_tensors="pt", padding=True, truncation=True, max_length=longest, add_special_tokens=False,
+            texts,
+            return_tensors="pt",
+            padding=True,
+            truncation=True,
+            max_length=longest,
+            add_special_tokens=False,
             return_token_type_ids=False,
-        )  # fmt: skip
+        )
         with torch.no_grad():
             logits = model(**inputs.to(model.device)).logits
         return [float(score) for score in logits[:, 0].float().cpu()]

@@ -33,7 +33,9 @@ def scorer(settings: Settings, context: Context) -> Callable[[Sample, str], floa
 
     def score(sample: Sample, completion: str) -> float:
         if not can_score(sample, context):
-            raise ValueError("the sample does not say which functions are offered and which calls are expected")
+            raise ValueError(
+                "the sample does not say which functions are offered and which calls are expected"
+            )
         result = tools.score(sample, completion)
         if result.correct:
             return 1.0

@@ -18,8 +18,8 @@ IN_PROTOCOL = "openai-insecure-api-key."  # where browsers put a key for a WebSo
 class Access:
     """Who may ask a server.
 
-    Without a key only this machine may, and only by a name of its own: else a page on the internet whose name is made to
-    point here could ask through a visitor's browser.
+    Without a key only this machine may, and only by a name of its own: else a page on the internet whose name
+    is made to point here could ask through a visitor's browser.
     """
 
     key: str | None = None
@@ -33,7 +33,9 @@ class Access:
         """
         host = headers.get("host", "")
         if self.key is None and not is_here(host):
-            raise Refused("without a key this server answers only as localhost", status=403, code="wrong_host")
+            raise Refused(
+                "without a key this server answers only as localhost", status=403, code="wrong_host"
+            )
         origin = headers.get("origin")
         if origin and urlsplit(origin).netloc != host and origin not in self.origins:
             raise Refused("pages of this origin may not ask this server", status=403, code="wrong_origin")
@@ -44,9 +46,13 @@ class Access:
         scheme, _, given = headers.get("authorization", "").partition(" ")
         if scheme.lower() != "bearer":
             protocols = [one.strip() for one in headers.get("sec-websocket-protocol", "").split(",")]
-            given = next((one.removeprefix(IN_PROTOCOL) for one in protocols if one.startswith(IN_PROTOCOL)), "")
+            given = next(
+                (one.removeprefix(IN_PROTOCOL) for one in protocols if one.startswith(IN_PROTOCOL)), ""
+            )
         if not hmac.compare_digest(given.strip().encode(), (self.key or "").encode()):
-            raise Refused("the key is missing or wrong: send it as a bearer token", status=401, code="invalid_api_key")
+            raise Refused(
+                "the key is missing or wrong: send it as a bearer token", status=401, code="invalid_api_key"
+            )
 
 
 def is_here(host: str) -> bool:

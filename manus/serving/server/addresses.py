@@ -1,6 +1,7 @@
 """Fetches media from the internet where the server may: never from this machine or its neighbours, bounded in size and time.
 
-A name is looked up once and that very address is asked, so it cannot point elsewhere between the check and the request.
+A name is looked up once and that very address is asked, so it cannot point elsewhere between the check and
+the request.
 """
 
 from __future__ import annotations
@@ -28,8 +29,9 @@ def fetched(address: str, limits: Limits, param: str) -> bytes:
         raise Refused(
             f"{param}: this server fetches no addresses; send the medium as a data: URL "
             "(whoever runs the server can allow it with --fetch-media)",
-            param=param, code="fetching_not_allowed",
-        )  # fmt: skip
+            param=param,
+            code="fetching_not_allowed",
+        )
     deadline = time.monotonic() + limits.fetch_seconds
     try:
         with Client(follow_redirects=False, timeout=limits.fetch_seconds, trust_env=False) as client:
@@ -49,7 +51,9 @@ def fetched(address: str, limits: Limits, param: str) -> bytes:
                                 f"{param}: more than {limits.fetch_bytes:,} bytes at the address", param=param
                             )
                         if time.monotonic() > deadline:
-                            raise Refused(f"{param}: not fetched within {limits.fetch_seconds:g} s", param=param)
+                            raise Refused(
+                                f"{param}: not fetched within {limits.fetch_seconds:g} s", param=param
+                            )
                     return bytes(found)
             raise Refused(f"{param}: more than {MOST_REDIRECTS} redirections", param=param)
     except (HTTPError, InvalidURL) as error:

@@ -161,8 +161,9 @@ def questions_of(service: Service, wish: Wish) -> list[Question]:
     if room < 1:
         raise Refused(
             f"the prompt has {len(wish.asked.ids)} tokens, and the model reads {hosted.context} with its answer",
-            param="messages", code="context_length_exceeded",
-        )  # fmt: skip
+            param="messages",
+            code="context_length_exceeded",
+        )
     if not wish.asked.ids:
         raise Refused("there is nothing to go on from: the prompt has no token", param="prompt")
     wanted = limits.default_tokens if drawn.max_new_tokens is None else drawn.max_new_tokens
@@ -174,7 +175,9 @@ def questions_of(service: Service, wish: Wish) -> list[Question]:
         Question(
             wish.asked.ids,
             Drawing(
-                max_new_tokens=min(wanted, room, limits.new_tokens), ends=hosted.ends, seed=(seed + choice) % SEEDS,
+                max_new_tokens=min(wanted, room, limits.new_tokens),
+                ends=hosted.ends,
+                seed=(seed + choice) % SEEDS,
                 **settings,
             ),
             wish.asked.media,
@@ -182,7 +185,7 @@ def questions_of(service: Service, wish: Wish) -> list[Question]:
             wish.top_logprobs,
         )
         for choice in range(wish.choices)
-    ]  # fmt: skip
+    ]
 
 
 def deltas(service: Service, wish: Wish, counted: Counted) -> AsyncIterator[Delta]:
@@ -201,7 +204,11 @@ async def deltas_of(service: Service, wishes: Sequence[Wish], counted: Counted) 
     Raises:
         Refused: there is no room for them, they cannot be asked, or the engine fails.
     """
-    asked = [(wish, question) for wish in wishes for question in await asyncio.to_thread(questions_of, service, wish)]
+    asked = [
+        (wish, question)
+        for wish in wishes
+        for question in await asyncio.to_thread(questions_of, service, wish)
+    ]
     counted.prompt = sum(len(wish.asked.ids) for wish in wishes)
     service.metrics.prompt_tokens.inc(counted.prompt)
     began = time.perf_counter()

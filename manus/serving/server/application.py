@@ -40,7 +40,9 @@ def application(service: Service) -> Starlette:
         await service.thread.close(0.0)
 
     middleware = [
-        Middleware(CORSMiddleware, allow_origins=service.access.origins, allow_methods=["*"], allow_headers=["*"])
+        Middleware(
+            CORSMiddleware, allow_origins=service.access.origins, allow_methods=["*"], allow_headers=["*"]
+        )
     ]
     return Starlette(
         routes=[*_routes(service)],
@@ -107,9 +109,13 @@ async def _unknown(request: Request, error: Exception) -> Response:
 def _described(service: Service) -> dict[str, object]:
     hosted = service.hosted
     return {
-        "id": hosted.name, "object": "model", "created": service.began, "owned_by": "manus",
-        "max_model_len": hosted.context, "senses": ["text", *sorted(hosted.senses)],
-    }  # fmt: skip
+        "id": hosted.name,
+        "object": "model",
+        "created": service.began,
+        "owned_by": "manus",
+        "max_model_len": hosted.context,
+        "senses": ["text", *sorted(hosted.senses)],
+    }
 
 
 async def models(request: Request, service: Service) -> Response:
@@ -124,7 +130,9 @@ async def model(request: Request, service: Service) -> Response:
         Refused: it is another one.
     """
     if (name := request.path_params["name"]) != service.hosted.name:
-        raise Refused(f"the model {name[:100]!r} is not here", status=404, param="model", code="model_not_found")
+        raise Refused(
+            f"the model {name[:100]!r} is not here", status=404, param="model", code="model_not_found"
+        )
     return JSONResponse(_described(service))
 
 

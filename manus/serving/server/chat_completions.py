@@ -23,12 +23,16 @@ from manus.serving.server.streams import at_once, event_stream
 from manus.settings.frozen import Frozen
 
 NOT_BUILT = {
-    "functions": "use 'tools'", "function_call": "use 'tool_choice'", "audio": "this server does not speak yet",
-    "prediction": "answers are not predicted", "web_search_options": "this server does not search the web",
+    "functions": "use 'tools'",
+    "function_call": "use 'tool_choice'",
+    "audio": "this server does not speak yet",
+    "prediction": "answers are not predicted",
+    "web_search_options": "this server does not search the web",
     "verbosity": "models here have no such setting; say it in the system turn",
-    "reasoning_effort": "models here have no such setting", "moderation": "nothing is moderated here",
+    "reasoning_effort": "models here have no such setting",
+    "moderation": "nothing is moderated here",
     "prompt_cache_options": "there is no cache of prompts to set",
-}  # fmt: skip
+}
 ANY_JSON = {"type": "object"}
 
 
@@ -145,8 +149,10 @@ class Sampling(Frozen):
         if self.model and self.model != service.hosted.name:
             raise Refused(
                 f"the model {self.model[:100]!r} is not here; this server has {service.hosted.name!r}",
-                status=404, param="model", code="model_not_found",
-            )  # fmt: skip
+                status=404,
+                param="model",
+                code="model_not_found",
+            )
         if (self.n or 1) > service.limits.choices:
             raise Refused(f"n: up to {service.limits.choices} answers", param="n")
         if self.stream_options is not None and not self.stream:
@@ -195,7 +201,9 @@ class ChatRequest(Sampling):
         if isinstance(choice, NamedTool):
             named = [function for function in functions if function["name"] == choice.function.name]
             if not named:
-                raise Refused(f"tool_choice: {choice.function.name!r} is none of the tools", param="tool_choice")
+                raise Refused(
+                    f"tool_choice: {choice.function.name!r} is none of the tools", param="tool_choice"
+                )
             return functions, named
         if choice is not None and not functions:
             raise Refused("tool_choice: only with tools", param="tool_choice")
@@ -249,7 +257,9 @@ def wish_of(asked: ChatRequest, service: Service) -> Wish:
     )
 
 
-def _grammar(asked: ChatRequest, forced: Sequence[Mapping[str, Any]], opens_thought: bool) -> tuple[str, str] | None:
+def _grammar(
+    asked: ChatRequest, forced: Sequence[Mapping[str, Any]], opens_thought: bool
+) -> tuple[str, str] | None:
     """Return the grammar that an answer must follow, and the parameter that says so."""
     form = asked.response_format
     if forced:
@@ -277,12 +287,16 @@ class Shape:
     def _choice(self, number: int, found: Sequence[Delta]) -> dict[str, Any]:
         own = [delta for delta in found if delta.choice == number]
         pieces = [piece for delta in own for piece in delta.pieces]
-        said = {kind: "".join(one.text for one in pieces if one.kind == kind) for kind in ("thought", "words")}
+        said = {
+            kind: "".join(one.text for one in pieces if one.kind == kind) for kind in ("thought", "words")
+        }
         calls = [self._call(piece) for piece in pieces if piece.kind == "call"]
         message = {
-            "role": "assistant", "content": said["words"] if said["words"] or not calls else None, "refusal": None,
+            "role": "assistant",
+            "content": said["words"] if said["words"] or not calls else None,
+            "refusal": None,
             **some({"reasoning_content": said["thought"] or None, "tool_calls": calls or None}),
-        }  # fmt: skip
+        }
         told = [one for delta in own for one in delta.logprobs]
         logprobs = {"content": told, "refusal": None} if self.asked.logprobs else None
         finish = next(delta.finish for delta in own if delta.finish is not None)

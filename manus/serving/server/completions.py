@@ -20,8 +20,10 @@ from manus.serving.server.refusals import Refused
 from manus.serving.server.streams import at_once, event_stream
 
 NOT_BUILT = {
-    "best_of": "use 'n'", "echo": "the prompt is not given back", "suffix": "models here do not write towards an end",
-}  # fmt: skip
+    "best_of": "use 'n'",
+    "echo": "the prompt is not given back",
+    "suffix": "models here do not write towards an end",
+}
 DEFAULT_TOKENS = 16  # as OpenAI's interface has it
 MOST_PROMPTS = 8
 
@@ -63,10 +65,14 @@ async def answer(request: Request, service: Service) -> Response:
         Wish(
             Asked(row, {}, ""),
             Drawn(asked.max_tokens, asked.temperature, asked.top_p, asked.top_k, asked.seed),
-            asked.n or 1, asked.stops, is_plain=True, top_logprobs=asked.logprobs, limit=lambda: weighed,
+            asked.n or 1,
+            asked.stops,
+            is_plain=True,
+            top_logprobs=asked.logprobs,
+            limit=lambda: weighed,
         )
         for row in rows
-    ]  # fmt: skip
+    ]
     shape = Shape(service.hosted.name, asked, len(wishes) * (asked.n or 1))
     counted = Counted()
     if asked.stream:
@@ -80,9 +86,11 @@ class Shape:
     def __init__(self, model: str, asked: CompletionRequest, choices: int) -> None:
         self.asked, self.choices = asked, choices
         self.head = {
-            "id": f"cmpl-{secrets.token_hex(12)}", "object": "text_completion", "created": int(time.time()),
+            "id": f"cmpl-{secrets.token_hex(12)}",
+            "object": "text_completion",
+            "created": int(time.time()),
             "model": model,
-        }  # fmt: skip
+        }
 
     def whole(self, found: Sequence[Delta], counted: Counted) -> dict[str, Any]:
         """Return the answers that were given at once."""
@@ -104,11 +112,16 @@ class Shape:
         if self.asked.stream_options is not None and self.asked.stream_options.include_usage:
             yield {**self.head, "choices": [], "usage": counted.usage}
 
-    def _choice(self, number: int, text: str, told: Sequence[dict[str, Any]], finish: str | None) -> dict[str, Any]:
+    def _choice(
+        self, number: int, text: str, told: Sequence[dict[str, Any]], finish: str | None
+    ) -> dict[str, Any]:
         logprobs = None
         if self.asked.logprobs is not None:
             logprobs = {
-                "tokens": [one["token"] for one in told], "token_logprobs": [one["logprob"] for one in told],
-                "top_logprobs": [{top["token"]: top["logprob"] for top in one["top_logprobs"]} for one in told],
-            }  # fmt: skip
+                "tokens": [one["token"] for one in told],
+                "token_logprobs": [one["logprob"] for one in told],
+                "top_logprobs": [
+                    {top["token"]: top["logprob"] for top in one["top_logprobs"]} for one in told
+                ],
+            }
         return {"index": number, "text": text, "logprobs": logprobs, "finish_reason": finish}

@@ -43,7 +43,9 @@ class Grammars:
     def vocabulary(self) -> LLTokenizer:
         """The model's vocabulary as the parser knows it."""
         with self.hosted.lock:
-            return from_tokenizer(self.hosted.tokenizer, self.hosted.vocabulary, eos_token=list(self.hosted.ends))
+            return from_tokenizer(
+                self.hosted.tokenizer, self.hosted.vocabulary, eos_token=list(self.hosted.ends)
+            )
 
     def limit(self, grammar: str, param: str) -> Limit:
         """Return what keeps an answer within a grammar.
@@ -83,11 +85,13 @@ def of_calls(tools: Sequence[Mapping[str, Any]], several: bool, opens_thought: b
     """
     schemas = [
         {
-            "type": "object", "additionalProperties": False, "required": ["name", "arguments"],
+            "type": "object",
+            "additionalProperties": False,
+            "required": ["name", "arguments"],
             "properties": {"name": {"const": tool["name"]}, "arguments": _resolved(tool["parameters"])},
         }
         for tool in tools
-    ]  # fmt: skip
+    ]
     bodies = [f"%json {_schema_text(schema, 'tools', COMPACT)}" for schema in schemas]
     rules = "".join(f"\nbody{n}: {body}" for n, body in enumerate(bodies))
     call = f'"{OPEN}\\n" ({" | ".join(f"body{n}" for n in range(len(bodies)))}) "\\n{CLOSE}"'

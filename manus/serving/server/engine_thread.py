@@ -1,7 +1,7 @@
 """Runs the engine in a thread of its own, and hands its tokens to the answers that wait for them on the event loop.
 
-Questions wait here, not in the engine: when a step fails, what was being answered fails with it, and what waits goes on
-with a fresh engine. Knows nothing of texts.
+Questions wait here, not in the engine: when a step fails, what was being answered fails with it, and what
+waits goes on with a fresh engine. Knows nothing of texts.
 """
 
 from __future__ import annotations
@@ -86,7 +86,8 @@ class EngineThread:
 
         Args:
             question: what is asked.
-            arrived: takes the tokens of the answer as they are made, until one has a `finish` or it is refused.
+            arrived: takes the tokens of the answer as they are made, until one has a `finish` or it is
+                refused.
         """
         answer = Answer(question, asyncio.get_running_loop(), arrived)
         if question.limit is not None:
@@ -158,7 +159,9 @@ class EngineThread:
             self._tell([(answer, answer.failure or Refused(FAILED, status=500)) for answer in lost])
             return
         except Exception:
-            LOG.exception("a step of the engine failed; %d answers end, %d wait", len(self.running), len(self.waiting))
+            LOG.exception(
+                "a step of the engine failed; %d answers end, %d wait", len(self.running), len(self.waiting)
+            )
             self.failures += 1
             lost, self.running = list(self.running.values()), {}
             self._tell([(answer, Refused(FAILED, status=500)) for answer in lost])

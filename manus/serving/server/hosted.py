@@ -56,7 +56,9 @@ class Hosted:
     layout: Any
     preparer: Any = None  # of an omni model
     tools_in_system: bool = False  # functions stand in the system turn, as Manus teaches them
-    lock: threading.Lock = field(default_factory=threading.Lock)  # tokenizers change their own state as they work
+    lock: threading.Lock = field(
+        default_factory=threading.Lock
+    )  # tokenizers change their own state as they work
 
     @classmethod
     def load(cls, folder: Path, name: str, tools_in_system: bool | None = None) -> Hosted:
@@ -85,7 +87,9 @@ class Hosted:
             tokenizer = load_tokenizer(folder)
         in_system = tools_in_system if tools_in_system is not None else learned_calls(folder)
         own = isinstance(layout, OwnLayout)
-        return cls(name, folder, model, tokenizer, layout, preparer, own or in_system or not shows_tools(tokenizer))
+        return cls(
+            name, folder, model, tokenizer, layout, preparer, own or in_system or not shows_tools(tokenizer)
+        )
 
     @property
     def senses(self) -> set[MediumKind]:
@@ -115,16 +119,19 @@ class Hosted:
         if not told.get("do_sample"):
             return {"temperature": 0.0, "top_p": 1.0, "top_k": 0}
         return {
-            "temperature": float(told.get("temperature") or 1.0), "top_p": float(told.get("top_p") or 1.0),
+            "temperature": float(told.get("temperature") or 1.0),
+            "top_p": float(told.get("top_p") or 1.0),
             "top_k": int(told.get("top_k") or 0),
-        }  # fmt: skip
+        }
 
-    def asked(self, messages: Sequence[Mapping[str, Any]], tools: Sequence[Mapping[str, Any]] | None) -> Asked:
+    def asked(
+        self, messages: Sequence[Mapping[str, Any]], tools: Sequence[Mapping[str, Any]] | None
+    ) -> Asked:
         """Return a conversation as the model takes it.
 
         Args:
-            messages: turns; contents are texts, or lists of parts where the model has senses: pictures, files of
-                videos, float32 [S] of sound.
+            messages: turns; contents are texts, or lists of parts where the model has senses: pictures, files
+                of videos, float32 [S] of sound.
             tools: functions for the chat template to show.
 
         Raises:
@@ -165,10 +172,14 @@ class Hosted:
         with template_at_work():
             return dict(
                 (self.preparer or self.tokenizer).apply_chat_template(
-                    list(placed(self.tokenizer, messages)), tokenize=True, return_dict=True, return_tensors="pt",
-                    add_generation_prompt=True, **shown,
+                    list(placed(self.tokenizer, messages)),
+                    tokenize=True,
+                    return_dict=True,
+                    return_tensors="pt",
+                    add_generation_prompt=True,
+                    **shown,
                 )
-            )  # fmt: skip
+            )
 
 
 def shows_tools(tokenizer: PreTrainedTokenizerBase) -> bool:

@@ -48,10 +48,14 @@ class MediaDesk:
             Refused: the model has no such sense, or this is no such medium.
         """
         if kind not in self.senses:
-            raise Refused(f"{param}: this model {SENSES[kind]}; it takes {self._taken()}", param=param, code="no_sense")
+            raise Refused(
+                f"{param}: this model {SENSES[kind]}; it takes {self._taken()}", param=param, code="no_sense"
+            )
         self.count += 1
         if self.count > self.limits.media:
-            raise Refused(f"more than {self.limits.media} pictures, sounds and videos in one request", param=param)
+            raise Refused(
+                f"more than {self.limits.media} pictures, sounds and videos in one request", param=param
+            )
         content = self._bytes(given, param)
         try:
             return {"type": kind, kind: self.decoded(kind, content, param)}

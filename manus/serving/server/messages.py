@@ -157,14 +157,17 @@ def as_functions(tools: Sequence[FunctionTool]) -> list[dict[str, Any]]:
     """Return tools as Manus' form and templates take them."""
     return [
         {
-            "name": tool.function.name, "description": tool.function.description or "",
+            "name": tool.function.name,
+            "description": tool.function.description or "",
             "parameters": tool.function.parameters or {"type": "object", "properties": {}},
         }
         for tool in tools
-    ]  # fmt: skip
+    ]
 
 
-def for_model(hosted: Hosted, messages: Sequence[Any], tools: Sequence[Mapping[str, Any]], desk: MediaDesk) -> Asked:
+def for_model(
+    hosted: Hosted, messages: Sequence[Any], tools: Sequence[Mapping[str, Any]], desk: MediaDesk
+) -> Asked:
     """Return a conversation as the model takes it.
 
     Args:
@@ -196,7 +199,9 @@ def put(hosted: Hosted, turns: list[dict[str, Any]], tools: Sequence[Mapping[str
             turns = _with_functions(turns, tools)
         turns = _results_shown(hosted, turns)
     if hosted.senses:
-        turns = [{**turn, "content": _parts(turn["content"])} if turn["role"] == "user" else turn for turn in turns]
+        turns = [
+            {**turn, "content": _parts(turn["content"])} if turn["role"] == "user" else turn for turn in turns
+        ]
     for turn in turns:
         if hosted.senses and isinstance(turn.get("content"), str):
             hosted.refuse_unmeant(turn["content"])
@@ -208,7 +213,9 @@ def _turn(message: Any, number: int, desk: MediaDesk) -> dict[str, Any]:
     role = "system" if message.role == "developer" else message.role
     content = message.content
     if isinstance(content, list):
-        parts = [_part(part, f"messages.{number}.content.{place}", desk) for place, part in enumerate(content)]
+        parts = [
+            _part(part, f"messages.{number}.content.{place}", desk) for place, part in enumerate(content)
+        ]
         is_text = all(part["type"] == "text" for part in parts)
         content = "\n".join(part["text"] for part in parts) if is_text else parts
     turn: dict[str, Any] = {"role": role, "content": content or ""}
@@ -238,8 +245,10 @@ def _called(function: CalledFunction, number: int) -> dict[str, Any]:
 
 def _part(part: Any, place: str, desk: MediaDesk) -> dict[str, Any]:
     media: dict[str, tuple[MediumKind, str]] = {
-        "image_url": ("image", "url"), "video_url": ("video", "url"), "input_audio": ("audio", "data"),
-    }  # fmt: skip
+        "image_url": ("image", "url"),
+        "video_url": ("video", "url"),
+        "input_audio": ("audio", "data"),
+    }
     if part.type in media:
         kind, key = media[part.type]
         return desk.part(kind, getattr(getattr(part, part.type), key), place)

@@ -27,7 +27,9 @@ class Metrics:
         self.requests = counter("requests", "Requests answered.", "path", "status")
         self.prompt_tokens = counter("prompt_tokens", "Tokens of prompts.")
         self.answer_tokens = counter("answer_tokens", "Tokens of answers.")
-        self.first_token = histogram("first_token_seconds", "From a question to the first token of its answer.")
+        self.first_token = histogram(
+            "first_token_seconds", "From a question to the first token of its answer."
+        )
         self.gaps = histogram("token_gap_seconds", "Between two tokens of an answer.")
         gauges = {
             "running": ("Answers that are being made.", lambda: len(thread.running)),

@@ -56,7 +56,9 @@ class Splitter:
     calls: int = 0  # that were told
 
     def __post_init__(self) -> None:
-        self.place = Place.WORDS if self.is_plain else Place.THOUGHT if self.opens_thought else Place.BEGINNING
+        self.place = (
+            Place.WORDS if self.is_plain else Place.THOUGHT if self.opens_thought else Place.BEGINNING
+        )
         self.marks = (*self.stops, *((CALL, *CALL_MARKS) if self.may_call else ()))
 
     def add(self, text: str) -> list[Piece]:

@@ -28,7 +28,9 @@ async def read_body(request: Request, most_bytes: int) -> bytes:
             async for block in request.stream():
                 found += block
                 if len(found) > most_bytes:
-                    raise Refused(f"the request is larger than {most_bytes:,} bytes", status=413, code="too_large")
+                    raise Refused(
+                        f"the request is larger than {most_bytes:,} bytes", status=413, code="too_large"
+                    )
     except TimeoutError:
         raise Refused(f"the request did not arrive within {READ_SECONDS:g} s", status=408) from None
     except ClientDisconnect:

@@ -20,7 +20,9 @@ LONGEST_VALUE = 80
 class Refused(Exception):
     """A request that is not answered; the message is for the client."""
 
-    def __init__(self, message: str, status: int = 400, param: str | None = None, code: str | None = None) -> None:
+    def __init__(
+        self, message: str, status: int = 400, param: str | None = None, code: str | None = None
+    ) -> None:
         super().__init__(message)
         self.message, self.status, self.param, self.code = message, status, param, code
 

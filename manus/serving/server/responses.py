@@ -21,14 +21,18 @@ from manus.serving.server.streams import at_once, event_stream
 from manus.settings.frozen import Frozen
 
 NOT_BUILT = {
-    "background": "answers are given while the client waits", "background_options": "answers are given while the client waits",
+    "background": "answers are given while the client waits",
+    "background_options": "answers are given while the client waits",
     "conversation": "nothing is kept; send the whole conversation as 'input'",
     "previous_response_id": "nothing is kept; send the whole conversation as 'input'",
-    "prompt": "nothing is kept; send the text", "moderation": "nothing is moderated here",
-    "context_management": "nothing is shortened", "image": "this model draws no pictures",
-    "access_programs": "there are none", "prompt_cache_options": "there is no cache of prompts to set",
+    "prompt": "nothing is kept; send the text",
+    "moderation": "nothing is moderated here",
+    "context_management": "nothing is shortened",
+    "image": "this model draws no pictures",
+    "access_programs": "there are none",
+    "prompt_cache_options": "there is no cache of prompts to set",
     "max_tool_calls": "only functions of the client are called",
-}  # fmt: skip
+}
 
 
 class InputText(Frozen):
@@ -155,7 +159,9 @@ class ResponseRequest(Frozen):
     reasoning: ReasoningSettings | None = None
     stream: bool | None = False
     stream_options: StreamOptions | None = None
-    store: bool | None = None  # nothing is kept: true, the interface's own default, only says that it might be
+    store: bool | None = (
+        None  # nothing is kept: true, the interface's own default, only says that it might be
+    )
     include: list[Literal["reasoning.encrypted_content"]] | None = None  # thoughts are open here
     truncation: Literal["disabled"] | None = None
     metadata: dict[str, str] | None = None
@@ -176,15 +182,26 @@ class ResponseRequest(Frozen):
         choice: Any = self.tool_choice
         if isinstance(choice, NamedTool):
             choice = {"type": "function", "function": {"name": choice.name}}
-        tools = [{"type": "function", "function": tool.model_dump(exclude={"type"})} for tool in self.tools or []]
+        tools = [
+            {"type": "function", "function": tool.model_dump(exclude={"type"})} for tool in self.tools or []
+        ]
         form = dict(self.text.format) if self.text is not None and self.text.format is not None else None
         if form is not None and form.get("type") == "json_schema":
-            form = {"type": "json_schema", "json_schema": {key: value for key, value in form.items() if key != "type"}}
+            form = {
+                "type": "json_schema",
+                "json_schema": {key: value for key, value in form.items() if key != "type"},
+            }
         body = {
-            "model": self.model, "messages": messages, "max_completion_tokens": self.max_output_tokens,
-            "temperature": self.temperature, "top_p": self.top_p, "tools": tools or None, "tool_choice": choice,
-            "parallel_tool_calls": self.parallel_tool_calls, "response_format": form,
-        }  # fmt: skip
+            "model": self.model,
+            "messages": messages,
+            "max_completion_tokens": self.max_output_tokens,
+            "temperature": self.temperature,
+            "top_p": self.top_p,
+            "tools": tools or None,
+            "tool_choice": choice,
+            "parallel_tool_calls": self.parallel_tool_calls,
+            "response_format": form,
+        }
         return parsed(ChatRequest, json.dumps(some(body)).encode(), {})
 
 
@@ -236,32 +253,53 @@ class Shape:
         self.asked, self.items, self.finish = asked, list[dict[str, Any]](), None
         self.number = -1  # of the last event
         self.head = {
-            "id": f"resp_{secrets.token_hex(16)}", "object": "response", "created_at": time.time(), "model": model,
-            "instructions": asked.instructions, "metadata": asked.metadata or {}, "temperature": asked.temperature,
-            "top_p": asked.top_p, "max_output_tokens": asked.max_output_tokens, "previous_response_id": None,
-            "parallel_tool_calls": asked.parallel_tool_calls is not False, "store": False, "error": None,
+            "id": f"resp_{secrets.token_hex(16)}",
+            "object": "response",
+            "created_at": time.time(),
+            "model": model,
+            "instructions": asked.instructions,
+            "metadata": asked.metadata or {},
+            "temperature": asked.temperature,
+            "top_p": asked.top_p,
+            "max_output_tokens": asked.max_output_tokens,
+            "previous_response_id": None,
+            "parallel_tool_calls": asked.parallel_tool_calls is not False,
+            "store": False,
+            "error": None,
             "tool_choice": asked.model_dump(include={"tool_choice"})["tool_choice"] or "auto",
-            "tools": [tool.model_dump() for tool in asked.tools or []], "truncation": "disabled",
+            "tools": [tool.model_dump() for tool in asked.tools or []],
+            "truncation": "disabled",
             "text": {"format": (asked.text.format if asked.text else None) or {"type": "text"}},
-        }  # fmt: skip
+        }
 
     def whole(self, counted: Counted) -> dict[str, Any]:
         """Return the answer that was given at once."""
         is_cut = self.finish == "length"
         usage = {
-            "input_tokens": counted.prompt, "input_tokens_details": {"cached_tokens": 0, "cache_write_tokens": 0},
-            "output_tokens": counted.answers, "output_tokens_details": {"reasoning_tokens": 0},
+            "input_tokens": counted.prompt,
+            "input_tokens_details": {"cached_tokens": 0, "cache_write_tokens": 0},
+            "output_tokens": counted.answers,
+            "output_tokens_details": {"reasoning_tokens": 0},
             "total_tokens": counted.prompt + counted.answers,
-        }  # fmt: skip
+        }
         return {
-            **self.head, "status": "incomplete" if is_cut else "completed", "output": self.items, "usage": usage,
+            **self.head,
+            "status": "incomplete" if is_cut else "completed",
+            "output": self.items,
+            "usage": usage,
             "incomplete_details": {"reason": "max_output_tokens"} if is_cut else None,
-        }  # fmt: skip
+        }
 
     async def events(self, found: AsyncIterator[Delta], counted: Counted) -> AsyncIterator[dict[str, Any]]:
         """Yield the answer as a stream has it."""
         await anext(found)
-        begun = {**self.head, "status": "in_progress", "output": [], "usage": None, "incomplete_details": None}
+        begun = {
+            **self.head,
+            "status": "in_progress",
+            "output": [],
+            "usage": None,
+            "incomplete_details": None,
+        }
         yield self._event("response.created", response=begun)
         yield self._event("response.in_progress", response=begun)
         async for delta in found:
@@ -296,7 +334,11 @@ class Shape:
 
     def _begun(self, kind: str, name: str = "") -> list[dict[str, Any]]:
         mark = {"reasoning": "rs", "message": "msg", "function_call": "fc"}[kind]
-        item: dict[str, Any] = {"id": f"{mark}_{secrets.token_hex(16)}", "type": kind, "status": "in_progress"}
+        item: dict[str, Any] = {
+            "id": f"{mark}_{secrets.token_hex(16)}",
+            "type": kind,
+            "status": "in_progress",
+        }
         if kind == "function_call":
             item |= {"call_id": f"call_{secrets.token_hex(12)}", "name": name, "arguments": ""}
         elif kind == "reasoning":
@@ -310,7 +352,9 @@ class Shape:
         shown = {**item, "content": []} if "content" in item else dict(item)
         told = [self._event("response.output_item.added", output_index=len(self.items) - 1, item=shown)]
         if kind == "message":
-            told.append(self._grown("response.content_part.added", content_index=0, part=dict(item["content"][0])))
+            told.append(
+                self._grown("response.content_part.added", content_index=0, part=dict(item["content"][0]))
+            )
         return told
 
     def _ended(self, status: str) -> list[dict[str, Any]]:
@@ -323,9 +367,13 @@ class Shape:
         if item["type"] == "message":
             text = item["content"][0]["text"]
             told.append(self._grown("response.output_text.done", content_index=0, text=text, logprobs=[]))
-            told.append(self._grown("response.content_part.done", content_index=0, part=dict(item["content"][0])))
+            told.append(
+                self._grown("response.content_part.done", content_index=0, part=dict(item["content"][0]))
+            )
         elif item["type"] == "reasoning":
-            told.append(self._grown("response.reasoning_text.done", content_index=0, text=item["content"][0]["text"]))
+            told.append(
+                self._grown("response.reasoning_text.done", content_index=0, text=item["content"][0]["text"])
+            )
         else:
             name, arguments = item["name"], item["arguments"]
             told.append(self._grown("response.function_call_arguments.done", name=name, arguments=arguments))

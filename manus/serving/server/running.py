@@ -64,7 +64,9 @@ def listening_at(host: str, port: int) -> socket.socket:
         opened.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         opened.bind(address)
     except OSError as error:
-        raise InputError(f"cannot listen at {host} port {port}: {error.strerror}; choose another with --port") from None
+        raise InputError(
+            f"cannot listen at {host} port {port}: {error.strerror}; choose another with --port"
+        ) from None
     return opened
 
 
@@ -75,11 +77,18 @@ class Server(uvicorn.Server):
         limits = service.limits
         super().__init__(
             uvicorn.Config(
-                application(service), http="h11", ws="websockets-sansio", log_level="warning", access_log=False,
-                server_header=False, backlog=BACKLOG, ws_max_size=LARGEST_MESSAGE,
-                timeout_graceful_shutdown=round(limits.closing_seconds) + 2, **settings,
+                application(service),
+                http="h11",
+                ws="websockets-sansio",
+                log_level="warning",
+                access_log=False,
+                server_header=False,
+                backlog=BACKLOG,
+                ws_max_size=LARGEST_MESSAGE,
+                timeout_graceful_shutdown=round(limits.closing_seconds) + 2,
+                **settings,
             )
-        )  # fmt: skip
+        )
         self.service = service
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
@@ -88,7 +97,15 @@ class Server(uvicorn.Server):
         await super().shutdown(sockets=sockets)
 
 
-def serve(folder: Path, name: str, host: str, port: int, limits: Limits, access: Access, tools_in_system: bool | None) -> None:  # fmt: skip
+def serve(
+    folder: Path,
+    name: str,
+    host: str,
+    port: int,
+    limits: Limits,
+    access: Access,
+    tools_in_system: bool | None,
+) -> None:
     """Serve a model until a signal comes; the first one lets running answers end, a second one does not.
 
     Args:

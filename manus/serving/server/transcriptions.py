@@ -24,11 +24,14 @@ from manus.serving.server.streams import at_once, event_stream
 from manus.settings.frozen import Frozen
 
 NOT_BUILT = {
-    "timestamp_granularities[]": "this model tells no times", "chunking_strategy": "long sounds are cut by length",
-    "include[]": "only the text is told", "known_speaker_names[]": "this model tells no speakers apart",
-    "known_speaker_references[]": "this model tells no speakers apart", "keywords[]": "say them in 'prompt'",
+    "timestamp_granularities[]": "this model tells no times",
+    "chunking_strategy": "long sounds are cut by length",
+    "include[]": "only the text is told",
+    "known_speaker_names[]": "this model tells no speakers apart",
+    "known_speaker_references[]": "this model tells no speakers apart",
+    "keywords[]": "say them in 'prompt'",
     "languages[]": "use 'language'",
-}  # fmt: skip
+}
 MOST_PIECES = 64
 MOST_FIELDS = 32
 
@@ -52,7 +55,9 @@ async def answer(request: Request, service: Service) -> Response:
     fields, content = await _form(request, body)
     asked = _parsed(fields)
     if asked.model and asked.model != service.hosted.name:
-        raise Refused(f"the model {asked.model[:100]!r} is not here", status=404, param="model", code="model_not_found")
+        raise Refused(
+            f"the model {asked.model[:100]!r} is not here", status=404, param="model", code="model_not_found"
+        )
     async with service.preparing:
         wishes = await asyncio.to_thread(wishes_of, service, asked, content)
     counted = Counted()
@@ -74,7 +79,9 @@ async def _form(request: Request, body: bytes) -> tuple[dict[str, str], bytes]:
             files = [value for value in form.values() if isinstance(value, UploadFile)]
             if len(files) != 1 or "file" not in form:
                 raise Refused("file: one sound is needed, as a field of a multipart form", param="file")
-            return {name: value for name, value in form.items() if isinstance(value, str)}, await files[0].read()
+            return {name: value for name, value in form.items() if isinstance(value, str)}, await files[
+                0
+            ].read()
     except (MultiPartException, AssertionError, UnicodeDecodeError) as error:
         raise Refused(f"no form can be read from the request: {error}") from None
 
@@ -84,7 +91,9 @@ def _parsed(fields: Mapping[str, str]) -> TranscriptionRequest:
 
     for name in fields:
         if name in NOT_BUILT:
-            raise Refused(f"{name!r} is not supported: {NOT_BUILT[name]}", param=name, code="unsupported_parameter")
+            raise Refused(
+                f"{name!r} is not supported: {NOT_BUILT[name]}", param=name, code="unsupported_parameter"
+            )
     try:
         return TranscriptionRequest.model_validate(dict(fields))
     except ValidationError as error:
@@ -126,7 +135,9 @@ def wishes_of(service: Service, asked: TranscriptionRequest, content: bytes) -> 
 def _joined(found: list[Delta], pieces: int) -> str:
     """Return the words of all pieces of a sound, in their order."""
     said = [
-        "".join(one.text for delta in found if delta.choice == n for one in delta.pieces if one.kind == "words")
+        "".join(
+            one.text for delta in found if delta.choice == n for one in delta.pieces if one.kind == "words"
+        )
         for n in range(pieces)
     ]
     return " ".join(text.strip() for text in said if text.strip())

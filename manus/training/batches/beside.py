@@ -1,7 +1,7 @@
 """Makes batches in processes beside the training, a few ahead of it. Knows nothing of what is in them.
 
-The processes are forked: they share the memory of what is open, and begin at once. They compute on the CPU alone, so that
-a parent may hold CUDA.
+The processes are forked: they share the memory of what is open, and begin at once. They compute on the CPU
+alone, so that a parent may hold CUDA.
 """
 
 from __future__ import annotations
@@ -40,9 +40,11 @@ class Beside:
         if not self.processes:
             return {}
         return {
-            "num_workers": self.processes, "prefetch_factor": self.ahead, "multiprocessing_context": "fork",
+            "num_workers": self.processes,
+            "prefetch_factor": self.ahead,
+            "multiprocessing_context": "fork",
             "worker_init_fn": partial(settle, os.getpid()),
-        }  # fmt: skip
+        }
 
 
 def decoding() -> Beside:
@@ -86,7 +88,10 @@ class Copied(dict[str, Any]):
 
 def _with_tensors(arrays: dict[str, Any]) -> Copied:
     return Copied(
-        {name: torch.from_numpy(value) if isinstance(value, np.ndarray) else value for name, value in arrays.items()}
+        {
+            name: torch.from_numpy(value) if isinstance(value, np.ndarray) else value
+            for name, value in arrays.items()
+        }
     )
 
 
@@ -108,7 +113,9 @@ def told_plainly(title: str, doing: str) -> Iterator[None]:
         told = str(error)
         if not told.startswith(WRAPPED):
             raise
-        raise DataError(told.rpartition(f"{DataError.__name__}: ")[2].strip()) from error  # without torch's trace
+        raise DataError(
+            told.rpartition(f"{DataError.__name__}: ")[2].strip()
+        ) from error  # without torch's trace
     except RuntimeError as error:
         if DIED not in str(error):
             raise

@@ -1,8 +1,8 @@
 """Keeps on disk what frozen encoders say of media, so that several epochs ask them once. Knows nothing of samples.
 
-The states lie one after the other in files, which are read where they are needed: memory holds those of one batch. Each
-rank fills one file, and reads all. Its index is written last, when the states are on the disk, so a part that was cut off
-is made anew.
+The states lie one after the other in files, which are read where they are needed: memory holds those of one
+batch. Each rank fills one file, and reads all. Its index is written last, when the states are on the disk, so
+a part that was cut off is made anew.
 """
 
 from __future__ import annotations
@@ -83,7 +83,12 @@ def is_wanted(settings: MediaSettings, epochs: float, inputs: MediaInputs) -> bo
 
 
 def cached(
-    model: PreTrainedModel, inputs: MediaInputs, numbers: Sequence[int], folder: Path, beside: Beside, title: str
+    model: PreTrainedModel,
+    inputs: MediaInputs,
+    numbers: Sequence[int],
+    folder: Path,
+    beside: Beside,
+    title: str,
 ) -> CachedInputs:
     """Return the states of media, asking the encoders where an earlier process has not finished that.
 
@@ -123,11 +128,17 @@ def cached(
     return CachedInputs(folder, index)
 
 
-def _write(model: PreTrainedModel, inputs: MediaInputs, numbers: Sequence[int], folder: Path, beside: Beside) -> None:
+def _write(
+    model: PreTrainedModel, inputs: MediaInputs, numbers: Sequence[int], folder: Path, beside: Beside
+) -> None:
     index: dict[str, dict[str, Any]] = {}
     offset = 0
     decoded = DataLoader(
-        _Decoded(inputs, numbers), batch_size=None, collate_fn=_as_it_is, generator=torch.Generator(), **beside.options
+        _Decoded(inputs, numbers),
+        batch_size=None,
+        collate_fn=_as_it_is,
+        generator=torch.Generator(),
+        **beside.options,
     )  # a generator of its own: a run whose states are kept already draws the same
     with (folder / STATES).open("wb") as file, progress("encode media", len(numbers), "media") as advance:
         for done, (number, given) in enumerate(zip(numbers, decoded, strict=True), 1):
@@ -135,11 +146,16 @@ def _write(model: PreTrainedModel, inputs: MediaInputs, numbers: Sequence[int], 
             state = inputs.state(model, number, given)
             data = state.values.float().cpu().numpy().tobytes()
             if done.bit_count() == 1:  # seldom, and again where longer media follow short ones
-                _check_room(folder, (offset + len(data)) // done * (len(numbers) - done + 1) * ranks.world_size())
+                _check_room(
+                    folder, (offset + len(data)) // done * (len(numbers) - done + 1) * ranks.world_size()
+                )
             file.write(data)
             index[str(number)] = {
-                "kind": state.kind, "shape": list(state.values.shape), "tokens": state.tokens, "offset": offset,
-            }  # fmt: skip
+                "kind": state.kind,
+                "shape": list(state.values.shape),
+                "tokens": state.tokens,
+                "offset": offset,
+            }
             offset += len(data)
             advance(done)
         file.flush()

@@ -1,7 +1,7 @@
 """Trains on rows that are tokenised meanwhile, in a process beside the training, at most a few batches ahead.
 
-The order is that of other large data (`order`), so a run continues anywhere at once; bad rows are counted in the
-checkpoint. Knows nothing of how rows are read.
+The order is that of other large data (`order`), so a run continues anywhere at once; bad rows are counted in
+the checkpoint. Knows nothing of how rows are read.
 """
 
 from __future__ import annotations
@@ -44,7 +44,8 @@ class Collator:
     def __call__(self, drawn: list[Drawn]) -> dict[str, Any]:
         segments = [[segment_of(tokens.ids, tokens.is_learned) for tokens in one.tokens] for one in drawn]
         told = {
-            "seen": sum(one.rows for one in drawn), "bad": [row for one in drawn for row in one.bad],
+            "seen": sum(one.rows for one in drawn),
+            "bad": [row for one in drawn for row in one.bad],
             "unread": sorted({f"{one.source}: {name}" for one in drawn for name in one.unread}),
-        }  # fmt: skip
+        }
         return {**self.inner(segments), ROWS: json.dumps(told)}

@@ -1,7 +1,7 @@
 """Batches of samples with images, video and sound: the rows of text, and beside them what the encoders take in.
 
-A batch is of one kind: text alone, or samples with the same senses. Media are decoded when their batch is made, a few
-batches ahead, so memory holds those of a few. Knows nothing of models.
+A batch is of one kind: text alone, or samples with the same senses. Media are decoded when their batch is
+made, a few batches ahead, so memory holds those of a few. Knows nothing of models.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ class MediaRows(Dataset[Row]):
 
     def __init__(
         self, samples: PreparedSamples | ShardedSamples, groups: dict[Senses, Places], max_length: int | None
-    ) -> None:  # fmt: skip
+    ) -> None:
         self.samples, self.senses = samples, list(groups)
         self.rows = Rows(samples, max_length, list(groups.values()))
 

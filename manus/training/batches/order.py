@@ -1,7 +1,7 @@
 """The order in which large or mixed data are seen: shuffled anew for each epoch, known at any place, so continued at once.
 
-Where a run stands is an epoch and a number of batches, both in Trainer's state; nothing else is saved. Knows row numbers
-only.
+Where a run stands is an epoch and a number of batches, both in Trainer's state; nothing else is saved. Knows
+row numbers only.
 """
 
 from __future__ import annotations
@@ -48,13 +48,13 @@ class Batches(Sampler[list[int]]):
 class ShuffledBatches(Batches):
     """Batches of rows in a shuffled order.
 
-    With several ranks, batches are dealt out in turn, as accelerate does; the last ones are filled from the beginning of
-    the epoch, so that all ranks see as many.
+    With several ranks, batches are dealt out in turn, as accelerate does; the last ones are filled from the
+    beginning of the epoch, so that all ranks see as many.
     """
 
     def __init__(
         self, rows: int, size: int, seed: int, rank: int = 0, world: int = 1, counts_on: bool = False
-    ) -> None:  # fmt: skip
+    ) -> None:
         super().__init__(size, seed, rank, world)
         self.rows, self.counts_on = rows, counts_on  # whether rows of later epochs have numbers of their own
 
@@ -69,15 +69,17 @@ class ShuffledBatches(Batches):
             batches = np.arange(first, min(first + at_once, len(self)))
             places = ((batches * self.world + self.rank) * self.size)[:, None] + np.arange(self.size)
             is_there = places < (self.rows if self.world == 1 else np.inf)
-            for numbers, kept in zip(order.at(places.ravel() % self.rows).reshape(places.shape), is_there, strict=True):
+            for numbers, kept in zip(
+                order.at(places.ravel() % self.rows).reshape(places.shape), is_there, strict=True
+            ):
                 yield (numbers[kept] + before).tolist()
 
 
 class MixedBatches(Batches):
     """Batches of rows of several kinds: each of one kind, the kinds in a shuffled order.
 
-    The last batch of a kind may be smaller. At each step all ranks have batches of the same kind; they share its last rows
-    evenly, and only where there are fewer rows than ranks does one come twice.
+    The last batch of a kind may be smaller. At each step all ranks have batches of the same kind; they share
+    its last rows evenly, and only where there are fewer rows than ranks does one come twice.
     """
 
     def __init__(self, counts: Sequence[int], size: int, seed: int, rank: int = 0, world: int = 1) -> None:
@@ -90,7 +92,9 @@ class MixedBatches(Batches):
         super().__init__(size, seed, rank, world)
         self.ends = np.cumsum(counts)
         self.counts = [int(count) for count in counts]
-        self.last = np.cumsum([-(-count // (size * world)) for count in self.counts])  # batches up to a kind's end
+        self.last = np.cumsum(
+            [-(-count // (size * world)) for count in self.counts]
+        )  # batches up to a kind's end
 
     def __len__(self) -> int:
         return int(self.last[-1])
@@ -98,7 +102,9 @@ class MixedBatches(Batches):
     def __iter__(self) -> Iterator[list[int]]:
         begin, self.begin = self.begin, 0
         order = Permutation(len(self), self.seed, "kinds", self.epoch)
-        rows = [Permutation(count, self.seed, "epoch", self.epoch, kind) for kind, count in enumerate(self.counts)]
+        rows = [
+            Permutation(count, self.seed, "epoch", self.epoch, kind) for kind, count in enumerate(self.counts)
+        ]
         for place in range(begin, len(self)):
             batch = order[place]
             kind = int(np.searchsorted(self.last, batch, side="right"))
@@ -115,7 +121,7 @@ class MixedBatches(Batches):
 
 def loader(
     accelerator: Any, rows: Any, args: Any, collate: Callable[[Any], Any], batches: Batches, beside: Beside
-) -> Any:  # fmt: skip
+) -> Any:
     """Return a data loader over rows in batches, prepared as Trainer prepares its own.
 
     Args:
@@ -127,10 +133,16 @@ def loader(
         beside: the processes that make them.
     """
     made = DataLoader(
-        rows, batch_sampler=batches, collate_fn=collate, pin_memory=args.dataloader_pin_memory, **beside.options
-    )  # fmt: skip
+        rows,
+        batch_sampler=batches,
+        collate_fn=collate,
+        pin_memory=args.dataloader_pin_memory,
+        **beside.options,
+    )
     prepared = accelerator.prepare(made)
-    if prepared.batch_sampler is not batches:  # accelerate would deal out to the ranks what is one rank's already
+    if (
+        prepared.batch_sampler is not batches
+    ):  # accelerate would deal out to the ranks what is one rank's already
         prepared.batch_sampler.num_processes, prepared.batch_sampler.process_index = 1, 0
     return prepared
 

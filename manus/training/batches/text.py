@@ -26,12 +26,16 @@ Segment = tuple[torch.Tensor, torch.Tensor]  # token ids and labels of one sampl
 class Rows(Dataset[list[Segment]]):
     """Prepared samples as rows: one sample each, or, packed, as many whole ones as fit into `max_length`.
 
-    `groups` are the samples that may share a row, where not all may; their rows follow each other, `counts` says how many.
+    `groups` are the samples that may share a row, where not all may; their rows follow each other, `counts`
+    says how many.
     """
 
     def __init__(
-        self, samples: PreparedSamples | ShardedSamples, max_length: int | None, groups: Sequence[Places] | None = None
-    ) -> None:  # fmt: skip
+        self,
+        samples: PreparedSamples | ShardedSamples,
+        max_length: int | None,
+        groups: Sequence[Places] | None = None,
+    ) -> None:
         self.samples = samples
         self.is_large = isinstance(samples, ShardedSamples)
         self.rows: Sequence[Sequence[int]]
@@ -72,8 +76,8 @@ def rows_of(samples: PreparedSamples | ShardedSamples, group: Places, max_length
 class FlatCollator:
     """Joins all samples of a batch into one row with boundaries: no padding, and none sees another.
 
-    With `is_sharing`, a beginning that all of them have in common, such as a system prompt, is in the row once. It ends
-    before the first of the `placeholders`, for which each sample has a medium of its own.
+    With `is_sharing`, a beginning that all of them have in common, such as a system prompt, is in the row
+    once. It ends before the first of the `placeholders`, for which each sample has a medium of its own.
     """
 
     is_sharing: bool = False

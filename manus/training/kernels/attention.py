@@ -4,8 +4,9 @@
 `cu_seq_lens_q` and `cu_seq_lens_k`, as FlashAttention's variable-length kernels do, and runs PyTorch's
 scaled-dot-product attention sample by sample, so no mask over the whole row is ever built.
 
-A beginning that all samples share, such as a system prompt, may stand in the row once, as its first segment: what a
-causal model computes there does not depend on what follows. Each sample then sees more keys than it has queries.
+A beginning that all samples share, such as a system prompt, may stand in the row once, as its first segment:
+what a causal model computes there does not depend on what follows. Each sample then sees more keys than it
+has queries.
 """
 
 from __future__ import annotations
@@ -84,8 +85,8 @@ AttentionMaskInterface.register(SEGMENTS, lambda *args, **kwargs: None)
 def logits_alone(model: PreTrainedModel, samples: list[list[int]]) -> list[torch.Tensor]:
     """Return what a model says of each sample (token ids) by itself, [T, V]: what other ways to lay them out must equal.
 
-    All are asked at once, as rows of a batch that are filled up behind, where a causal model does not look. To be called
-    before an attention is chosen that asks for boundaries.
+    All are asked at once, as rows of a batch that are filled up behind, where a causal model does not look.
+    To be called before an attention is chosen that asks for boundaries.
     """
     longest = max(map(len, samples))
     rows = [sample + sample[-1:] * (longest - len(sample)) for sample in samples]
@@ -95,12 +96,12 @@ def logits_alone(model: PreTrainedModel, samples: list[list[int]]) -> list[torch
 
 def keep_samples_apart(
     model: PreTrainedModel, samples: list[list[int]], alone: list[torch.Tensor] | None = None
-) -> bool:  # fmt: skip
+) -> bool:
     """Switch the model to an attention that keeps samples of one row apart, if that works for it.
 
-    The proof is made on this very model: the logits of a row of `samples` (token ids) must equal those of each
-    sample `alone`, which are computed where they are not known. Otherwise the attention is left as it was, and False says
-    that rows must be padded.
+    The proof is made on this very model: the logits of a row of `samples` (token ids) must equal those of
+    each sample `alone`, which are computed where they are not known. Otherwise the attention is left as it
+    was, and False says that rows must be padded.
     """
     before = model.config._attn_implementation
     if not model._supports_attention_backend:
@@ -121,17 +122,19 @@ def keep_samples_apart(
 
 def can_share_beginnings(
     model: PreTrainedModel, samples: list[list[int]], alone: list[torch.Tensor] | None = None
-) -> bool:  # fmt: skip
+) -> bool:
     """Tell whether a beginning that samples share may be computed once, which this very model shows on `samples`.
 
-    They must begin alike. To be called when `keep_samples_apart` has chosen an attention: what that says of a row is the
-    yardstick where the logits of each sample `alone` are not known. FlashAttention's kernels take a sample's keys from
-    the row, where a shared beginning is not beside each sample.
+    They must begin alike. To be called when `keep_samples_apart` has chosen an attention: what that says of a
+    row is the yardstick where the logits of each sample `alone` are not known. FlashAttention's kernels take
+    a sample's keys from the row, where a shared beginning is not beside each sample.
     """
     if model.config._attn_implementation != SEGMENTS:
         return False
     differs = (len(set(column)) > 1 for column in zip(*samples, strict=False))
-    shared = next((place for place, is_different in enumerate(differs) if is_different), min(map(len, samples)))
+    shared = next(
+        (place for place, is_different in enumerate(differs) if is_different), min(map(len, samples))
+    )
     shared = min(shared, min(map(len, samples)) - 1)
     assert shared > 0, "samples begin alike, and each has tokens of its own"
     expected = alone or torch.split(_logits_of_row(model, samples), [len(sample) for sample in samples])
@@ -155,7 +158,9 @@ def _logits_of_row(model: PreTrainedModel, samples: list[list[int]], shared: int
 @torch.no_grad()
 def _logits(model: PreTrainedModel, inputs: dict[str, Any]) -> torch.Tensor:
     """Return the logits [B, T, V] of a model without dropout."""
-    moved = {name: value.to(model.device) if torch.is_tensor(value) else value for name, value in inputs.items()}
+    moved = {
+        name: value.to(model.device) if torch.is_tensor(value) else value for name, value in inputs.items()
+    }
     with without_dropout(model):
         logits: torch.Tensor = model(**moved, use_cache=False).logits
     return logits

@@ -1,8 +1,9 @@
 """TRL's fused output head where it computes what the model's own forward pass does, else that pass itself.
 
-TRL takes the hidden states of `base_model` and multiplies them by the head's weight, with the few changes of logits that
-it knows. A family whose body has another name, or that changes its logits in another way, breaks it, or learns from
-other probabilities than it answers with. So each model shows on a few tokens that both are the same.
+TRL takes the hidden states of `base_model` and multiplies them by the head's weight, with the few changes of
+logits that it knows. A family whose body has another name, or that changes its logits in another way, breaks
+it, or learns from other probabilities than it answers with. So each model shows on a few tokens that both are
+the same.
 """
 
 from __future__ import annotations
@@ -53,7 +54,11 @@ def _is_proven(model: PreTrainedModel, sample: list[int]) -> bool:
     if was_set:
         model.forward = own  # type: ignore[method-assign]
     ids_BT = torch.tensor([sample], device=model.device)
-    given: dict[str, Any] = {"input_ids": ids_BT, "attention_mask": torch.ones_like(ids_BT), **_router_logits(model)}
+    given: dict[str, Any] = {
+        "input_ids": ids_BT,
+        "attention_mask": torch.ones_like(ids_BT),
+        **_router_logits(model),
+    }
     with torch.no_grad(), without_dropout(model):
         expected = -F.cross_entropy(
             own(**given, use_cache=False).logits[0, :-1].float(), ids_BT[0, 1:], reduction="none"
@@ -99,9 +104,13 @@ def _answer_by(model: PreTrainedModel, own: Forward, temperature: float) -> None
         entropy_BT = -(log_probs_BTV.exp() * log_probs_BTV).sum(-1) * mask_BT
         return FusedCausalLMOutput(
             loss=-log_probs_BT.sum() / mask_BT.sum().clamp(min=1),
-            log_probs=log_probs_BT, entropy=entropy_BT, mean_logits=mean_BT, is_top1=is_top1_BT, label_mask=mask_BT,
+            log_probs=log_probs_BT,
+            entropy=entropy_BT,
+            mean_logits=mean_BT,
+            is_top1=is_top1_BT,
+            label_mask=mask_BT,
             aux_loss=_balance(found),
-        )  # fmt: skip
+        )
 
     model.forward = MethodType(forward, model)  # type: ignore[method-assign]
 

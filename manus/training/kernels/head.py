@@ -1,8 +1,9 @@
 """The loss of many tokens without their logits: the output head on a few positions at a time. Knows no model family.
 
-What a family does to its logits (Gemma 2 caps them softly, Cohere and Granite scale them) stands in its own forward
-pass, behind the backbone. So the head of any family is that forward pass with a backbone that only hands out hidden
-states. The gradients of a part are taken at once, while its logits are there: nothing is computed twice.
+What a family does to its logits (Gemma 2 caps them softly, Cohere and Granite scale them) stands in its own
+forward pass, behind the backbone. So the head of any family is that forward pass with a backbone that only
+hands out hidden states. The gradients of a part are taken at once, while its logits are there: nothing is
+computed twice.
 """
 
 from __future__ import annotations
@@ -32,15 +33,18 @@ Head = Callable[[torch.Tensor], torch.Tensor]  # hidden states [N, D] to logits 
 
 
 def learn_by_parts(
-    model: PreTrainedModel, sample: list[int], logits_at_once: int = LOGITS_AT_ONCE,
-    media: Mapping[str, torch.Tensor] | None = None, logits_TV: torch.Tensor | None = None,
-) -> bool:  # fmt: skip
+    model: PreTrainedModel,
+    sample: list[int],
+    logits_at_once: int = LOGITS_AT_ONCE,
+    media: Mapping[str, torch.Tensor] | None = None,
+    logits_TV: torch.Tensor | None = None,
+) -> bool:
     """Let the model's forward pass take `next_tokens` [B, T] and return only the loss summed over them.
 
-    The proof is made on this very model: the loss of a `sample` (token ids) by parts must equal that of its logits, which
-    are computed where they are not known. Otherwise the model is left as it was, and False says so. `media` are the
-    inputs beside the sample's tokens. To be called before anything wraps the forward pass, and before an attention is
-    chosen that asks for boundaries.
+    The proof is made on this very model: the loss of a `sample` (token ids) by parts must equal that of its
+    logits, which are computed where they are not known. Otherwise the model is left as it was, and False says
+    so. `media` are the inputs beside the sample's tokens. To be called before anything wraps the forward
+    pass, and before an attention is chosen that asks for boundaries.
     """
     backbone = model.base_model
     if backbone is model or model.get_output_embeddings() is None or len(sample) < 2:
@@ -48,7 +52,9 @@ def learn_by_parts(
     before = model.forward
 
     @functools.wraps(type(model).forward)
-    def forward(self: PreTrainedModel, *args: Any, next_tokens: torch.Tensor | None = None, **kwargs: Any) -> Any:
+    def forward(
+        self: PreTrainedModel, *args: Any, next_tokens: torch.Tensor | None = None, **kwargs: Any
+    ) -> Any:
         if next_tokens is None:
             return before(*args, **kwargs)
         kwargs.pop("labels", None)  # PEFT hands them on even where there are none
@@ -62,7 +68,9 @@ def learn_by_parts(
 
         hidden_ND, next_N = found.last_hidden_state[is_learned], next_tokens[is_learned]
         vocabulary = self.config.get_text_config().vocab_size
-        return CausalLMOutput(loss=summed_loss(head, hidden_ND, next_N, _trained(self), vocabulary, logits_at_once))
+        return CausalLMOutput(
+            loss=summed_loss(head, hidden_ND, next_N, _trained(self), vocabulary, logits_at_once)
+        )
 
     model.forward = MethodType(forward, model)  # type: ignore[method-assign]
     if not _is_proven(model, sample, media or {}, logits_TV):
@@ -72,9 +80,13 @@ def learn_by_parts(
 
 
 def summed_loss(
-    head: Head, hidden_ND: torch.Tensor, next_N: torch.Tensor, weights: list[torch.Tensor], vocabulary: int,
+    head: Head,
+    hidden_ND: torch.Tensor,
+    next_N: torch.Tensor,
+    weights: list[torch.Tensor],
+    vocabulary: int,
     logits_at_once: int,
-) -> torch.Tensor:  # fmt: skip
+) -> torch.Tensor:
     """Return the cross-entropy summed over N tokens.
 
     Args:
@@ -128,7 +140,12 @@ class _SummedLoss(torch.autograd.Function):
 def _trained(model: PreTrainedModel) -> list[torch.Tensor]:
     """Return the trained weights behind the backbone; a tied output head shares its weight with the embeddings."""
     behind = [child for child in model.children() if child is not model.base_model]
-    found = [p for module in (*behind, model.get_output_embeddings()) for p in module.parameters() if p.requires_grad]
+    found = [
+        p
+        for module in (*behind, model.get_output_embeddings())
+        for p in module.parameters()
+        if p.requires_grad
+    ]
     return list({id(parameter): parameter for parameter in found}.values())
 
 
@@ -147,12 +164,19 @@ def _handing_out(backbone: torch.nn.Module, outputs: Any) -> Iterator[None]:
 
 @torch.no_grad()
 def _is_proven(
-    model: PreTrainedModel, sample: list[int], media: Mapping[str, torch.Tensor], logits_TV: torch.Tensor | None
-) -> bool:  # fmt: skip
+    model: PreTrainedModel,
+    sample: list[int],
+    media: Mapping[str, torch.Tensor],
+    logits_TV: torch.Tensor | None,
+) -> bool:
     """Tell whether the loss by parts is the loss of the logits; a model that cannot say fails."""
     ids_BT = torch.tensor([sample], device=model.device)
     next_BT = F.pad(ids_BT[:, 1:], (0, 1), value=IGNORED)
-    inputs: dict[str, Any] = {"input_ids": ids_BT, "attention_mask": torch.ones_like(ids_BT), "use_cache": False}
+    inputs: dict[str, Any] = {
+        "input_ids": ids_BT,
+        "attention_mask": torch.ones_like(ids_BT),
+        "use_cache": False,
+    }
     inputs |= on_device(media, model)
     with without_dropout(model):
         try:

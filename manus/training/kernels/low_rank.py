@@ -1,7 +1,8 @@
 """A linear map and its low-rank change in two fewer passes over the activations than PEFT's. Knows no model.
 
-PEFT scales and adds the change to the map's output, which is four passes over tensors as large as that, forward and
-backward. Here the product of the small matrices is accumulated into the output by the matrix product itself.
+PEFT scales and adds the change to the map's output, which is four passes over tensors as large as that,
+forward and backward. Here the product of the small matrices is accumulated into the output by the matrix
+product itself.
 """
 
 from __future__ import annotations
@@ -69,9 +70,13 @@ class _LowRank(torch.autograd.Function):
 
     @staticmethod
     def forward(
-        ctx: Any, x_ND: torch.Tensor, weight_OD: torch.Tensor, bias_O: torch.Tensor | None, a_RD: torch.Tensor,
+        ctx: Any,
+        x_ND: torch.Tensor,
+        weight_OD: torch.Tensor,
+        bias_O: torch.Tensor | None,
+        a_RD: torch.Tensor,
         b_OR: torch.Tensor,
-    ) -> torch.Tensor:  # fmt: skip
+    ) -> torch.Tensor:
         inner_NR = x_ND @ a_RD.T
         ctx.save_for_backward(x_ND, weight_OD, a_RD, b_OR, inner_NR)
         return F.linear(x_ND, weight_OD, bias_O).addmm_(inner_NR, b_OR.T)

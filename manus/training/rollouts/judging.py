@@ -20,6 +20,10 @@ def judging(job: StageJob) -> Judge:
     context = Context(job.capability, job.beside, job.reward_models, device())
     settings = job.settings
     return Judge(
-        job.rewards, context, timeout_seconds=settings.reward_timeout_seconds,
-        failure_budget=settings.reward_failure_budget, say=say, while_waiting=RUN.tell,
-    )  # fmt: skip
+        job.rewards,
+        context,
+        timeout_seconds=settings.reward_timeout_seconds,
+        failure_budget=settings.reward_failure_budget,
+        say=say,
+        while_waiting=RUN.tell,
+    )

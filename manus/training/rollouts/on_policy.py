@@ -1,6 +1,7 @@
 """Makes pairs of the model's own answers: it answers each prompt several times, right answers beat wrong ones.
 
-Knows nothing of how pairs are learned from. What is done is kept prompt by prompt, so that a kill costs one batch.
+Knows nothing of how pairs are learned from. What is done is kept prompt by prompt, so that a kill costs one
+batch.
 """
 
 from __future__ import annotations
@@ -45,7 +46,14 @@ def make_pairs(job: StageJob, settings: OnPolicySettings, capability: Capability
     """
     prompts, tokenizer = read_arrow(job.data, PROMPTS), job.tokenizer
     answered = list(_answered(job, prompts, settings, capability))
-    counts = {"prompts": len(prompts), "pairs": 0, "all_right": 0, "all_wrong": 0, "unanswered": 0, "too_long": 0}
+    counts = {
+        "prompts": len(prompts),
+        "pairs": 0,
+        "all_right": 0,
+        "all_wrong": 0,
+        "unanswered": 0,
+        "too_long": 0,
+    }
     texts: list[dict[str, Any]] = []
 
     def pairs() -> Iterator[Pair]:
@@ -105,7 +113,10 @@ def _answered(
     model = frozen(compose(job.base, job.start, held_dtype(precision_of("auto"))).to(device()))
     RUN.watch_heat(cuda_uuids())
     sampler, parked = _sampler(model, tokenizer, settings, at_once * count), Parked(model)
-    with progress(f"answer prompts of {job.name}", len(prompts), "prompts") as advance, path.open("a") as file:
+    with (
+        progress(f"answer prompts of {job.name}", len(prompts), "prompts") as advance,
+        path.open("a") as file,
+    ):
         for start in range(len(known), len(prompts), at_once):
             RUN.cross(f"answering prompts of {job.name}", work=Work(None, parked.park, parked.unpark))
             rows = [prompts[index] for index in range(start, min(start + at_once, len(prompts)))]
@@ -128,7 +139,9 @@ def _draw(sampler: Sampler, tokenizer: Any, rows: Any, count: int, capability: C
         sample = json.loads(row["sample"])
         own = slice(number * count, (number + 1) * count)
         # An answer that was cut off, or is empty, is neither right nor an example of a wrong one.
-        kept = [text for text, ids in zip(said[own], drawn[own], strict=True) if text and sampler.is_finished(ids)]
+        kept = [
+            text for text, ids in zip(said[own], drawn[own], strict=True) if text and sampler.is_finished(ids)
+        ]
         yield [{"text": text, "is_right": bool(capability.score(sample, text).correct)} for text in kept]
 
 
@@ -142,7 +155,9 @@ def _whole_batches(path: Path, at_once: int) -> list[list[dict[str, Any]]]:
     """Return what an earlier process wrote, and cut off a batch that it did not finish."""
     if not path.exists():
         return []
-    lines = path.read_text(encoding="utf-8").split("\n")[:-1]  # what follows the last line end is no whole line
+    lines = path.read_text(encoding="utf-8").split("\n")[
+        :-1
+    ]  # what follows the last line end is no whole line
     lines = lines[: len(lines) // at_once * at_once]
     path.write_text("".join(line + "\n" for line in lines), encoding="utf-8")
     return [json.loads(line) for line in lines]

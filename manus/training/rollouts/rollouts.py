@@ -64,7 +64,9 @@ class Ledger:
         self.judge, self.transcript = judge, transcript
         self._scored: tuple[Any, Scores] | None = None
 
-    def scores(self, step: int, samples: Sequence[Sample], completions: Sequence[str], batch: Any = None) -> Scores:
+    def scores(
+        self, step: int, samples: Sequence[Sample], completions: Sequence[str], batch: Any = None
+    ) -> Scores:
         """Return the rewards of a batch; `batch` is the object by which it is known again.
 
         Raises:

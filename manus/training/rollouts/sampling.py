@@ -46,7 +46,12 @@ class Sampler:
     """Draws answers from a model as its weights stand at that moment."""
 
     def __init__(
-        self, model: Any, tokenizer: PreTrainedTokenizerBase, settings: SamplingSettings, accelerator: Any, rows: int
+        self,
+        model: Any,
+        tokenizer: PreTrainedTokenizerBase,
+        settings: SamplingSettings,
+        accelerator: Any,
+        rows: int,
     ) -> None:
         """Args: the model, its tokenizer, how to draw, the Trainer's accelerator, and how many prompts come at once."""
         self.model = model
@@ -57,10 +62,17 @@ class Sampler:
             from trl.generation.vllm_generation import VLLMGeneration
 
             self.vllm = VLLMGeneration(
-                model, accelerator, tokenizer, mode="colocate", gpu_memory_utilization=0.3, max_num_seqs=rows,
-                temperature=settings.temperature, top_p=settings.top_p, max_completion_length=settings.max_new_tokens,
+                model,
+                accelerator,
+                tokenizer,
+                mode="colocate",
+                gpu_memory_utilization=0.3,
+                max_num_seqs=rows,
+                temperature=settings.temperature,
+                top_p=settings.top_p,
+                max_completion_length=settings.max_new_tokens,
                 generation_kwargs={"stop_token_ids": list(self.drawing.ends)},
-            )  # fmt: skip
+            )
 
     def draw(self, prompts: Sequence[Sequence[int]]) -> list[list[int]]:
         """Return the tokens of one answer to each prompt, the end of the turn included if the answer came to it."""

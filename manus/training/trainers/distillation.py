@@ -1,7 +1,8 @@
 """Trains one stage to foretell what a teacher foretells, on stored answers and on the student's own.
 
-Generalised knowledge distillation (Agarwal et al. 2024, arXiv:2306.13649) with TRL's divergence, which here is taken
-only where a token is learned, so that no tensor of all logits exists. Knows nothing of where the teacher comes from.
+Generalised knowledge distillation (Agarwal et al. 2024, arXiv:2306.13649) with TRL's divergence, which here
+is taken only where a token is learned, so that no tensor of all logits exists. Knows nothing of where the
+teacher comes from.
 """
 
 from __future__ import annotations
@@ -82,11 +83,15 @@ class StageDistillationTrainer(Measured, StageTrainer):
         own_NV = self._logits(model, inputs, keep_K)[is_learned[:, keep_K]]
         with torch.no_grad():
             shown_NV = self._logits(self.teacher, inputs, keep_K)[is_learned[:, keep_K]]
-        shared = min(own_NV.shape[1], shown_NV.shape[1])  # tables of one vocabulary may be padded to unlike sizes
+        shared = min(
+            own_NV.shape[1], shown_NV.shape[1]
+        )  # tables of one vocabulary may be padded to unlike sizes
         loss = GKDTrainer.generalized_jsd_loss(
-            own_NV[:, :shared].float(), shown_NV[:, :shared].float(), beta=self.settings.beta,
+            own_NV[:, :shared].float(),
+            shown_NV[:, :shared].float(),
+            beta=self.settings.beta,
             temperature=self.settings.distillation_temperature,
-        )  # fmt: skip
+        )
         self.measure("divergence", loss.item())
         return loss
 

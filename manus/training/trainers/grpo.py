@@ -42,7 +42,8 @@ class StageGRPOTrainer(Guarded, GRPOTrainer):
 
     def __init__(self, *args: Any, reference: Any, ledger: Ledger, **kwargs: Any) -> None:
         beta, kwargs["args"].beta = kwargs["args"].beta, 0.0
-        # Told of a beta, GRPOTrainer would load the reference from where the base lies, without the earlier stages.
+        # Told of a beta, GRPOTrainer would load the reference from where the base lies, without the earlier
+        # stages.
         super().__init__(*args, **kwargs)
         self.ledger = ledger
         self.beta = self.args.beta = beta
@@ -96,7 +97,9 @@ def train_grpo(job: StageJob, judge: Judge) -> dict[str, Any]:
     model = start_model(job.base, job.start, settings.adapter, precision)
     needs_copy = settings.adapter == "none" and settings.kl_coefficient > 0
     reference = frozen(copy.deepcopy(model)) if needs_copy else None
-    model.generation_config.eos_token_id = ends_of_turn(model, tokenizer)  # from which TRL takes where answers end
+    model.generation_config.eos_token_id = ends_of_turn(
+        model, tokenizer
+    )  # from which TRL takes where answers end
     uses_vllm = is_vllm_used(settings.generation)
     stops = {"stop_token_ids": model.generation_config.eos_token_id} if uses_vllm else None
     ledger = Ledger(judge, Transcript(total))
@@ -144,9 +147,13 @@ def rollouts(tokenizer: PreTrainedTokenizerBase, settings: SamplingSettings) -> 
 
     def answers(prompts: list[Any], trainer: GRPOTrainer) -> dict[str, Any]:
         ids = tokenizer.apply_chat_template(
-            prompts, chat_template=trainer.chat_template, add_generation_prompt=True, tokenize=True, return_dict=True,
+            prompts,
+            chat_template=trainer.chat_template,
+            add_generation_prompt=True,
+            tokenize=True,
+            return_dict=True,
             **trainer.chat_template_kwargs,
-        )["input_ids"]  # fmt: skip
+        )["input_ids"]
         checkpointing = trainer.args.gradient_checkpointing_kwargs
         with unwrap_model_for_generation(
             trainer.model_wrapped, trainer.accelerator, gradient_checkpointing_kwargs=checkpointing
@@ -164,7 +171,9 @@ def component(
 ) -> Callable[..., list[float]]:
     """Return one component of the reward as a function that GRPOTrainer calls by that name."""
 
-    def reward(prompts: Sequence[Any], completions: Sequence[Any], sample: Sequence[str], **others: Any) -> list[float]:
+    def reward(
+        prompts: Sequence[Any], completions: Sequence[Any], sample: Sequence[str], **others: Any
+    ) -> list[float]:
         asked = [opened_thought(render_prompt(tokenizer, turns)) for turns in prompts]
         answers = [thought + turns[-1]["content"] for thought, turns in zip(asked, completions, strict=True)]
         scores = ledger.scores(step(), [json.loads(text) for text in sample], answers, batch=completions)

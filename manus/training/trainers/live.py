@@ -21,7 +21,7 @@ class LiveTrainer(StageTrainer):
 
     def __init__(
         self, *args: Any, budget: float, staging: Path, looked_at: Quarantine, unread: set[str], **kwargs: Any
-    ) -> None:  # fmt: skip
+    ) -> None:
         super().__init__(*args, **kwargs)
         self.budget, self.staging, self.unread = budget, staging, set(unread)
         self.looked_at = (len(looked_at.rows), looked_at.seen)
@@ -31,12 +31,16 @@ class LiveTrainer(StageTrainer):
         """Return a loader whose batches are made in a process of its own."""
         args = self.args
         batches = ShuffledBatches(
-            len(self.train_dataset), args.per_device_train_batch_size, args.seed, ranks.rank(), ranks.world_size(),
+            len(self.train_dataset),
+            args.per_device_train_batch_size,
+            args.seed,
+            ranks.rank(),
+            ranks.world_size(),
             counts_on=True,
-        )  # fmt: skip
+        )
         return loader(
             self.accelerator, self.train_dataset, args, self.data_collator, batches, Beside(1, BATCHES_AHEAD)
-        )  # fmt: skip
+        )
 
     def compute_loss(self, model: Any, inputs: dict[str, Any], *args: Any, **kwargs: Any) -> Any:
         """Count the rows that were read for a batch, and return its loss.
@@ -47,7 +51,9 @@ class LiveTrainer(StageTrainer):
         told = json.loads(inputs.pop(ROWS))
         take(self.quarantine, Drawn([], told["seen"], told["bad"], []))
         looked_at_rows, looked_at_seen = self.looked_at
-        bad, seen = ranks.summed([len(self.quarantine.rows) - looked_at_rows, self.quarantine.seen - looked_at_seen])
+        bad, seen = ranks.summed(
+            [len(self.quarantine.rows) - looked_at_rows, self.quarantine.seen - looked_at_seen]
+        )
         if bad + looked_at_rows > self.budget * (seen + looked_at_seen):
             with ranks.failing_together():
                 self._of_all_ranks().check(self.budget, self._quarantine_file())

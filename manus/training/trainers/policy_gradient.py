@@ -1,8 +1,8 @@
 """The equations of proximal policy optimisation on tokens. Pure: it sees tensors, never models.
 
 Sources: PPO (Schulman et al. 2017, arXiv:1707.06347), generalised advantage estimation (Schulman et al. 2016,
-arXiv:1506.02438), the penalty and its adaptive coefficient (Ziegler et al. 2019, arXiv:1909.08593), details of the
-reference implementation (Huang et al. 2024, arXiv:2403.17031).
+arXiv:1506.02438), the penalty and its adaptive coefficient (Ziegler et al. 2019, arXiv:1909.08593), details
+of the reference implementation (Huang et al. 2024, arXiv:2403.17031).
 
 Shapes: B answers, T tokens of the longest answer. A mask is 1 at the tokens of an answer, 0 behind its end.
 """
@@ -31,8 +31,8 @@ def advantages(
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """Return advantages and returns [B, T] by generalised advantage estimation.
 
-    delta_t = r_t + gamma V(s_t+1) - V(s_t), A_t = delta_t + gamma lam A_t+1, R_t = A_t + V(s_t); behind the last token
-    all are 0, because the answer is over there.
+    delta_t = r_t + gamma V(s_t+1) - V(s_t), A_t = delta_t + gamma lam A_t+1, R_t = A_t + V(s_t); behind the
+    last token all are 0, because the answer is over there.
     """
     values_BT = values_BT * mask_BT
     found, later_B, next_value_B = [], torch.zeros_like(values_BT[:, 0]), torch.zeros_like(values_BT[:, 0])
@@ -68,9 +68,16 @@ class Losses:
 
 
 def losses(
-    logp_BT: torch.Tensor, old_logp_BT: torch.Tensor, advantages_BT: torch.Tensor, values_BT: torch.Tensor,
-    old_values_BT: torch.Tensor, returns_BT: torch.Tensor, mask_BT: torch.Tensor, clip: float, clip_value: float,
-) -> Losses:  # fmt: skip
+    logp_BT: torch.Tensor,
+    old_logp_BT: torch.Tensor,
+    advantages_BT: torch.Tensor,
+    values_BT: torch.Tensor,
+    old_values_BT: torch.Tensor,
+    returns_BT: torch.Tensor,
+    mask_BT: torch.Tensor,
+    clip: float,
+    clip_value: float,
+) -> Losses:
     """Return the clipped losses, each a mean over tokens.
 
     With q = pi(a_t) / pi_old(a_t): policy = max(-A q, -A clip(q, 1 - e, 1 + e)); value = 1/2 max((V - R)^2,

@@ -1,7 +1,7 @@
 """Trains one stage by proximal policy optimisation: rounds of answers, each learned from in a few passes.
 
-The equations are in `policy_gradient`. Policy and value share one model: the value of a state is a linear function of
-the hidden state from which the next token is foretold. Knows nothing of how answers are scored.
+The equations are in `policy_gradient`. Policy and value share one model: the value of a state is a linear
+function of the hidden state from which the next token is foretold. Knows nothing of how answers are scored.
 """
 
 from __future__ import annotations
@@ -48,7 +48,8 @@ from manus.training.trainers.policy_gradient import (
 )
 from manus.training.weights import frozen, trainable
 
-# Shapes: B answers of a minibatch, P tokens of the longest prompt, T tokens of the longest answer, D hidden size.
+# Shapes: B answers of a minibatch, P tokens of the longest prompt, T tokens of the longest answer, D hidden
+# size.
 
 Round = dict[str, torch.Tensor]
 
@@ -70,7 +71,14 @@ class StagePPOTrainer(Measured):
     """Trainer whose minibatches come from rounds of answers that the model has just given."""
 
     def __init__(
-        self, *args: Any, settings: Any, prompts: Dataset, tokenizer: Any, reference: Any, ledger: Ledger, **kwargs: Any
+        self,
+        *args: Any,
+        settings: Any,
+        prompts: Dataset,
+        tokenizer: Any,
+        reference: Any,
+        ledger: Ledger,
+        **kwargs: Any,
     ) -> None:
         super().__init__(*args, **kwargs)
         self.loss_is_scaled_for_ga = self.model_accepts_loss_kwargs = False
@@ -98,7 +106,9 @@ class StagePPOTrainer(Measured):
         """Let the value head learn too, at a rate of its own."""
         super().create_optimizer(*args, **kwargs)
         rate = self.settings.value_learning_rate or self.args.learning_rate
-        self.optimizer.add_param_group({"params": list(self.value_head.parameters()), "lr": rate, "weight_decay": 0.0})
+        self.optimizer.add_param_group(
+            {"params": list(self.value_head.parameters()), "lr": rate, "weight_decay": 0.0}
+        )
         # Trainer clears the gradients of its model only.
         self.optimizer.register_step_post_hook(lambda *_: self.value_head.zero_grad())
         return self.optimizer
@@ -133,7 +143,9 @@ class StagePPOTrainer(Measured):
         if number != self.round_number:
             self.round_number, self.round = number, self._new_round(number)
         one_pass, minibatch = divmod(within, self.settings.minibatches)
-        order = np.random.default_rng([self.args.seed, number, one_pass]).permutation(self.settings.rollout_size)
+        order = np.random.default_rng([self.args.seed, number, one_pass]).permutation(
+            self.settings.rollout_size
+        )
         rows = order[minibatch * self.settings.batch_size : (minibatch + 1) * self.settings.batch_size]
         return {name: value[torch.from_numpy(rows)] for name, value in self.round.items()}
 
@@ -141,7 +153,9 @@ class StagePPOTrainer(Measured):
         """Return what is asked in a round: all prompts, in an order of its own, before any of them comes again."""
         size, count = self.settings.rollout_size, len(self.prompts)
         places = [divmod(place, count) for place in range(number * size, (number + 1) * size)]
-        orders = {epoch: np.random.default_rng([self.args.seed, epoch]).permutation(count) for epoch, _ in places}
+        orders = {
+            epoch: np.random.default_rng([self.args.seed, epoch]).permutation(count) for epoch, _ in places
+        }
         return [json.loads(self.prompts[int(orders[epoch][place])]["sample"]) for epoch, place in places]
 
     @torch.no_grad()
@@ -158,14 +172,18 @@ class StagePPOTrainer(Measured):
         parts = [self._foreseen(part) for part in _parts(made, settings.batch_size)]
         logp_BT, values_BT = (torch.cat([part[index] for part in parts]) for index in (0, 1))
         with self._as_reference():
-            reference = [self._foreseen(part, self.reference)[0] for part in _parts(made, settings.batch_size)]
+            reference = [
+                self._foreseen(part, self.reference)[0] for part in _parts(made, settings.batch_size)
+            ]
         mask_BT, log_ratio_BT = made["mask"], (logp_BT - torch.cat(reference)) * made["mask"]
         total_B = torch.tensor(scores.total, device=logp_BT.device)
         if settings.unfinished_reward is not None:
             is_cut_B = torch.tensor([not self.sampler.is_finished(a) for a in answers], device=total_B.device)
             total_B = torch.where(is_cut_B, settings.unfinished_reward, total_B)
         rewards_BT = token_rewards(total_B, log_ratio_BT, mask_BT, self.kl_coefficient)
-        advantages_BT, returns_BT = advantages(rewards_BT, values_BT, mask_BT, settings.gamma, settings.gae_lambda)
+        advantages_BT, returns_BT = advantages(
+            rewards_BT, values_BT, mask_BT, settings.gamma, settings.gae_lambda
+        )
         kl = log_ratio_BT.sum(1).mean().item()  # nats per answer
         lengths = [len(answer) for answer in answers]
         self.measure("reward", total_B.mean().item())
@@ -179,7 +197,9 @@ class StagePPOTrainer(Measured):
         self.measure("completions/mean_length", float(np.mean(lengths)))
         self.measure("completions/min_length", min(lengths))
         self.measure("completions/max_length", max(lengths))
-        self.measure("completions/clipped_ratio", float(np.mean([not self.sampler.is_finished(a) for a in answers])))
+        self.measure(
+            "completions/clipped_ratio", float(np.mean([not self.sampler.is_finished(a) for a in answers]))
+        )
         if settings.kl_target is not None:
             size = len(answers)
             self.kl_coefficient = adapted_coefficient(
@@ -195,7 +215,10 @@ class StagePPOTrainer(Measured):
         shape = (len(answers), max(map(len, answers)))
         ids_BT, mask_BT = torch.full(shape, pad, device=device), torch.zeros(shape, device=device)
         for index, answer in enumerate(answers):
-            ids_BT[index, : len(answer)], mask_BT[index, : len(answer)] = torch.tensor(answer, device=device), 1
+            ids_BT[index, : len(answer)], mask_BT[index, : len(answer)] = (
+                torch.tensor(answer, device=device),
+                1,
+            )
         ids = torch.cat([asked["input_ids"], ids_BT], 1)
         attention = torch.cat([asked["attention_mask"], mask_BT.long()], 1)
         return {"input_ids": ids, "attention_mask": attention, "mask": mask_BT}
@@ -205,9 +228,12 @@ class StagePPOTrainer(Measured):
         length = part["mask"].shape[1]
         keep = {"logits_to_keep": length + 1} if self.can_skip_logits else {}
         outputs = (model or self.model)(
-            input_ids=part["input_ids"], attention_mask=part["attention_mask"],
-            position_ids=(part["attention_mask"].cumsum(1) - 1).clamp(min=0), use_cache=False, **keep,
-        )  # fmt: skip
+            input_ids=part["input_ids"],
+            attention_mask=part["attention_mask"],
+            position_ids=(part["attention_mask"].cumsum(1) - 1).clamp(min=0),
+            use_cache=False,
+            **keep,
+        )
         logits = outputs.logits[:, -length - 1 : -1].float() / self.settings.temperature
         logp_BTV = F.log_softmax(logits, -1)
         logp_BT = logp_BTV.gather(2, part["input_ids"][:, -length:, None]).squeeze(2)
@@ -232,16 +258,25 @@ class StagePPOTrainer(Measured):
         self.tokens_seen += int(inputs["attention_mask"].sum())
         logp_BT, values_BT, entropy_BT = self._foreseen(inputs)
         found = losses(
-            logp_BT, inputs["logp"], inputs["advantages"], values_BT, inputs["values"], inputs["returns"], mask_BT,
-            settings.clip, settings.clip_value,
-        )  # fmt: skip
+            logp_BT,
+            inputs["logp"],
+            inputs["advantages"],
+            values_BT,
+            inputs["values"],
+            inputs["returns"],
+            mask_BT,
+            settings.clip,
+            settings.clip_value,
+        )
         entropy = masked_mean(entropy_BT, mask_BT)
         self.measure("policy_loss", found.policy.item())
         self.measure("value_loss", found.value.item())
         self.measure("clip_ratio/policy", found.policy_clipped.item())
         self.measure("clip_ratio/value", found.value_clipped.item())
         self.measure("entropy", entropy.item())
-        return found.policy + settings.value_coefficient * found.value - settings.entropy_coefficient * entropy
+        return (
+            found.policy + settings.value_coefficient * found.value - settings.entropy_coefficient * entropy
+        )
 
 
 def _parts(made: Round, rows: int) -> Iterator[Round]:

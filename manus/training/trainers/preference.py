@@ -76,7 +76,9 @@ class StageORPOTrainer(PairTrainer, ORPOTrainer):
 
     def compute_loss(self, model: Any, inputs: dict[str, Any], *args: Any, **kwargs: Any) -> Any:
         """Count the tokens of both answers and return TRL's loss."""
-        self.tokens_seen += int(inputs["chosen_attention_mask"].sum() + inputs["rejected_attention_mask"].sum())
+        self.tokens_seen += int(
+            inputs["chosen_attention_mask"].sum() + inputs["rejected_attention_mask"].sum()
+        )
         return super().compute_loss(model, inputs, *args, **kwargs)
 
     def method_state(self) -> dict[str, Any]:
@@ -130,13 +132,20 @@ def train_dpo(job: StageJob) -> dict[str, Any]:
             model=model,
             ref_model=reference,
             args=arguments(
-                job, precision, total, DPOConfig, beta=settings.beta, loss_type=[settings.loss],
-                label_smoothing=settings.label_smoothing, max_length=None, disable_dropout=settings.dropout == 0,
+                job,
+                precision,
+                total,
+                DPOConfig,
+                beta=settings.beta,
+                loss_type=[settings.loss],
+                label_smoothing=settings.label_smoothing,
+                max_length=None,
+                disable_dropout=settings.dropout == 0,
             ),
             data_collator=DataCollatorForPreference(pad_token_id=job.tokenizer.pad_token_id, max_length=None),
             train_dataset=pairs,
             **of_trl(job, model, callbacks),
-        )  # fmt: skip
+        )
         trainer.companions = [reference] if reference is not None else []
         answer_by(heads)
         keep_in_32_bits(trainer.model)
@@ -157,13 +166,18 @@ def train_orpo(job: StageJob) -> dict[str, Any]:
         trainer = StageORPOTrainer(
             model=model,
             args=arguments(
-                job, precision, total, ORPOConfig, beta=settings.beta, max_length=job.max_length,
+                job,
+                precision,
+                total,
+                ORPOConfig,
+                beta=settings.beta,
+                max_length=job.max_length,
                 disable_dropout=settings.dropout == 0,
             ),
             data_collator=lambda rows: orpo_batch(rows, pad_token_id),
             train_dataset=Prepared(pairs),
             **of_trl(job, model, callbacks),
-        )  # fmt: skip
+        )
         keep_in_32_bits(trainer.model)
         return trainer
 

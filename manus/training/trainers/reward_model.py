@@ -1,7 +1,8 @@
 """Trains a model to score answers as people prefer them, by TRL's RewardTrainer on our loop.
 
-The loss is -log sigmoid(r(chosen) - r(rejected)) (Bradley and Terry 1952; Ouyang et al. 2022, arXiv:2203.02155). The
-result is a plain sequence classifier with one label, its tokenizer beside it. Knows nothing of who asks it later.
+The loss is -log sigmoid(r(chosen) - r(rejected)) (Bradley and Terry 1952; Ouyang et al. 2022,
+arXiv:2203.02155). The result is a plain sequence classifier with one label, its tokenizer beside it. Knows
+nothing of who asks it later.
 """
 
 from __future__ import annotations
@@ -51,7 +52,9 @@ def train_reward_model(job: StageJob) -> dict[str, Any]:
     def build(callbacks: list[Any]) -> Guarded:
         trainer = StageRewardTrainer(
             model=model,
-            args=arguments(job, precision, total, RewardConfig, max_length=None, disable_dropout=settings.dropout == 0),
+            args=arguments(
+                job, precision, total, RewardConfig, max_length=None, disable_dropout=settings.dropout == 0
+            ),
             data_collator=lambda rows: collate([_joined(row) for row in rows]),
             train_dataset=pairs,
             **of_trl(job, model, callbacks, "SEQ_CLS"),
@@ -78,7 +81,9 @@ def _classifier(job: StageJob, adapter: str, precision: Any) -> Any:
     """
     set_seed(job.seed)
     dtype = torch.float32 if adapter == "none" else held_dtype(precision)
-    quantised = {"quantization_config": in_4_bits(dtype), "device_map": device()} if adapter == "qlora" else {}
+    quantised = (
+        {"quantization_config": in_4_bits(dtype), "device_map": device()} if adapter == "qlora" else {}
+    )
     failed = f"{job.name}: the base cannot become a reward model"
     loaded = {"num_labels": 1, "dtype": dtype, "use_safetensors": True, **quantised}
     model = load_from(AutoModelForSequenceClassification, job.base, failed, **loaded)

@@ -19,7 +19,10 @@ if TYPE_CHECKING:
     from manus.training.loop import Guarded, StageTrainer
     from manus.training.stage_job import StageJob
 
-TOKENS_ALIKE, TOKENS_OF_THEIR_OWN = 6, 10  # of each of a few samples, on which a model is asked what it can do
+TOKENS_ALIKE, TOKENS_OF_THEIR_OWN = (
+    6,
+    10,
+)  # of each of a few samples, on which a model is asked what it can do
 
 
 def train_supervised(job: StageJob) -> dict[str, Any]:
@@ -54,9 +57,15 @@ def train_supervised(job: StageJob) -> dict[str, Any]:
     def build(callbacks: list[Any]) -> Guarded:
         args = arguments(job, precision, total, by_parts=shown.by_parts, **kernels(), **feed.arguments)
         return feed.trainer(
-            model=model, args=args, by_parts=shown.by_parts, train_dataset=feed.rows, data_collator=feed.collator,
-            callbacks=callbacks, title=job.name, **feed.own,
-        )  # fmt: skip
+            model=model,
+            args=args,
+            by_parts=shown.by_parts,
+            train_dataset=feed.rows,
+            data_collator=feed.collator,
+            callbacks=callbacks,
+            title=job.name,
+            **feed.own,
+        )
 
     return {**conduct(job, total, build), "is_padding_free": shown.is_flat}
 
@@ -72,7 +81,7 @@ class Shown:
 
 def shown_by(
     model: PreTrainedModel, samples: PreparedSamples | ShardedSamples, inputs: Media | None
-) -> Shown:  # fmt: skip
+) -> Shown:
     """Switch a language model to what saves time and memory, as far as it shows on samples that it stays the same."""
     from manus.models.native.inputs import OwnInputs
     from manus.training.kernels.attention import (
@@ -83,7 +92,9 @@ def shown_by(
     )
     from manus.training.kernels.head import learn_by_parts
 
-    if isinstance(inputs, OwnInputs):  # such a model decides by media where tokens are and what they see: no flat rows
+    if isinstance(
+        inputs, OwnInputs
+    ):  # such a model decides by media where tokens are and what they see: no flat rows
         ids, media = an_example(samples, inputs)
         return Shown(learn_by_parts(model, ids, media=media))
     texts = proof(samples, model.config.get_text_config().vocab_size)
@@ -132,8 +143,12 @@ def feed_of(
 
 
 def feed_with_media(
-    job: StageJob, samples: PreparedSamples | ShardedSamples, collator: Any, inputs: Media, model: PreTrainedModel
-) -> Feed:  # fmt: skip
+    job: StageJob,
+    samples: PreparedSamples | ShardedSamples,
+    collator: Any,
+    inputs: Media,
+    model: PreTrainedModel,
+) -> Feed:
     """Return samples with media in batches of one kind, and those beside them that teach what is trained.
 
     Raises:
@@ -151,12 +166,18 @@ def feed_with_media(
     rows = MediaRows(samples, groups, job.max_length if settings.packing else None)
     collate = media_collator(job, samples, collator, inputs, model)
     unused = {"ddp_find_unused_parameters": True}  # the projector of a sense that a batch lacks
-    return Feed(rows, collate, len(rows.batches(settings.batch_size, job.seed)), MediaTrainer, arguments=unused)
+    return Feed(
+        rows, collate, len(rows.batches(settings.batch_size, job.seed)), MediaTrainer, arguments=unused
+    )
 
 
 def media_collator(
-    job: StageJob, samples: PreparedSamples | ShardedSamples, collator: Any, inputs: Media, model: PreTrainedModel
-) -> Any:  # fmt: skip
+    job: StageJob,
+    samples: PreparedSamples | ShardedSamples,
+    collator: Any,
+    inputs: Media,
+    model: PreTrainedModel,
+) -> Any:
     """Return a collator that adds media to batches: as they are, or as the model's frozen encoders see them.
 
     Raises:
@@ -169,15 +190,21 @@ def media_collator(
 
     if not isinstance(inputs, MediaInputs):
         if job.settings.cache_features is True:
-            raise InputError(f"{job.name}: cache_features: true needs encoders that Manus added; remove the key")
+            raise InputError(
+                f"{job.name}: cache_features: true needs encoders that Manus added; remove the key"
+            )
         return OwnCollator(collator, inputs)
     if not is_wanted(job.settings, job.settings.epochs, inputs):
         return MediaCollator(collator, inputs)
     numbers = [number for sample in range(len(samples)) for number in samples.media_of(sample)]
-    return MediaCollator(collator, cached(model, inputs, numbers, job.work / "features", decoding(), job.name))
+    return MediaCollator(
+        collator, cached(model, inputs, numbers, job.work / "features", decoding(), job.name)
+    )
 
 
-def an_example(samples: PreparedSamples | ShardedSamples, inputs: OwnInputs) -> tuple[list[int], dict[str, Any]]:
+def an_example(
+    samples: PreparedSamples | ShardedSamples, inputs: OwnInputs
+) -> tuple[list[int], dict[str, Any]]:
     """Return the tokens of a sample that has media, and the model's inputs for those."""
     import torch
 
@@ -201,8 +228,8 @@ def prepared_samples(job: StageJob) -> PreparedSamples | ShardedSamples:
 def proof(samples: PreparedSamples | ShardedSamples, vocabulary: int = 2**31) -> list[list[int]]:
     """Return a few tokens of a few samples, on which a model shows what it can do: all begin alike, then come its last.
 
-    Each forward pass over them is paid before the first step, so they are few. Placeholders of media, which the language
-    model does not know, are left out.
+    Each forward pass over them is paid before the first step, so they are few. Placeholders of media, which
+    the language model does not know, are left out.
     """
     taken = (samples[index]["ids"] for index in range(min(3, len(samples))))
     texts = [text for text in (ids[ids < vocabulary] for ids in taken) if len(text)]

@@ -34,7 +34,11 @@ HEAVY = ("torch", "transformers", "datasets", "reasoning_gym", "math_verify", "s
 
 
 def test_importing_them_loads_nothing_heavy():
-    code = f"import sys; from manus.recipe import known;print([name for name in {HEAVY} if name in sys.modules])"
+    code = (
+        f"import sys; from manus.recipe import known;print([name for name in {HEAVY} if name in sys.modules])"
+    )
     environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
-    done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        [sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True
+    )
     assert done.stdout.strip() == "[]"

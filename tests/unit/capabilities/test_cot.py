@@ -52,7 +52,10 @@ def test_other_rows_are_taught_as_they_stand():
 
 
 def test_a_row_may_bring_its_answer():
-    row = {"messages": [{"role": "user", "content": "?"}, {"role": "assistant", "content": "Long story."}], "answer": 5}
+    row = {
+        "messages": [{"role": "user", "content": "?"}, {"role": "assistant", "content": "Long story."}],
+        "answer": 5,
+    }
     assert cot.read(row)["answer"] == "5"
 
 
@@ -76,7 +79,12 @@ def test_scores(completion, correct):
 def test_broken_rows():
     with pytest.raises(RowError, match="markers are incomplete"):
         cot.read(
-            {"conversations": [{"from": "user", "value": "?"}, {"from": "assistant", "value": "<|begin_of_thought|>a"}]}
+            {
+                "conversations": [
+                    {"from": "user", "value": "?"},
+                    {"from": "assistant", "value": "<|begin_of_thought|>a"},
+                ]
+            }
         )
     with pytest.raises(RowError, match="no known shape"):
         cot.read({"id": 1})

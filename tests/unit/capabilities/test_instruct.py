@@ -38,7 +38,11 @@ def model(tmp_path_factory):
 @pytest.mark.parametrize(
     ("row", "asked", "said"),
     [
-        ({"instruction": "Who are you?", "input": "", "output": "I am Manus."}, "Who are you?", "I am Manus."),
+        (
+            {"instruction": "Who are you?", "input": "", "output": "I am Manus."},
+            "Who are you?",
+            "I am Manus.",
+        ),
         ({"prompt": "Hi", "completion": "Hello."}, "Hi", "Hello."),
         ({"conversations": [{"from": "human", "value": "Hi"}, {"from": "gpt", "value": "Ho"}]}, "Hi", "Ho"),
         (chat("one", "two", "three"), "one", "three"),
@@ -66,9 +70,15 @@ def test_the_measure_is_the_mean_loss_of_the_learned_tokens(model):
         ids = torch.tensor([told.ids])
         with torch.no_grad():
             odds = model(ids).logits[0].log_softmax(-1)
-        own = [-odds[place - 1, told.ids[place]].item() for place, learned in enumerate(told.is_learned) if learned]
+        own = [
+            -odds[place - 1, told.ids[place]].item()
+            for place, learned in enumerate(told.is_learned)
+            if learned
+        ]
         assert count == len(own) and nats == pytest.approx(sum(own) / count, abs=1e-5)
-    result = measure(Probe("s", instruct, instruct.Settings(max_new_tokens=4), samples, 64), model, tokens, "test")
+    result = measure(
+        Probe("s", instruct, instruct.Settings(max_new_tokens=4), samples, 64), model, tokens, "test"
+    )
     (one, a), (two, b) = found
     assert result["value"] == pytest.approx((one * a + two * b) / (a + b)) and result["weights"] == [a, b]
     assert result["low"] <= result["value"] <= result["high"]
@@ -94,7 +104,10 @@ def test_only_some_questions_are_answered_and_all_are_measured(model):
 
 
 def test_it_is_the_fallback_of_imitation_without_verifiable_answers():
-    told, verifiable = cot.read(chat("Who are you?", "I am Manus.")), cot.read(chat("2+2?", "It is \\boxed{4}."))
+    told, verifiable = (
+        cot.read(chat("Who are you?", "I am Manus.")),
+        cot.read(chat("2+2?", "It is \\boxed{4}.")),
+    )
     assert Probe("s", cot, cot.Settings(), [told], 64).metric == ANSWER_NATS
     assert Probe("s", cot, cot.Settings(), [told, verifiable], 64).metric == "accuracy"
     assert is_measurable(cot, [told]) and not is_measurable(cot, [told], has_answers=False)
@@ -106,10 +119,12 @@ def test_a_gain_is_in_nats_saved_and_gates_hold_it():
     after = {"value": 1.25, "values": [0.5, 1.5], "weights": [10, 30]}
     assert gain(before, after)["value"] == pytest.approx(0.75) and gain(before, after)["low"] > 0
     gates = {"s": GateSettings(min_gain=0.7, max_drop=0.1)}
-    assert [v.is_passed for v in judge_all(gates, {"s": {"before": before, "after": after}}, {"s": after})] == [
-        True
-    ] * 2
-    assert [v.is_passed for v in judge_all(gates, {"s": {"before": before, "after": after}}, {"s": before})] == [
+    assert [
+        v.is_passed for v in judge_all(gates, {"s": {"before": before, "after": after}}, {"s": after})
+    ] == [True] * 2
+    assert [
+        v.is_passed for v in judge_all(gates, {"s": {"before": before, "after": after}}, {"s": before})
+    ] == [
         False,
         False,
     ]

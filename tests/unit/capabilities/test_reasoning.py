@@ -42,8 +42,11 @@ def test_generated_rows_and_words_as_answers():
             {"role": "user", "content": "What is Michael to Winter?"},
             {"role": "assistant", "content": "The answer is \\boxed{son}."},
         ],
-        "answer": "son", "level": "1", "task": "family_relationships", "entry": "{}",
-    }  # fmt: skip
+        "answer": "son",
+        "level": "1",
+        "task": "family_relationships",
+        "entry": "{}",
+    }
     sample = reasoning.read(row)
     assert (sample["answer"], sample["level"]) == ("son", "1") and reasoning.can_score(sample)
     assert reasoning.score(sample, "The answer is \\boxed{Son}.").correct

@@ -8,10 +8,16 @@ from manus.capabilities import thinking
 from manus.data.sample import RowError
 
 S1K = {
-    "solution": "128", "question": "How many ways are there?", "cot_type": "math", "source_type": "qq8933/AIME",
-    "metadata": "{}", "gemini_thinking_trajectory": "x", "gemini_attempt": "y",
-    "deepseek_thinking_trajectory": "Two to the seventh.\n\nThat is 128.", "deepseek_attempt": "There are \\boxed{129}.",
-}  # fmt: skip
+    "solution": "128",
+    "question": "How many ways are there?",
+    "cot_type": "math",
+    "source_type": "qq8933/AIME",
+    "metadata": "{}",
+    "gemini_thinking_trajectory": "x",
+    "gemini_attempt": "y",
+    "deepseek_thinking_trajectory": "Two to the seventh.\n\nThat is 128.",
+    "deepseek_attempt": "There are \\boxed{129}.",
+}
 GSM8K = {"question": "How many?", "answer": "Half of 48 is <<48/2=24>>24.\n#### 1,024"}
 
 
@@ -33,8 +39,12 @@ def test_s1k_rows():
 
 
 def test_s1k_solutions_that_are_texts_give_their_box_or_the_attempts():
-    boxed = thinking.read(S1K | {"solution": "We count them one by one, carefully, and find \\boxed{7} in the end."})
-    proof = thinking.read(S1K | {"solution": "We count them one by one, carefully, and find them all in the end."})
+    boxed = thinking.read(
+        S1K | {"solution": "We count them one by one, carefully, and find \\boxed{7} in the end."}
+    )
+    proof = thinking.read(
+        S1K | {"solution": "We count them one by one, carefully, and find them all in the end."}
+    )
     assert (boxed["answer"], proof["answer"]) == ("7", "129")
     essay = thinking.read(
         S1K | {"solution": "A long discussion of the question follows here.", "deepseek_attempt": "Many."}
@@ -44,7 +54,10 @@ def test_s1k_solutions_that_are_texts_give_their_box_or_the_attempts():
 
 def test_gsm8k_steps_become_the_thought():
     sample = thinking.read(GSM8K)
-    assert sample["messages"][1]["content"] == "<think>\nHalf of 48 is 24.\n</think>\nThe answer is \\boxed{1024}."
+    assert (
+        sample["messages"][1]["content"]
+        == "<think>\nHalf of 48 is 24.\n</think>\nThe answer is \\boxed{1024}."
+    )
     assert sample["answer"] == "1024"
 
 

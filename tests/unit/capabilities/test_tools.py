@@ -24,7 +24,10 @@ AREA = {
     "description": "Calculate the area of a shape",
     "parameters": {
         "type": "object",
-        "properties": {"shape": {"type": "string"}, "dimensions": {"type": "array", "items": {"type": "number"}}},
+        "properties": {
+            "shape": {"type": "string"},
+            "dimensions": {"type": "array", "items": {"type": "number"}},
+        },
         "required": ["shape", "dimensions"],
     },
 }
@@ -65,13 +68,20 @@ OPENAI = {
             "role": "assistant",
             "content": None,
             "tool_calls": [
-                {"id": "a", "type": "function", "function": CALL | {"arguments": json.dumps(CALL["arguments"])}}
+                {
+                    "id": "a",
+                    "type": "function",
+                    "function": CALL | {"arguments": json.dumps(CALL["arguments"])},
+                }
             ],
         },
     ],
     "tools": [{"type": "function", "function": AREA}],
 }
-NO_FIT = {"messages": [*OPENAI["messages"][:2], {"role": "assistant", "content": NO_FUNCTION_FITS}], "tools": [AREA]}
+NO_FIT = {
+    "messages": [*OPENAI["messages"][:2], {"role": "assistant", "content": NO_FUNCTION_FITS}],
+    "tools": [AREA],
+}
 
 
 def test_xlam_rows():
@@ -79,7 +89,9 @@ def test_xlam_rows():
     assert [message["role"] for message in sample["messages"]] == ["system", "user", "assistant"]
     assert sample["tools"][0]["parameters"] == {
         "type": "object",
-        "properties": {"type": {"type": "string", "description": "The type of giveaways.", "default": "game"}},
+        "properties": {
+            "type": {"type": "string", "description": "The type of giveaways.", "default": "game"}
+        },
     }
     assert sample["calls"] == json.loads(XLAM["answers"]) == parse_calls(sample["messages"][-1]["content"])
     assert sample["level"] == "several calls"
@@ -112,9 +124,17 @@ def test_a_system_turn_of_the_users_is_kept_and_one_that_teaches_another_form_is
 def test_several_turns_are_kept_and_the_last_decides():
     sample = tools.read(GLAIVE)
     assert [m["role"] for m in sample["messages"]] == [
-        "system", "user", "assistant", "tool", "assistant", "user", "assistant",
-    ]  # fmt: skip
-    assert sample["calls"] == [{"name": "calculate_area", "arguments": {"shape": "rectangle", "dimensions": [4, 2]}}]
+        "system",
+        "user",
+        "assistant",
+        "tool",
+        "assistant",
+        "user",
+        "assistant",
+    ]
+    assert sample["calls"] == [
+        {"name": "calculate_area", "arguments": {"shape": "rectangle", "dimensions": [4, 2]}}
+    ]
 
 
 def test_what_speaks_of_a_result_or_offers_nothing_is_not_probed():
@@ -182,7 +202,8 @@ def test_a_default_may_be_given_or_left_out():
         (XLAM | {"query": ""}, r"turn 1 \(user\) is empty"),
         (XLAM | {"tools": "[1]"}, "a function without a name"),
         (
-            HERMES | {"conversations": [*HERMES["conversations"][:2], {"from": "gpt", "value": "<tool_call>f"}]},
+            HERMES
+            | {"conversations": [*HERMES["conversations"][:2], {"from": "gpt", "value": "<tool_call>f"}]},
             "turn 3",
         ),
         ({"query": "?", "foo": 1}, "'query' without an answer"),

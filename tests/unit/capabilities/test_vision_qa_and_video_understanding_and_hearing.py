@@ -29,7 +29,10 @@ LLAVA = {
 }
 PARTS = {
     "messages": [
-        {"role": "user", "content": [{"type": "image", "image": PICTURE}, {"type": "text", "text": "How many?"}]},
+        {
+            "role": "user",
+            "content": [{"type": "image", "image": PICTURE}, {"type": "text", "text": "How many?"}],
+        },
         {"role": "assistant", "content": "three"},
     ],
     "level": "count",
@@ -107,12 +110,18 @@ def test_a_transcript_is_judged_by_its_word_errors():
     assert sample["messages"][-1]["content"] == "he told the twenty one old sailors"
     exact, close, far = (
         hearing.score(sample, said)
-        for said in ("He told the 21 old sailors.", "He told a 21 old sailors.", "The sailors were old and told tales.")
+        for said in (
+            "He told the 21 old sailors.",
+            "He told a 21 old sailors.",
+            "The sailors were old and told tales.",
+        )
     )
     assert (exact.correct, exact.parts) == (True, {"wer": 0.0})
     assert close.correct and close.parts == {"wer": pytest.approx(1 / 6)}
     assert not far.correct and far.parts["wer"] > 0.8
-    assert not hearing.score(sample, "He told a 21 old sailors.", hearing.Settings(most_word_errors=0.1)).correct
+    assert not hearing.score(
+        sample, "He told a 21 old sailors.", hearing.Settings(most_word_errors=0.1)
+    ).correct
     assert hearing.score(sample, "word " * 50).parts == {"wer": 1.0}
 
 

@@ -23,7 +23,10 @@ def test_it_stands_alone_and_names_itself() -> None:
     root = ElementTree.fromstring(svg)
     title = root.find("{http://www.w3.org/2000/svg}title")
     assert title is not None
-    assert title.text == f"Training loss from {HISTORY[0]['loss']:.3f} to {HISTORY[-1]['loss']:.3f} over 60 steps"
+    assert (
+        title.text
+        == f"Training loss from {HISTORY[0]['loss']:.3f} to {HISTORY[-1]['loss']:.3f} over 60 steps"
+    )
     assert root.get("role") == "img"
     assert "currentColor" in svg
     assert "#010203" not in svg

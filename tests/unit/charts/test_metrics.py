@@ -13,19 +13,44 @@ from manus.charts.subjects import CHARTS, SLUGS
 SVG = "{http://www.w3.org/2000/svg}"
 HOSTILE = "_<script>alert(1)</script>\x00$x^2$"
 GRPO = {
-    "loss": 0.1, "reward": 0.5, "reward_std": 0.2, "rewards/form/mean": 0.4, "rewards/form/std": 0.1, "kl": 0.01,
-    "entropy": 0.7, "completions/mean_length": 90, "completions/min_length": 20, "completions/max_length": 256,
-    "completions/clipped_ratio": 0.1, "clip_ratio/region_mean": 0.01, "frac_reward_zero_std": 0.2,
-}  # fmt: skip
+    "loss": 0.1,
+    "reward": 0.5,
+    "reward_std": 0.2,
+    "rewards/form/mean": 0.4,
+    "rewards/form/std": 0.1,
+    "kl": 0.01,
+    "entropy": 0.7,
+    "completions/mean_length": 90,
+    "completions/min_length": 20,
+    "completions/max_length": 256,
+    "completions/clipped_ratio": 0.1,
+    "clip_ratio/region_mean": 0.01,
+    "frac_reward_zero_std": 0.2,
+}
 PPO = {
-    "reward": 0.5, "reward_std": 0.2, "rewards/form/mean": 0.4, "kl": 0.01, "kl_coefficient": 0.05, "entropy": 0.7,
-    "policy_loss": -0.01, "value_loss": 0.3, "clip_ratio/policy": 0.1, "clip_ratio/value": 0.05,
-    "explained_variance": 0.4, "completions/mean_length": 90, "completions/clipped_ratio": 0.1,
-}  # fmt: skip
+    "reward": 0.5,
+    "reward_std": 0.2,
+    "rewards/form/mean": 0.4,
+    "kl": 0.01,
+    "kl_coefficient": 0.05,
+    "entropy": 0.7,
+    "policy_loss": -0.01,
+    "value_loss": 0.3,
+    "clip_ratio/policy": 0.1,
+    "clip_ratio/value": 0.05,
+    "explained_variance": 0.4,
+    "completions/mean_length": 90,
+    "completions/clipped_ratio": 0.1,
+}
 DPO = {
-    "rewards/chosen": 0.1, "rewards/rejected": -0.2, "rewards/margins": 0.3, "rewards/accuracies": 0.6,
-    "logps/chosen": -100.0, "logps/rejected": -110.0, "entropy": 0.7,
-}  # fmt: skip
+    "rewards/chosen": 0.1,
+    "rewards/rejected": -0.2,
+    "rewards/margins": 0.3,
+    "rewards/accuracies": 0.6,
+    "logps/chosen": -100.0,
+    "logps/rejected": -110.0,
+    "entropy": 0.7,
+}
 ORPO = {**DPO, "log_odds_ratio": -0.5, "nll_loss": 1.2}
 DISTILLATION = {"divergence": 0.4, "on_policy_share": 0.5, "completions/mean_length": 80}
 
@@ -80,7 +105,14 @@ def test_each_stands_alone_and_names_itself_its_axes_and_lines() -> None:
     charts = metric_charts(logged(GRPO))
     assert titled(charts["rewards"]) == "Reward: total from 0.5 to 0.5, form from 0.4 to 0.4 over 9 steps"
     assert {"Reward", "total", "form", "reward, mean of a step"} <= set(texts(charts["rewards"]))
-    wanted = {"tokens", "mean", "shortest to longest", "cut off at the limit (right axis)", "share cut off", "100 %"}
+    wanted = {
+        "tokens",
+        "mean",
+        "shortest to longest",
+        "cut off at the limit (right axis)",
+        "share cut off",
+        "100 %",
+    }
     assert wanted <= set(texts(charts["completion_length"]))
 
 

@@ -173,7 +173,9 @@ def test_a_job_decides_how_threads_wait_before_it_builds(tmp_path, monkeypatch):
     planned = SimpleNamespace(artifacts={"train/cot": None}, folder=tmp_path)
     monkeypatch.setattr("manus.cli.building.planned", lambda recipe, given: planned)
     monkeypatch.setattr("manus.guards.requests.REQUESTS.listen", lambda **_: None)
-    monkeypatch.setattr("manus.guards.neighbours.Neighbours.choose_waiting", lambda self: told.append("waiting"))
+    monkeypatch.setattr(
+        "manus.guards.neighbours.Neighbours.choose_waiting", lambda self: told.append("waiting")
+    )
     monkeypatch.setattr("manus.jobs.runner.build", lambda *_, **__: told.append("built"))
     building.build_one(tmp_path / "recipe.yaml", None, "train/cot")
     assert told == ["waiting", "built"]
@@ -316,7 +318,9 @@ def test_data_are_json(planned, run):
 
 
 def test_a_dry_run_of_snakemake_is_light(planned, run):
-    done = run("snakemake", "-s", str(ROOT / "Snakefile"), "-n", "--quiet", "all", "--config", "recipe=r.yaml")
+    done = run(
+        "snakemake", "-s", str(ROOT / "Snakefile"), "-n", "--quiet", "all", "--config", "recipe=r.yaml"
+    )
     assert done.code == 0, done.err
     assert done.imported == []
 

@@ -35,11 +35,19 @@ def recipe(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     base = tmp_path / "base"
     tokenizer().save_pretrained(base)
-    LlamaConfig(architectures=["LlamaForCausalLM"], hidden_size=16, num_attention_heads=2).save_pretrained(base)
+    LlamaConfig(architectures=["LlamaForCausalLM"], hidden_size=16, num_attention_heads=2).save_pretrained(
+        base
+    )
     (base / "model.safetensors").write_bytes(b"\x02\x00\x00\x00\x00\x00\x00\x00{}")
     data = rows("first", 100)
     write_rows(tmp_path / "chats.jsonl", [*data, *data[:20], *BAD])
-    pairs = [{"chosen": row["messages"], "rejected": [*row["messages"][:1], {"role": "assistant", "content": "no"}]} for row in data]  # type: ignore[index]  # fmt: skip
+    pairs = [
+        {
+            "chosen": row["messages"],
+            "rejected": [*row["messages"][:1], {"role": "assistant", "content": "no"}],
+        }
+        for row in data
+    ]  # type: ignore[index]
     write_rows(tmp_path / "pairs.jsonl", pairs)
     path = tmp_path / "r.yaml"
     path.write_text(
@@ -75,7 +83,14 @@ def test_chats_are_counted_and_shown_with_what_is_learned(recipe: Path, stage: s
     learned = [span.text for span in told.samples[0][0].spans if span.is_learned]
     assert "".join(learned).startswith("The answer is \\boxed{") and "<|im_end|>" in learned
     text = drawn(told)
-    for expected in ("90 samples", "10 samples", "⟦The answer is", "█", "first: chats.jsonl line 121", "none: no held"):
+    for expected in (
+        "90 samples",
+        "10 samples",
+        "⟦The answer is",
+        "█",
+        "first: chats.jsonl line 121",
+        "none: no held",
+    ):
         assert expected in text, text
     assert 0.2 < told.statistics["learned_share"] < 0.8
 
@@ -118,8 +133,10 @@ def test_spans_keep_special_tokens_apart() -> None:
     ids = words("<|im_start|>user\nfirst of 1<|im_end|>", add_special_tokens=False)["input_ids"]
     made = list(spans(words, ids, [False] * (len(ids) - 1) + [True]))
     assert [(span.text, span.is_special) for span in made] == [
-        ("<|im_start|>", True), ("user\nfirst of 1", False), ("<|im_end|>", True)
-    ]  # fmt: skip
+        ("<|im_start|>", True),
+        ("user\nfirst of 1", False),
+        ("<|im_end|>", True),
+    ]
     assert doctor.style_of(made[2]) == "bold cyan" and doctor.style_of(made[1]) == "dim"
     assert doctor.printable("a\x1b[2Jb\n") == "a\ufffd[2Jb\n"
 

@@ -73,10 +73,13 @@ def test_nor_in_json_or_python_that_a_text_holds(text: str) -> None:
 
 CALL = '{"name": "w", "arguments": {"c": 1, "c": 2}}'
 CALLS = (
-    f"<tool_call>\n{CALL}\n</tool_call>", f"[TOOL_CALLS] [{CALL}]", f"<|python_tag|>{CALL}",
-    '<functioncall> {"name": "w", "arguments": \'{"c": 1, "c": 2}\'}', '<function=w>{"c": 1, "c": 2}</function>',
+    f"<tool_call>\n{CALL}\n</tool_call>",
+    f"[TOOL_CALLS] [{CALL}]",
+    f"<|python_tag|>{CALL}",
+    '<functioncall> {"name": "w", "arguments": \'{"c": 1, "c": 2}\'}',
+    '<function=w>{"c": 1, "c": 2}</function>',
     "<|tool_call_start|>[w(c=1, c=2)]<|tool_call_end|>",
-)  # fmt: skip
+)
 
 
 @pytest.mark.parametrize("text", CALLS)

@@ -16,12 +16,19 @@ from manus.evaluation.probes import Probe
 from manus.evaluation.retrieval import candidates, likelihoods, retrieve
 from manus.report.cut_off import cut_off
 
-hearing, omni, video_understanding = (known_capabilities()[name] for name in ("hearing", "omni", "video-understanding"))
+hearing, omni, video_understanding = (
+    known_capabilities()[name] for name in ("hearing", "omni", "video-understanding")
+)
 
 SIZES = {
-    "vocab_size": 40, "hidden_size": 32, "intermediate_size": 48, "num_hidden_layers": 2, "num_attention_heads": 4,
-    "num_key_value_heads": 2, "max_position_embeddings": 128,
-}  # fmt: skip
+    "vocab_size": 40,
+    "hidden_size": 32,
+    "intermediate_size": 48,
+    "num_hidden_layers": 2,
+    "num_attention_heads": 4,
+    "num_key_value_heads": 2,
+    "max_position_embeddings": 128,
+}
 ORDER, COLOUR = "order: direction", "colour"
 
 
@@ -46,7 +53,12 @@ class Clips:
 def clip(number, answer):
     turns = [{"role": "user", "content": "<|video|>\nWhat?"}, {"role": "assistant", "content": answer}]
     level = ORDER if number % 2 else COLOUR
-    return {"messages": turns, "answer": answer, "level": level, "media": [{"kind": "video", "number": number}]}
+    return {
+        "messages": turns,
+        "answer": answer,
+        "level": level,
+        "media": [{"kind": "video", "number": number}],
+    }
 
 
 def seeing(probe, media, title):
@@ -55,20 +67,28 @@ def seeing(probe, media, title):
     for sample in probe.usable:
         said = "nothing"
         if sample.get("media"):
-            shown = [int(frame[0, 0, 0]) for frame in media.frames(sample["media"][0]["number"], [0, 1, 2, 3])]
+            shown = [
+                int(frame[0, 0, 0]) for frame in media.frames(sample["media"][0]["number"], [0, 1, 2, 3])
+            ]
             in_order = shown == sorted(shown) and len(set(shown)) > 1
             if len(set(shown)) > 1 and (in_order or sample["level"] == COLOUR):
                 said = str(min(shown) // 10)
         values.append(float(probe.verifier(sample, said).correct))
     levels = {}
     for name in {sample["level"] for sample in probe.usable}:
-        of_level = [value for value, sample in zip(values, probe.usable, strict=True) if sample["level"] == name]
+        of_level = [
+            value for value, sample in zip(values, probe.usable, strict=True) if sample["level"] == name
+        ]
         levels[name] = {"value": sum(of_level) / len(of_level), "samples": len(of_level)}
     low, high = wilson(int(sum(values)), len(values))
     return {
-        "value": sum(values) / len(values), "low": low, "high": high, "levels": levels, "values": values,
+        "value": sum(values) / len(values),
+        "low": low,
+        "high": high,
+        "levels": levels,
+        "values": values,
         "samples": len(values),
-    }  # fmt: skip
+    }
 
 
 @pytest.mark.parametrize("most", [60, 9])
@@ -92,7 +112,9 @@ def test_each_ablation_takes_what_it_should(most):
     assert {name: level["value"] for name, level in shuffled["levels"].items()} == {ORDER: 0, COLOUR: 1}
     assert {level["whole"] for level in shuffled["levels"].values()} == {1.0}
     asked = shuffled["levels"][ORDER]["samples"]
-    assert shuffled["drop"] == {"value": 1, "low": 1, "high": 1, "samples": asked} and 0 < asked < min(most, 20)
+    assert shuffled["drop"] == {"value": 1, "low": 1, "high": 1, "samples": asked} and 0 < asked < min(
+        most, 20
+    )
 
 
 def test_what_cannot_be_swapped_is_left_out():
@@ -110,9 +132,11 @@ def test_what_changes_no_medium_is_left_out_and_kinds_of_media_can_be_hurt():
         for n, kind in enumerate(kinds)
     ]
     both = replace(
-        video_understanding, ABLATIONS={"picture blanked": "blanked", "sound silenced": "silenced", "frames shuffled": "shuffled"},
-        HURT_LEVELS={"picture blanked": "image", "sound silenced": "audio"}, can_score=lambda sample: True,
-    )  # fmt: skip
+        video_understanding,
+        ABLATIONS={"picture blanked": "blanked", "sound silenced": "silenced", "frames shuffled": "shuffled"},
+        HURT_LEVELS={"picture blanked": "image", "sound silenced": "audio"},
+        can_score=lambda sample: True,
+    )
 
     def measured(probe, media, title):
         cut = "image" if "blanked" in title else "audio"
@@ -139,12 +163,16 @@ def test_a_sound_that_nothing_can_be_told_from_is_left_out_and_said(captions, ca
     probe = Probe("omni", omni, omni.Settings(), samples, 64)
 
     def measured(probe, media, title):
-        assert {sample["media"][0]["kind"] for sample in probe.usable} != {"audio"}, "the probe would refuse these"
+        assert {sample["media"][0]["kind"] for sample in probe.usable} != {"audio"}, (
+            "the probe would refuse these"
+        )
         return {"value": 0.5, "low": 0.1, "high": 0.9, "levels": {}, "values": [0.0] * len(probe.usable)}
 
     found = measure_ablated(probe, Clips(), measured, {"values": [1.0] * len(samples)})
     assert "picture blanked" in found and "sound silenced" not in found
-    assert "omni: sound silenced: left out, the held-out samples have too few media" in capsys.readouterr().out
+    assert (
+        "omni: sound silenced: left out, the held-out samples have too few media" in capsys.readouterr().out
+    )
     table = cut_off(found, omni.ABLATIONS)
     assert "sound silenced" in table.left_out and "picture blanked" not in table.left_out
 
@@ -248,18 +276,26 @@ def test_a_model_that_sees_finds_captions_and_a_blind_one_guesses(blind):
 
 def test_captions_that_cannot_be_told_apart_are_refused():
     with pytest.raises(ValueError, match="two media of a kind"):
-        retrieve(Looking(True), None, None, [captioned(1, text="same"), captioned(2, text="same")], "retrieval")
+        retrieve(
+            Looking(True), None, None, [captioned(1, text="same"), captioned(2, text="same")], "retrieval"
+        )
 
 
 def test_a_medium_without_others_of_its_kind_keeps_its_place():
     samples = [captioned(1), captioned(2, "audio"), captioned(3)]
     inputs = {"input_ids": torch.tensor([[3]]), "pixel_values": torch.tensor([1])}
-    result = retrieve(Looking(True), lambda sample: inputs, lambda text: [4 + int(text[-1])], samples, "retrieval")
+    result = retrieve(
+        Looking(True), lambda sample: inputs, lambda text: [4 + int(text[-1])], samples, "retrieval"
+    )
     assert len(result["values"]) == len(result["said"]) == 3 and result["values"][1] == 0
-    assert result["chance"] == pytest.approx((0.5 + 0 + 0.5) / 3) and result["said"][1]["note"].endswith("rank 1 of 1")
+    assert result["chance"] == pytest.approx((0.5 + 0 + 0.5) / 3) and result["said"][1]["note"].endswith(
+        "rank 1 of 1"
+    )
 
 
 def test_a_tie_is_no_find():
     samples = [captioned(1), captioned(2)]
     inputs = {"input_ids": torch.tensor([[3]]), "pixel_values": torch.tensor([1])}
-    assert retrieve(Looking(True), lambda sample: inputs, lambda text: [5], samples, "retrieval")["value"] == 0
+    assert (
+        retrieve(Looking(True), lambda sample: inputs, lambda text: [5], samples, "retrieval")["value"] == 0
+    )

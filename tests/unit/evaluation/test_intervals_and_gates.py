@@ -75,5 +75,8 @@ def test_a_star_is_for_all_others() -> None:
     merged = {name: {"value": 0.4} for name in stages}
     gates = {"cot": GateSettings(min_gain=0.2), "*": GateSettings(max_drop=0.05)}
     told = judge_all(gates, stages, merged)
-    assert [(v.stage, v.limit, v.is_passed) for v in told] == [("cot", "min_gain", True), ("tools", "max_drop", False)]
+    assert [(v.stage, v.limit, v.is_passed) for v in told] == [
+        ("cot", "min_gain", True),
+        ("tools", "max_drop", False),
+    ]
     assert "FAILED: tools: max_drop is +0.100" in str(told[1])

@@ -6,7 +6,15 @@ from pathlib import Path
 
 import pytest
 
-from manus.guards.checkpoint import Counters, counters_of, is_whole, newest_whole, remove_leftovers, remove_older, seal
+from manus.guards.checkpoint import (
+    Counters,
+    counters_of,
+    is_whole,
+    newest_whole,
+    remove_leftovers,
+    remove_older,
+    seal,
+)
 
 
 def saved(run: Path, step: int, loss: float | None = None) -> Path:
@@ -25,7 +33,9 @@ def test_the_newest_whole_one_is_used(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("harm", ["truncated", "changed", "missing", "unsealed", "bad seal"])
-def test_a_torn_one_is_passed_over_and_said(tmp_path: Path, harm: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_torn_one_is_passed_over_and_said(
+    tmp_path: Path, harm: str, capsys: pytest.CaptureFixture[str]
+) -> None:
     saved(tmp_path, 5)
     torn = saved(tmp_path, 10)
     if harm == "missing":
@@ -56,7 +66,11 @@ def test_the_best_one_stays(tmp_path: Path) -> None:
     for step, loss in ((1, 0.9), (2, 0.3), (3, 0.8), (4, 0.5), (5, 0.4)):
         saved(tmp_path, step, loss)
         remove_older(tmp_path, keep=2)
-    assert {path.name for path in tmp_path.glob("checkpoint-*")} == {"checkpoint-2", "checkpoint-4", "checkpoint-5"}
+    assert {path.name for path in tmp_path.glob("checkpoint-*")} == {
+        "checkpoint-2",
+        "checkpoint-4",
+        "checkpoint-5",
+    }
     (tmp_path / "checkpoint-2" / "sealed.json").write_text("{")
     remove_older(tmp_path, keep=1)
     assert {path.name for path in tmp_path.glob("checkpoint-*")} == {"checkpoint-5"}

@@ -90,9 +90,13 @@ def library(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def measured(
-    library: Path, folder: Path, readings: list[str], uuids: tuple[str, ...] = (), guards: dict[str, Any] | None = None,
+    library: Path,
+    folder: Path,
+    readings: list[str],
+    uuids: tuple[str, ...] = (),
+    guards: dict[str, Any] | None = None,
     **variables: str,
-) -> tuple[list[list[Any]], list[str]]:  # fmt: skip
+) -> tuple[list[list[Any]], list[str]]:
     """Ask the real bindings, in a process that finds the stub, what they say after each line of readings."""
     file = folder / "readings.txt"
     file.write_text("")
@@ -103,9 +107,13 @@ def measured(
     }
     without = {name: value for name, value in os.environ.items() if name != "CUDA_VISIBLE_DEVICES"}
     done = subprocess.run(
-        [sys.executable, "-c", ASK, json.dumps(uuids), json.dumps(guards or {}), str(file)], env={**without, **stub, **variables},
-        input="\n".join(readings), capture_output=True, text=True, check=True,
-    )  # fmt: skip
+        [sys.executable, "-c", ASK, json.dumps(uuids), json.dumps(guards or {}), str(file)],
+        env={**without, **stub, **variables},
+        input="\n".join(readings),
+        capture_output=True,
+        text=True,
+        check=True,
+    )
     seen, said = json.loads(done.stdout)
     return seen, said
 
@@ -124,7 +132,9 @@ def test_the_hottest_gpu_counts_and_a_lost_one_is_said_once(library: Path, tmp_p
 
 
 def test_lies_stop_nothing(library: Path, tmp_path: Path) -> None:
-    seen, said = measured(library, tmp_path, ["temperature 255", "temperature 0", "temperature.0 255;temperature.1 71"])
+    seen, said = measured(
+        library, tmp_path, ["temperature 255", "temperature 0", "temperature.0 255;temperature.1 71"]
+    )
     assert seen == [[None, False], [None, False], [71, False]]
     assert len(said) == 2
 
@@ -147,14 +157,23 @@ def test_only_gpus_in_use_count(
 
 
 def test_a_power_cap_is_the_first_answer_and_is_taken_back(library: Path, tmp_path: Path) -> None:
-    seen, said = measured(library, tmp_path, ["temperature 90", "temperature 60"], guards={"power_cap_watts": 200})
+    seen, said = measured(
+        library, tmp_path, ["temperature 90", "temperature 60"], guards={"power_cap_watts": 200}
+    )
     assert seen == [[90, False], [60, False]]
     assert said == ["90 °C: GPU power capped to 200 W"]
-    assert (tmp_path / "power.txt").read_text().split("\n")[:4] == ["0 200000", "1 200000", "0 300000", "1 300000"]
+    assert (tmp_path / "power.txt").read_text().split("\n")[:4] == [
+        "0 200000",
+        "1 200000",
+        "0 300000",
+        "1 300000",
+    ]
 
 
 def test_where_power_may_not_be_capped_it_pauses(library: Path, tmp_path: Path) -> None:
-    seen, said = measured(library, tmp_path, ["temperature 90;power_error 4"], guards={"power_cap_watts": 200})
+    seen, said = measured(
+        library, tmp_path, ["temperature 90;power_error 4"], guards={"power_cap_watts": 200}
+    )
     assert seen == [[90, True]]
     assert len(said) == 1 and "pausing instead" in said[0]
 

@@ -41,7 +41,10 @@ def test_what_takes_too_long_is_given_up_and_at_last_all_of_it() -> None:
         spin(30)
     with patience.waiting("counting", RowError, InputError):
         spin(0.1)
-    with pytest.raises(InputError, match="2 times; does it loop"), patience.waiting("counting", RowError, InputError):
+    with (
+        pytest.raises(InputError, match="2 times; does it loop"),
+        patience.waiting("counting", RowError, InputError),
+    ):
         spin(30)
     spin(1.2)  # nothing waits any more
 
@@ -86,7 +89,9 @@ def test_other_threads_work_as_they_did() -> None:
 
 
 @pytest.mark.parametrize("count", [1, 2])
-def test_a_template_that_loops_is_given_up_also_in_workers(monkeypatch: pytest.MonkeyPatch, count: int) -> None:
+def test_a_template_that_loops_is_given_up_also_in_workers(
+    monkeypatch: pytest.MonkeyPatch, count: int
+) -> None:
     from manus.data.tokens import chat_templates
 
     monkeypatch.setattr(chat_templates, "PATIENCE", Patience(seconds=0.7, times=2))
@@ -130,7 +135,15 @@ def test_whatever_a_template_raises_is_the_rows_reason(said: str) -> None:
 
 
 def test_every_built_in_exception_of_a_template_is_the_rows_reason() -> None:
-    for kind in (ZeroDivisionError, OverflowError, RecursionError, IndexError, KeyError, MemoryError, StopIteration):
+    for kind in (
+        ZeroDivisionError,
+        OverflowError,
+        RecursionError,
+        IndexError,
+        KeyError,
+        MemoryError,
+        StopIteration,
+    ):
         with pytest.raises(RowError, match=kind.__name__), template_at_work():
             raise kind
 
@@ -152,8 +165,13 @@ print("built", flush=True)
 
 def test_asking_a_process_that_shuts_down_does_not_kill_it(tmp_path: Path) -> None:
     ended = subprocess.run(
-        [sys.executable, "-c", FINISHED], capture_output=True, text=True, timeout=60, check=False, cwd=tmp_path,
+        [sys.executable, "-c", FINISHED],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+        cwd=tmp_path,
         env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[3])},
-    )  # fmt: skip
+    )
     assert ended.returncode == 0, ended
     assert ended.stdout.split() == ["built", "down"]

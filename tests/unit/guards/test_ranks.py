@@ -132,7 +132,8 @@ def test_batches_end_for_all(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("bad", "told"), [((0, 1), None), ((0, 3), "4 of 14 rows cannot be used"), ((2, 0), "3 of 14 rows cannot be used")]
+    ("bad", "told"),
+    [((0, 1), None), ((0, 3), "4 of 14 rows cannot be used"), ((2, 0), "3 of 14 rows cannot be used")],
 )
 def test_live_rows_are_too_bad_for_all_ranks_at_once(
     bad: tuple[int, int], told: str | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -153,7 +154,9 @@ def test_live_rows_are_too_bad_for_all_ranks_at_once(
     monkeypatch.setattr(StageTrainer, "compute_loss", lambda self, model, inputs: ranks.summed([1])[0])
 
     def work() -> Any:
-        trainer = LiveTrainer(budget=0.2, staging=tmp_path, looked_at=Quarantine.of([bad_row(0)], 4), unread=set())
+        trainer = LiveTrainer(
+            budget=0.2, staging=tmp_path, looked_at=Quarantine.of([bad_row(0)], 4), unread=set()
+        )
         trainer.args = SimpleNamespace(output_dir=str(tmp_path))
         lines = range(1 + 10 * ranks.rank(), 1 + 10 * ranks.rank() + bad[ranks.rank()])
         mine = json.dumps({"seen": 5, "bad": [json.dumps(bad_row(line)) for line in lines], "unread": []})

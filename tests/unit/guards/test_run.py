@@ -56,7 +56,9 @@ class Saved:
 
     def __init__(self, folder: Path) -> None:
         self.folder, self.did = folder, []  # type: ignore[var-annotated]
-        self.work = Work(Save(self.write, lambda: 10, folder), lambda: self.note("park"), lambda: self.note("unpark"))
+        self.work = Work(
+            Save(self.write, lambda: 10, folder), lambda: self.note("park"), lambda: self.note("unpark")
+        )
 
     def note(self, what: str) -> None:
         self.did.append(what)
@@ -169,7 +171,9 @@ def test_a_checkpoint_asked_for_where_a_rest_is_due_is_saved_first(run: Run, tmp
     assert saved.did == ["save", "park", "unpark"]
 
 
-def test_a_pause_where_a_rest_is_due_is_a_pause(run: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_pause_where_a_rest_is_due_is_a_pause(
+    run: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     with run.of(tmp_path, GuardSettings(cooldown_every_steps=2), "training"):
         send(signal.SIGUSR1)
         later(0.3, signal.SIGUSR1)

@@ -61,7 +61,9 @@ def loaded(path: Path, dtype: torch.dtype = torch.float32) -> PreTrainedModel:
 def adapter(base: Path, path: Path, seed: int, size: float = 0.05, **lora: object) -> Trained:
     """Save a LoRA adapter whose every weight, magnitudes too, has moved away from its start."""
     torch.manual_seed(seed)
-    config = LoraConfig(**{"r": 4, "lora_alpha": 8, "target_modules": "all-linear", "task_type": "CAUSAL_LM"} | lora)
+    config = LoraConfig(
+        **{"r": 4, "lora_alpha": 8, "target_modules": "all-linear", "task_type": "CAUSAL_LM"} | lora
+    )
     model = get_peft_model(loaded(base), config)
     with torch.no_grad():
         for name, parameter in model.named_parameters():

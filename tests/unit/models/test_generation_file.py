@@ -15,7 +15,9 @@ from manus.models.generation_file import GENERATION, ends_of_texts, generation_s
 from manus.store.digests import Digests
 
 
-@pytest.mark.parametrize(("said", "ends"), [({}, []), ({"eos_token_id": 3}, [3]), ({"eos_token_id": [3, 4]}, [3, 4])])
+@pytest.mark.parametrize(
+    ("said", "ends"), [({}, []), ({"eos_token_id": 3}, [3]), ({"eos_token_id": [3, 4]}, [3, 4])]
+)
 def test_what_ends_a_text(tmp_path: Path, said: dict[str, Any], ends: list[int]) -> None:
     assert generation_settings(tmp_path) == {}
     (tmp_path / GENERATION).write_text(json.dumps(said))

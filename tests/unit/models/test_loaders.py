@@ -27,14 +27,28 @@ WITHOUT_CODE = ("PeftModel", "PeftConfig", "super()")
 LOADERS = ("from_pretrained", "from_config", "get_class_from_dynamic_module", "pipeline")
 EVIL = "import pathlib\npathlib.Path({marker!r}).write_text('ran')\n" + "".join(
     f"class Evil{kind}:\n    @classmethod\n    def from_pretrained(cls, *a, **k): return cls()\n"
-    for kind in ("Tokenizer", "Config", "Model", "Processor", "ImageProcessor", "FeatureExtractor", "VideoProcessor")
+    for kind in (
+        "Tokenizer",
+        "Config",
+        "Model",
+        "Processor",
+        "ImageProcessor",
+        "FeatureExtractor",
+        "VideoProcessor",
+    )
 )
 AUTO = {
-    "AutoTokenizer": "Tokenizer", "AutoConfig": "Config", "AutoModelForCausalLM": "Model", "AutoModel": "Model",
-    "AutoModelForSequenceClassification": "Model", "AutoModelForMultimodalLM": "Model", "AutoProcessor": "Processor",
-    "AutoImageProcessor": "ImageProcessor", "AutoFeatureExtractor": "FeatureExtractor",
+    "AutoTokenizer": "Tokenizer",
+    "AutoConfig": "Config",
+    "AutoModelForCausalLM": "Model",
+    "AutoModel": "Model",
+    "AutoModelForSequenceClassification": "Model",
+    "AutoModelForMultimodalLM": "Model",
+    "AutoProcessor": "Processor",
+    "AutoImageProcessor": "ImageProcessor",
+    "AutoFeatureExtractor": "FeatureExtractor",
     "AutoVideoProcessor": "VideoProcessor",
-}  # fmt: skip
+}
 
 
 def hostile(base: Path, folder: Path, marker: Path) -> Path:
@@ -48,7 +62,10 @@ def hostile(base: Path, folder: Path, marker: Path) -> Path:
         tokenizer = ["evil.EvilTokenizer", "evil.EvilTokenizer"]
         content["auto_map"] = {**named, "AutoTokenizer": tokenizer}
         content |= {"tokenizer_class": "EvilTokenizer", "processor_class": "EvilProcessor"}
-        content |= {"image_processor_type": "EvilImageProcessor", "feature_extractor_type": "EvilFeatureExtractor"}
+        content |= {
+            "image_processor_type": "EvilImageProcessor",
+            "feature_extractor_type": "EvilFeatureExtractor",
+        }
         file.write_text(json.dumps(content))
     return folder
 
@@ -72,7 +89,10 @@ def test_what_loads_in_another_way_says_that_no_code_runs() -> None:
         for node in ast.walk(ast.parse(file.read_text(encoding="utf-8")))
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute)
     ]
-    said = {"_get_arguments_from_pretrained": ("trust_remote_code", False), "torch.load": ("weights_only", True)}
+    said = {
+        "_get_arguments_from_pretrained": ("trust_remote_code", False),
+        "torch.load": ("weights_only", True),
+    }
     found = 0
     for file, node in calls:
         name = ast.unparse(node.func)
@@ -113,13 +133,19 @@ def test_a_known_model_that_also_names_code_is_loaded_without_it(pico_base: Path
     assert not (tmp_path / "marker").exists()
 
 
-@pytest.mark.parametrize("named", [
-    {"attn_implementation": "someone/kernel"}, {"_attn_implementation": "paged|someone/kernel@main"},
-    {"text_config": {"_experts_implementation": "someone/kernel:entry"}},
-    {"attn_implementation": {"": "sdpa", "text_config": ["someone/kernel"]}},
-    {"transformers_weights": "sub/model.safetensors"}, {"transformers_weights": "other.safetensors"},
-    {"num_hidden_layers": 10**9}, {"vision_config": {"n_layer": 10**30}},
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "named",
+    [
+        {"attn_implementation": "someone/kernel"},
+        {"_attn_implementation": "paged|someone/kernel@main"},
+        {"text_config": {"_experts_implementation": "someone/kernel:entry"}},
+        {"attn_implementation": {"": "sdpa", "text_config": ["someone/kernel"]}},
+        {"transformers_weights": "sub/model.safetensors"},
+        {"transformers_weights": "other.safetensors"},
+        {"num_hidden_layers": 10**9},
+        {"vision_config": {"n_layer": 10**30}},
+    ],
+)
 def test_no_kernel_of_the_hub_no_weights_of_another_name_and_no_absurd_depth_is_loaded(
     pico_base: Path, tmp_path: Path, named: dict[str, Any]
 ) -> None:
@@ -146,16 +172,30 @@ def test_a_yes_on_standard_input_runs_nothing(pico_base: Path, tmp_path: Path) -
     (tmp_path / "rows.jsonl").write_text(f"{json.dumps(row)}\n" * 20)
     recipe = tmp_path / "r.yaml"
     recipe.write_text("base_model: base\ncapabilities:\n  - cot: {data: [{path: rows.jsonl}]}\n")
-    snakemake = [str(BIN / "snakemake"), "-s", str(ROOT / "Snakefile"), "--directory", str(tmp_path), "--cores", "1"]
+    snakemake = [
+        str(BIN / "snakemake"),
+        "-s",
+        str(ROOT / "Snakefile"),
+        "--directory",
+        str(tmp_path),
+        "--cores",
+        "1",
+    ]
     for command in (
         [sys.executable, "-m", "manus", "data", "r.yaml", "cot"],
         [sys.executable, "-m", "manus", "chat", "base"],
         [*snakemake, "--config", "recipe=r.yaml"],
     ):
         ended = subprocess.run(
-            command, cwd=tmp_path, env=environment(tmp_path), input="y\n" * 50, capture_output=True, text=True,
-            timeout=300, check=False,
-        )  # fmt: skip
+            command,
+            cwd=tmp_path,
+            env=environment(tmp_path),
+            input="y\n" * 50,
+            capture_output=True,
+            text=True,
+            timeout=300,
+            check=False,
+        )
         said = ended.stdout + ended.stderr
         assert "never run here" in said, said
         assert "Traceback" not in said

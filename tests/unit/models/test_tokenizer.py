@@ -138,7 +138,8 @@ def test_a_template_that_ends_no_answer_is_written_as_it_was_trained_with(tmp_pa
     copy_tokenizer(base, out)
     write_template(out, fitted)
     assert (
-        AutoTokenizer.from_pretrained(out).apply_chat_template(CHAT, tokenize=False) == "<user>q<assistant>a<|im_end|>"
+        AutoTokenizer.from_pretrained(out).apply_chat_template(CHAT, tokenize=False)
+        == "<user>q<assistant>a<|im_end|>"
     )
 
 
@@ -152,10 +153,16 @@ def test_a_thought_that_the_prompt_opens_is_the_answers(pico_base: Path) -> None
     assert thought.startswith("<think>")
     seen: list[list[str]] = []
     ledger: Any = SimpleNamespace(
-        scores=lambda step, samples, said, batch: seen.append(said) or SimpleNamespace(components={"one": [0.0]})
+        scores=lambda step, samples, said, batch: (
+            seen.append(said) or SimpleNamespace(components={"one": [0.0]})
+        )
     )
     score = component("one", lambda: 0, ledger, made)
-    score(prompts=[CHAT[:1]], completions=[[{"role": "assistant", "content": "so"}]], sample=[json.dumps(sample)])
+    score(
+        prompts=[CHAT[:1]],
+        completions=[[{"role": "assistant", "content": "so"}]],
+        sample=[json.dumps(sample)],
+    )
     assert seen == [["<think>\nso"]]
 
 
@@ -163,9 +170,11 @@ def test_prompts_are_handed_to_trl_as_the_template_takes_them() -> None:
     made, asked = tokenizer(), [{"role": "system", "content": "s"}, {"role": "user", "content": "q"}]
     prompts = Dataset.from_list([{"prompt": asked[1:], "sample": "{}"}, {"prompt": asked, "sample": "{}"}])
     assert as_shown(prompts, made) is prompts
-    made.chat_template = "{% if messages[0]['role'] == 'system' %}{{ raise_exception('no') }}{% endif %}" + TEMPLATE
+    made.chat_template = (
+        "{% if messages[0]['role'] == 'system' %}{{ raise_exception('no') }}{% endif %}" + TEMPLATE
+    )
     shown = as_shown(prompts, made)
     assert shown["prompt"][:] == [asked[1:], [{"role": "user", "content": "s\n\nq"}]]
-    assert made.apply_chat_template(shown["prompt"][1], tokenize=False) == render_prompt(made, asked).removesuffix(
-        "<|im_start|>assistant\n"
-    )
+    assert made.apply_chat_template(shown["prompt"][1], tokenize=False) == render_prompt(
+        made, asked
+    ).removesuffix("<|im_start|>assistant\n")

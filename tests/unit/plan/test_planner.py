@@ -103,9 +103,20 @@ def weights_changed(path: Path) -> None:
 
 
 EVERYTHING = {
-    "detect/detected", "data/cot", "data/tools", "data/thinking", "train/cot", "train/tools", "train/thinking",
-    "evaluate/cot", "evaluate/tools", "evaluate/thinking", "merge/merged", "evaluate/merged", "report/report",
-}  # fmt: skip
+    "detect/detected",
+    "data/cot",
+    "data/tools",
+    "data/thinking",
+    "train/cot",
+    "train/tools",
+    "train/thinking",
+    "evaluate/cot",
+    "evaluate/tools",
+    "evaluate/thinking",
+    "merge/merged",
+    "evaluate/merged",
+    "report/report",
+}
 END = {"merge/merged", "evaluate/merged", "report/report"}
 FROM_TOOLS = {"train/tools", "train/thinking", "evaluate/tools", "evaluate/thinking"} | END
 EDITS = {
@@ -307,7 +318,9 @@ def test_gc_leaves_what_is_being_built_and_waits_for_nobody(recipe: Path) -> Non
     assert len(remove_unreferenced(plan.output_dir, is_dry=False)) == 1
 
 
-def test_gc_leaves_what_was_built_and_referred_to_since_it_began(recipe: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_gc_leaves_what_was_built_and_referred_to_since_it_began(
+    recipe: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     plan = planned(recipe)
     built(plan)
     plans = plan.folder / "plan.json"
@@ -324,7 +337,9 @@ def test_gc_leaves_what_was_built_and_referred_to_since_it_began(recipe: Path, m
     assert all(plan.store.holds(artifact.key) for artifact in plan.artifacts.values())
 
 
-def test_gc_takes_checkpoints_that_lie_elsewhere(recipe: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_gc_takes_checkpoints_that_lie_elsewhere(
+    recipe: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("MANUS_CHECKPOINT_DIR", str(tmp_path / "fast"))
     plan = planned(recipe)
     plan.store.staging("0" * 20)
@@ -374,5 +389,7 @@ def test_only_large_data_are_prepared_by_all_cores(recipe: Path) -> None:
     recipe.write_text(recipe.read_text().replace("two.jsonl}]", "two.jsonl}]\n      index_above_bytes: 0"))
     command = [*SNAKEMAKE, "-np", "--cores", "7", "--config", f"recipe={recipe}"]
     done = subprocess.run(command, capture_output=True, text=True, cwd=recipe.parent, check=True)
-    threads = {name: count for count, name in re.findall(r"OMP_NUM_THREADS=(\d+) .* data/(\w+) ", done.stdout)}
+    threads = {
+        name: count for count, name in re.findall(r"OMP_NUM_THREADS=(\d+) .* data/(\w+) ", done.stdout)
+    }
     assert threads == {"cot": "1", "tools": "7", "thinking": "1"}, done.stdout

@@ -25,7 +25,9 @@ def test_where_there_is_none_there_is_nothing(tmp_path: Path) -> None:
     assert saved_plan(tmp_path / "plan.json") == {}
 
 
-@pytest.mark.parametrize("value", [[], {"revisions": []}, {"revisions": {}, "artifacts": {"a": {"made_from": {}}}}])
+@pytest.mark.parametrize(
+    "value", [[], {"revisions": []}, {"revisions": {}, "artifacts": {"a": {"made_from": {}}}}]
+)
 def test_what_is_none_is_named(tmp_path: Path, value: Any) -> None:
     (tmp_path / "plan.json").write_text(json.dumps(value))
     with pytest.raises(InputError, match=r"plan\.json is torn or no plan of ours; move it away"):

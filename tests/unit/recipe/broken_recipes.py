@@ -1,7 +1,7 @@
 """Recipes that must be refused: what is written, the line and key that are named, and what the message says.
 
-Four tables, from the inside out: the settings of one stage, lines below a good recipe, whole files, files that are
-not even text. `test_recipe.py` runs them.
+Four tables, from the inside out: the settings of one stage, lines below a good recipe, whole files, files
+that are not even text. `test_recipe.py` runs them.
 """
 
 from __future__ import annotations
@@ -86,9 +86,18 @@ OF_A_STAGE = [
     ),
     ("method: distilation", "method", "did you mean 'distillation'?"),
     ("method: distillation", "teacher", "is required"),
-    ("method: grpo, batch_size: 6", "batch_size", "must be a multiple of group_size (8); set batch_size or group_size"),
+    (
+        "method: grpo, batch_size: 6",
+        "batch_size",
+        "must be a multiple of group_size (8); set batch_size or group_size",
+    ),
     ("method: ppo, rollout_size: 12", "rollout_size", "rollout_size (12) must be a multiple of batch_size"),
-    ("method: dpo, data: [{generator: cot}]", "data[0].generator", "the method needs preference", "on_policy: {}"),
+    (
+        "method: dpo, data: [{generator: cot}]",
+        "data[0].generator",
+        "the method needs preference",
+        "on_policy: {}",
+    ),
     (
         "method: sft, on_policy: {}",
         "on_policy",
@@ -143,7 +152,11 @@ OF_A_STAGE = [
     ("data: [{weight: 2}]", "data[0]", "needs exactly one of path, hub, generator; has none"),
     ("data: [{path: a, hub: b}]", "data[0]", "needs exactly one of path, hub, generator; has path, hub"),
     ("data: [{path: a, split: train}]", "data[0].split", "split belongs to a hub source, not to a path"),
-    ("data: [{generator: cot, revision: b}]", "data[0].revision", "belongs to a hub source, not to a generator"),
+    (
+        "data: [{generator: cot, revision: b}]",
+        "data[0].revision",
+        "belongs to a hub source, not to a generator",
+    ),
     ("data: [{hub: a/b, size: 3}]", "data[0].size", "size belongs to a generator source, not to a hub"),
     ("data: [{path: a, options: {b: 1}}]", "data[0].options", "options belong to a generator source"),
     ("data: [{path: a}, {pth: b}]", "data[1].pth", "unknown key; did you mean 'path'?"),
@@ -155,11 +168,27 @@ OF_A_STAGE = [
     ("data: [{path: a, weight: 0}]", "data[0].weight", "must be greater than 0, not 0"),
     ("data: [{path: a, columns: {b: 1}}]", "data[0].columns.b", "must be text, not 1"),
     ("data: [{generator: cott}]", "data[0].generator", "unknown generator 'cott'; did you mean 'cot'?"),
-    ("data: [{generator: cot, options: {largest_strt: 30}}]", "data[0].options.largest_strt", "'largest_start'?"),
-    ("data: [{generator: cot, options: {largest_start: 3}}]", "data[0].options.largest_start", "at least 10, not 3"),
+    (
+        "data: [{generator: cot, options: {largest_strt: 30}}]",
+        "data[0].options.largest_strt",
+        "'largest_start'?",
+    ),
+    (
+        "data: [{generator: cot, options: {largest_start: 3}}]",
+        "data[0].options.largest_start",
+        "at least 10, not 3",
+    ),
     ("data: [{generator: cot, options: [1]}]", "data[0].options", "must be `key: value` pairs, not a list"),
-    ("data: [{generator: thinking, options: {kinds: [dayz]}}]", "data[0].options.kinds[0]", "did you mean 'days'?"),
-    ("data: [{generator: reasoning, options: {levels: [9]}}]", "data[0].options.levels[0]", "at most 5, not 9"),
+    (
+        "data: [{generator: thinking, options: {kinds: [dayz]}}]",
+        "data[0].options.kinds[0]",
+        "did you mean 'days'?",
+    ),
+    (
+        "data: [{generator: reasoning, options: {levels: [9]}}]",
+        "data[0].options.levels[0]",
+        "at most 5, not 9",
+    ),
     # tags
     ("epochs: !!int x", "epochs", "'x' cannot be read as int"),
     ("epochs: !days 3", "epochs", "the tag '!days' is not known here"),
@@ -218,12 +247,27 @@ BELOW = [
     ("merge: {combine: linear, weights: {cott: 1}}", 3, "merge.weights.cott", "did you mean 'cot'?"),
     ("merge: {combine: linear, weights: {cot: .inf}}", 3, "merge.weights.cot", "a finite number, not inf"),
     ("merge: {weights: {cot: 1}}", 3, "merge.weights", "add combine: linear"),
-    ("compose: parallel\nmerge: {weights: {}}", 4, "merge.weights", "no weight for stage 'cot'; add cot: 1.0"),
+    (
+        "compose: parallel\nmerge: {weights: {}}",
+        4,
+        "merge.weights",
+        "no weight for stage 'cot'; add cot: 1.0",
+    ),
     ("compose: parallel\nmerge: {combine: sum}", 4, "merge.combine", "sum is for compose: sequential"),
     # reward models
     ("reward_models: {judge: {learn: last_turn}}", 3, "reward_models.judge.learn", "learns from pairs"),
-    ("reward_models: {judge: {on_policy: {}}}", 3, "reward_models.judge.on_policy", "learns from the pairs in data"),
-    ("reward_models: {judge: {prepare: never}}", 3, "reward_models.judge.prepare", "are prepared ahead; remove"),
+    (
+        "reward_models: {judge: {on_policy: {}}}",
+        3,
+        "reward_models.judge.on_policy",
+        "learns from the pairs in data",
+    ),
+    (
+        "reward_models: {judge: {prepare: never}}",
+        3,
+        "reward_models.judge.prepare",
+        "are prepared ahead; remove",
+    ),
     # guards
     ("guards: {checkpoint_every_steps: 0}", 3, "guards.checkpoint_every_steps", "must be greater than 0"),
     ("guards: {checkpoint_every_step: 9}", 3, "guards.checkpoint_every_step", "'checkpoint_every_steps'?"),

@@ -23,7 +23,11 @@ CALL = {
 }
 THOUGHT = "<think>\nCold there.\n</think>\nBring a coat."
 KINDS = {
-    "instructions": ({"instruction": "Who are you?", "input": "", "output": "I am Manus."}, "instruct", "lora"),
+    "instructions": (
+        {"instruction": "Who are you?", "input": "", "output": "I am Manus."},
+        "instruct",
+        "lora",
+    ),
     "chats": ({"messages": TURNS}, "instruct", "lora"),
     "functions": ({"messages": [TURNS[0], CALL], "tools": [FUNCTION]}, "tools", "lora"),
     "worked": ({"question": "2 + 3?", "answer": "2 + 3 = 5\n#### 5"}, "cot", "lora"),
@@ -32,7 +36,11 @@ KINDS = {
     "prompts": ({"problem": "2 + 3?", "ground_truth": "5"}, "cot", "grpo"),
     "texts": ({"text": "It is cold in Oslo."}, "instruct", "cpt"),
     "pictures": ({"image": "cat.png", "question": "What is it?", "answer": "A cat."}, "vision-qa", "lora"),
-    "films": ({"video": "cat.mp4", "question": "What is it?", "answer": "A cat."}, "video-understanding", "lora"),
+    "films": (
+        {"video": "cat.mp4", "question": "What is it?", "answer": "A cat."},
+        "video-understanding",
+        "lora",
+    ),
     "sounds": ({"audio": "cat.wav", "text": "meow"}, "hearing", "lora"),
 }
 
@@ -50,8 +58,15 @@ def test_every_kind_of_rows_has_its_recipe(name: str, tmp_path: Path) -> None:
     recipe = tmp_path / "mine.yaml"
     recipe.write_text(recipe_for(data, recipe), encoding="utf-8")
     (stage,) = read_recipe(recipe).stages
-    assert (stage.capability, stage.method, stage.data.data[0].path) == (capability, method, f"mine/{name}.jsonl")
-    assert f"Seen in the first 12 rows: 12 {recipe.read_text().split(': ')[1].split('.')[0]}" in recipe.read_text()
+    assert (stage.capability, stage.method, stage.data.data[0].path) == (
+        capability,
+        method,
+        f"mine/{name}.jsonl",
+    )
+    assert (
+        f"Seen in the first 12 rows: 12 {recipe.read_text().split(': ')[1].split('.')[0]}"
+        in recipe.read_text()
+    )
 
 
 @pytest.mark.parametrize("ending", [".csv", ".parquet", ".json", ".jsonl.gz", ".txt"])
@@ -59,7 +74,10 @@ def test_every_format_is_looked_at(ending: str, tmp_path: Path) -> None:
     import pyarrow
     from pyarrow import parquet
 
-    path, rows = tmp_path / f"rows{ending}", [{"prompt": f"Who is {n}?", "response": "Nobody."} for n in range(5)]
+    path, rows = (
+        tmp_path / f"rows{ending}",
+        [{"prompt": f"Who is {n}?", "response": "Nobody."} for n in range(5)],
+    )
     if ending == ".parquet":
         parquet.write_table(pyarrow.Table.from_pylist(rows), path)
     elif ending == ".csv":
@@ -118,7 +136,11 @@ def test_the_command_writes_once_and_names_data_elsewhere_whole(tmp_path: Path, 
 
 MEASURES = {
     "instructions": ("instruct", "lora", "held-out nats per answer token: no answer is verified"),
-    "chats": ("cot", "lora", "held-out nats per answer token: of the 3 rows looked at none has an answer that the cot"),
+    "chats": (
+        "cot",
+        "lora",
+        "held-out nats per answer token: of the 3 rows looked at none has an answer that the cot",
+    ),
     "worked": ("cot", "distillation", "accuracy"),
     "texts": ("cot", "cpt", "perplexity of held-out texts"),
     "pairs": ("instruct", "dpo", "how often the better of two held-out answers is the likelier"),

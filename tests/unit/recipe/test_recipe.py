@@ -155,7 +155,9 @@ def test_an_error_in_a_group_or_in_defaults_is_said_once():
     assert len(refused(f"{BASE}defaults: {{epochs: 0}}\ncapabilities: [cot, tools, thinking]\n")) == 1
     [line] = refused(f"{BASE}defaults:\n  rank: 0\ncapabilities: [cot, tools: {{method: sft}}]\n")
     assert_says(line, "r.yaml:3: defaults.rank: must be at least 1")
-    assert refused(f"{BASE}defaults: {{rank: 0}}\ncapabilities: [cot: {{method: sft, rank: 1}}]\n")[0].count("defaults")
+    assert refused(f"{BASE}defaults: {{rank: 0}}\ncapabilities: [cot: {{method: sft, rank: 1}}]\n")[0].count(
+        "defaults"
+    )
 
 
 def test_hundreds_of_errors_are_cut():
@@ -185,7 +187,9 @@ def test_every_pair_is_a_stage_or_refused(capability, method):
 
 def test_no_stage_can_have_the_name_of_a_rule():
     rules = {
-        name for file in (ROOT / "rules").glob("*.smk") for name in re.findall(r"^rule (\w+):", file.read_text(), re.M)
+        name
+        for file in (ROOT / "rules").glob("*.smk")
+        for name in re.findall(r"^rule (\w+):", file.read_text(), re.M)
     }
     assert len(rules) > 5
     assert rules | {"all"} <= RESERVED_NAMES
@@ -226,7 +230,9 @@ def test_an_override_cannot_make_an_impossible_pair():
 
 def test_an_override_does_not_hide_an_error():
     assert_says(refused(f"{GOOD}seed: x\n", seed=3)[0], "r.yaml:3: seed")
-    assert_says(refused(STAGE % "method: foo", training_method="lora")[0], "r.yaml:3: capabilities[0].cot.method")
+    assert_says(
+        refused(STAGE % "method: foo", training_method="lora")[0], "r.yaml:3: capabilities[0].cot.method"
+    )
 
 
 # Read
@@ -236,9 +242,18 @@ def test_a_bare_recipe_has_defaults():
     read = recipe(GOOD)
     [stage] = read.stages
     assert (read.name, read.base_model, read.compose, read.seed, str(read.output_dir)) == (
-        "r", "base", "sequential", 42, "results",
-    )  # fmt: skip
-    assert (stage.name, stage.capability, stage.method, stage.sample_kind) == ("cot", "cot", "lora", "messages")
+        "r",
+        "base",
+        "sequential",
+        42,
+        "results",
+    )
+    assert (stage.name, stage.capability, stage.method, stage.sample_kind) == (
+        "cot",
+        "cot",
+        "lora",
+        "messages",
+    )
     assert stage.sources[0].hub == CAPABILITIES["cot"].DEFAULT_DATA["hub"]
     assert stage.training == METHODS["lora"].Settings()
 
@@ -273,7 +288,8 @@ def test_defaults_reach_only_the_methods_that_know_them():
 
 def test_methods_have_defaults_of_their_own():
     rates = {
-        name: recipe(STAGE % f"method: {name}").stages[0].training.learning_rate for name in ("sft", "lora", "cpt")
+        name: recipe(STAGE % f"method: {name}").stages[0].training.learning_rate
+        for name in ("sft", "lora", "cpt")
     }
     assert rates == {"sft": 2e-5, "lora": 2e-4, "cpt": 5e-5}
     assert recipe(STAGE % "method: cpt").stages[0].sources[0].hub == METHODS["cpt"].DEFAULT_DATA["hub"]
@@ -306,7 +322,9 @@ def test_the_same_recipe_in_other_yaml(text):
 
 
 def test_numbers_as_people_write_them():
-    [stage] = recipe(STAGE % "learning_rate: 1e-4, epochs: 1, weight_decay: 0, batch_size: 1_0, alpha: 8").stages
+    [stage] = recipe(
+        STAGE % "learning_rate: 1e-4, epochs: 1, weight_decay: 0, batch_size: 1_0, alpha: 8"
+    ).stages
     training = stage.training.model_dump()
     assert (training["learning_rate"], training["epochs"], training["batch_size"], training["alpha"]) == (
         1e-4,
@@ -326,7 +344,9 @@ def test_an_error_in_an_alias_is_blamed_on_its_line():
 
 
 def test_names_tell_stages_apart():
-    read = recipe(f"{BASE}capabilities:\n  - cot\n  - cot: {{name: cot-2}}\ngates: {{cot-2: {{min_gain: 0}}}}\n")
+    read = recipe(
+        f"{BASE}capabilities:\n  - cot\n  - cot: {{name: cot-2}}\ngates: {{cot-2: {{min_gain: 0}}}}\n"
+    )
     assert [stage.name for stage in read.stages] == ["cot", "cot-2"]
     assert read.gate_of("cot") is None
     assert read.gate_of("cot-2") is not None
@@ -349,12 +369,17 @@ def test_settings_are_frozen_and_strict():
     for found in (*CAPABILITIES.values(), *METHODS.values(), *GENERATORS.values()):
         config = found.Settings.model_config
         assert (config["extra"], config["frozen"], config["strict"], config["allow_inf_nan"]) == (
-            "forbid", True, True, False,
-        )  # fmt: skip
+            "forbid",
+            True,
+            True,
+            False,
+        )
 
 
 def test_what_the_recipe_names_is_blamed_on_its_line():
-    read = recipe(f"{BASE}capabilities:\n  - cot:\n      data:\n        - path: a\n        - path: b\n  - tools\n")
+    read = recipe(
+        f"{BASE}capabilities:\n  - cot:\n      data:\n        - path: a\n        - path: b\n  - tools\n"
+    )
     for keys, line in (
         (("base_model",), 1),
         (read.stages[0].data_at, 4),

@@ -24,7 +24,10 @@ SCHEMA = json_schema()
 
 
 def errors_in(text: str) -> list[str]:
-    return [error.message for error in Draft202012Validator(SCHEMA).iter_errors(YAML(typ="safe", pure=True).load(text))]
+    return [
+        error.message
+        for error in Draft202012Validator(SCHEMA).iter_errors(YAML(typ="safe", pure=True).load(text))
+    ]
 
 
 @pytest.mark.parametrize(
@@ -65,7 +68,9 @@ def test_a_recipe_of_ours_is_valid_and_says_what_it_takes(path):
     text = path.read_text(encoding="utf-8")
     assert read_recipe(path).stages
     assert errors_in(text) == []
-    comment = "".join(line for line in text.splitlines(keepends=True)[: text[: text.index("\nbase_model")].count("\n")])
+    comment = "".join(
+        line for line in text.splitlines(keepends=True)[: text[: text.index("\nbase_model")].count("\n")]
+    )
     assert all(line.startswith("#") or not line.strip() for line in comment.splitlines())
     assert re.search(r"Hardware: .*(CPU|GPU)", comment)
     assert re.search(r"Time: .*(second|minute|hour|day)", comment, re.DOTALL)

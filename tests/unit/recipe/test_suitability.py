@@ -25,7 +25,9 @@ def test_every_kind_of_sample_may_be_lacking() -> None:
 def test_the_table_has_every_pair_and_says_what_the_reader_says() -> None:
     page = markdown().split("### Which method can train what\n")[1].split("\n## ")[0]
     head, _, *rows = (
-        [cell.strip() for cell in line.strip("|").split("|")] for line in page.splitlines() if line.startswith("|")
+        [cell.strip() for cell in line.strip("|").split("|")]
+        for line in page.splitlines()
+        if line.startswith("|")
     )
     assert head == ["capability", *METHODS]
     assert [row[0] for row in rows] == [*CAPABILITIES, *capabilities.PLANNED]
@@ -37,7 +39,12 @@ def test_the_table_has_every_pair_and_says_what_the_reader_says() -> None:
             if found:
                 assert f"- *{found.word}*: {found.reason}" in page
                 assert not found.nearest or f"take {capability} by {found.nearest}" in page
-    assert set(re.findall(r"^- \*(.+?)\*:", page, re.M)) == {*UNFIT, "no turns", "no verifier", "not built yet"}
+    assert set(re.findall(r"^- \*(.+?)\*:", page, re.M)) == {
+        *UNFIT,
+        "no turns",
+        "no verifier",
+        "not built yet",
+    }
 
 
 @pytest.mark.parametrize(

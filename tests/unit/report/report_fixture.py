@@ -47,24 +47,34 @@ class Fake:
 
 
 COT = Fake("cot")
-TOOLS = Fake("tools", "tools", shares=(0.31, 0.86, 0.88), metric="exact call match", extra="epochs: 2, rank: 8")
+TOOLS = Fake(
+    "tools", "tools", shares=(0.31, 0.86, 0.88), metric="exact call match", extra="epochs: 2, rank: 8"
+)
 TEXTS = Fake("house-style", method="sft", metric="perplexity", shares=(2.71, 2.31, 2.33))
 RULES = Fake("rules", method="grpo", learned_by="grpo", extra="batch_size: 8")
 PAIRS = Fake("preferred", method="dpo", learned_by="dpo", shares=(0.4, 0.5, 0.49))
 OWN_PAIRS = replace(PAIRS, extra="on_policy: {samples_per_prompt: 6}")
 JUDGED = Fake(
-    "judged", method="ppo", learned_by="grpo", shares=(0.5, 0.56, 0.55),
+    "judged",
+    method="ppo",
+    learned_by="grpo",
+    shares=(0.5, 0.56, 0.55),
     extra="rewards: [{verifier: reward-model, options: {model: judge}}]",
-)  # fmt: skip
+)
 SEEING = Fake("seeing", shares=(0.2, 0.9, 0.9), is_of_media=True)
 JUDGE = Fake("judge", learned_by="dpo")  # what a reward model logs looks like this
 JUDGES = ("judge", "second-opinion")
 
 
 def build(
-    folder: Path, fakes: Sequence[Fake] = (COT, TOOLS), compose: str = "sequential", gate: str = "{max_drop: 0.05}",
-    hostile: str = "", is_gguf: bool = False, judges: Sequence[str] = (),
-) -> tuple[Plan, list[Verdict]]:  # fmt: skip
+    folder: Path,
+    fakes: Sequence[Fake] = (COT, TOOLS),
+    compose: str = "sequential",
+    gate: str = "{max_drop: 0.05}",
+    hostile: str = "",
+    is_gguf: bool = False,
+    judges: Sequence[str] = (),
+) -> tuple[Plan, list[Verdict]]:
     """Write a recipe, a base, data and a store full of results; return the plan and the gates' verdicts.
 
     Args:
@@ -95,8 +105,14 @@ def build(
 
 
 def _recipe(
-    folder: Path, base: Path, fakes: Sequence[Fake], compose: str, gate: str, hostile: str, judges: Sequence[str]
-) -> Path:  # fmt: skip
+    folder: Path,
+    base: Path,
+    fakes: Sequence[Fake],
+    compose: str,
+    gate: str,
+    hostile: str,
+    judges: Sequence[str],
+) -> Path:
     data = folder / "problems.jsonl"
     rows = [{"prompt": f"{a} + {a}?", "completion": f"{2 * a}"} for a in range(300)]
     data.write_text("".join(json.dumps(row) + "\n" for row in rows))
@@ -106,7 +122,9 @@ def _recipe(
         f"{targets}{', ' if fake.extra else ''}{fake.extra}}}\n"
         for fake in fakes
     )
-    models = "".join(f"  {name}: {{data: [{{path: problems.jsonl}}], epochs: 2{targets}}}\n" for name in judges)
+    models = "".join(
+        f"  {name}: {{data: [{{path: problems.jsonl}}], epochs: 2{targets}}}\n" for name in judges
+    )
     models = f"reward_models:\n{models}" if judges else ""
     gates = f'gates: {{"*": {gate}}}\n' if gate else ""
     path = folder / "secret-name.yaml"
@@ -118,12 +136,26 @@ def _recipe(
 
 
 def _store(
-    plan: Plan, artifact: Artifact, fakes: dict[str, Fake], stages: dict[str, Any], merged: dict[str, Any], hostile: str
+    plan: Plan,
+    artifact: Artifact,
+    fakes: dict[str, Fake],
+    stages: dict[str, Any],
+    merged: dict[str, Any],
+    hostile: str,
 ) -> None:
     draw = random.Random(artifact.id)
     staging = plan.store.staging(artifact.key)
     metrics: dict[str, Any] = {}
-    usual = {"detect": 0.4, "base": 11, "data": 6, "reward": 120, "pairs": 95, "train": 190, "evaluate": 48, "merge": 9}
+    usual = {
+        "detect": 0.4,
+        "base": 11,
+        "data": 6,
+        "reward": 120,
+        "pairs": 95,
+        "train": 190,
+        "evaluate": 48,
+        "merge": 9,
+    }
     seconds = usual[artifact.kind] * draw.uniform(0.7, 1.5)
     if artifact.kind == "detect":
         names = ("text", "vision", "audio_in", "audio_out", "video", "vision_output", "video_output")
@@ -141,7 +173,11 @@ def _store(
         if artifact.name in fakes and fakes[artifact.name].is_of_media:
             _write_media(staging)
     elif artifact.kind == "reward":
-        metrics = {**_write_training(staging, 1, JUDGE, hostile), "accuracy_before": 0.4875, "accuracy": 0.8125}
+        metrics = {
+            **_write_training(staging, 1, JUDGE, hostile),
+            "accuracy_before": 0.4875,
+            "accuracy": 0.8125,
+        }
         metrics["accuracy_before"] = None if artifact.name == "second-opinion" else metrics["accuracy_before"]
     elif artifact.kind == "pairs":
         made = {"prompts": 160, "pairs": 74, "all_right": 50, "all_wrong": 36, "unanswered": 0, "too_long": 0}
@@ -156,7 +192,13 @@ def _store(
         (staging / "model.safetensors").write_bytes(b"converted")
     else:
         (staging / "model.safetensors").write_bytes(b"merged" * 1000)
-        parity = {"max_difference": 0.0021, "scale": 31.4, "tolerance": 0.0001, "prompts": 8, "positions": 212}
+        parity = {
+            "max_difference": 0.0021,
+            "scale": 31.4,
+            "tolerance": 0.0001,
+            "prompts": 8,
+            "positions": 212,
+        }
         how = {"combine": "sum", "weights": dict.fromkeys(fakes, 1.0), "dtype": "bfloat16", "tied": True}
         metrics = {**how, "step_difference": 3.1e-6, "parity": {**parity, "top1_agreement": 1.0}}
     made = Made(plan.recipe.seed, metrics, seconds=seconds)
@@ -166,14 +208,23 @@ def _store(
 
 def _write_data(staging: Path, hostile: str) -> None:
     statistics = {
-        "rows": 1180, "quarantined": 3, "train_samples": 1000, "held_out_samples": HELD_OUT, "tokens": 148213,
+        "rows": 1180,
+        "quarantined": 3,
+        "train_samples": 1000,
+        "held_out_samples": HELD_OUT,
+        "tokens": 148213,
         "tokens_per_sample": {"0": 61, "50": 139, "90": 233, "99": 318, "100": 402},
         "learned_share": 0.4217,
         "length_histogram": LENGTHS,
-        "left_aside": {"duplicates": 12, "longer than max_length" + hostile: 5}, "sources": ["problems.jsonl" + hostile],
+        "left_aside": {"duplicates": 12, "longer than max_length" + hostile: 5},
+        "sources": ["problems.jsonl" + hostile],
         "columns_not_read": {"problems.jsonl" + hostile: {"zork" + hostile: 40}},
-    }  # fmt: skip
-    bad = [("problems.jsonl:17", "no answer"), ("problems.jsonl:90", "no answer"), ("problems.jsonl:201", "not JSON")]
+    }
+    bad = [
+        ("problems.jsonl:17", "no answer"),
+        ("problems.jsonl:90", "no answer"),
+        ("problems.jsonl:201", "not JSON"),
+    ]
     write_json(staging / "statistics.json", statistics)
     write_atomically(staging / LENGTHS_SVG, _lengths())
     rows = [{"place": place + hostile, "reason": reason + hostile, "row": {}} for place, reason in bad]
@@ -187,11 +238,13 @@ def _write_media(staging: Path) -> None:
         file.setnchannels(1)
         file.setsampwidth(2)
         file.setframerate(16000)
-        file.writeframes(b"".join(int(9000 * math.sin(t / 9)).to_bytes(2, "little", signed=True) for t in range(16000)))
+        file.writeframes(
+            b"".join(int(9000 * math.sin(t / 9)).to_bytes(2, "little", signed=True) for t in range(16000))
+        )
     picture = next(scenes.rows(1, 0, False, scenes.Settings()))["messages"][0]["content"][0]["image"]["bytes"]
-    clip = next(moving_scenes.rows(1, 0, False, moving_scenes.Settings()))["messages"][0]["content"][0]["video"][
-        "bytes"
-    ]
+    clip = next(moving_scenes.rows(1, 0, False, moving_scenes.Settings()))["messages"][0]["content"][0][
+        "video"
+    ]["bytes"]
     writer = MediaWriter(staging)
     for kind, data in (("image", picture), ("video", clip), ("audio", tone.getvalue())):
         writer.add({"kind": kind, "bytes": data}, staging)
@@ -228,12 +281,14 @@ def _history(variant: int) -> tuple[list[dict[str, float]], str]:
     start, floor, speed = draw.uniform(1.6, 2.6), draw.uniform(0.2, 0.5), draw.uniform(18, 40)
     history = [
         {
-            "step": 4 * index, "epoch": index / 63, "tokens": 2400 * index,
+            "step": 4 * index,
+            "epoch": index / 63,
+            "tokens": 2400 * index,
             "loss": floor + start * math.exp(-index / speed) + draw.gauss(0, 0.07),
             "learning_rate": 2e-4 * min(1, index / 6) * (0.5 + 0.5 * math.cos(math.pi * index / 188)),
         }
         for index in range(1, 189)
-    ]  # fmt: skip
+    ]
     return history, loss_curve(history)
 
 
@@ -246,7 +301,10 @@ def _write_training(staging: Path, variant: int, fake: Fake, hostile: str) -> di
             write_atomically(staging / "charts" / f"{slug}.svg", chart)
     if fake.learned_by == "grpo":
         write_jsonl(staging / "completions.jsonl", _completions(hostile))
-        kinds = [("TimeoutExpired after 5 seconds", 14, "```python\nwhile True: pass\n```"), ("no code", 3, None)]
+        kinds = [
+            ("TimeoutExpired after 5 seconds", 14, "```python\nwhile True: pass\n```"),
+            ("no code", 3, None),
+        ]
         failures = [
             {"component": "runs" + hostile, "reason": r + hostile, "count": n, "example": e and e + hostile}
             for r, n, e in kinds
@@ -257,10 +315,15 @@ def _write_training(staging: Path, variant: int, fake: Fake, hostile: str) -> di
     (staging / "adapter").mkdir()
     (staging / "adapter" / "adapter_model.safetensors").write_bytes(b"adapter" * 99)
     return {
-        "steps": 752, "first_loss": history[0]["loss"], "last_loss": history[-1]["loss"],
-        "trained_parameters": 4884480, "precision": "fp32", "is_padding_free": True,
-        "tokens_per_second": 1180.4, "training_seconds": 171.2,
-    }  # fmt: skip
+        "steps": 752,
+        "first_loss": history[0]["loss"],
+        "last_loss": history[-1]["loss"],
+        "trained_parameters": 4884480,
+        "precision": "fp32",
+        "is_padding_free": True,
+        "tokens_per_second": 1180.4,
+        "training_seconds": 171.2,
+    }
 
 
 @functools.cache
@@ -277,26 +340,41 @@ def _logged(method: str, hostile: str) -> tuple[list[dict[str, Any]], dict[str, 
 
 
 def _grpo(done: float, draw: random.Random, hostile: str) -> dict[str, Any]:
-    correct, form = (max(0, min(1, draw.gauss(mean, 0.06))) for mean in (0.1 + 0.6 * done, 0.2 + 0.8 * done**0.5))
+    correct, form = (
+        max(0, min(1, draw.gauss(mean, 0.06))) for mean in (0.1 + 0.6 * done, 0.2 + 0.8 * done**0.5)
+    )
     length = 90 + 70 * done + draw.gauss(0, 9)
     return {
-        "loss": draw.gauss(0.002, 0.01), "reward": correct + 0.5 * form, "reward_std": 0.4 - 0.2 * done + draw.gauss(0, 0.03),
-        "rewards/correct/mean": correct, "rewards/correct/std": 0.3, "rewards/form/mean": form,
-        f"rewards/length_{hostile}/mean": draw.gauss(-0.1, 0.02), "kl": 0.05 * done + abs(draw.gauss(0, 0.004)),
-        "entropy": 0.9 - 0.6 * done + draw.gauss(0, 0.02), "completions/mean_length": length,
-        "completions/min_length": length * 0.4, "completions/max_length": min(256, length * 1.7),
+        "loss": draw.gauss(0.002, 0.01),
+        "reward": correct + 0.5 * form,
+        "reward_std": 0.4 - 0.2 * done + draw.gauss(0, 0.03),
+        "rewards/correct/mean": correct,
+        "rewards/correct/std": 0.3,
+        "rewards/form/mean": form,
+        f"rewards/length_{hostile}/mean": draw.gauss(-0.1, 0.02),
+        "kl": 0.05 * done + abs(draw.gauss(0, 0.004)),
+        "entropy": 0.9 - 0.6 * done + draw.gauss(0, 0.02),
+        "completions/mean_length": length,
+        "completions/min_length": length * 0.4,
+        "completions/max_length": min(256, length * 1.7),
         "completions/clipped_ratio": max(0, draw.gauss(0.12 * done, 0.03)),
-        "clip_ratio/region_mean": max(0, draw.gauss(0.004, 0.002)), "frac_reward_zero_std": 0.1 + 0.4 * done * draw.random(),
-    }  # fmt: skip
+        "clip_ratio/region_mean": max(0, draw.gauss(0.004, 0.002)),
+        "frac_reward_zero_std": 0.1 + 0.4 * done * draw.random(),
+    }
 
 
 def _dpo(done: float, draw: random.Random, _: str) -> dict[str, Any]:
     chosen, rejected = draw.gauss(0.3 * done, 0.05), draw.gauss(-1.1 * done, 0.1)
     return {
-        "loss": 0.69 - 0.35 * done + draw.gauss(0, 0.03), "rewards/chosen": chosen, "rewards/rejected": rejected,
-        "rewards/margins": chosen - rejected, "rewards/accuracies": min(1, draw.gauss(0.5 + 0.4 * done, 0.06)),
-        "logps/chosen": -120 + 3 * chosen, "logps/rejected": -118 + 10 * rejected, "entropy": None,
-    }  # fmt: skip
+        "loss": 0.69 - 0.35 * done + draw.gauss(0, 0.03),
+        "rewards/chosen": chosen,
+        "rewards/rejected": rejected,
+        "rewards/margins": chosen - rejected,
+        "rewards/accuracies": min(1, draw.gauss(0.5 + 0.4 * done, 0.06)),
+        "logps/chosen": -120 + 3 * chosen,
+        "logps/rejected": -118 + 10 * rejected,
+        "entropy": None,
+    }
 
 
 def _completions(hostile: str) -> list[dict[str, Any]]:
@@ -308,12 +386,17 @@ def _completions(hostile: str) -> list[dict[str, Any]]:
     ]
     return [
         {
-            "step": step, "prompt": prompt + hostile, "completion": texts[min(2, step // 100)].replace("RIGHT", right) + hostile,
-            "expected": right + hostile if right == "48" else None, "reward": None if step == 50 else round(0.1 + step / 300, 3),
+            "step": step,
+            "prompt": prompt + hostile,
+            "completion": texts[min(2, step // 100)].replace("RIGHT", right) + hostile,
+            "expected": right + hostile if right == "48" else None,
+            "reward": None if step == 50 else round(0.1 + step / 300, 3),
             "rewards": {"correct": float(step >= 200), "form" + hostile: 0.5},
         }
-        for step in range(0, 401, 50) for prompt, right in prompts for _ in range(2)
-    ]  # fmt: skip
+        for step in range(0, 401, 50)
+        for prompt, right in prompts
+        for _ in range(2)
+    ]
 
 
 def _evaluation(fake: Fake, hostile: str) -> dict[str, Any]:
@@ -328,17 +411,30 @@ def _evaluation(fake: Fake, hostile: str) -> dict[str, Any]:
         told |= {"media": [index % 3], "level": "colour" + hostile}
     return {
         **({"ablations": _ablations(hostile)} if fake.is_of_media else {}),
-        "schema": 1, "stage": fake.name, "capability": fake.capability, "method": fake.method, "metric": fake.metric,
-        "higher_is_better": fake.metric != "perplexity", "samples": HELD_OUT, "asked": asked,
-        "before": before, "after": after, "gain": _gain(fake, before, after),
-    }  # fmt: skip
+        "schema": 1,
+        "stage": fake.name,
+        "capability": fake.capability,
+        "method": fake.method,
+        "metric": fake.metric,
+        "higher_is_better": fake.metric != "perplexity",
+        "samples": HELD_OUT,
+        "asked": asked,
+        "before": before,
+        "after": after,
+        "gain": _gain(fake, before, after),
+    }
 
 
 def _merged(fake: Fake, evaluation: dict[str, Any], hostile: str) -> dict[str, Any]:
     problems = [_problem(fake, index) for index in range(HELD_OUT)]
     merged = _measured(fake, problems, 2, hostile)
     gain = _gain(fake, evaluation["before"], merged)
-    return {"metric": fake.metric, "higher_is_better": evaluation["higher_is_better"], "merged": merged, "gain": gain}
+    return {
+        "metric": fake.metric,
+        "higher_is_better": evaluation["higher_is_better"],
+        "merged": merged,
+        "gain": gain,
+    }
 
 
 def _gain(fake: Fake, before: dict[str, Any], after: dict[str, Any]) -> dict[str, float]:
@@ -364,7 +460,11 @@ def _problem(fake: Fake, index: int) -> tuple[str, str, int]:
         ]
         prompt = f"system: You can call these functions:\n{json.dumps(functions, indent=1)}\n\n"
         call = json.dumps({"name": "set_timer", "arguments": {"minutes": a, "label": "tea"}})
-        return f"{prompt}user: Start a timer of {a} minutes for my tea.", f"<tool_call>\n{call}\n</tool_call>", a
+        return (
+            f"{prompt}user: Start a timer of {a} minutes for my tea.",
+            f"<tool_call>\n{call}\n</tool_call>",
+            a,
+        )
     prompt = f"user: A baker has {a} trays with {b} rolls each and sells {c} rolls. How many are left?"
     right = a * b - c
     steps = f"There are {a} × {b} = {a * b} rolls.\nAfter selling {c}, {a * b} − {c} = {right} are left.\n"
@@ -378,7 +478,15 @@ def _measured(fake: Fake, problems: list[tuple[str, str, int]], which: int, host
         mean, spread = sum(nats) / len(nats), 0.06
         ends = {"value": math.exp(mean), "low": math.exp(mean - spread), "high": math.exp(mean + spread)}
         said = [{"text": "", "note": f"perplexity {math.exp(value):.2f}"} for value in nats]
-        return {**ends, "parts": {}, "levels": {}, "values": nats, "weights": [20] * len(nats), "said": said, **_cost()}
+        return {
+            **ends,
+            "parts": {},
+            "levels": {},
+            "values": nats,
+            "weights": [20] * len(nats),
+            "said": said,
+            **_cost(),
+        }
     values = [float(draw.random() < fake.shares[which]) for _ in problems]
     low, high = wilson(int(sum(values)), len(values))
     said = [
@@ -389,12 +497,23 @@ def _measured(fake: Fake, problems: list[tuple[str, str, int]], which: int, host
         for problem, value in zip(problems, values, strict=True)
     ]
     share = sum(values) / len(values)
-    levels = {name: {"value": max(0.0, share - 0.1 * place), "samples": 27} for place, name in enumerate(LEVELS)}
-    parts = {"gives an answer in the form" + hostile: 0.3 + 0.35 * min(which, 1) * 2 - 0.02, "arithmetic": share}
+    levels = {
+        name: {"value": max(0.0, share - 0.1 * place), "samples": 27} for place, name in enumerate(LEVELS)
+    }
+    parts = {
+        "gives an answer in the form" + hostile: 0.3 + 0.35 * min(which, 1) * 2 - 0.02,
+        "arithmetic": share,
+    }
     return {
-        "value": share, "low": low, "high": high, "parts": parts,
-        "levels": levels if fake.capability == "cot" else {}, "values": values, "said": said, **_cost(),
-    }  # fmt: skip
+        "value": share,
+        "low": low,
+        "high": high,
+        "parts": parts,
+        "levels": levels if fake.capability == "cot" else {},
+        "values": values,
+        "said": said,
+        **_cost(),
+    }
 
 
 def _cost() -> dict[str, Any]:
@@ -405,7 +524,10 @@ def _said(fake: Fake, problem: tuple[str, str, int], value: float, which: int, d
     if value:
         return problem[1]
     if which == 0:
-        return "Sure! To find out how many are left we need to know more about the situation. " * draw.randint(1, 4)
+        return (
+            "Sure! To find out how many are left we need to know more about the situation. "
+            * draw.randint(1, 4)
+        )
     return problem[1].replace(str(problem[2]), str(problem[2] + draw.choice([-10, -1, 1, 2, 10])))
 
 
@@ -427,13 +549,21 @@ def main(folder: Path) -> None:
     ]
     cases: dict[str, dict[str, Any]] = {
         "two": {},
-        "failed": {"fakes": [COT, Fake("tools", "tools", shares=(0.6, 0.62, 0.4)), TEXTS], "gate": "{min_gain: 0.05}"},
+        "failed": {
+            "fakes": [COT, Fake("tools", "tools", shares=(0.6, 0.62, 0.4)), TEXTS],
+            "gate": "{min_gain: 0.05}",
+        },
         "chain": {"fakes": many, "gate": ""},
         "fan": {"fakes": many[:5], "compose": "parallel"},
         "fan-open": {"fakes": many[:5], "compose": "parallel", "gate": ""},
         "rewards": {"fakes": [COT, RULES, PAIRS], "gate": ""},
         "judges": {"fakes": [COT, JUDGED, OWN_PAIRS, TEXTS], "gate": "", "judges": JUDGES},
-        "judges-fan": {"fakes": [COT, OWN_PAIRS, JUDGED], "gate": "", "judges": JUDGES[:1], "compose": "parallel"},
+        "judges-fan": {
+            "fakes": [COT, OWN_PAIRS, JUDGED],
+            "gate": "",
+            "judges": JUDGES[:1],
+            "compose": "parallel",
+        },
         "own-first": {"fakes": [OWN_PAIRS], "gate": ""},
         "senses": {"fakes": [COT, SEEING], "gate": ""},
         "one": {"fakes": [COT], "gate": "", "is_gguf": True},
@@ -447,7 +577,9 @@ def main(folder: Path) -> None:
         plan, verdicts = build(folder / name, **arguments)
         started = time.monotonic()
         (folder / f"{name}.html").write_text(render(plan, verdicts), encoding="utf-8")
-        print(f"{name}: {time.monotonic() - started:.2f} s, {(folder / f'{name}.html').stat().st_size:,} bytes")
+        print(
+            f"{name}: {time.monotonic() - started:.2f} s, {(folder / f'{name}.html').stat().st_size:,} bytes"
+        )
         print_summary(plan, verdicts, Console())
 
 

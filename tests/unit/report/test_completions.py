@@ -4,7 +4,14 @@ from typing import Any
 
 import pytest
 
-from manus.report.completions import LONGEST_GLANCE, SHOWN_PROMPTS, SHOWN_STEPS, choose_completions, glance, spread
+from manus.report.completions import (
+    LONGEST_GLANCE,
+    SHOWN_PROMPTS,
+    SHOWN_STEPS,
+    choose_completions,
+    glance,
+    spread,
+)
 from manus.report.samples import LONGEST_TEXT
 
 
@@ -13,7 +20,8 @@ def row(step: int, prompt: str = "p", completion: str = "c", **more: Any) -> dic
 
 
 @pytest.mark.parametrize(
-    ("count", "chosen"), [(0, []), (1, [0]), (5, [0, 1, 2, 3, 4]), (6, [0, 1, 2, 4, 5]), (101, [0, 25, 50, 75, 100])]
+    ("count", "chosen"),
+    [(0, []), (1, [0]), (5, [0, 1, 2, 3, 4]), (6, [0, 1, 2, 4, 5]), (101, [0, 25, 50, 75, 100])],
 )
 def test_steps_are_spread_with_both_ends(count: int, chosen: list[int]) -> None:
     assert spread(range(count)) == chosen

@@ -74,7 +74,11 @@ def test_an_encoder_of_the_hub_is_named_with_its_commit_and_where_its_weights_ar
 
 @pytest.mark.parametrize(
     ("senses", "tag"),
-    [(set(), "text-generation"), ({"audio_in"}, "audio-text-to-text"), ({"vision", "video"}, "image-text-to-text")],
+    [
+        (set(), "text-generation"),
+        ({"audio_in"}, "audio-text-to-text"),
+        ({"vision", "video"}, "image-text-to-text"),
+    ],
 )
 def test_a_hub_lists_the_model_under_what_it_takes_in(senses: set[str], tag: str) -> None:
     assert pipeline_tag(senses) == tag

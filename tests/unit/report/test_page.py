@@ -20,7 +20,18 @@ from manus.report.page import pairs_told, print_summary, printable, render, size
 from manus.report.samples import LONGEST_TEXT, SHOWN_ON_DEMAND, choose, shortened, split
 from manus.report.summary import Gain, SummaryRow, headline, unpublished
 from manus.report.values import shown
-from tests.unit.report.report_fixture import COT, JUDGED, JUDGES, OWN_PAIRS, PAIRS, RULES, TEXTS, TOOLS, Fake, build
+from tests.unit.report.report_fixture import (
+    COT,
+    JUDGED,
+    JUDGES,
+    OWN_PAIRS,
+    PAIRS,
+    RULES,
+    TEXTS,
+    TOOLS,
+    Fake,
+    build,
+)
 
 HOSTILE = "<script>alert(1)</script></pre></style>\"'><img src=x onerror=alert(2)>{{ 7 * 7 }}\x00\u202e"
 VOID = {"meta", "img", "br", "hr", "link", "input"}
@@ -77,7 +88,10 @@ def failed(tmp_path_factory: pytest.TempPathFactory) -> Built:
 @pytest.fixture(scope="module")
 def hostile(tmp_path_factory: pytest.TempPathFactory) -> Built:
     return build(
-        tmp_path_factory.mktemp("hostile"), [COT, TOOLS, RULES, OWN_PAIRS, JUDGED], hostile=HOSTILE, judges=JUDGES
+        tmp_path_factory.mktemp("hostile"),
+        [COT, TOOLS, RULES, OWN_PAIRS, JUDGED],
+        hostile=HOSTILE,
+        judges=JUDGES,
     )
 
 
@@ -166,7 +180,8 @@ def test_a_failed_gate_stands_at_the_top_with_its_numbers(failed: Built) -> None
     place = page.text.index("merged/ was not published: 1 of 3 gates failed.")
     assert place < page.text.index("stages got better")
     assert (
-        "tools : the gate asks that the merged model is better than the stage's start by at least 5 points" in page.text
+        "tools : the gate asks that the merged model is better than the stage's start by at least 5 points"
+        in page.text
     )
     assert "alert" in page.all("role")
 
@@ -190,9 +205,16 @@ def test_what_models_and_data_say_is_escaped(hostile: Built) -> None:
     assert "7 * 7" in html
     shown_as_text = page.text.count("<script>alert(1)</script></pre></style>")
     places = (
-        "What the models said", "Quarantined", "Left aside", "Columns not read", "part before after merged", "targets",
-        "Some rewards could not be computed", "Completions over training", "Reward: total from",
-    )  # fmt: skip
+        "What the models said",
+        "Quarantined",
+        "Left aside",
+        "Columns not read",
+        "part before after merged",
+        "targets",
+        "Some rewards could not be computed",
+        "Completions over training",
+        "Reward: total from",
+    )
     assert shown_as_text > 100 and "(40 rows)" in page.text
     for place in places:
         assert "<script>" in page.text[page.text.index(place) :][:900], place
@@ -200,23 +222,38 @@ def test_what_models_and_data_say_is_escaped(hostile: Built) -> None:
 
 def stage_of(page: Page, name: str, following: str) -> str:
     """Return the text of one stage's part."""
-    return page.text[page.text.index(f"All settings of {name}") : page.text.index(f"All settings of {following}")]
+    return page.text[
+        page.text.index(f"All settings of {name}") : page.text.index(f"All settings of {following}")
+    ]
 
 
 def test_what_rewards_taught_is_shown_below_the_loss(rewarded: Built) -> None:
     page = Page(render(*rewarded))
     rules, pairs = stage_of(page, "cot", "rules"), stage_of(page, "rules", "preferred")
     order = [
-        "Some rewards could not be computed.", "runs : TimeoutExpired after 5 seconds (14 ×)", "while True: pass",
-        "How it learned", "Reward: total from", "Distance from the reference model: KL from", "Length of completions: mean",
-        "Updates that were clipped", "Completions over training", "A shelf has 4 rows", "A shelf has 7 rows",
+        "Some rewards could not be computed.",
+        "runs : TimeoutExpired after 5 seconds (14 ×)",
+        "while True: pass",
+        "How it learned",
+        "Reward: total from",
+        "Distance from the reference model: KL from",
+        "Length of completions: mean",
+        "Updates that were clipped",
+        "Completions over training",
+        "A shelf has 4 rows",
+        "A shelf has 7 rows",
         "What the models said",
-    ]  # fmt: skip
+    ]
     places = [rules.index(part) for part in order]
     assert places == sorted(places)
     assert "How it learned" in pairs
     assert "Reward of chosen and rejected answers: chosen from" in pairs
-    for absent in ("Some rewards could not", "Completions over training", "Entropy", "Distance from the reference"):
+    for absent in (
+        "Some rewards could not",
+        "Completions over training",
+        "Entropy",
+        "Distance from the reference",
+    ):
         assert absent not in pairs, absent
     ids = page.all("id")
     assert len(ids) == len(set(ids))
@@ -224,13 +261,20 @@ def test_what_rewards_taught_is_shown_below_the_loss(rewarded: Built) -> None:
 
 def test_reward_models_are_shown_with_what_they_rank_right(judged: Built) -> None:
     page = Page(render(*judged))
-    part = page.text[page.text.index("Each learns from pairs of answers") : page.text.index("All settings of cot")]
+    part = page.text[
+        page.text.index("Each learns from pairs of answers") : page.text.index("All settings of cot")
+    ]
     first, second = (part[part.index(f"{name} ranks 81.2 %") :] for name in JUDGES)
     for expected in (
-        "ranks 81.2 % of held-out pairs right · 1,000 pairs · 752 steps", "Loss 0.", "Asked by judged", "problems.jsonl",
-        "Held-out pairs ranked right 48.8 % → 81.2 % of 80", "Pairs in which the chosen answer is rewarded more",
-        "training. epochs 2 set", "data. held_out – default",
-    ):  # fmt: skip
+        "ranks 81.2 % of held-out pairs right · 1,000 pairs · 752 steps",
+        "Loss 0.",
+        "Asked by judged",
+        "problems.jsonl",
+        "Held-out pairs ranked right 48.8 % → 81.2 % of 80",
+        "Pairs in which the chosen answer is rewarded more",
+        "training. epochs 2 set",
+        "data. held_out – default",
+    ):
         assert expected in first, expected
     assert "Held-out pairs ranked right 81.2 % of 80" in second, "before is not known of 4-bit weights"
     assert "Asked by no stage" in second
@@ -243,9 +287,12 @@ def test_pairs_of_own_answers_are_told_in_the_stage(judged: Built) -> None:
     page = Page(render(*judged))
     stage = stage_of(page, "judged", "preferred")
     for expected in (
-        "preferred cot · dpo · 74 pairs", "Prompts 1,000", "Own answers 160 prompts gave 74 pairs; 50 always right, 36 always "
-        "wrong. Of the answers 56.2 % were right.", "pairs/preferred/pairs.jsonl",
-    ):  # fmt: skip
+        "preferred cot · dpo · 74 pairs",
+        "Prompts 1,000",
+        "Own answers 160 prompts gave 74 pairs; 50 always right, 36 always "
+        "wrong. Of the answers 56.2 % were right.",
+        "pairs/preferred/pairs.jsonl",
+    ):
         assert expected in stage, expected
     assert "Own answers" not in stage_of(page, "cot", "judged")
 
@@ -254,7 +301,9 @@ def test_what_gave_no_pairs_is_said_in_words() -> None:
     made = {"prompts": 1200, "pairs": 40, "all_right": 0, "all_wrong": 3, "too_long": 2, "right_share": 0.5}
     said = "1,200 prompts gave 40 pairs; 3 always wrong, 2 pairs too long. Of the answers 50 % were right."
     assert pairs_told(made) == said
-    assert "; 7 without a whole answer." in pairs_told({**made, "all_wrong": 0, "too_long": 0, "unanswered": 7})
+    assert "; 7 without a whole answer." in pairs_told(
+        {**made, "all_wrong": 0, "too_long": 0, "unanswered": 7}
+    )
     assert pairs_told({**made, "all_wrong": 0, "too_long": 0}).startswith("1,200 prompts gave 40 pairs. ")
 
 
@@ -265,9 +314,10 @@ def test_reward_models_and_pairs_are_drawn_beside_what_needs_them(tmp_path: Path
     nodes = {node.id: node for node in graph.nodes}
     step = NODE_HEIGHT + GAP_Y
     for above, below in (
-        ("data/judge", "reward/judge"), ("data/second-opinion", "reward/second-opinion"),
+        ("data/judge", "reward/judge"),
+        ("data/second-opinion", "reward/second-opinion"),
         ("pairs/preferred", "train/preferred"),
-    ):  # fmt: skip
+    ):
         assert (nodes[below].x, nodes[below].y) == (nodes[above].x, nodes[above].y + step)
     assert nodes["reward/judge"].column + 1 == nodes["train/judged"].column
     for path in graph.arrows:
@@ -309,7 +359,9 @@ def test_twelve_stages_are_drawn_apart_and_in_time(tmp_path: Path, compose: str)
     for x, y in boxes:
         assert 0 <= x <= graph.width - NODE_WIDTH
         assert 0 <= y <= graph.height - NODE_HEIGHT
-        close = [o for o in boxes if o != (x, y) and abs(o[0] - x) < NODE_WIDTH and abs(o[1] - y) < NODE_HEIGHT]
+        close = [
+            o for o in boxes if o != (x, y) and abs(o[0] - x) < NODE_WIDTH and abs(o[1] - y) < NODE_HEIGHT
+        ]
         assert close == []
     (middle,) = {node.x + NODE_WIDTH / 2 for node in graph.nodes if node.kind == "train"}
     downward = [path for path in graph.arrows if path.startswith(f"M{middle:g} ")]
@@ -354,7 +406,9 @@ def test_a_verdict_needs_an_interval_without_zero(low: float, high: float, verdi
 
 
 def test_headlines() -> None:
-    up, flat, down = (row(name, Gain(v, v - 0.1, v + 0.1, True)) for name, v in (("a", 0.2), ("b", 0), ("c", -0.2)))
+    up, flat, down = (
+        row(name, Gain(v, v - 0.1, v + 0.1, True)) for name, v in (("a", 0.2), ("b", 0), ("c", -0.2))
+    )
     assert headline([up]) == "a got better on held-out data."
     assert headline([up, up]) == "Both stages got better on held-out data."
     assert headline([up, up, up]) == "All 3 stages got better on held-out data."

@@ -79,7 +79,11 @@ def test_a_level_that_one_cut_lacks_is_left_empty():
 
 
 def test_the_page_has_the_table(page):
-    assert "Without the sense" in page.text and "question alone" in page.text and "falls −67.5 points" in page.text
+    assert (
+        "Without the sense" in page.text
+        and "question alone" in page.text
+        and "falls −67.5 points" in page.text
+    )
 
 
 def test_what_data_say_is_escaped(tmp_path):

@@ -63,7 +63,10 @@ def reward(completion, **_):
 """
 
 SAMPLE = {"messages": [{"role": "user", "content": "?"}], "answer": "fine"}
-FINE = [RewardSettings(verifier="exact-match"), RewardSettings(verifier="python", name="mine", weight=2.0, options={"file": "mine.py"})]  # fmt: skip
+FINE = [
+    RewardSettings(verifier="exact-match"),
+    RewardSettings(verifier="python", name="mine", weight=2.0, options={"file": "mine.py"}),
+]
 
 
 @pytest.fixture
@@ -77,7 +80,9 @@ def shared(tmp_path_factory):
     folder = tmp_path_factory.mktemp("shared")
     (folder / "mine.py").write_text(MINE, encoding="utf-8")
     said = []
-    with Judge(FINE, Context("cot", folder), timeout_seconds=0.5, failure_budget=1.0, say=said.append) as made:
+    with Judge(
+        FINE, Context("cot", folder), timeout_seconds=0.5, failure_budget=1.0, say=said.append
+    ) as made:
         made.said = said
         yield made
 
@@ -103,7 +108,7 @@ def test_weighted_sum_and_components(judge):
 
 @pytest.mark.parametrize(
     ("does", "expected"), [("print", 0.5), ("stdin", 0.5), ("signals", 0.5), ("fork", 0.25)]
-)  # fmt: skip
+)
 def test_what_does_no_harm(judge, does, expected, capfd):
     assert score(judge, does, "fine", does).components["mine"] == [expected, 0.5, expected]
     assert not judge.failures and not capfd.readouterr().out
@@ -152,8 +157,10 @@ def test_a_component_after_the_one_that_hung_is_scored(context):
     rewards = [*reversed(FINE), RewardSettings(verifier="length", options={"target_characters": 4})]
     with Judge(rewards, context, timeout_seconds=0.5, failure_budget=1.0, say=lambda _: None) as judge:
         assert score(judge, "hang", "die").components == {
-            "mine": [0.0, 0.0], "exact-match": [0.0, 0.0], "length": [1.0, 0.75],
-        }  # fmt: skip
+            "mine": [0.0, 0.0],
+            "exact-match": [0.0, 0.0],
+            "length": [1.0, 0.75],
+        }
 
 
 def test_the_same_completion_has_the_same_score_also_when_it_draws(judge):
@@ -167,8 +174,13 @@ def test_above_its_budget_the_scoring_stops(context):
         with pytest.raises(RewardError) as caught:
             score(judge, "fine", "none")
     message = str(caught.value)
-    assert "reward 'mine' failed for 2 of 22 completions, more than reward_failure_budget 5% allows" in message
-    assert "1 x returned None, not a number (first: 'none')" in message and "raise reward_failure_budget" in message
+    assert (
+        "reward 'mine' failed for 2 of 22 completions, more than reward_failure_budget 5% allows" in message
+    )
+    assert (
+        "1 x returned None, not a number (first: 'none')" in message
+        and "raise reward_failure_budget" in message
+    )
     assert caught.value.exit_code == 2
     assert sum(failure["count"] for failure in judge.failures) == 2
 
@@ -196,7 +208,10 @@ def test_a_continued_run_counts_on(context):
 
 def test_reasons_that_hold_what_was_scored_stay_few():
     tally = Tally(["a"])
-    told = [tally.count("a", Outcome(None, f"raised ValueError: {number}"), "x") for number in range(MOST_REASONS + 10)]
+    told = [
+        tally.count("a", Outcome(None, f"raised ValueError: {number}"), "x")
+        for number in range(MOST_REASONS + 10)
+    ]
     assert sum(failure is not None for failure in told) == MOST_REASONS + 1
     assert tally.listed()[0]["reason"] == "other reasons" and tally.listed()[0]["count"] == 10
 
@@ -213,7 +228,9 @@ def test_an_interruption_leaves_counts_and_judge_as_they_were(context):
             raise Stop
 
     is_armed = False
-    with Judge(FINE, context, failure_budget=1.0, say=lambda _: None, while_waiting=stop_at_third_look) as judge:
+    with Judge(
+        FINE, context, failure_budget=1.0, say=lambda _: None, while_waiting=stop_at_third_look
+    ) as judge:
         is_armed = not calls.clear()
         began = time.monotonic()
         with pytest.raises(Stop):
@@ -270,7 +287,10 @@ def test_a_worker_dies_with_its_parent(context):
         ("def reward(:", "reward 'mine': .*mine.py cannot be run: SyntaxError"),
         ("other = 1", "reward 'mine': .*mine.py has no function 'reward'"),
         ("import sys; sys.exit('no')", "reward 'mine': raised SystemExit: no"),
-        ("import os; os._exit(4)", "do not load: one of exact-match, mine ended its process with exit code 4"),
+        (
+            "import os; os._exit(4)",
+            "do not load: one of exact-match, mine ended its process with exit code 4",
+        ),
         ("while True: pass", "do not load: one of exact-match, mine was not ready within 1 s"),
     ],
 )

@@ -66,7 +66,9 @@ def test_identity_is_of_contents(tmp_path):
     assert of(**own) != before
     assert "a.py" not in str(of(**own))
     assert (
-        of(verifier="format") == of(verifier="format", options={"kind": "think"}) != of(verifier="format", weight=2.0)
+        of(verifier="format")
+        == of(verifier="format", options={"kind": "think"})
+        != of(verifier="format", weight=2.0)
     )
     assert of(verifier="capability")[0]["options"]["capability"] == "cot"
     model = {"verifier": "reward-model", "options": {"model": "judge"}}

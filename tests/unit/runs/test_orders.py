@@ -36,10 +36,18 @@ def told(folder: Path, **facts: Any) -> dict[str, Any]:
     """Write the status of a run, by default of this process."""
     me = psutil.Process()
     status = {
-        "pid": me.pid, "process_started": me.create_time(), "host": socket.gethostname(), "recipe": "/x/podcast.yaml",
-        "artifact": "train/cot", "stage": "cot", "key": "abcdef0123", "state": "training", "reason": "",
-        "updated_at": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()), **facts,
-    }  # fmt: skip
+        "pid": me.pid,
+        "process_started": me.create_time(),
+        "host": socket.gethostname(),
+        "recipe": "/x/podcast.yaml",
+        "artifact": "train/cot",
+        "stage": "cot",
+        "key": "abcdef0123",
+        "state": "training",
+        "reason": "",
+        "updated_at": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+        **facts,
+    }
     write_json(folder / "status.json", status)
     return status
 
@@ -77,7 +85,11 @@ def test_a_run_is_found_by_any_of_its_names(tmp_path: Path) -> None:
     for name in ("cot", "train/cot", "11", "abcd"):
         assert find_run(name, [one, other]) == one
     assert find_run(None, [other]) == other
-    for name, words in ((None, "2 runs are meant"), ("podcast", "2 runs are meant"), ("x", "no run is called 'x'")):
+    for name, words in (
+        (None, "2 runs are meant"),
+        ("podcast", "2 runs are meant"),
+        ("x", "no run is called 'x'"),
+    ):
         with pytest.raises(InputError, match=words) as refused:
             find_run(name, [one, other])
         assert "12  podcast train/tools  training" in str(refused.value)
@@ -137,7 +149,9 @@ class Terminal:
         self.stream = pyte.ByteStream(self.screen)
         master, slave = pty.openpty()
         size = {"COLUMNS": str(columns), "LINES": str(lines), "TERM": "xterm-256color"}
-        self.process = subprocess.Popen(command, stdin=slave, stdout=slave, stderr=slave, env={**os.environ, **size})
+        self.process = subprocess.Popen(
+            command, stdin=slave, stdout=slave, stderr=slave, env={**os.environ, **size}
+        )
         os.close(slave)
         self.master = master
 
@@ -160,9 +174,16 @@ class Terminal:
 def test_the_live_view_in_a_terminal(tmp_path: Path) -> None:
     register(tmp_path / "status.json")
     told(
-        tmp_path, step=30, total_steps=120, epoch=0.25, loss=0.5, losses=[2.0, 1.5, 1.0, 0.5], tokens_per_second=321.0,
-        temperature=61.0, eta_seconds=90,
-    )  # fmt: skip
+        tmp_path,
+        step=30,
+        total_steps=120,
+        epoch=0.25,
+        loss=0.5,
+        losses=[2.0, 1.5, 1.0, 0.5],
+        tokens_per_second=321.0,
+        temperature=61.0,
+        eta_seconds=90,
+    )
     terminal = Terminal([sys.executable, "-m", "manus", "watch"])
     text = terminal.wait_for(r"2\.000 → 0\.500")
     for words in (
@@ -184,7 +205,14 @@ def test_the_live_view_in_a_terminal(tmp_path: Path) -> None:
     while not (tmp_path / ORDERS["pause"]).exists() and time.monotonic() < ends_at:
         time.sleep(0.05)
     assert json.loads((tmp_path / ORDERS["pause"]).read_text())["order"] == "pause"
-    told(tmp_path, state="paused", step=31, total_steps=120, reason="asked by me@here", since="2026-01-01T10:00:00Z")
+    told(
+        tmp_path,
+        state="paused",
+        step=31,
+        total_steps=120,
+        reason="asked by me@here",
+        since="2026-01-01T10:00:00Z",
+    )
     terminal.wait_for("31/120")
     terminal.wait_for("asked by me@here, since 2026-01-01T10:00:00Z")
     terminal.type("q")

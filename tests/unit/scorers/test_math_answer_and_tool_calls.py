@@ -64,9 +64,19 @@ def test_different_answers(reference, got):
 
 
 COSTLY = [
-    "9^{9^{9}}", "9^{9^{9^9}}", "9^{99999999}", "9**99999999", "(1+x)^{5000}", "(x+y+z)^{99}", "99999999!", "(9!)!",
-    r"\int_0^1 \sin(x^x) dx", "1" * 100_000, "{" * 5000, "9^(9^9)",
-]  # fmt: skip
+    "9^{9^{9}}",
+    "9^{9^{9^9}}",
+    "9^{99999999}",
+    "9**99999999",
+    "(1+x)^{5000}",
+    "(x+y+z)^{99}",
+    "99999999!",
+    "(9!)!",
+    r"\int_0^1 \sin(x^x) dx",
+    "1" * 100_000,
+    "{" * 5000,
+    "9^(9^9)",
+]
 
 
 @pytest.mark.parametrize("answer", COSTLY, ids=range(len(COSTLY)))
@@ -79,7 +89,9 @@ def test_answers_that_would_never_end_are_only_compared_as_text(answer):
 
 def test_it_works_off_the_main_thread_where_signals_do_not():
     seen = []
-    thread = threading.Thread(target=lambda: seen.append(score(r"\frac{1}{2}", r"\boxed{\frac{2}{4}}").correct))
+    thread = threading.Thread(
+        target=lambda: seen.append(score(r"\frac{1}{2}", r"\boxed{\frac{2}{4}}").correct)
+    )
     thread.start()
     thread.join()
     assert seen == [True]
@@ -88,7 +100,9 @@ def test_it_works_off_the_main_thread_where_signals_do_not():
 def test_the_score_says_why():
     assert score("12", r"\boxed{12}").correct
     wrong, silent = score("12", r"\boxed{13}"), score("12", "I do not know")
-    assert not wrong.correct and "12" in wrong.note and "13" in wrong.note and wrong.parts == {"answered": 1.0}
+    assert (
+        not wrong.correct and "12" in wrong.note and "13" in wrong.note and wrong.parts == {"answered": 1.0}
+    )
     assert not silent.correct and silent.note == "no answer found" and silent.parts == {"answered": 0.0}
 
 

@@ -28,7 +28,10 @@ Run = Callable[..., tuple[int, str, str]]
 def models(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     root = tmp_path_factory.mktemp("models")
     text = small.text_model("llama", root / "text")
-    vision, audio = small.vision_encoder("siglip_vision_model", root / "vision"), small.whisper(root / "audio")
+    vision, audio = (
+        small.vision_encoder("siglip_vision_model", root / "vision"),
+        small.whisper(root / "audio"),
+    )
     return {
         "text": text,
         "omni": small.omni(text, root / "omni", vision, audio),
@@ -85,7 +88,9 @@ def test_one_question_about_all_media(models: dict[str, Path], media: dict[str, 
     assert 1 <= answer["tokens"] <= 6
     code, out, _ = run(models["omni"], *flags, "--max-new-tokens", 6, stdin="what do you see")
     assert out == answer["answer"] + "\n"
-    code, out, _ = run(models["omni"], *flags[2:], "--max-new-tokens", 6, "--once", "what do you see", "--json")
+    code, out, _ = run(
+        models["omni"], *flags[2:], "--max-new-tokens", 6, "--once", "what do you see", "--json"
+    )
     assert json.loads(out)["prompt_tokens"] == answer["prompt_tokens"] - 4
 
 
@@ -98,7 +103,9 @@ def test_a_text_model_answers_as_generate_does(models: dict[str, Path], run: Run
     model = AutoModelForCausalLM.from_pretrained(models["text"], dtype=dtype)
     tokenizer = AutoTokenizer.from_pretrained(models["text"])
     asked = [{"role": "system", "content": "see"}, {"role": "user", "content": "what"}]
-    ids = tokenizer.apply_chat_template(asked, add_generation_prompt=True, return_tensors="pt", return_dict=True)
+    ids = tokenizer.apply_chat_template(
+        asked, add_generation_prompt=True, return_tensors="pt", return_dict=True
+    )
     made = model.generate(**ids, max_new_tokens=7, do_sample=False)[0, ids["input_ids"].shape[1] :]
     code, out, err = run(models["text"], "--once", "what", "--system", "see", "--max-new-tokens", 7)
     assert (code, err) == (0, "")
@@ -180,8 +187,14 @@ def test_a_conversation_with_commands(
 ) -> None:
     held = conversation(models["omni"])
     lines = [
-        f"/image {media['image']}", "what", "and you", "/imgae x.png", "/audio", f"/image {media['broken']}", "",
-    ]  # fmt: skip
+        f"/image {media['image']}",
+        "what",
+        "and you",
+        "/imgae x.png",
+        "/audio",
+        f"/image {media['broken']}",
+        "",
+    ]
     shown = talked(held, lines, monkeypatch)
     assert "picture.png goes with the next message" in shown
     assert "did you mean '/image'?" in shown
@@ -206,7 +219,9 @@ def test_an_answer_can_be_stopped(models: dict[str, Path]) -> None:
     assert held.messages[-1]["content"] == held.last.text
 
 
-def test_a_failing_model_is_not_taken_for_silence(models: dict[str, Path], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_failing_model_is_not_taken_for_silence(
+    models: dict[str, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
     held = conversation(models["text"])
 
     def failing(*_: Any, **__: Any) -> None:

@@ -41,7 +41,9 @@ class Model:
 def test_columns_that_nothing_reads_are_named(measured: Any) -> None:
     found = measured({**GOOD, "level_of_fun": 3, "id": 1}, GOOD)
     assert found["columns_not_read"] == {"level_of_fun": 1} and found["media_not_read"] == {}
-    assert list(unread_in(found, Path("rows.jsonl"))) == ["rows.jsonl: columns that are not read: level_of_fun (1 row)"]
+    assert list(unread_in(found, Path("rows.jsonl"))) == [
+        "rows.jsonl: columns that are not read: level_of_fun (1 row)"
+    ]
 
 
 def test_media_that_the_text_refers_to_are_no_text(measured: Any) -> None:

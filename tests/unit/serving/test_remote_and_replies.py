@@ -29,7 +29,10 @@ def test_a_question_is_answered_piece_by_piece_and_remembered(server: str) -> No
     conversation = RemoteConversation(f"{server}/v1/", "secret", max_new_tokens=40)
     pieces = list(conversation.reply("last of 3 8 5"))
     assert "".join(pieces) == SAID == conversation.last.text and len(pieces) > 5
-    assert conversation.last.tokens > 5 and conversation.last.seconds >= conversation.last.first_token_seconds > 0
+    assert (
+        conversation.last.tokens > 5
+        and conversation.last.seconds >= conversation.last.first_token_seconds > 0
+    )
     assert [turn["role"] for turn in conversation.messages] == ["user", "assistant"]
     stopped = conversation.reply("last of 1 2 3")
     next(stopped)
@@ -61,7 +64,9 @@ def test_what_cannot_be_is_one_message(server: str, tmp_path: Path) -> None:
 def test_a_picture_goes_with_the_question(tmp_path: Path) -> None:
     seeing = small.vision_encoder("siglip_vision_model", tmp_path / "vision")
     small.picture().save(tmp_path / "a.png")
-    with running(small.omni(small.text_model("llama", tmp_path / "text"), tmp_path / "omni", seeing, None)) as (url, _):
+    with running(
+        small.omni(small.text_model("llama", tmp_path / "text"), tmp_path / "omni", seeing, None)
+    ) as (url, _):
         conversation = RemoteConversation(url, max_new_tokens=3)
         list(conversation.reply("What?"))
         before = conversation.last.prompt_tokens

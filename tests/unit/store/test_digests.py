@@ -93,7 +93,9 @@ def test_what_was_written_just_now_is_not_trusted(
     tmp_path: Path, opened: list[str], monkeypatch: pytest.MonkeyPatch, size: int
 ) -> None:
     """A second edit within one tick of the file system's clock changes neither size nor time."""
-    monkeypatch.setattr(digests, "SETTLED_SECONDS", 600.0)  # however slow the machine, and Python's own files are older
+    monkeypatch.setattr(
+        digests, "SETTLED_SECONDS", 600.0
+    )  # however slow the machine, and Python's own files are older
     files = {path.name: str(path) for path in sorted(Path(os.__file__).parent.glob("*.py"))[:MANY]}
     fresh = tmp_path / "5.png"
     fresh.write_bytes(bytes(size))

@@ -54,7 +54,11 @@ def test_what_is_no_result_of_ours_is_refused_by_name(tmp_path: Path, theirs: st
     with pytest.raises(InputError) as told:
         check_way(view, None, False, tmp_path / ".store")
     assert str(
-        kept.parent if theirs == "files above" and kept.is_dir() else view if theirs != "files above" else kept
+        kept.parent
+        if theirs == "files above" and kept.is_dir()
+        else view
+        if theirs != "files above"
+        else kept
     ) in str(told.value)
     assert told.value.exit_code == EXIT_BAD_INPUT
     assert kept.read_text() == '{"name": "another tool\'s"}'
@@ -148,7 +152,9 @@ def test_a_run_is_refused_before_anything_is_built(
 
 
 @pytest.mark.parametrize("name", [".store", "r/logs", "r/.built"])
-def test_a_users_file_where_a_folder_of_ours_goes_is_refused_before_anything_is_built(recipe: Path, name: str) -> None:
+def test_a_users_file_where_a_folder_of_ours_goes_is_refused_before_anything_is_built(
+    recipe: Path, name: str
+) -> None:
     plan = planned(recipe)
     mine = plan.output_dir / name
     mine.parent.mkdir(parents=True, exist_ok=True)
@@ -176,7 +182,9 @@ def test_whatever_lies_beside_ours_is_shown_again(recipe: Path) -> None:
     assert (view / "pipe").is_fifo() and (view / "link").readlink() == Path("/etc")
 
 
-def test_a_link_in_the_store_is_not_followed(recipe: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_link_in_the_store_is_not_followed(
+    recipe: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("MANUS_CHECKPOINT_DIR", str(tmp_path / "fast"))
     plan, far = planned(recipe), tmp_path / "far"
     far.mkdir()
@@ -188,7 +196,9 @@ def test_a_link_in_the_store_is_not_followed(recipe: Path, tmp_path: Path, monke
     plan.store.folder("b" * 20).mkdir()
     with pytest.raises(InputError, match=f"{key} is a link of yours where results go"):
         build(plan, "detect/detected")
-    assert [name for name, _ in remove_unreferenced(plan.output_dir, is_dry=False)] == ["unfinished " + "b" * 20]
+    assert [name for name, _ in remove_unreferenced(plan.output_dir, is_dry=False)] == [
+        "unfinished " + "b" * 20
+    ]
     assert (far / "mine").read_text() == "mine"
 
 
@@ -219,7 +229,13 @@ def test_a_file_of_ours_that_was_edited_is_kept_beside_the_new_one(
         assert (view / "model").read_text() == f"model {times + 1}"
     assert (view / "sub" / "old.edited").read_text() == "sub/old 1 and mine"
     assert publish_folder(stored(tmp_path, 9, "model"), view) == []
-    assert sorted(path.name for path in view.iterdir()) == [MANIFEST, "model", "model.edited", "model.edited-2", "sub"]
+    assert sorted(path.name for path in view.iterdir()) == [
+        MANIFEST,
+        "model",
+        "model.edited",
+        "model.edited-2",
+        "sub",
+    ]
 
 
 def test_an_edited_manifest_hides_no_edits(tmp_path: Path) -> None:
@@ -275,9 +291,11 @@ def test_what_is_named_as_a_file_of_ours_on_its_way_is_kept(recipe: Path, theirs
     view = plan.artifacts["detect/detected"].view
     mine = view.with_name(f".{view.name}.incoming")
     mine.parent.mkdir(parents=True)
-    {"a folder": mine.mkdir, "a link": lambda: mine.symlink_to("/etc"), "a file": lambda: mine.write_text("x")}[
-        theirs
-    ]()
+    {
+        "a folder": mine.mkdir,
+        "a link": lambda: mine.symlink_to("/etc"),
+        "a file": lambda: mine.write_text("x"),
+    }[theirs]()
     with pytest.raises(InputError, match=rf"\.{view.name}\.incoming is yours"):
         next_run(plan)
     assert mine.exists()
@@ -302,19 +320,25 @@ def test_what_a_kill_left_half_filled_or_half_removed_is_taken_away(tmp_path: Pa
     assert single.read_text() == "model 1"
 
 
-def test_two_recipes_of_one_name_show_their_results_in_one_place_only_where_they_are_the_same(recipe: Path) -> None:
+def test_two_recipes_of_one_name_show_their_results_in_one_place_only_where_they_are_the_same(
+    recipe: Path,
+) -> None:
     plan = planned(recipe)
     built(plan)
     other = recipe.parent / "other" / recipe.name
     other.parent.mkdir()
     same = (
-        recipe.read_text().replace("path: ", f"path: {recipe.parent}/").replace("model: ", f"model: {recipe.parent}/")
+        recipe.read_text()
+        .replace("path: ", f"path: {recipe.parent}/")
+        .replace("model: ", f"model: {recipe.parent}/")
     )
     other.write_text(same)
     next_run(planned(other))  # nothing would change
     other.write_text(same.replace("epochs: 2", "epochs: 3"))
     for refused in (lambda: next_run(planned(other)), lambda: build(planned(other), "report/report")):
-        with pytest.raises(InputError, match=r"another recipe of this name builds, .*r\.yaml; rename one of the files"):
+        with pytest.raises(
+            InputError, match=r"another recipe of this name builds, .*r\.yaml; rename one of the files"
+        ):
             refused()
     recipe.rename(recipe.with_name("moved.yaml"))
     next_run(planned(other))  # the recipe was moved here: there is one of this name

@@ -25,7 +25,12 @@ def sealed(root: Path, key: str = KEY, text: str = "weights") -> Store:
     (staging / "adapter" / "weights.bin").write_text(text)
     (staging / "metrics.jsonl").write_text("{}\n")
     store.seal(
-        "train", "cot", key, {"parents": {"data/cot": "d"}}, time.time() - 2, Made(seed=7, metrics={"loss": 1.5})
+        "train",
+        "cot",
+        key,
+        {"parents": {"data/cot": "d"}},
+        time.time() - 2,
+        Made(seed=7, metrics={"loss": 1.5}),
     )
     return store
 

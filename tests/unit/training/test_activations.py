@@ -24,7 +24,8 @@ GB = 10**9
 
 
 @pytest.mark.parametrize(
-    ("needed", "free", "expected"), [(1 * GB, 10 * GB, False), (8 * GB, 10 * GB, False), (9 * GB, 10 * GB, True)]
+    ("needed", "free", "expected"),
+    [(1 * GB, 10 * GB, False), (8 * GB, 10 * GB, False), (9 * GB, 10 * GB, True)],
 )
 def test_what_does_not_fit_is_computed_twice(needed: int, free: int, expected: bool) -> None:
     assert must_checkpoint(needed, free) is expected
@@ -49,9 +50,13 @@ def bytes_kept(model: Any, **inputs: Any) -> int:
 
 def test_the_estimate_is_near_what_autograd_keeps() -> None:
     config = LlamaConfig(
-        vocab_size=64, hidden_size=64, intermediate_size=176, num_hidden_layers=6, num_attention_heads=4,
+        vocab_size=64,
+        hidden_size=64,
+        intermediate_size=176,
+        num_hidden_layers=6,
+        num_attention_heads=4,
         num_key_value_heads=2,
-    )  # fmt: skip
+    )
     model, tokens = LlamaForCausalLM(config), 200
     kept = bytes_kept(model, input_ids=torch.zeros(1, tokens, dtype=torch.long))
     estimate = kept_bytes({**config.to_dict(), "vocab_size": 1}, tokens, 4, by_parts=True)
@@ -61,18 +66,24 @@ def test_the_estimate_is_near_what_autograd_keeps() -> None:
 def test_a_packed_row_with_an_adapter_keeps_no_tensor_twice_and_no_logits() -> None:
     hidden, inner, heads, values, layers, tokens, vocabulary = 64, 176, 4, 2, 6, 200, 4096
     config = LlamaConfig(
-        vocab_size=vocabulary, hidden_size=hidden, intermediate_size=inner, num_hidden_layers=layers,
-        num_attention_heads=heads, num_key_value_heads=values,
-    )  # fmt: skip
+        vocab_size=vocabulary,
+        hidden_size=hidden,
+        intermediate_size=inner,
+        num_hidden_layers=layers,
+        num_attention_heads=heads,
+        num_key_value_heads=values,
+    )
     model = LlamaForCausalLM(config)
     model = get_peft_model(model, lora_config("lora", lora.Settings(rank=2), model))
     samples = [[5, 6, 7, 8], [5, 6, 9, 10, 11]]
     plain = model.get_base_model()
-    assert learn_by_parts(plain, samples[0], logits_at_once=vocabulary * 10) and keep_samples_apart(plain, samples)
+    assert learn_by_parts(plain, samples[0], logits_at_once=vocabulary * 10) and keep_samples_apart(
+        plain, samples
+    )
     row = {"input_ids": torch.arange(tokens)[None], "next_tokens": torch.arange(tokens)[None] + 1}
     kept = bytes_kept(model.train(), **row, **boundaries([50, 60, 90]))
-    # Inputs of both norms and of the maps behind them, queries, what attention says by sample and in a row; keys and values;
-    # gate, its activation, up, and their product.
+    # Inputs of both norms and of the maps behind them, queries, what attention says by sample and in a row;
+    # keys and values; gate, its activation, up, and their product.
     numbers = 7 * hidden + 2 * hidden * values // heads + 4 * inner
     assert kept < 1.1 * layers * tokens * numbers * 4
     assert kept < layers * tokens * numbers * 4 + tokens * vocabulary * 4, "logits are kept"
@@ -92,7 +103,11 @@ def test_logits_count_only_where_they_all_exist() -> None:
 @pytest.mark.parametrize("free", [0, 10**15])
 @pytest.mark.parametrize("wanted", [True, False, "auto"])
 def test_settings_decide_and_auto_asks_memory(
-    pico_base: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], wanted: Any, free: int
+    pico_base: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    wanted: Any,
+    free: int,
 ) -> None:
     monkeypatch.setattr(activations, "free_bytes", lambda: free)
     settings = sft.Settings(gradient_checkpointing=wanted)
@@ -106,7 +121,9 @@ def test_a_forward_pass_is_as_long_as_the_data_are(tmp_path: Path) -> None:
         return tokens_at_once(SimpleNamespace(settings=settings, data=tmp_path, max_length=1000))  # type: ignore[arg-type]
 
     assert tokens(sft.Settings(batch_size=2)) == 2000
-    (tmp_path / "statistics.json").write_text('{"tokens_per_sample": {"50": 90, "100": 120}}', encoding="utf-8")
+    (tmp_path / "statistics.json").write_text(
+        '{"tokens_per_sample": {"50": 90, "100": 120}}', encoding="utf-8"
+    )
     assert tokens(sft.Settings(batch_size=2)) == 240
     assert tokens(sft.Settings(batch_size=2, packing=True)) == 2000
     assert tokens(grpo.Settings(batch_size=8, max_new_tokens=30)) == 8 * 150

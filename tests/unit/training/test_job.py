@@ -44,7 +44,9 @@ def test_transformers_hands_our_choice_on_to_liger(tmp_path: Path, monkeypatch: 
     told_to_trainer = TrainingArguments(output_dir=str(tmp_path), use_cpu=True, **chosen)
     assert told_to_trainer.use_liger_kernel
     model = LlamaForCausalLM(
-        LlamaConfig(vocab_size=8, hidden_size=8, intermediate_size=8, num_hidden_layers=1, num_attention_heads=1)
+        LlamaConfig(
+            vocab_size=8, hidden_size=8, intermediate_size=8, num_hidden_layers=1, num_attention_heads=1
+        )
     )
     liger.apply_liger_kernel(model, told_to_trainer.liger_kernel_config)
     assert told.pop("model") is model
@@ -52,7 +54,9 @@ def test_transformers_hands_our_choice_on_to_liger(tmp_path: Path, monkeypatch: 
 
 
 @pytest.mark.parametrize("has_tf32", [True, False])
-def test_tf32_is_on_where_there_is_such_a_gpu(has_tf32: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_tf32_is_on_where_there_is_such_a_gpu(
+    has_tf32: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(activations, "checkpointing", lambda *given: False)
     monkeypatch.setattr(utils, "is_torch_tf32_available", lambda: has_tf32)
     stage = StageJob("stage", lora.Settings(), tmp_path, "base", (), tmp_path, 8, 1, tmp_path, tmp_path)

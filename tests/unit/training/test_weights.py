@@ -15,7 +15,13 @@ from manus.methods import dora, lora
 from manus.training.loop import Untangled
 from manus.training.weights import lora_config
 
-SIZES = {"vocab_size": 64, "hidden_size": 32, "num_hidden_layers": 4, "num_attention_heads": 4, "intermediate_size": 64}
+SIZES = {
+    "vocab_size": 64,
+    "hidden_size": 32,
+    "num_hidden_layers": 4,
+    "num_attention_heads": 4,
+    "intermediate_size": 64,
+}
 FAMILIES = {
     "llama": LlamaConfig(**SIZES),
     "gpt2": GPT2Config(vocab_size=64, n_embd=32, n_layer=4, n_head=4),

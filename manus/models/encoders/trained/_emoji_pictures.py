@@ -62,7 +62,9 @@ def _varied(draw: random.Random, one: Emoji) -> Shown:
     size = draw.randint(SMALLEST_PIXELS, SIZE_PIXELS)
     corner = draw.randint(0, SIZE_PIXELS - size), draw.randint(0, SIZE_PIXELS - size)
     is_white = draw.random() < WHITE_SHARE
-    background = (255, 255, 255) if is_white else (draw.randrange(256), draw.randrange(256), draw.randrange(256))
+    background = (
+        (255, 255, 255) if is_white else (draw.randrange(256), draw.randrange(256), draw.randrange(256))
+    )
     tint = np.array([draw.uniform(1 - TINT, 1 + TINT) for _ in range(3)])
     pixels = np.clip(_pasted(picture, size, corner, background) * tint, 0, 255).astype(np.uint8)
     return Shown(pixels, CATEGORIES.index(one.category))
@@ -70,7 +72,7 @@ def _varied(draw: random.Random, one: Emoji) -> Shown:
 
 def _pasted(
     picture: Image.Image, size: int, corner: tuple[int, int], background: tuple[int, int, int]
-) -> np.ndarray:  # fmt: skip
+) -> np.ndarray:
     canvas = Image.new("RGB", (SIZE_PIXELS, SIZE_PIXELS), background)
     drawn = picture.resize((size, size), Image.Resampling.BILINEAR)
     canvas.paste(drawn, corner, drawn)

@@ -36,9 +36,19 @@ LAST_RATE = 0.02
 class GuardedTraining:
     """A training whose loss at a step depends on the step and the weights only, so that it continues to the same bits."""
 
-    def __init__(self, title: str, module: torch.nn.Module, learning_rate: float, total: int, work: Path) -> None:
-        self.title, self.module, self.learning_rate, self.total, self.work = title, module, learning_rate, total, work
-        self.optimizer = torch.optim.AdamW(module.parameters(), lr=learning_rate, betas=(0.9, 0.98), weight_decay=0.02)
+    def __init__(
+        self, title: str, module: torch.nn.Module, learning_rate: float, total: int, work: Path
+    ) -> None:
+        self.title, self.module, self.learning_rate, self.total, self.work = (
+            title,
+            module,
+            learning_rate,
+            total,
+            work,
+        )
+        self.optimizer = torch.optim.AdamW(
+            module.parameters(), lr=learning_rate, betas=(0.9, 0.98), weight_decay=0.02
+        )
         self.step, self.loss = 0, 0.0
 
     def run(self, loss_at: Callable[[int], torch.Tensor]) -> None:
@@ -94,7 +104,9 @@ class GuardedTraining:
         staging, final = self.work / STAGING, self.work / f"{PREFIX}{self.step}"
         shutil.rmtree(staging, ignore_errors=True)
         staging.mkdir(parents=True)
-        torch.save({"module": self.module.state_dict(), "optimizer": self.optimizer.state_dict()}, staging / STATE)
+        torch.save(
+            {"module": self.module.state_dict(), "optimizer": self.optimizer.state_dict()}, staging / STATE
+        )
         seal(staging, final, Counters(loss=self.loss))
         remove_older(self.work, RUN.guards.keep_checkpoints)
         return final

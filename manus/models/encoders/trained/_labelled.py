@@ -1,7 +1,8 @@
 """Draws pictures of coloured shapes with what stands on each patch of them. Needs no torch.
 
-Sizes, places and backgrounds vary more than in the generator `scenes`, so that what learns from them is not bound to its
-settings; pairs of colour and shape that the generator holds out are never drawn unless they are asked for.
+Sizes, places and backgrounds vary more than in the generator `scenes`, so that what learns from them is not
+bound to its settings; pairs of colour and shape that the generator holds out are never drawn unless they are
+asked for.
 """
 
 from __future__ import annotations
@@ -33,15 +34,17 @@ TRIES = 20
 SCALES = (1, 1, 2, 3)  # larger pictures are made smaller, as a user's are
 
 HELD_OUT = tuple(Palette().things(True))
-SEEN = tuple(Thing(colour, shape) for colour in COLOURS for shape in SHAPES if (colour, shape) not in HELD_OUT)
+SEEN = tuple(
+    Thing(colour, shape) for colour in COLOURS for shape in SHAPES if (colour, shape) not in HELD_OUT
+)
 
 
 @dataclass(frozen=True, slots=True)
 class Labelled:
     """A picture and, patch by patch in rows, what stands there: 0 for nothing, else a colour (or UNNAMED) and a shape.
 
-    `towards` is the way from a patch's centre to its thing's, in patches; `around` how much of each spot in and around the
-    patch, three patches wide and high, things cover.
+    `towards` is the way from a patch's centre to its thing's, in patches; `around` how much of each spot in
+    and around the patch, three patches wide and high, things cover.
     """
 
     picture: Image.Image
@@ -137,7 +140,9 @@ def _with_labels(picture: Image.Image, standing: Sequence[_Standing]) -> Labelle
         colours[here], shapes[here] = each.colour, 1 + SHAPES.index(each.shape)
         dx, dy = np.meshgrid(each.x - middles, each.y - middles)
         towards[here] = np.stack([dx, dy], axis=-1)[here] / PATCH_PIXELS
-    return Labelled(picture, colours.reshape(-1), shapes.reshape(-1), towards.reshape(-1, 2), _around(covered))
+    return Labelled(
+        picture, colours.reshape(-1), shapes.reshape(-1), towards.reshape(-1, 2), _around(covered)
+    )
 
 
 def _around(covered: np.ndarray) -> np.ndarray:

@@ -1,8 +1,8 @@
 """The tower of `scenes`, which learns beside drawn scenes what kinds of thing emoji show.
 
-It knows those two and nothing else: it is no stand-in for a real encoder. Every patch of an emoji learns the kind of the
-whole, so that whatever reads a patch can tell it. Emoji that the generator `emoji` holds out are never shown while it
-learns; in how many of them it sees the kind is what `held_out` measures.
+It knows those two and nothing else: it is no stand-in for a real encoder. Every patch of an emoji learns the
+kind of the whole, so that whatever reads a patch can tell it. Emoji that the generator `emoji` holds out are
+never shown while it learns; in how many of them it sees the kind is what `held_out` measures.
 """
 
 from __future__ import annotations
@@ -82,7 +82,9 @@ def train(
         heads["kind"] = torch.nn.Linear(scenes.WIDTH, len(emoji_package.CATEGORIES))
     module = torch.nn.ModuleDict({"tower": tower, "heads": heads})
     training = GuardedTraining("pictures", module, effort.learning_rate, effort.steps, work)
-    measured = scenes.batch_of(random.Random(scenes.HELD_OUT_SEED), _labelled.HELD_OUT, effort.measured_scenes, 0.0)
+    measured = scenes.batch_of(
+        random.Random(scenes.HELD_OUT_SEED), _labelled.HELD_OUT, effort.measured_scenes, 0.0
+    )
     unseen = _emoji_batch(_emoji_pictures.every(True), False)
 
     def accuracy() -> dict[str, float]:
@@ -90,7 +92,9 @@ def train(
 
     def loss_at(step: int) -> torch.Tensor:
         draw = random.Random(f"pictures encoder:{seed}:{step}")
-        drawn = scenes.batch_of(draw, _labelled.SEEN, effort.scenes, _labelled.OTHER_SHARE, effort.is_shuffled)
+        drawn = scenes.batch_of(
+            draw, _labelled.SEEN, effort.scenes, _labelled.OTHER_SHARE, effort.is_shuffled
+        )
         shown = _emoji_batch(_emoji_pictures.some(draw, effort.emoji), effort.is_shuffled)
         return scenes.loss_of(tower, heads, drawn) + _emoji_loss(tower, heads, shown)
 

@@ -1,13 +1,13 @@
 """A small SigLIP vision tower for drawn scenes, trained in minutes to say what stands on each patch of a picture.
 
-It is no stand-in for a real encoder: it knows flat coloured shapes and nothing else. Each patch learns the colour and
-the shape of the thing on it and the way to the thing's middle, from its last layer and from the one before, which many
-models with eyes read. A layer before learns what is around a patch, which shapes are then told by. The heads that say
-so are thrown away.
+It is no stand-in for a real encoder: it knows flat coloured shapes and nothing else. Each patch learns the
+colour and the shape of the thing on it and the way to the thing's middle, from its last layer and from the
+one before, which many models with eyes read. A layer before learns what is around a patch, which shapes are
+then told by. The heads that say so are thrown away.
 
-Pairs of colour and shape that the generator `scenes` holds out are not drawn while it learns; how well it names them is
-what `held_out` measures. So that a colour tells nothing of a shape, shapes are learned from things in colours that have
-no name here, which come in every shape.
+Pairs of colour and shape that the generator `scenes` holds out are not drawn while it learns; how well it
+names them is what `held_out` measures. So that a colour tells nothing of a shape, shapes are learned from
+things in colours that have no name here, which come in every shape.
 """
 
 from __future__ import annotations
@@ -93,7 +93,9 @@ def train(
     def loss_at(step: int) -> torch.Tensor:
         draw = random.Random(f"scenes encoder:{seed}:{step}")
         return loss_of(
-            tower, heads, batch_of(draw, _labelled.SEEN, effort.batch_size, _labelled.OTHER_SHARE, effort.is_shuffled)
+            tower,
+            heads,
+            batch_of(draw, _labelled.SEEN, effort.batch_size, _labelled.OTHER_SHARE, effort.is_shuffled),
         )
 
     training.run(loss_at)
@@ -112,9 +114,14 @@ def new_tower(seed: int) -> tuple[SiglipVisionModel, torch.nn.ModuleDict]:
     from transformers import SiglipVisionConfig, SiglipVisionModel
 
     config = SiglipVisionConfig(
-        hidden_size=WIDTH, intermediate_size=4 * WIDTH, num_hidden_layers=LAYERS, num_attention_heads=HEADS,
-        image_size=_labelled.SIZE_PIXELS, patch_size=_labelled.PATCH_PIXELS, vision_use_head=False,
-    )  # fmt: skip
+        hidden_size=WIDTH,
+        intermediate_size=4 * WIDTH,
+        num_hidden_layers=LAYERS,
+        num_attention_heads=HEADS,
+        image_size=_labelled.SIZE_PIXELS,
+        patch_size=_labelled.PATCH_PIXELS,
+        vision_use_head=False,
+    )
     names = sum(NAMES)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
@@ -133,7 +140,11 @@ def _waves() -> torch.Tensor:
     places_P = torch.arange(_labelled.GRID, dtype=torch.float32)
     speeds_F = 1.57 * torch.logspace(0, -1.3, WIDTH // 4)
     rows_P, columns_P = (each.reshape(-1) for each in torch.meshgrid(places_P, places_P, indexing="ij"))
-    waves = [function(at_P[:, None] * speeds_F) for at_P in (rows_P, columns_P) for function in (torch.sin, torch.cos)]
+    waves = [
+        function(at_P[:, None] * speeds_F)
+        for at_P in (rows_P, columns_P)
+        for function in (torch.sin, torch.cos)
+    ]
     return 0.5 * torch.cat(waves, dim=1)
 
 
@@ -147,7 +158,11 @@ class _Batch:
 
 
 def batch_of(
-    draw: random.Random, things: Sequence[_things.Thing], count: int, other_share: float, is_shuffled: bool = False
+    draw: random.Random,
+    things: Sequence[_things.Thing],
+    count: int,
+    other_share: float,
+    is_shuffled: bool = False,
 ) -> _Batch:
     import numpy as np
     import torch

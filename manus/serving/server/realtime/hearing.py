@@ -69,7 +69,9 @@ class SoundBuffer:
             raise ValueError("audio/pcm has two bytes a sample")
         if self.seconds + len(pcm) / 2 / CLIENT_HERTZ > LONGEST_SECONDS:
             raise ValueError(f"more than {LONGEST_SECONDS:g} s without a commit")
-        frame = AudioFrame.from_ndarray(np.frombuffer(pcm, dtype="<i2").reshape(1, -1), format="s16", layout="mono")
+        frame = AudioFrame.from_ndarray(
+            np.frombuffer(pcm, dtype="<i2").reshape(1, -1), format="s16", layout="mono"
+        )
         frame.sample_rate = CLIENT_HERTZ
         frame.pts = None
         for part in self.resampler.resample(frame):

@@ -41,7 +41,10 @@ class Items:
         turns: list[dict[str, Any]] = []
         for _, turn in self.items:
             if "tool_calls" in turn and turns and turns[-1]["role"] == "assistant":
-                turns[-1] = {**turns[-1], "tool_calls": [*turns[-1].get("tool_calls", []), *turn["tool_calls"]]}
+                turns[-1] = {
+                    **turns[-1],
+                    "tool_calls": [*turns[-1].get("tool_calls", []), *turn["tool_calls"]],
+                }
             else:
                 turns.append(turn)
         return turns
@@ -77,11 +80,22 @@ class Items:
         Raises:
             Refused: it is no item, or holds what the model cannot take.
         """
-        if not isinstance(given.get("id"), str | None) or any(item["id"] == given.get("id") for item, _ in self.items):
+        if not isinstance(given.get("id"), str | None) or any(
+            item["id"] == given.get("id") for item, _ in self.items
+        ):
             raise Refused("item.id: a name that no other item has", param="item.id")
-        item = {"object": "realtime.item", **given, "id": given.get("id") or self.new_id(), "status": "completed"}
+        item = {
+            "object": "realtime.item",
+            **given,
+            "id": given.get("id") or self.new_id(),
+            "status": "completed",
+        }
         place = len(self.items) if before is None else 0 if before == "root" else self._place(before) + 1
-        readers = {"message": self._message, "function_call": self._call, "function_call_output": self._result}
+        readers = {
+            "message": self._message,
+            "function_call": self._call,
+            "function_call_output": self._result,
+        }
         reader = readers.get(str(given.get("type")))
         if reader is None:
             raise Refused(f"item.type: one of {', '.join(readers)}", param="item.type")
@@ -92,9 +106,13 @@ class Items:
         """Add what was heard; return it as it is shown."""
         content = [{"type": "input_audio", "transcript": None}]
         item = {
-            "id": item_id, "object": "realtime.item", "type": "message", "role": "user", "status": "completed",
+            "id": item_id,
+            "object": "realtime.item",
+            "type": "message",
+            "role": "user",
+            "status": "completed",
             "content": content,
-        }  # fmt: skip
+        }
         self._insert(len(self.items), item, {"role": "user", "content": self._heard(waves_S)})
         return item
 
@@ -124,8 +142,14 @@ class Items:
             raise Refused(f"item.role: one of {', '.join(ROLES)}", param="item.role")
         if not isinstance(content, list) or not all(isinstance(part, dict) for part in content):
             raise Refused("item.content: a list of parts", param="item.content")
-        desk = MediaDesk(self.service.hosted.senses, self.service.hosted.layout.check_heard, self.service.limits)
-        parts = [one for place, part in enumerate(content) for one in self._parts(part, f"item.content.{place}", desk)]
+        desk = MediaDesk(
+            self.service.hosted.senses, self.service.hosted.layout.check_heard, self.service.limits
+        )
+        parts = [
+            one
+            for place, part in enumerate(content)
+            for one in self._parts(part, f"item.content.{place}", desk)
+        ]
         if any(part["type"] != "text" for part in parts):
             if role != "user":
                 raise Refused("item.content: only the user shows and speaks", param="item.content")
@@ -147,7 +171,9 @@ class Items:
             except (binascii.Error, ValueError) as error:
                 raise Refused(f"{param}: {error}", param=param) from None
             return self._heard(sound.take())
-        raise Refused(f"{param}: a part is input_text, input_image or input_audio, with its content", param=param)
+        raise Refused(
+            f"{param}: a part is input_text, input_image or input_audio, with its content", param=param
+        )
 
     def _call(self, item: dict[str, Any]) -> dict[str, Any]:
         try:

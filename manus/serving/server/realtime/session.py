@@ -60,7 +60,9 @@ class Talk:
             event = _event(text)
             handler = self.HANDLERS.get(event["type"])
             if handler is None:
-                raise Refused(f"no such event: {event['type'][:80]!r}; known: {', '.join(self.HANDLERS)}", param="type")
+                raise Refused(
+                    f"no such event: {event['type'][:80]!r}; known: {', '.join(self.HANDLERS)}", param="type"
+                )
             await handler(self, event)
         except (Refused, InputError) as error:
             await self._tell_error(error if isinstance(error, Refused) else Refused(str(error)), event)
@@ -69,7 +71,9 @@ class Talk:
 
     async def _tell_error(self, refused: Refused, event: Any = None) -> None:
         given = event.get("event_id") if isinstance(event, dict) else None
-        await self.send("error", error={**refused.body["error"], "event_id": given if isinstance(given, str) else None})
+        await self.send(
+            "error", error={**refused.body["error"], "event_id": given if isinstance(given, str) else None}
+        )
 
     # The session
 
@@ -115,9 +119,13 @@ class Talk:
             kind = "input_audio_buffer.speech_started"
             if detection is not None and detection.interrupt_response:
                 await self._cancel("turn_detected")
-            await self.send(kind, audio_start_ms=max(0, spoken.at_ms - self.sound.prefix_ms), item_id=self.spoken_item)
+            await self.send(
+                kind, audio_start_ms=max(0, spoken.at_ms - self.sound.prefix_ms), item_id=self.spoken_item
+            )
             return
-        await self.send("input_audio_buffer.speech_stopped", audio_end_ms=spoken.at_ms, item_id=self.spoken_item)
+        await self.send(
+            "input_audio_buffer.speech_stopped", audio_end_ms=spoken.at_ms, item_id=self.spoken_item
+        )
         await self._commit({})
         if detection is not None and detection.create_response:
             await self._cancel("turn_detected")
@@ -125,7 +133,9 @@ class Talk:
 
     async def _commit(self, event: dict[str, Any]) -> None:
         if self.sound.seconds * 1000 < SHORTEST_MS:
-            raise Refused(f"the buffer has less than {SHORTEST_MS} ms of sound", code="input_audio_buffer_commit_empty")
+            raise Refused(
+                f"the buffer has less than {SHORTEST_MS} ms of sound", code="input_audio_buffer_commit_empty"
+            )
         waves_S = self.sound.take()
         item_id, self.spoken_item = self.spoken_item or Items.new_id(), None
         before = self.items.last_id
@@ -164,13 +174,17 @@ class Talk:
 
     async def _create_response(self, event: dict[str, Any]) -> None:
         if self.response is not None and not self.response.done():
-            raise Refused("a response is being made; cancel it first", code="conversation_already_has_active_response")
+            raise Refused(
+                "a response is being made; cancel it first", code="conversation_already_has_active_response"
+            )
         await self._respond(event.get("response") or {})
 
     async def _respond(self, given: dict[str, Any]) -> None:
         if "audio" in (given.get("output_modalities") or ()):
             raise Refused(
-                "this model does not speak; set output_modalities to ['text']", 501, "response.output_modalities"
+                "this model does not speak; set output_modalities to ['text']",
+                501,
+                "response.output_modalities",
             )
         settings = ResponseSettings.model_validate(given)
         self.spoke = Spoke(self.send, self.items, settings)
@@ -199,12 +213,17 @@ class Talk:
         await self.spoke.cancelled(reason)
 
     HANDLERS: ClassVar[dict[str, Any]] = {
-        "session.update": _update, "input_audio_buffer.append": _append, "input_audio_buffer.commit": _commit,
-        "input_audio_buffer.clear": _clear, "conversation.item.create": _create_item,
-        "conversation.item.retrieve": _retrieve_item, "conversation.item.delete": _delete_item,
-        "conversation.item.truncate": _truncate_item, "response.create": _create_response,
+        "session.update": _update,
+        "input_audio_buffer.append": _append,
+        "input_audio_buffer.commit": _commit,
+        "input_audio_buffer.clear": _clear,
+        "conversation.item.create": _create_item,
+        "conversation.item.retrieve": _retrieve_item,
+        "conversation.item.delete": _delete_item,
+        "conversation.item.truncate": _truncate_item,
+        "response.create": _create_response,
         "response.cancel": _cancel_response,
-    }  # fmt: skip
+    }
 
 
 def _event(text: str) -> dict[str, Any]:

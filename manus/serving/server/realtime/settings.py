@@ -108,7 +108,9 @@ def usable(given: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]]:
         Refused: speech is asked for, which would not come.
     """
     if "audio" in (given.get("output_modalities") or ()):
-        raise Refused("this model does not speak; set output_modalities to ['text']", 501, "session.output_modalities")
+        raise Refused(
+            "this model does not speak; set output_modalities to ['text']", 501, "session.output_modalities"
+        )
     unused = [name for name in UNUSED if given.get(name) is not None]
     kept = {name: value for name, value in given.items() if name not in UNUSED}
     audio = kept.get("audio")
@@ -118,7 +120,9 @@ def usable(given: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]]:
             unused.append("audio.output")
         if isinstance(heard, Mapping):
             unused += [f"audio.input.{name}" for name in UNUSED_INPUT if heard.get(name) is not None]
-            kept["audio"] = {"input": {name: value for name, value in heard.items() if name not in UNUSED_INPUT}}
+            kept["audio"] = {
+                "input": {name: value for name, value in heard.items() if name not in UNUSED_INPUT}
+            }
         else:
             kept.pop("audio")
     return kept, unused
@@ -126,6 +130,10 @@ def usable(given: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]]:
 
 def merged(old: Any, new: Any) -> Any:
     """Return settings in which what is new stands in place of what was there, mapping by mapping."""
-    if isinstance(old, Mapping) and isinstance(new, Mapping) and old.get("type") == new.get("type", old.get("type")):
+    if (
+        isinstance(old, Mapping)
+        and isinstance(new, Mapping)
+        and old.get("type") == new.get("type", old.get("type"))
+    ):
         return {**old, **{name: merged(old.get(name), value) for name, value in new.items()}}
     return new

@@ -21,13 +21,20 @@ from manus.serving.server.refusals import Refused
 class Spoke:
     """A response: its items as they are told of, and how it ends, once."""
 
-    def __init__(self, send: Callable[..., Awaitable[None]], items: Items, settings: ResponseSettings) -> None:
+    def __init__(
+        self, send: Callable[..., Awaitable[None]], items: Items, settings: ResponseSettings
+    ) -> None:
         self.send, self.items, self.settings = send, items, settings
         self.response: dict[str, Any] = {
-            "id": f"resp_{secrets.token_hex(12)}", "object": "realtime.response", "status": "in_progress",
-            "status_details": None, "output": [], "output_modalities": ["text"], "usage": None,
+            "id": f"resp_{secrets.token_hex(12)}",
+            "object": "realtime.response",
+            "status": "in_progress",
+            "status_details": None,
+            "output": [],
+            "output_modalities": ["text"],
+            "usage": None,
             "metadata": settings.metadata,
-        }  # fmt: skip
+        }
         self.is_begun = self.is_over = False
         self.open: dict[str, Any] | None = None  # the message that grows
 
@@ -48,7 +55,9 @@ class Spoke:
             await self._close("completed")
             await self._call(piece)
 
-    async def end(self, status: str, counted: Counted | None = None, details: dict[str, Any] | None = None) -> None:
+    async def end(
+        self, status: str, counted: Counted | None = None, details: dict[str, Any] | None = None
+    ) -> None:
         """Say that the answer is over; a second time does nothing."""
         if self.is_over:
             return
@@ -57,9 +66,10 @@ class Spoke:
             await self.begin()
         await self._close("completed" if status == "completed" else "incomplete")
         usage = counted and {
-            "total_tokens": counted.prompt + counted.answers, "input_tokens": counted.prompt,
+            "total_tokens": counted.prompt + counted.answers,
+            "input_tokens": counted.prompt,
             "output_tokens": counted.answers,
-        }  # fmt: skip
+        }
         self.response |= {"status": status, "status_details": details, "usage": usage}
         await self.send("response.done", response=self.response)
 
@@ -79,9 +89,13 @@ class Spoke:
     async def _open(self) -> None:
         part = {"type": "output_text", "text": ""}
         self.open = {
-            "id": Items.new_id(), "object": "realtime.item", "type": "message", "role": "assistant",
-            "status": "in_progress", "content": [part],
-        }  # fmt: skip
+            "id": Items.new_id(),
+            "object": "realtime.item",
+            "type": "message",
+            "role": "assistant",
+            "status": "in_progress",
+            "content": [part],
+        }
         self.response["output"].append(self.open)
         shown = {**self.open, "content": []}
         before = self.items.last_id
@@ -101,15 +115,22 @@ class Spoke:
 
     async def _call(self, piece: Piece) -> None:
         item = {
-            "id": Items.new_id(), "object": "realtime.item", "type": "function_call", "status": "in_progress",
-            "call_id": f"call_{secrets.token_hex(12)}", "name": piece.name, "arguments": "",
-        }  # fmt: skip
+            "id": Items.new_id(),
+            "object": "realtime.item",
+            "type": "function_call",
+            "status": "in_progress",
+            "call_id": f"call_{secrets.token_hex(12)}",
+            "name": piece.name,
+            "arguments": "",
+        }
         self.response["output"].append(item)
         await self._told("response.output_item.added", item=dict(item))
         await self.send("conversation.item.added", item=dict(item), previous_item_id=self.items.last_id)
         about = {"item_id": item["id"], "call_id": item["call_id"]}
         await self._told("response.function_call_arguments.delta", **about, delta=piece.text)
-        await self._told("response.function_call_arguments.done", **about, name=piece.name, arguments=piece.text)
+        await self._told(
+            "response.function_call_arguments.done", **about, name=piece.name, arguments=piece.text
+        )
         item |= {"arguments": piece.text, "status": "completed"}
         function = {"name": piece.name, "arguments": json.loads(piece.text)}
         call = {"id": item["call_id"], "type": "function", "function": function}
@@ -131,7 +152,9 @@ class Spoke:
         await self._told(kind, item_id=self.open["id"], content_index=0, **more)
 
 
-async def respond(service: Service, session: Session, settings: ResponseSettings, items: Items, spoke: Spoke) -> None:
+async def respond(
+    service: Service, session: Session, settings: ResponseSettings, items: Items, spoke: Spoke
+) -> None:
     """Make one answer.
 
     Raises:
@@ -157,7 +180,8 @@ def wish_of(service: Service, session: Session, settings: ResponseSettings, item
     """Return what a session puts to the model.
 
     Raises:
-        Refused: `tool_choice` names a function that is not there, or the conversation cannot be put to the model.
+        Refused: `tool_choice` names a function that is not there, or the conversation cannot be put to the
+            model.
     """
     instructions = session.instructions if settings.instructions is None else settings.instructions
     choice = settings.tool_choice or session.tool_choice
@@ -174,6 +198,8 @@ def wish_of(service: Service, session: Session, settings: ResponseSettings, item
     longest = settings.max_output_tokens or session.max_output_tokens
     temperature = session.temperature if settings.temperature is None else settings.temperature
     return Wish(
-        asked, Drawn(None if longest == "inf" else longest, temperature), may_call=bool(tools),
+        asked,
+        Drawn(None if longest == "inf" else longest, temperature),
+        may_call=bool(tools),
         limit=lambda: None if grammar is None else service.grammars.limit(grammar, "tools"),
-    )  # fmt: skip
+    )

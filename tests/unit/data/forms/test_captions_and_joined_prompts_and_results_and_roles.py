@@ -36,7 +36,9 @@ CONVERSATIONS: list[dict[str, Any]] = [
 
 @pytest.mark.parametrize("reader", [as_messages, as_media_messages])
 @pytest.mark.parametrize("row", CONVERSATIONS)
-def test_earlier_rounds_beside_a_conversation_are_refused_unless_it_begins_with_them(row: Any, reader: Any) -> None:
+def test_earlier_rounds_beside_a_conversation_are_refused_unless_it_begins_with_them(
+    row: Any, reader: Any
+) -> None:
     with pytest.raises(
         RowError, match="earlier rounds in 'history' beside a conversation that does not begin with them"
     ):
@@ -51,7 +53,12 @@ def test_earlier_rounds_of_pairs() -> None:
     with pytest.raises(RowError, match="'history' beside a conversation"):
         read_pair(row, as_messages)
     row = {"query": "second", "response": "two", "rejected_response": "three", "history": ROUND}
-    assert [m["content"] for m in read_pair(row, as_messages)["messages"]] == ["first", "one", "second", "two"]
+    assert [m["content"] for m in read_pair(row, as_messages)["messages"]] == [
+        "first",
+        "one",
+        "second",
+        "two",
+    ]
 
 
 def test_keys_of_earlier_rounds_that_nothing_reads_are_named() -> None:
@@ -62,10 +69,21 @@ def test_keys_of_earlier_rounds_that_nothing_reads_are_named() -> None:
 @pytest.mark.parametrize(
     "label",
     [
-        {"label": 0}, {"label": "bad"}, {"correct": 0}, {"kto_tag": "false"}, {"kto_label": False}, {"rating": "bad"}, {"feedback": "negative"},
-        {"vote": -1}, {"thumbs": "down"}, {"reaction": "👎"}, {"status": "rejected"}, {"quality": "bad"}, {"label": "undesired"},
+        {"label": 0},
+        {"label": "bad"},
+        {"correct": 0},
+        {"kto_tag": "false"},
+        {"kto_label": False},
+        {"rating": "bad"},
+        {"feedback": "negative"},
+        {"vote": -1},
+        {"thumbs": "down"},
+        {"reaction": "👎"},
+        {"status": "rejected"},
+        {"quality": "bad"},
+        {"label": "undesired"},
     ],
-)  # fmt: skip
+)
 def test_bad_answers_are_not_imitated_whether_the_turn_or_the_row_says_so(label: dict[str, Any]) -> None:
     with pytest.raises(RowError, match=r"turn 2: .* labels it as a bad answer"):
         as_messages({"messages": [user("q"), said("a", **label), *LAST]})
@@ -93,7 +111,9 @@ def test_of_a_prompt_and_its_completion_only_this_is_learned(reader: Any, more: 
     assert [m.get("learn") for m in as_messages(text)["messages"]] == [None, False, None, None]
     history = {"prompt": "r", "response": "two", "history": [["q", "one"]]}
     assert not any("learn" in m for m in as_messages(history)["messages"])
-    with pytest.raises(RowError, match="'prompt' ends with a turn of the assistant, which the answer goes on with"):
+    with pytest.raises(
+        RowError, match="'prompt' ends with a turn of the assistant, which the answer goes on with"
+    ):
         reader({"prompt": [user("q"), said("The")], "completion": [said(" sky")], **more})
 
 
@@ -137,7 +157,8 @@ def test_what_is_no_number_is_no_answer() -> None:
 
 def test_what_changes_the_template_of_one_row_is_refused() -> None:
     with pytest.raises(
-        RowError, match=r"'enable_thinking' changes the chat template for one row.*ignore: \[enable_thinking\]"
+        RowError,
+        match=r"'enable_thinking' changes the chat template for one row.*ignore: \[enable_thinking\]",
     ):
         as_messages({"messages": LAST, "enable_thinking": False})
 
@@ -172,11 +193,15 @@ def test_a_question_about_a_medium_in_an_unknown_column_is_not_learned_blind(val
 
 
 def test_llava_marks_a_clip_as_a_picture() -> None:
-    row = {"video": "a.mp4", "conversations": [{"from": "human", "value": "<image>\nq"}, {"from": "gpt", "value": "a"}]}
+    row = {
+        "video": "a.mp4",
+        "conversations": [{"from": "human", "value": "<image>\nq"}, {"from": "gpt", "value": "a"}],
+    }
     assert video_understanding.read(row)["messages"][0]["content"] == "<|video|>\nq"
     with pytest.raises(RowError, match="more places for video"):
         vision_qa.read(
-            row | {"conversations": [{"from": "human", "value": "<image> <image> q"}, row["conversations"][1]]}
+            row
+            | {"conversations": [{"from": "human", "value": "<image> <image> q"}, row["conversations"][1]]}
         )
 
 
@@ -197,7 +222,11 @@ def test_candidates_are_choices_where_the_answer_is_one_of_them() -> None:
 
 def test_functions_that_a_system_text_lists_as_python_are_seen() -> None:
     listed = [
-        {"name": "w", "description": "d", "parameters": {"type": "object", "properties": {"c": {"type": "string"}}}}
+        {
+            "name": "w",
+            "description": "d",
+            "parameters": {"type": "object", "properties": {"c": {"type": "string"}}},
+        }
     ]
     turns = [
         {"role": "system", "content": f"Use these: {listed}"},

@@ -69,14 +69,24 @@ def test_so_is_a_key_of_a_turn(shape: str) -> None:
 
 def test_what_holds_nothing_only_identifies_or_is_said_by_a_turn_is_not_named() -> None:
     row = Columns.of(
-        {"prompt": "q", "completion": "a", "id": 3, "e": " ", "n": None, "s": {"a": None, "b": []}, "again": " q "}
+        {
+            "prompt": "q",
+            "completion": "a",
+            "id": 3,
+            "e": " ",
+            "n": None,
+            "s": {"a": None, "b": []},
+            "again": " q ",
+        }
     )
     assert row.unread(as_messages(row)) == []
     assert "id" in IDENTIFYING and is_empty([None, {"a": ""}]) and not is_empty(0) and not is_empty(False)
 
 
 def test_rows_that_are_made_of_one_remember_together() -> None:
-    row = Columns.of({"images": ["a.png"], "texts": [{"user": "q", "assistant": "a", "note": "n"}], "extra": 1})
+    row = Columns.of(
+        {"images": ["a.png"], "texts": [{"user": "q", "assistant": "a", "note": "n"}], "extra": 1}
+    )
     (one,) = rows_within(row)
     assert isinstance(one, Columns) and one.unread(vision_qa.read(one)) == ["extra", "texts[].note"]
     row = Columns.of(
@@ -107,13 +117,17 @@ def prepared(folder: Path, way: str, source: Source, read: Any = cot.read) -> di
     settings = DataSettings(
         **{"held_out": 5, "max_length": 64, "index_above_bytes": 0 if way == "shards" else 10**9, **never}
     )
-    return prepare([source], settings, read, "messages", tokenizer(), folder, 0, folder / "out", folder / "work")
+    return prepare(
+        [source], settings, read, "messages", tokenizer(), folder, 0, folder / "out", folder / "work"
+    )
 
 
 @pytest.fixture
 def mixed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("MANUS_CACHE_DIR", str(tmp_path / "cache"))
-    data = [dict(row) | {"zork": "x", "score": n if n % 2 else None} for n, row in enumerate(rows("first", 40))]
+    data = [
+        dict(row) | {"zork": "x", "score": n if n % 2 else None} for n, row in enumerate(rows("first", 40))
+    ]
     return write_rows(tmp_path / "data.jsonl", data + rows("last", 20))
 
 
@@ -163,9 +177,15 @@ def test_rows_that_are_not_to_be_learned_are_left_aside_and_not_bad(
 def test_manus_data_and_the_report_name_them() -> None:
     columns = {"a.jsonl": {"zork": 2, "score": 1}}
     statistics = {
-        "rows": 3, "quarantined": 0, "train_samples": 2, "held_out_samples": 1, "tokens": 9, "left_aside": {},
-        "sources": ["a.jsonl"], "columns_not_read": columns,
-    }  # fmt: skip
+        "rows": 3,
+        "quarantined": 0,
+        "train_samples": 2,
+        "held_out_samples": 1,
+        "tokens": 9,
+        "left_aside": {},
+        "sources": ["a.jsonl"],
+        "columns_not_read": columns,
+    }
     found = Examination("arrays", statistics, 0, 0, 0, [], 1, None, None, 0, [])
     said = dict(facts(found))["columns not read"]
     assert "a.jsonl: columns that are not read: zork (2 rows), score (1 row)" in str(said)

@@ -23,10 +23,12 @@ from tests.pico import tokenizer
 def chat(first: dict[str, Any], last: dict[str, Any] | None = None) -> dict[str, Any]:
     return {
         "messages": [
-            {"role": "user", "content": "first of 1 2 3"}, {"role": "assistant", "content": "one", **first},
-            {"role": "user", "content": "and last"}, {"role": "assistant", "content": "three", **(last or {})},
+            {"role": "user", "content": "first of 1 2 3"},
+            {"role": "assistant", "content": "one", **first},
+            {"role": "user", "content": "and last"},
+            {"role": "assistant", "content": "three", **(last or {})},
         ]
-    }  # fmt: skip
+    }
 
 
 def learned(row: dict[str, Any], learn: Any = "all_turns") -> str:
@@ -34,9 +36,12 @@ def learned(row: dict[str, Any], learn: Any = "all_turns") -> str:
     words = tokenizer()
     settings = DataSettings(data=(Source(path="rows.jsonl"),), learn=learn)
     tokens = render(
-        words, reader_of(Stage("stage", "cot", "lora", settings, METHODS["lora"].Settings(), cot.Settings()))(row)
+        words,
+        reader_of(Stage("stage", "cot", "lora", settings, METHODS["lora"].Settings(), cot.Settings()))(row),
     )
-    return str(words.decode([token for token, keep in zip(tokens.ids, tokens.is_learned, strict=True) if keep]))
+    return str(
+        words.decode([token for token, keep in zip(tokens.ids, tokens.is_learned, strict=True) if keep])
+    )
 
 
 BOTH, LAST = "one<|im_end|>\nthree<|im_end|>\n", "three<|im_end|>\n"
@@ -48,9 +53,15 @@ MASKED: list[dict[str, Any]] = [
     {"train": False, "train_detail": [{"begin_offset": 0, "end_offset": 2, "train": True}]},
 ]  # fmt: skip
 KEPT: list[dict[str, Any]] = [
-    {"train": True}, {"training": True}, {"weight": 1}, {"loss": True}, {"loss_scale": 1.0}, {"mask": False}, {"train": None},
+    {"train": True},
+    {"training": True},
+    {"weight": 1},
+    {"loss": True},
+    {"loss_scale": 1.0},
+    {"mask": False},
+    {"train": None},
     {"train": True, "weight": 1},
-]  # fmt: skip
+]
 
 
 @pytest.mark.parametrize("flag", MASKED, ids=str)
@@ -73,7 +84,10 @@ def test_the_recipe_decides_where_the_row_says_nothing() -> None:
 
 
 def test_of_a_turn_some_characters_may_be_learned() -> None:
-    detail = [{"begin_offset": 0, "end_offset": 1, "train": False}, {"begin_offset": 4, "end_offset": 8, "train": True}]
+    detail = [
+        {"begin_offset": 0, "end_offset": 1, "train": False},
+        {"begin_offset": 4, "end_offset": 8, "train": True},
+    ]
     row = chat(
         {
             "content": "  one two three ",
@@ -81,7 +95,9 @@ def test_of_a_turn_some_characters_may_be_learned() -> None:
         }
     )
     assert as_messages(row)["messages"][1]["learn"] == [(2, 7)]
-    row = chat({"content": "one two three", "train_detail": [{"begin_offset": 4, "end_offset": 6, "train": True}]})
+    row = chat(
+        {"content": "one two three", "train_detail": [{"begin_offset": 4, "end_offset": 6, "train": True}]}
+    )
     assert as_messages(row)["messages"][1]["learn"] == [(4, 7)]
     assert learned(row).split() == ["two<|im_end|>", "three<|im_end|>"]
 
@@ -132,7 +148,15 @@ def test_flags_that_change_nothing_are_read() -> None:
     from manus.data.forms.columns import Columns
 
     row = Columns.of(
-        {**chat({}), "train": True, "weight": 1, "train_on_inputs": False, "mask": "User", "label": True, "loss": 1.7}
+        {
+            **chat({}),
+            "train": True,
+            "weight": 1,
+            "train_on_inputs": False,
+            "mask": "User",
+            "label": True,
+            "loss": 1.7,
+        }
     )
     assert row.unread(as_messages(row)) == ["loss"]  # a number that was measured
 
@@ -146,13 +170,19 @@ ROWS = {
     "pair": {"prompt": "q", "completion": "a"},
     "chat": chat({}),
     "gsm8k": {"question": "q", "answer": "one\n#### 4"},
-    "xlam": {"query": "q", "answers": [{"name": "f", "arguments": {}}], "tools": [{"name": "f", "parameters": {}}]},
+    "xlam": {
+        "query": "q",
+        "answers": [{"name": "f", "arguments": {}}],
+        "tools": [{"name": "f", "parameters": {}}],
+    },
 }
 
 
 @pytest.mark.parametrize("label", BAD, ids=str)
 @pytest.mark.parametrize("shape", ROWS)
-def test_what_is_labelled_as_bad_is_refused_with_what_learns_from_it(shape: str, label: dict[str, Any]) -> None:
+def test_what_is_labelled_as_bad_is_refused_with_what_learns_from_it(
+    shape: str, label: dict[str, Any]
+) -> None:
     row = {**ROWS[shape], **label}
     for read in (as_messages, cot.read, tools.read, lambda one: read_prompt(one, cot.read, lambda _: True)):
         with pytest.raises(RowError, match=r"labelled as bad .*dpo and orpo learn from it"):
@@ -190,7 +220,11 @@ def test_pairs_and_prompts_learn_no_turn_by_a_flag() -> None:
     assert not any("learn" in message for message in without_flags(read_pair(row, as_messages))["messages"])
     with pytest.raises(RowError, match="flagged as not to be learned"):
         read_pair(
-            {"prompt": "q", "chosen": [{"role": "assistant", "content": "a", "train": False}], "rejected": "b"},
+            {
+                "prompt": "q",
+                "chosen": [{"role": "assistant", "content": "a", "train": False}],
+                "rejected": "b",
+            },
             as_messages,
         )
 

@@ -30,12 +30,21 @@ PARTS: list[tuple[dict[str, Any], dict[str, Any]]] = [
     ({"type": "image", "url": "https://x.org/a.png"}, {"kind": "image", "url": "https://x.org/a.png"}),
     ({"type": "image", "image": {"bytes": b"x", "path": None}}, {"kind": "image", "bytes": b"x"}),
     ({"type": "image", "path": None, "bytes": b"x"}, {"kind": "image", "bytes": b"x"}),
-    ({"type": "image_url", "image_url": {"url": "data:image/png;base64,eA=="}}, {"kind": "image", "bytes": b"x"}),
-    ({"type": "video", "video": "a.mp4", "start": 1, "end": 2.5}, {"kind": "video", "file": "a.mp4", "begin": 1.0, "end": 2.5}),
+    (
+        {"type": "image_url", "image_url": {"url": "data:image/png;base64,eA=="}},
+        {"kind": "image", "bytes": b"x"},
+    ),
+    (
+        {"type": "video", "video": "a.mp4", "start": 1, "end": 2.5},
+        {"kind": "video", "file": "a.mp4", "begin": 1.0, "end": 2.5},
+    ),
     ({"type": "video", "path": "file:///a.mp4"}, {"kind": "video", "file": "/a.mp4"}),
     ({"type": "audio", "audio": "a.wav"}, {"kind": "audio", "file": "a.wav"}),
-    ({"type": "input_audio", "input_audio": {"data": "eA==", "format": "wav"}}, {"kind": "audio", "bytes": b"x"}),
-]  # fmt: skip
+    (
+        {"type": "input_audio", "input_audio": {"data": "eA==", "format": "wav"}},
+        {"kind": "audio", "bytes": b"x"},
+    ),
+]
 
 
 @pytest.mark.parametrize(("part", "medium"), PARTS)
@@ -54,7 +63,10 @@ def test_media_stand_where_the_parts_do_over_all_turns() -> None:
                 "content": [{"type": "image", "image": "a.png"}, TEXT, {"type": "image", "image": "b.png"}],
             },
             {"role": "assistant", "content": [{"type": "text", "text": "Two cats."}]},
-            {"role": "user", "content": [{"type": "text", "text": "And this?"}, {"type": "audio", "audio": "c.wav"}]},
+            {
+                "role": "user",
+                "content": [{"type": "text", "text": "And this?"}, {"type": "audio", "audio": "c.wav"}],
+            },
             {"role": "assistant", "content": "A miaow."},
             {"role": "user", "content": [{"type": "image", "image": "nobody-answers.png"}]},
         ]
@@ -65,26 +77,41 @@ def test_media_stand_where_the_parts_do_over_all_turns() -> None:
 
 
 def test_bare_parts_take_from_the_column() -> None:
-    row = parts({"type": "image"}, {"type": "image"}, TEXT) | {"images": ["a.png", {"bytes": b"x", "path": "b.png"}]}
-    assert as_media_messages(row)["media"] == [{"kind": "image", "file": "a.png"}, {"kind": "image", "bytes": b"x"}]
+    row = parts({"type": "image"}, {"type": "image"}, TEXT) | {
+        "images": ["a.png", {"bytes": b"x", "path": "b.png"}]
+    }
+    assert as_media_messages(row)["media"] == [
+        {"kind": "image", "file": "a.png"},
+        {"kind": "image", "bytes": b"x"},
+    ]
 
 
 def test_llava() -> None:
     row = {
-        "id": "1", "image": "a.png",
-        "conversations": [{"from": "human", "value": "What is it?\n<image>"}, {"from": "gpt", "value": "A cat."}],
-    }  # fmt: skip
+        "id": "1",
+        "image": "a.png",
+        "conversations": [
+            {"from": "human", "value": "What is it?\n<image>"},
+            {"from": "gpt", "value": "A cat."},
+        ],
+    }
     assert turns(row) == [f"What is it?\n{IMAGE}", "A cat."]
     assert as_media_messages(row)["media"] == [{"kind": "image", "file": "a.png"}]
 
 
 def test_a_conversation_that_does_not_say_where_shows_its_media_first() -> None:
-    row = {"video": "a.mp4", "messages": [{"role": "system", "content": "Be brief."}, *parts(TEXT)["messages"]]}
+    row = {
+        "video": "a.mp4",
+        "messages": [{"role": "system", "content": "Be brief."}, *parts(TEXT)["messages"]],
+    }
     assert turns(row) == ["Be brief.", f"{VIDEO}\nWhat is it?", "A cat."]
 
 
 def test_the_cauldron_is_a_row_for_each_text() -> None:
-    row = {"images": ["a.png"], "texts": [{"user": f"q{n}", "assistant": f"a{n}", "source": "s"} for n in range(3)]}
+    row = {
+        "images": ["a.png"],
+        "texts": [{"user": f"q{n}", "assistant": f"a{n}", "source": "s"} for n in range(3)],
+    }
     made = rows_within(row)
     assert [turns(dict(one)) for one in made] == [[f"{IMAGE}\nq{n}", f"a{n}"] for n in range(3)]
     assert rows_within(ASKED) == [ASKED]
@@ -166,10 +193,16 @@ TWO = {"images": ["a.png", "b.png"]}
 @pytest.mark.parametrize(
     ("row", "asked"),
     [
-        ({"query": "Compare <image> with <image>?", "response": "a", **TWO}, "Compare <|image|> with <|image|>?"),
+        (
+            {"query": "Compare <image> with <image>?", "response": "a", **TWO},
+            "Compare <|image|> with <|image|>?",
+        ),
         ({"query": "<image><image>Which?", "response": "a", **TWO}, "<|image|>\n<|image|>\nWhich?"),
         ({"query": "Which?", "response": "a", **TWO}, "<|image|>\n<|image|>\nWhich?"),
-        ({"instruction": "A <image>", "input": "B <image>", "output": "a", **TWO}, "A <|image|>\nB <|image|>"),
+        (
+            {"instruction": "A <image>", "input": "B <image>", "output": "a", **TWO},
+            "A <|image|>\nB <|image|>",
+        ),
     ],
 )
 def test_media_of_pairs_stand_where_their_marks_do(row: dict[str, Any], asked: str) -> None:
@@ -196,13 +229,22 @@ DETAIL = [{"begin_offset": 7, "end_offset": 9, "train": True}]
     ("row", "reason"),
     [
         ({"query": "<image>q", "response": "a", **TWO}, "its texts show image, and the row has image, image"),
-        ({"query": "<video>q", "response": "a", "images": ["a.png"]}, "its texts show video, and the row has image"),
+        (
+            {"query": "<video>q", "response": "a", "images": ["a.png"]},
+            "its texts show video, and the row has image",
+        ),
         ({"query": "q", "response": "<image> a", "images": ["a.png"]}, r"turn 2 \(assistant\) holds media"),
         ({"query": "<image>\nq", "response": "a"}, "turn 1 .* by '<image>', which the row does not have"),
         ({"query": "<image 1> q", "response": "a"}, "turn 1 .* by '<image 1>', which the row does not have"),
         ({"query": "<img>a.png</img>q", "response": "a"}, "which the row does not have"),
-        ({**parts({"type": "image", "file_id": "x"}, TEXT), "images": ["a.png"]}, "names its medium by 'file_id'"),
-        ({**parts({"type": "image", "index": 1}, TEXT), **TWO}, "is image number 1 of the row, and stands as number 0"),
+        (
+            {**parts({"type": "image", "file_id": "x"}, TEXT), "images": ["a.png"]},
+            "names its medium by 'file_id'",
+        ),
+        (
+            {**parts({"type": "image", "index": 1}, TEXT), **TWO},
+            "is image number 1 of the row, and stands as number 0",
+        ),
         ({"image": "a.png", "caption": "c", "question": "q"}, r"columns: \{answer: caption\}"),
         ({"image": "a.png", "caption": "c", "is_correct": False}, "labelled as bad"),
         ({"video": "1.mp4", "question": "q", "answer": 1, "a0": "x", "a1": "y"}, "one of the columns a0, a1"),
@@ -217,7 +259,7 @@ DETAIL = [{"begin_offset": 7, "end_offset": 9, "train": True}]
             "but media are put into it",
         ),
     ],
-)  # fmt: skip
+)
 def test_media_without_their_place_and_places_without_their_medium_are_refused(
     row: dict[str, Any], reason: str
 ) -> None:

@@ -24,7 +24,11 @@ def turns(row: dict) -> list[tuple[str, str]]:
     return [(message["role"], message["content"]) for message in as_messages(row)["messages"]]
 
 
-OPENAI_CALL = {"id": "c1", "type": "function", "function": {"name": "get_weather", "arguments": '{"city": "Oslo"}'}}
+OPENAI_CALL = {
+    "id": "c1",
+    "type": "function",
+    "function": {"name": "get_weather", "arguments": '{"city": "Oslo"}'},
+}
 TRL_CALL = {"type": "function", "function": {"name": "get_weather", "arguments": {"city": "Oslo"}}}
 HERMES_SYSTEM = (
     "You are a function calling AI model. You are provided with function signatures within <tools></tools> XML tags. "
@@ -164,7 +168,12 @@ CALLS = {
 def test_calls_of_every_shape_become_the_same_text(name):
     sample = as_messages(CALLS[name])
     said = [(message["role"], message["content"]) for message in sample["messages"]]
-    assert said == [QUESTION, ("assistant", CALL_TEXT), ("tool", '{"rain": true}'), ("assistant", "It rains.")]
+    assert said == [
+        QUESTION,
+        ("assistant", CALL_TEXT),
+        ("tool", '{"rain": true}'),
+        ("assistant", "It rains."),
+    ]
     assert sample["tools"] == [WEATHER["function"]]
 
 
@@ -183,7 +192,12 @@ def test_hermes_rows_with_python_quotes():
         "category": "Weather",
     }
     sample = as_messages(row)
-    assert [m["content"] for m in sample["messages"][1:]] == [QUESTION[1], CALL_TEXT, "{'rain': True}", "It rains."]
+    assert [m["content"] for m in sample["messages"][1:]] == [
+        QUESTION[1],
+        CALL_TEXT,
+        "{'rain': True}",
+        "It rains.",
+    ]
     assert sample["tools"] == [WEATHER["function"]]
 
 
@@ -202,7 +216,10 @@ def test_neighbouring_calls_of_ms_swift_are_one_turn_and_results_stay_apart():
     }
     said = turns(row)
     assert [role for role, _ in said] == ["user", "assistant", "tool", "tool", "assistant"]
-    assert said[1][1].startswith("<think>\nTwo calls.\n</think>\n<tool_call>") and said[1][1].count("<tool_call>") == 2
+    assert (
+        said[1][1].startswith("<think>\nTwo calls.\n</think>\n<tool_call>")
+        and said[1][1].count("<tool_call>") == 2
+    )
     assert said[3][1] == '{"aqi":72}'
 
 
@@ -218,10 +235,19 @@ def test_reasoning_that_stands_in_a_field_of_its_own_becomes_a_thought():
 
 def test_alpaca_joins_instruction_and_input_and_keeps_the_history():
     row = {
-        "instruction": "Add them.", "input": "1, 2", "output": "3",
+        "instruction": "Add them.",
+        "input": "1, 2",
+        "output": "3",
         "history": [["Hi", "Hello!"], ["How are you?", "Fine."]],
-    }  # fmt: skip
-    assert [content for _, content in turns(row)] == ["Hi", "Hello!", "How are you?", "Fine.", "Add them.\n1, 2", "3"]
+    }
+    assert [content for _, content in turns(row)] == [
+        "Hi",
+        "Hello!",
+        "How are you?",
+        "Fine.",
+        "Add them.\n1, 2",
+        "3",
+    ]
 
 
 def test_a_conversation_keeps_answer_and_level_but_a_pair_does_not_take_its_answer_twice():

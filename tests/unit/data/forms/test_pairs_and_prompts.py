@@ -38,7 +38,11 @@ PAIRS: dict[str, dict[str, Any]] = {
         "chosen": f"\n\nHuman: 2 + 2?\n\nAssistant: {GOOD}",
         "rejected": f"\n\nHuman: 2 + 2?\n\nAssistant: {BAD}",
     },
-    "a conversation that ends with an answer": {"messages": [*ASKED, said("?")], "chosen": GOOD, "rejected": BAD},
+    "a conversation that ends with an answer": {
+        "messages": [*ASKED, said("?")],
+        "chosen": GOOD,
+        "rejected": BAD,
+    },
     "text in CSV": {"prompt": str(ASKED), "chosen": str([said(GOOD)]), "rejected": str([said(BAD)])},
 }
 
@@ -50,7 +54,14 @@ def test_every_shape_of_pairs_is_the_same_sample(shape: str) -> None:
 
 
 def test_a_system_turn_and_what_a_verifier_needs_are_kept() -> None:
-    row = {"prompt": "2 + 2?", "system": "Be brief.", "answer": "4", "level": "1", "chosen": GOOD, "rejected": BAD}
+    row = {
+        "prompt": "2 + 2?",
+        "system": "Be brief.",
+        "answer": "4",
+        "level": "1",
+        "chosen": GOOD,
+        "rejected": BAD,
+    }
     sample = read_pair(row, as_messages)
     assert sample["messages"][0] == {"role": "system", "content": "Be brief."}
     assert (sample["answer"], sample["level"]) == ("4", "1")
@@ -105,7 +116,9 @@ def test_a_worked_answer_is_read_as_the_capability_reads_it() -> None:
 
 def test_without_an_answer_a_prompt_is_of_use_only_to_rewards_that_need_none() -> None:
     row = {"prompt": "Tell me a joke."}
-    with pytest.raises(RowError, match=r"no answer that the verifier could compare with|known shape|without an answer"):
+    with pytest.raises(
+        RowError, match=r"no answer that the verifier could compare with|known shape|without an answer"
+    ):
         read_prompt(row, cot.read, cot.can_score)
     sample = read_prompt(row, cot.read, lambda _: True)
     assert sample["messages"] == [{"role": "user", "content": "Tell me a joke."}, said("")]
@@ -137,15 +150,19 @@ PAIRS_OF_PEERS: dict[str, tuple[dict[str, Any], list[str]]] = {
     "OpenAI": (
         {
             "input": {"messages": [Q], "tools": [], "parallel_tool_calls": True},
-            "preferred_output": [BETTER], "non_preferred_output": [WORSE],
+            "preferred_output": [BETTER],
+            "non_preferred_output": [WORSE],
         },
         ["input.parallel_tool_calls"],
     ),
     "ms-swift": ({"messages": [Q, BETTER], "rejected_response": "bad"}, []),
-    "ms-swift, conversations": ({"messages": [Q, BETTER], "rejected_messages": [Q, WORSE], "margin": 2}, ["margin"]),
+    "ms-swift, conversations": (
+        {"messages": [Q, BETTER], "rejected_messages": [Q, WORSE], "margin": 2},
+        ["margin"],
+    ),
     "ms-swift, query": ({"query": "q", "response": "good", "rejected_response": "bad"}, []),
     "LLaMA-Factory, older": ({"instruction": "q", "input": "", "output": ["good", "bad"]}, []),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("name", PAIRS_OF_PEERS)
@@ -159,23 +176,41 @@ def test_pairs_of_peers_are_read_as_they_mean_them(name: str) -> None:
 def test_openais_functions_are_those_of_both_answers() -> None:
     call = {"type": "function", "function": {"name": "w", "arguments": "{}"}}
     row = {
-        "input": {"messages": [Q], "tools": [{"type": "function", "function": {"name": "w", "parameters": {}}}]},
-        "preferred_output": [{"role": "assistant", "tool_calls": [call]}], "non_preferred_output": [WORSE],
-    }  # fmt: skip
+        "input": {
+            "messages": [Q],
+            "tools": [{"type": "function", "function": {"name": "w", "parameters": {}}}],
+        },
+        "preferred_output": [{"role": "assistant", "tool_calls": [call]}],
+        "non_preferred_output": [WORSE],
+    }
     sample = read_pair(row, tools.read)
-    assert sample["calls"] == [{"name": "w", "arguments": {}}] and "<tools>" in sample["messages"][0]["content"]
+    assert (
+        sample["calls"] == [{"name": "w", "arguments": {}}] and "<tools>" in sample["messages"][0]["content"]
+    )
 
 
 @pytest.mark.parametrize(
     ("row", "reason"),
     [
-        ({"messages": [Q, BETTER], "rejected_response": ["bad", "worse"]}, "give whole conversations in 'rejected_messages'"),
+        (
+            {"messages": [Q, BETTER], "rejected_response": ["bad", "worse"]},
+            "give whole conversations in 'rejected_messages'",
+        ),
         ({"messages": [Q], "rejected_response": "bad"}, "does not end with the better answer"),
-        ({"input": "q", "preferred_output": [BETTER], "non_preferred_output": [WORSE]}, "no object with 'messages'"),
-        ({"prompt": [Q, {"role": "assistant", "content": "Sure, "}], "chosen": "a", "rejected": "b"}, "ends with a turn of the assistant"),
-        ({"chosen": "The sky is blue.", "rejected": "The sky is green."}, "no question, as a text or turns in prompt"),
+        (
+            {"input": "q", "preferred_output": [BETTER], "non_preferred_output": [WORSE]},
+            "no object with 'messages'",
+        ),
+        (
+            {"prompt": [Q, {"role": "assistant", "content": "Sure, "}], "chosen": "a", "rejected": "b"},
+            "ends with a turn of the assistant",
+        ),
+        (
+            {"chosen": "The sky is blue.", "rejected": "The sky is green."},
+            "no question, as a text or turns in prompt",
+        ),
     ],
-)  # fmt: skip
+)
 def test_pairs_that_are_not_whole_are_refused(row: dict[str, Any], reason: str) -> None:
     with pytest.raises(RowError, match=reason):
         read_pair(row, as_messages)

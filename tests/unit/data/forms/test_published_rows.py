@@ -239,9 +239,14 @@ def test_calls_of_functions_that_no_text_names_are_refused(capability: Any) -> N
 def test_results_in_anthropics_turns_of_the_user_are_results() -> None:
     row = WITH_CALLS["Anthropic"]
     answered = [
-        {"role": "user", "content": [{"type": "tool_result", "tool_use_id": "a", "content": [{"type": "text", "text": "3"}]}]},
+        {
+            "role": "user",
+            "content": [
+                {"type": "tool_result", "tool_use_id": "a", "content": [{"type": "text", "text": "3"}]}
+            ],
+        },
         {"role": "assistant", "content": "3 degrees."},
-    ]  # fmt: skip
+    ]
     turns, unread = read(row | {"messages": [*row["messages"], *answered]})
     assert turns[2:] == [("tool", "3"), ("assistant", "3 degrees.")] and unread == []
 
@@ -272,16 +277,26 @@ def test_nulls_that_arrow_filled_in_are_no_arguments(tmp_path: Path) -> None:
     source = Source(path=str(tmp_path / "calls.parquet"))
     read_back = [tools.read(one) for _, one in rows(source, tmp_path, 0, 0, False) if isinstance(one, dict)]
     assert [sample["calls"] for sample in read_back] == [
-        [{"name": "get_weather", "arguments": {"city": "Oslo"}}], [{"name": "play", "arguments": {"title": "Changes"}}],
-    ]  # fmt: skip
+        [{"name": "get_weather", "arguments": {"city": "Oslo"}}],
+        [{"name": "play", "arguments": {"title": "Changes"}}],
+    ]
     assert all("null" not in message["content"] for sample in read_back for message in sample["messages"])
 
 
 def test_a_null_that_the_function_takes_stays() -> None:
-    function = {"name": "f", "parameters": {"type": "object", "required": ["a"], "properties": {
-        "a": {"type": "string"}, "b": {"type": ["string", "null"]}, "c": {"type": "string"},
-        "d": {"type": "object", "properties": {"e": {"type": "string"}}},
-    }}}  # fmt: skip
+    function = {
+        "name": "f",
+        "parameters": {
+            "type": "object",
+            "required": ["a"],
+            "properties": {
+                "a": {"type": "string"},
+                "b": {"type": ["string", "null"]},
+                "c": {"type": "string"},
+                "d": {"type": "object", "properties": {"e": {"type": "string"}}},
+            },
+        },
+    }
     given = {"a": None, "b": None, "c": None, "d": {"e": "x", "z": None}, "other": None}
     said = {"role": "assistant", "tool_calls": [{"function": {"name": "f", "arguments": given}}]}
     sample = tools.read({"messages": [{"role": "user", "content": "q"}, said], "tools": [function]})
@@ -289,7 +304,7 @@ def test_a_null_that_the_function_takes_stays() -> None:
 
 
 FORMS = {
-    "Glaive": "<functioncall> {\"name\": \"w\", \"arguments\": '{\"c\": \"it's\"}'}",
+    "Glaive": '<functioncall> {"name": "w", "arguments": \'{"c": "it\'s"}\'}',
     "Glaive, closed": '<functioncall> {"name": "w", "arguments": {"c": "it\'s"}} </functioncall>',
     "ToolACE": '[w(c="it\'s")]',
     "Llama, tagged": '<|python_tag|>{"name": "w", "parameters": {"c": "it\'s"}}<|eom_id|>',
@@ -311,7 +326,7 @@ FORMS = {
     "between marks of code": '```json\n{"name": "w", "arguments": {"c": "it\'s"}}\n```',
     "Llama's own functions": '<|python_tag|>w.call(c="it\'s")',
     "bare JSON": '[{"type": "function", "function": {"name": "w", "arguments": "{\\"c\\": \\"it\'s\\"}"}}]',
-}  # fmt: skip
+}
 CALLS_W = [{"name": "w", "arguments": {"c": "it's"}}]
 
 
@@ -325,7 +340,10 @@ def test_calls_in_the_forms_of_other_models_are_learned_and_probed_as_calls(form
     }
     sample = tools.read(row)
     assert sample["calls"] == CALLS_W
-    assert sample["messages"][-1]["content"] == '<tool_call>\n{"name":"w","arguments":{"c":"it\'s"}}\n</tool_call>'
+    assert (
+        sample["messages"][-1]["content"]
+        == '<tool_call>\n{"name":"w","arguments":{"c":"it\'s"}}\n</tool_call>'
+    )
     assert tools.score(sample, text).correct
 
 
@@ -338,9 +356,12 @@ def test_several_calls_in_python_with_names_of_several_words() -> None:
         },
         {"name": "w", "arguments": {}},
     ]
-    assert parse_calls('{"name": "w", "parameters": {"c": 1}}; {"name": "v", "parameters": {}}', may_be_bare=True) == [
-        {"name": "w", "arguments": {"c": 1}}, {"name": "v", "arguments": {}},
-    ]  # fmt: skip
+    assert parse_calls(
+        '{"name": "w", "parameters": {"c": 1}}; {"name": "v", "parameters": {}}', may_be_bare=True
+    ) == [
+        {"name": "w", "arguments": {"c": 1}},
+        {"name": "v", "arguments": {}},
+    ]
 
 
 @pytest.mark.parametrize(
@@ -355,13 +376,19 @@ def test_several_calls_in_python_with_names_of_several_words() -> None:
 )
 def test_json_that_makes_no_call_is_none(text: str) -> None:
     assert parse_calls(text, may_be_bare=True) == []
-    row = {"messages": [{"role": "user", "content": "q"}, {"role": "assistant", "content": text}], "tools": [WEATHER]}
+    row = {
+        "messages": [{"role": "user", "content": "q"}, {"role": "assistant", "content": text}],
+        "tools": [WEATHER],
+    }
     assert tools.read(row)["messages"][-1]["content"] == text
 
 
 def test_a_list_of_calls_is_text_where_no_functions_are_offered() -> None:
     assert parse_calls('[w(c="x")]') == []
-    assert read({"prompt": "Write a call.", "completion": '[w(c="x")]'}, cot.read)[0][-1] == ("assistant", '[w(c="x")]')
+    assert read({"prompt": "Write a call.", "completion": '[w(c="x")]'}, cot.read)[0][-1] == (
+        "assistant",
+        '[w(c="x")]',
+    )
 
 
 @pytest.mark.parametrize(
@@ -441,14 +468,16 @@ def test_what_cannot_be_read_as_it_is_meant_is_refused(name: str) -> None:
 def test_boxes_of_ms_swift_stand_in_the_text() -> None:
     row = {
         "messages": [
-            {"role": "user", "content": "<image>Find <ref-object>."}, {"role": "assistant", "content": "It is at <bbox>."},
+            {"role": "user", "content": "<image>Find <ref-object>."},
+            {"role": "assistant", "content": "It is at <bbox>."},
         ],
         "images": ["a.png"],
         "objects": {"ref": ["the fox"], "bbox": [[0.1, 0.25, 0.5, 1]], "bbox_type": "norm1"},
-    }  # fmt: skip
+    }
     turns, unread = read(row, vision_qa.read)
     assert (
-        turns == [("user", "<|image|>Find the fox."), ("assistant", "It is at [100, 250, 500, 1000].")] and unread == []
+        turns == [("user", "<|image|>Find the fox."), ("assistant", "It is at [100, 250, 500, 1000].")]
+        and unread == []
     )
     assert (
         read(
@@ -461,9 +490,15 @@ def test_boxes_of_ms_swift_stand_in_the_text() -> None:
 
 def test_scienceqa_with_its_picture() -> None:
     row = {
-        "image": {"bytes": b"x", "path": "a.png"}, "question": "Which is red?", "choices": ["the sky", "a rose"],
-        "answer": 1, "hint": "Look.", "task": "closed choice", "lecture": "Roses ...", "solution": "",
-    }  # fmt: skip
+        "image": {"bytes": b"x", "path": "a.png"},
+        "question": "Which is red?",
+        "choices": ["the sky", "a rose"],
+        "answer": 1,
+        "hint": "Look.",
+        "task": "closed choice",
+        "lecture": "Roses ...",
+        "solution": "",
+    }
     columns = Columns.of(row)
     sample = vision_qa.read(columns)
     assert sample == {
@@ -471,26 +506,35 @@ def test_scienceqa_with_its_picture() -> None:
             {"role": "user", "content": "<|image|>\nWhich is red?\nLook.\nA. the sky\nB. a rose"},
             {"role": "assistant", "content": "B. a rose"},
         ],
-        "media": [{"kind": "image", "bytes": b"x"}], "answer": "B. a rose",
-    }  # fmt: skip
+        "media": [{"kind": "image", "bytes": b"x"}],
+        "answer": "B. a rose",
+    }
     assert columns.unread(sample) == ["task", "lecture"]
 
 
 def test_prompt_and_completion_may_hold_parts_with_media() -> None:
     row = {
         "prompt": [{"role": "user", "content": [{"type": "image"}, {"type": "text", "text": "Who?"}]}],
-        "completion": [{"role": "assistant", "content": [{"type": "text", "text": "a fox"}]}], "images": ["a.png"],
-    }  # fmt: skip
+        "completion": [{"role": "assistant", "content": [{"type": "text", "text": "a fox"}]}],
+        "images": ["a.png"],
+    }
     columns = Columns.of(row)
     sample = vision_qa.read(columns)
     assert sample["messages"] == [
-        {"role": "user", "content": "<|image|>\nWho?"}, {"role": "assistant", "content": "a fox"},
-    ]  # fmt: skip
+        {"role": "user", "content": "<|image|>\nWho?"},
+        {"role": "assistant", "content": "a fox"},
+    ]
     assert sample["media"] == [{"kind": "image", "file": "a.png"}] and columns.unread(sample) == []
 
 
 SYSTEM, HISTORY = {"role": "system", "content": "S"}, [["first", "one"]]
-PAIR_TURNS = [("system", "S"), ("user", "first"), ("assistant", "one"), ("user", "p\nctx"), ("assistant", "c")]
+PAIR_TURNS = [
+    ("system", "S"),
+    ("user", "first"),
+    ("assistant", "one"),
+    ("user", "p\nctx"),
+    ("assistant", "c"),
+]
 
 
 def test_pairs_keep_system_history_and_context() -> None:
@@ -512,9 +556,14 @@ def test_pairs_keep_system_history_and_context() -> None:
 def test_ultrafeedback_says_nothing_twice_and_names_its_scores() -> None:
     turns = [{"role": "user", "content": "p"}, {"role": "assistant", "content": "c"}]
     row = {
-        "prompt": "p", "prompt_id": "x", "chosen": turns, "rejected": [turns[0], {"role": "assistant", "content": "r"}],
-        "messages": turns, "score_chosen": 8.0, "score_rejected": 4.0,
-    }  # fmt: skip
+        "prompt": "p",
+        "prompt_id": "x",
+        "chosen": turns,
+        "rejected": [turns[0], {"role": "assistant", "content": "r"}],
+        "messages": turns,
+        "score_chosen": 8.0,
+        "score_rejected": 4.0,
+    }
     columns = Columns.of(row)
     assert columns.unread(read_pair(columns, as_messages)) == ["score_chosen", "score_rejected"]
 

@@ -43,15 +43,23 @@ def test_gemini_with_functions(capability: Any) -> None:
         "parameters": {"type": "OBJECT", "properties": {"city": {"type": "STRING"}}, "required": ["city"]},
     }
     row = gemini(
-        ASKED, CALLED, TOLD, SAID, tools=[{"functionDeclarations": [declared], "googleSearch": {"a": 1}}],
-        systemInstruction={"role": "system", "parts": [{"text": "Be brief."}]}, generationConfig={"temperature": 1},
-    )  # fmt: skip
+        ASKED,
+        CALLED,
+        TOLD,
+        SAID,
+        tools=[{"functionDeclarations": [declared], "googleSearch": {"a": 1}}],
+        systemInstruction={"role": "system", "parts": [{"text": "Be brief."}]},
+        generationConfig={"temperature": 1},
+    )
     turns, unread = read(row, capability.read)
     assert turns[0][0] == "system" and turns[0][1].startswith("Be brief.\n\n")
     assert tools_within(turns[0][1]) == [WEATHER]
     assert turns[1:] == [
-        ("user", "How warm is it in Oslo?"), ("assistant", CALL), ("tool", '{"celsius":3}'), ("assistant", "3 degrees."),
-    ]  # fmt: skip
+        ("user", "How warm is it in Oslo?"),
+        ("assistant", CALL),
+        ("tool", '{"celsius":3}'),
+        ("assistant", "3 degrees."),
+    ]
     assert unread == ["generationConfig", "tools[].googleSearch"]
 
 
@@ -106,22 +114,30 @@ def result(number: str, **block: Any) -> dict[str, Any]:
 def test_bedrock_with_functions_whose_results_stand_in_another_order() -> None:
     spec = {**{key: WEATHER[key] for key in ("name", "description")}, "inputSchema": {"json": CITY}}
     row = bedrock(
-        ASKED, ("assistant", [use("1", "Oslo"), use("2", "Rome")]), ("user", [result("2", text="20"), result("1", json={"c": 3})]),
-        ("assistant", [{"text": "3 and 20."}]), system=[{"text": "Be brief."}],
+        ASKED,
+        ("assistant", [use("1", "Oslo"), use("2", "Rome")]),
+        ("user", [result("2", text="20"), result("1", json={"c": 3})]),
+        ("assistant", [{"text": "3 and 20."}]),
+        system=[{"text": "Be brief."}],
         toolConfig={"tools": [{"toolSpec": spec}], "toolChoice": {"auto": {"a": 1}}},
-    )  # fmt: skip
+    )
     turns, unread = read(row, tools.read)
     assert turns[0][1].startswith("Be brief.\n\n") and tools_within(turns[0][1]) == [WEATHER]
     assert turns[2:] == [
-        ("assistant", f"{CALL}\n{CALL.replace('Oslo', 'Rome')}"), ("tool", '{"c":3}'), ("tool", "20"), ("assistant", "3 and 20."),
-    ]  # fmt: skip
+        ("assistant", f"{CALL}\n{CALL.replace('Oslo', 'Rome')}"),
+        ("tool", '{"c":3}'),
+        ("tool", "20"),
+        ("assistant", "3 and 20."),
+    ]
     assert unread == ["toolConfig.toolChoice"]
 
 
 def test_bedrock_with_pictures_and_thoughts() -> None:
     picture = {"image": {"format": "png", "source": {"bytes": "aGk="}}, "text": None}
     thought = {"reasoningContent": {"reasoningText": {"text": "hm", "signature": "x"}}}
-    row = bedrock(("user", [{"text": "What?", "image": None}, picture]), ("assistant", [thought, {"text": "A fox."}]))
+    row = bedrock(
+        ("user", [{"text": "What?", "image": None}, picture]), ("assistant", [thought, {"text": "A fox."}])
+    )
     del row["schemaVersion"]
     sample = vision_qa.read(row)
     assert [m["content"] for m in sample["messages"]] == ["What?\n<|image|>", "<think>\nhm\n</think>\nA fox."]
@@ -133,10 +149,13 @@ def test_bedrock_with_pictures_and_thoughts() -> None:
 
 def verl(**more: Any) -> dict[str, Any]:
     return {
-        "data_source": "openai/gsm8k", "prompt": [{"role": "user", "content": "2 + 2?"}], "ability": "math",
-        "reward_model": {"style": "rule", "ground_truth": "4"}, "extra_info": {"split": "train", "index": 0, "answer": "two #### 4"},
+        "data_source": "openai/gsm8k",
+        "prompt": [{"role": "user", "content": "2 + 2?"}],
+        "ability": "math",
+        "reward_model": {"style": "rule", "ground_truth": "4"},
+        "extra_info": {"split": "train", "index": 0, "answer": "two #### 4"},
         **more,
-    }  # fmt: skip
+    }
 
 
 def test_verl_asks_and_its_answer_is_compared_with() -> None:

@@ -32,13 +32,18 @@ def test_every_spelling_is_the_same_call(text):
 def test_several_calls_keep_their_order_and_no_call_is_none():
     calls = [CALL, {"name": "g", "arguments": {}}, CALL]
     assert parse_calls(render_calls(calls)) == calls
-    two_in_one_block = '<tool_call>\n{"name":"f","arguments":{"x":1}}\n{"name":"g","arguments":{}}\n</tool_call>'
+    two_in_one_block = (
+        '<tool_call>\n{"name":"f","arguments":{"x":1}}\n{"name":"g","arguments":{}}\n</tool_call>'
+    )
     assert parse_calls(two_in_one_block) == calls[:2]
     assert parse_calls("None of these functions can do that.") == []
 
 
 def test_an_argument_may_contain_the_tags_and_any_letters():
-    call = {"name": "f", "arguments": {"x": 'say "</tool_call>" – ünïcode\n', "y": [True, None, 1.5, {"z": "{"}]}}
+    call = {
+        "name": "f",
+        "arguments": {"x": 'say "</tool_call>" – ünïcode\n', "y": [True, None, 1.5, {"z": "{"}]},
+    }
     assert parse_calls(f"a {render_calls([call])} b") == [call]
 
 
@@ -93,7 +98,8 @@ def test_the_system_text_lists_one_function_a_line_and_can_be_read_again():
 def test_xlam_parameters_become_json_schema():
     tool = as_tool(
         {
-            "name": "search", "description": "Search.",
+            "name": "search",
+            "description": "Search.",
             "parameters": {
                 "q": {"description": "query", "type": "str"},
                 "limit": {"description": "how many", "type": "int, optional", "default": 10},
@@ -106,7 +112,7 @@ def test_xlam_parameters_become_json_schema():
                 "type": {"type": "str", "description": "a parameter called type"},
             },
         }
-    )  # fmt: skip
+    )
     assert tool["parameters"]["properties"] == {
         "q": {"type": "string", "description": "query"},
         "limit": {"type": "integer", "description": "how many", "default": 10},
@@ -151,10 +157,18 @@ def test_json_schema_is_kept_with_its_types_mended():
 
 
 NO_FUNCTIONS = [
-    {}, {"name": ""}, {"name": 3}, "f", "", 3, {"name": "f", "parameters": [1]},
-    {"name": "f", "parameters": {"type": "object", "properties": 3}}, {"name": "f", "description": {1}},
-    {"name": "f", "description": "\ud800"}, {"name": "f", "parameters": {"x": 3}},
-]  # fmt: skip
+    {},
+    {"name": ""},
+    {"name": 3},
+    "f",
+    "",
+    3,
+    {"name": "f", "parameters": [1]},
+    {"name": "f", "parameters": {"type": "object", "properties": 3}},
+    {"name": "f", "description": {1}},
+    {"name": "f", "description": "\ud800"},
+    {"name": "f", "parameters": {"x": 3}},
+]
 
 
 @pytest.mark.parametrize("raw", NO_FUNCTIONS, ids=range(len(NO_FUNCTIONS)))
@@ -199,9 +213,16 @@ def test_a_thought_is_well_formed_or_none(text, parts):
 
 
 def test_thoughts_in_other_forms():
-    marked = "<|begin_of_thought|>\n\na\n\n<|end_of_thought|>\n\n<|begin_of_solution|>\n\nb\n\n<|end_of_solution|>"
+    marked = (
+        "<|begin_of_thought|>\n\na\n\n<|end_of_thought|>\n\n<|begin_of_solution|>\n\nb\n\n<|end_of_solution|>"
+    )
     assert from_markers(marked) == render_thought("a", "b") == "<think>\na\n</think>\nb"
     assert from_markers("b") == "b"
     with pytest.raises(ValueError, match="incomplete"):
         from_markers("<|begin_of_thought|>a")
-    assert [spoken_part(text) for text in ("<think>a</think>b", "b", "<think>a", "a</think>b")] == ["b", "b", "", "b"]
+    assert [spoken_part(text) for text in ("<think>a</think>b", "b", "<think>a", "a</think>b")] == [
+        "b",
+        "b",
+        "",
+        "b",
+    ]

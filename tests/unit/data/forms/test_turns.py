@@ -34,13 +34,17 @@ THOUGHT = "<think>\nhm\n</think>\na"
         ({"content": "a", "reasoning_content": "hm"}, THOUGHT, []),
         ({"content": THOUGHT, "reasoning_content": "hm"}, THOUGHT, []),
         ({"content": "a", "reasoning_content": "hm", "reasoning": "hm"}, THOUGHT, []),
-        ({"content": "a", "reasoning_content": "hm", "reasoning": "other"}, THOUGHT, ["messages[].reasoning"]),
+        (
+            {"content": "a", "reasoning_content": "hm", "reasoning": "other"},
+            THOUGHT,
+            ["messages[].reasoning"],
+        ),
         ({"content": "a", "thinking": True}, "a", ["messages[].thinking"]),
         ({"content": "a", "value": "b"}, "a", ["messages[].value"]),
         ({"content": "a", "value": "a"}, "a", []),
         ({"content": "a", "from": "human"}, "a", ["messages[].from"]),
     ],
-)  # fmt: skip
+)
 def test_keys_that_say_the_same_are_read_once_and_others_are_named(
     answer: dict[str, Any], content: str, unread: list[str]
 ) -> None:
@@ -67,14 +71,16 @@ def test_calls_and_thoughts_of_a_user_are_named() -> None:
     call = {"function": {"name": "w", "arguments": {}}}
     turn = {**ASKED, "tool_calls": [call], "reasoning_content": "hm"}
     assert read(turn, {"role": "assistant", "content": "a"})[1] == [
-        "messages[].reasoning_content", "messages[].tool_calls",
-    ]  # fmt: skip
+        "messages[].reasoning_content",
+        "messages[].tool_calls",
+    ]
 
 
 def test_parts_of_openais_newer_interface_are_texts() -> None:
     parts = [{"type": "output_text", "text": "a", "annotations": []}]
     contents, _ = read(
-        {"role": "user", "content": [{"type": "input_text", "text": "q"}]}, {"role": "assistant", "content": parts}
+        {"role": "user", "content": [{"type": "input_text", "text": "q"}]},
+        {"role": "assistant", "content": parts},
     )
     assert contents == ["q", "a"]
 
@@ -109,14 +115,19 @@ def test_results_stand_in_the_order_of_their_calls() -> None:
     parts = [{"type": "tool_use", "id": name, "name": "w", "input": {}} for name in "ab"]
     answered = [{"type": "tool_result", "tool_use_id": name, "content": f"of {name}"} for name in "ba"]
     contents, _ = read(
-        ASKED, {"role": "assistant", "content": parts}, {"role": "user", "content": answered},
+        ASKED,
+        {"role": "assistant", "content": parts},
+        {"role": "user", "content": answered},
         {"role": "assistant", "content": "done"},
-    )  # fmt: skip
+    )
     assert contents[2:-1] == ["of a", "of b"]
 
 
 def test_keys_of_turns_in_any_column_are_named() -> None:
-    row = Columns.of({
-        "prompt": [{**ASKED, "mood": "good"}], "completion": [{"role": "assistant", "content": "a", "rank": 1}],
-    })  # fmt: skip
+    row = Columns.of(
+        {
+            "prompt": [{**ASKED, "mood": "good"}],
+            "completion": [{"role": "assistant", "content": "a", "rank": 1}],
+        }
+    )
     assert row.unread(as_messages(row)) == ["completion[].rank", "prompt[].mood"]

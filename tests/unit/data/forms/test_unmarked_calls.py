@@ -38,10 +38,14 @@ def test_what_is_a_call(text: str, calls: list[Any]) -> None:
 @pytest.mark.parametrize(
     "text",
     [
-        '{"action": "w", "action_input": {"c": "Oslo"}}', '[{"tool_name": "w", "tool_arguments": {"c": "Oslo"}}]',
-        "Thought: hm\nCode:\n```py\nx = w(c='Oslo')\n```", 'w("Oslo")', 'print(w(c="Oslo"))', 'answer = w(c="Oslo")',
+        '{"action": "w", "action_input": {"c": "Oslo"}}',
+        '[{"tool_name": "w", "tool_arguments": {"c": "Oslo"}}]',
+        "Thought: hm\nCode:\n```py\nx = w(c='Oslo')\n```",
+        'w("Oslo")',
+        'print(w(c="Oslo"))',
+        'answer = w(c="Oslo")',
     ],
-)  # fmt: skip
+)
 def test_what_is_refused(text: str) -> None:
     said = [{"role": "user", "content": "q"}, {"role": "assistant", "content": text}]
     with pytest.raises(RowError, match=r"turn 2: it (calls a function in code|names the function 'w')"):

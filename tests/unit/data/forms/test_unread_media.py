@@ -33,11 +33,20 @@ from tests.unit.data.preparation.test_media_intake import marked, prepared, sour
         ({"video": {"path": "a.mp4"}}, {"video": "video"}),
         ({"image": "data:image/png;base64,eA=="}, {"image": "image"}),
         ({"file_name": "a.jpg"}, {"image": "file_name"}),
-        ({"file_name": "main.py", "speech": "Friends, Romans, countrymen.", "image": "", "images": [], "video": None}, {}),
+        (
+            {
+                "file_name": "main.py",
+                "speech": "Friends, Romans, countrymen.",
+                "image": "",
+                "images": [],
+                "video": None,
+            },
+            {},
+        ),
         ({"image": 3, "audio": {"text": "a"}, "png": "no"}, {}),
         ("no row", {}),
     ],
-)  # fmt: skip
+)
 def test_columns_with_media_are_told_from_those_that_are_called_so(row: Any, found: dict[str, str]) -> None:
     assert media_in(row) == found
 
@@ -71,7 +80,9 @@ def test_a_picture_beside_a_text_is_said_once(tmp_path: Path, capsys: pytest.Cap
     data: list[dict[str, Any]] = [{**row, "image": "a.png"} for row in rows("first", 8)] + rows("last", 12)
     told = prepared(tmp_path, source_of(tmp_path, data), None, read=stage_of("lora", "messages"))
     assert told["media_not_read"] == {"image": 8} and told["quarantined"] == 0
-    assert capsys.readouterr().out.count("8 rows have image columns, which this capability does not read") == 1
+    assert (
+        capsys.readouterr().out.count("8 rows have image columns, which this capability does not read") == 1
+    )
     found = examine(tmp_path / "out", marked(), 128, 1, 0)
     shown = Console(width=200)
     with shown.capture() as capture:
@@ -84,6 +95,8 @@ def test_a_picture_beside_a_text_is_said_once(tmp_path: Path, capsys: pytest.Cap
 def test_nothing_is_said_where_media_are_read_or_there_are_none(tmp_path: Path) -> None:
     told = prepared(tmp_path, source_of(tmp_path, rows("first", 20)), None, read=stage_of("lora", "messages"))
     assert "media_not_read" not in told
-    seen = minding_media(lambda row: {"messages": [], "media": [{"kind": "image", "file": "a.png"}]}, "messages")
+    seen = minding_media(
+        lambda row: {"messages": [], "media": [{"kind": "image", "file": "a.png"}]}, "messages"
+    )
     assert seen({"image": "a.png"})["media"]
     assert minding_media(lambda row: read_pair(row, cot.read), "preference")(pairs("first", 1)[0])["rejected"]

@@ -45,7 +45,10 @@ def asked(row: dict) -> str:
 def test_there_is_a_generator_for_every_capability():
     assert NAMES == ["cot", "preferences", "reasoning", "thinking", "tools"] and set(GENERATORS) > OF_MEDIA
     capabilities = known_capabilities()
-    assert {capability.GENERATOR for capability in capabilities.values()} >= set(GENERATORS) - {"preferences", "emoji"}
+    assert {capability.GENERATOR for capability in capabilities.values()} >= set(GENERATORS) - {
+        "preferences",
+        "emoji",
+    }
 
 
 @pytest.mark.parametrize("held_out", [False, True])
@@ -81,7 +84,9 @@ def test_rows_do_not_depend_on_the_hash_seed_of_the_process():
     def digests(hash_seed: str) -> list[str]:
         environment = os.environ | {"PYTHONHASHSEED": hash_seed, "PYTHONPATH": os.pathsep.join(sys.path)}
         command = [sys.executable, "-c", DIGEST % NAMES]
-        return subprocess.run(command, env=environment, capture_output=True, text=True, check=True).stdout.split()
+        return subprocess.run(
+            command, env=environment, capture_output=True, text=True, check=True
+        ).stdout.split()
 
     first = digests("1")
     assert len(first) == 2 * len(NAMES)
@@ -142,7 +147,11 @@ def test_cot_steps_are_true_and_numbers_small():
         assert len(steps) == int(row["level"]) and row["level"] in ("2", "3")
         for left, right in steps:
             first, sign, second = left.split()
-            result = {"+": int(first) + int(second), "-": int(first) - int(second), "*": int(first) * int(second)}[sign]
+            result = {
+                "+": int(first) + int(second),
+                "-": int(first) - int(second),
+                "*": int(first) * int(second),
+            }[sign]
             assert result == int(right) and 0 < result < 200
         assert steps[-1][1] == row["answer"]
 
@@ -183,7 +192,9 @@ def test_days_and_times_are_counted_rightly():
 def test_owners_follow_from_the_clues_alone():
     for question, answer in of_kind("owners"):
         told, *clues = question.split(". ")[:3]
-        people, goods = (re.split(r", | and | or ", part) for part in re.split(r" each \w+ one thing: ", told))
+        people, goods = (
+            re.split(r", | and | or ", part) for part in re.split(r" each \w+ one thing: ", told)
+        )
         denied = {(clue.split()[0], good) for clue in clues for good in goods if good in clue}
         asked = next(good for good in goods if f"{good}?" in question)
         possible = [
@@ -255,7 +266,9 @@ def test_unknown_tasks_and_too_many_rows_are_said_in_words():
 
 def test_settings_take_lists_as_yaml_gives_them():
     assert thinking.Settings(kinds=["days"]).kinds == ("days",)
-    assert {row["level"] for row in thinking.rows(20, 0, False, thinking.Settings(kinds=["days"]))} == {"days"}
+    assert {row["level"] for row in thinking.rows(20, 0, False, thinking.Settings(kinds=["days"]))} == {
+        "days"
+    }
     with pytest.raises(ValueError, match="kinds"):
         thinking.Settings(kinds=["weeks"])
 

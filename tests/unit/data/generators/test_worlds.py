@@ -1,5 +1,6 @@
 """Rows about media are the same for the same seed, never repeat, keep training apart from the held-out rows, and are
-what their capability accepts; what they say of a picture, a clip or a sound is true."""
+what their capability accepts; what they say of a picture, a clip or a sound is true.
+"""
 
 from __future__ import annotations
 
@@ -31,7 +32,12 @@ from manus.data.media.store import MediaWriter
 from manus.errors import DataError
 from manus.scorers.plain_words import words
 
-CAPABILITY = {"scenes": "vision_qa", "emoji": "vision_qa", "moving_scenes": "video_understanding", "spoken": "hearing"}
+CAPABILITY = {
+    "scenes": "vision_qa",
+    "emoji": "vision_qa",
+    "moving_scenes": "video_understanding",
+    "spoken": "hearing",
+}
 KIND = {"scenes": "image", "emoji": "image", "moving_scenes": "video", "spoken": "audio"}
 COUNT = {"scenes": 420, "emoji": 240, "moving_scenes": 120, "spoken": 12}
 MODULES = {"scenes": scenes, "emoji": emoji, "moving_scenes": moving_scenes, "spoken": spoken}
@@ -46,7 +52,9 @@ def own_cache(tmp_path_factory):
 
 
 @cache
-def made(name: str, held_out: bool, seed: int = 0, count: int | None = None, kinds: tuple = ()) -> tuple[dict, ...]:
+def made(
+    name: str, held_out: bool, seed: int = 0, count: int | None = None, kinds: tuple = ()
+) -> tuple[dict, ...]:
     module = MODULES[name]
     settings = module.Settings(kinds=kinds) if kinds else module.Settings()
     return tuple(module.rows(count or COUNT[name], seed, held_out, settings))
@@ -84,7 +92,9 @@ def test_nothing_is_asked_twice_and_every_kind_comes(name, held_out):
 
 @pytest.mark.parametrize("name", MODULES)
 def test_no_medium_is_on_both_sides_under_any_seed(name):
-    train, held_out = ({medium(row) for seed in (0, 1) for row in made(name, side, seed)} for side in (False, True))
+    train, held_out = (
+        {medium(row) for seed in (0, 1) for row in made(name, side, seed)} for side in (False, True)
+    )
     assert train and held_out and not train & held_out
 
 
@@ -109,7 +119,9 @@ def test_rows_are_the_same_in_other_processes():
     def digests(hash_seed: str) -> list[str]:
         environment = os.environ | {"PYTHONHASHSEED": hash_seed, "PYTHONPATH": os.pathsep.join(sys.path)}
         command = [sys.executable, "-c", DIGEST % counts]
-        return subprocess.run(command, env=environment, capture_output=True, text=True, check=True).stdout.split()
+        return subprocess.run(
+            command, env=environment, capture_output=True, text=True, check=True
+        ).stdout.split()
 
     first = digests("1")
     assert len(first) == 2 * len(MODULES)
@@ -125,7 +137,9 @@ def test_the_verifier_accepts_each_answer_and_refuses_another_samples(name, held
     said = [sample["messages"][-1]["content"] for sample in samples]
     assert all(capability.score(sample, text).correct for sample, text in zip(samples, said, strict=True))
     others = said[1:] + said[:1]  # of another kind of question
-    assert not any(capability.score(sample, text).correct for sample, text in zip(samples, others, strict=True))
+    assert not any(
+        capability.score(sample, text).correct for sample, text in zip(samples, others, strict=True)
+    )
 
 
 @pytest.mark.parametrize("name", MODULES)
@@ -162,7 +176,8 @@ def test_media_are_taken_in_and_decoded(name, tmp_path):
             assert files.frames(3, [0.0, 0.5, 1.0, 1.5]).shape == (4, 64, 64, 3)
         case "audio":
             assert all(
-                1 < files.facts(number)["seconds"] == len(files.audio(number)) / 16000 for number in range(count)
+                1 < files.facts(number)["seconds"] == len(files.audio(number)) / 16000
+                for number in range(count)
             )
 
 
@@ -250,9 +265,13 @@ def test_places_and_relations_are_where_the_pixels_are(held_out):
 
 def test_a_reviewer_may_draw_other_scenes():
     settings = scenes.Settings(
-        size_pixels=100, colours=["teal", "#ff00ff", "gold"], shapes=["cross", "diamond"], background="grey",
-        most_objects=6, kinds=["count"],
-    )  # fmt: skip
+        size_pixels=100,
+        colours=["teal", "#ff00ff", "gold"],
+        shapes=["cross", "diamond"],
+        background="grey",
+        most_objects=6,
+        kinds=["count"],
+    )
     rows = list(scenes.rows(60, 3, True, settings))
     assert {row["answer"] for row in rows} == set("123456")
     assert {Image.open(io.BytesIO(medium(row))).size for row in rows} == {(100, 100)}
@@ -276,7 +295,9 @@ def nearest_colour(frame: Image.Image) -> tuple[str | None, tuple[float, float]]
         return None, (0, 0)
     mean = [sum(pixel[channel] for _, pixel in bright) / len(bright) for channel in range(3)]
     palette = {colour: rgb(colour) for colour in moving_scenes.Settings().colours}
-    name = min(palette, key=lambda colour: sum((a - b) ** 2 for a, b in zip(palette[colour], mean, strict=True)))
+    name = min(
+        palette, key=lambda colour: sum((a - b) ** 2 for a, b in zip(palette[colour], mean, strict=True))
+    )
     places = [(n % frame.width, n // frame.width) for n, _ in bright]
     return name, (sum(x for x, _ in places) / len(places), sum(y for _, y in places) / len(places))
 
@@ -383,7 +404,11 @@ def test_emoji_of_held_out_rows_are_never_shown_or_named_in_training(monkeypatch
         for seed in (5, 6):
             for row in emoji.rows(150, seed, side, emoji.Settings()):
                 text = question(row).removesuffix("?")
-                told = text.partition(": ")[2] if row["level"] == "choice" else re.split(r" an? ", text, maxsplit=1)[-1]
+                told = (
+                    text.partition(": ")[2]
+                    if row["level"] == "choice"
+                    else re.split(r" an? ", text, maxsplit=1)[-1]
+                )
                 named[side] |= set(re.split(r", | or ", told))
     assert len(pasted[False]) > 100 < 2 * len(pasted[True])
     assert not pasted[False] & pasted[True]
@@ -429,7 +454,9 @@ def test_answers_of_emoji_rows_are_what_is_shown(monkeypatch):
 def test_a_missing_package_says_how_to_install_it(monkeypatch):
     monkeypatch.setattr(emoji_package, "FOLDER", "no_such_package")
     emoji_package.emoji.cache_clear()
-    with pytest.raises(DataError, match=r"emoji-datasource-google.*python -m manus\.data\.generators\._emoji_package"):
+    with pytest.raises(
+        DataError, match=r"emoji-datasource-google.*python -m manus\.data\.generators\._emoji_package"
+    ):
         next(emoji.rows(1, 0, False, emoji.Settings()))
     emoji_package.emoji.cache_clear()
 
@@ -477,7 +504,9 @@ def test_short_sentences_are_asked_for_their_parts(monkeypatch):
             right = {"character": character, "who": who, "deed": deed}
             turns = conversation(row)
             assert turns[-1] == (spoken.PARTS[row["level"]], right[settings.kinds[place % 3]])
-            assert sorted(answer for _, answer in turns) == sorted(right.values() if not side else [turns[-1][1]])
+            assert sorted(answer for _, answer in turns) == sorted(
+                right.values() if not side else [turns[-1][1]]
+            )
         heard[side] = set(said)
     assert not heard[False] & heard[True]
 
@@ -509,6 +538,6 @@ def test_a_missing_voice_says_how_to_install_it(monkeypatch):
 
 def test_things_read_as_words():
     assert str(Thing("red", "circle")) == "red circle"
-    assert json.dumps([scenes.plural("cross"), scenes.plural("star"), scenes.with_article("orange star")]) == (
-        '["crosses", "stars", "an orange star"]'
-    )
+    assert json.dumps(
+        [scenes.plural("cross"), scenes.plural("star"), scenes.with_article("orange star")]
+    ) == ('["crosses", "stars", "an orange star"]')

@@ -71,7 +71,10 @@ def float_wav(waves: np.ndarray[Any, Any], rate: int = RATE) -> bytes:
     """Return sound as a WAV file of floating point numbers."""
     data = waves.astype("<f4").tobytes()
     head = (
-        b"WAVEfmt " + struct.pack("<IHHIIHH", 16, 3, 1, rate, rate * 4, 4, 32) + b"data" + struct.pack("<I", len(data))
+        b"WAVEfmt "
+        + struct.pack("<IHHIIHH", 16, 3, 1, rate, rate * 4, 4, 32)
+        + b"data"
+        + struct.pack("<I", len(data))
     )
     return b"RIFF" + struct.pack("<I", len(head) + len(data)) + head + data
 
@@ -80,7 +83,9 @@ def compressed(path: Path, codec: str, waves: np.ndarray[Any, Any], rate: int = 
     """Return sound in the format that the path's ending names."""
     with av.open(path, "w") as target:
         stream = target.add_stream(codec, rate=rate, layout="mono")
-        frame = av.AudioFrame.from_ndarray(waves.astype(np.float32).reshape(1, -1), format="fltp", layout="mono")
+        frame = av.AudioFrame.from_ndarray(
+            waves.astype(np.float32).reshape(1, -1), format="fltp", layout="mono"
+        )
         frame.sample_rate = rate
         resampler = av.AudioResampler(
             format=stream.format, layout="mono", rate=rate, frame_size=stream.frame_size or 1024
@@ -92,9 +97,15 @@ def compressed(path: Path, codec: str, waves: np.ndarray[Any, Any], rate: int = 
 
 
 def video(
-    path: Path, frames: int = 30, rate: int = 10, stamps: Sequence[int] | None = None, size: tuple[int, int] = (64, 48),
-    codec: str = "libx264", sound: bool = False, **options: str,
-) -> bytes:  # fmt: skip
+    path: Path,
+    frames: int = 30,
+    rate: int = 10,
+    stamps: Sequence[int] | None = None,
+    size: tuple[int, int] = (64, 48),
+    codec: str = "libx264",
+    sound: bool = False,
+    **options: str,
+) -> bytes:
     """Return a video whose frame number n is grey of brightness 8 n.
 
     Args:

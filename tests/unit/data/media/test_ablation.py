@@ -67,7 +67,9 @@ def test_a_single_frame_stays():
 
 
 def test_no_medium_is_swapped_with_itself_or_another_kind():
-    samples = [sample(medium(n, width=n)) for n in range(5)] + [sample(medium(n, "audio", seconds=n)) for n in (10, 11)]
+    samples = [sample(medium(n, width=n)) for n in range(5)] + [
+        sample(medium(n, "audio", seconds=n)) for n in (10, 11)
+    ]
     samples += [sample(medium(0, width=0), medium(3, width=3)), {"messages": samples[0]["messages"]}]
     for seed in range(20):
         others = swapped(samples, seed)

@@ -87,13 +87,21 @@ TAKEN: dict[str, tuple[Made, MediumKind, dict[str, Any]]] = {
 
 REFUSED: dict[str, tuple[Made, MediumKind, str]] = {
     "nothing.png": (lambda _: b"", "image", "empty"),
-    "torn.jpg": (lambda _: _cut(encoded(noise(64, 64), "JPEG"), 0.5), "image", "cannot be decoded.*truncated"),
+    "torn.jpg": (
+        lambda _: _cut(encoded(noise(64, 64), "JPEG"), 0.5),
+        "image",
+        "cannot be decoded.*truncated",
+    ),
     "torn.png": (lambda _: _cut(encoded(noise(64, 64), "PNG"), 0.5), "image", "cannot be decoded"),
     "zeros.png": (lambda _: bytes(5000), "image", "not a picture"),
     "text.png": (lambda _: b"hello " * 100, "image", "not a picture"),
     "vector.svg": (lambda _: b"<svg xmlns='http://www.w3.org/2000/svg'/>", "image", "not a picture"),
     "postscript.png": (lambda _: encoded(noise(8, 8), "EPS"), "image", "not a picture"),
-    "bomb.png": (lambda _: encoded(Image.new("1", (20_000, 20_000)), "PNG"), "image", "20,000 x 20,000 pixels"),
+    "bomb.png": (
+        lambda _: encoded(Image.new("1", (20_000, 20_000)), "PNG"),
+        "image",
+        "20,000 x 20,000 pixels",
+    ),
     "fractions.tiff": (lambda _: encoded(Image.new("F", (4, 4), 0.5), "TIFF"), "image", "fractions"),
     "film-as-picture.jpg": (lambda path: corpus.video(path.with_suffix(".mp4")), "image", "not a picture"),
     "silence.wav": (lambda _: wav(np.zeros(8000)), "audio", "silent from beginning to end"),
@@ -104,13 +112,17 @@ REFUSED: dict[str, tuple[Made, MediumKind, str]] = {
     "no-sound.mp4": (corpus.video, "audio", "without sound"),
     "no-picture.m4a": (lambda path: corpus.compressed(path, "aac", tone(0.5)), "video", "without picture"),
     "text.mp4": (lambda _: b"hello " * 100, "video", "cannot be decoded"),
-    "playlist.mp4": (lambda _: b"#EXTM3U\n#EXT-X-TARGETDURATION:1\n#EXTINF:1,\n/etc/passwd\n", "video", "cannot be decoded"),
+    "playlist.mp4": (
+        lambda _: b"#EXTM3U\n#EXT-X-TARGETDURATION:1\n#EXTINF:1,\n/etc/passwd\n",
+        "video",
+        "cannot be decoded",
+    ),
     "no-index.mp4": (lambda path: _cut(corpus.video(path), 0.5), "video", "cut off: .* bytes of"),
     "torn.mp4": (lambda path: _cut(_noise_video(path), 0.8), "video", "cut off: .* bytes of"),
     "no-frame.mp4": (lambda path: corpus.video(path, 0, sound=True), "video", "without"),
     "no-stamps.mp4": (lambda path: corpus.video(path.with_suffix(".h264")), "video", "without time stamps"),
     "zeros.mp4": (lambda _: bytes(5000), "video", "cannot be decoded"),
-}  # fmt: skip
+}
 
 
 # Files of which decoders take what is there, whole: what makes them, what the row calls them.
@@ -161,7 +173,9 @@ def test_is_taken_and_decoded_as_its_facts_say(name: str, tmp_path: Path) -> Non
     told = {key: medium[key] for key in facts}  # type: ignore[literal-required]
     assert told == pytest.approx(facts, abs=0.08)
     files = MediaFiles(tmp_path)
-    assert files.facts(0) == {key: medium[key] for key in ("kind", "width", "height", "seconds") if key in medium}  # type: ignore[literal-required]
+    assert files.facts(0) == {
+        key: medium[key] for key in ("kind", "width", "height", "seconds") if key in medium
+    }  # type: ignore[literal-required]
     if kind == "image":
         image = files.image(0)
         assert image.mode == "RGB" and image.size == (medium["width"], medium["height"])
@@ -196,7 +210,9 @@ def test_pictures_stand_upright(orientation: int, tmp_path: Path) -> None:
     image = np.asarray(MediaFiles(tmp_path).image(0)).astype(int)
     reddest = np.unravel_index((image[..., 0] - image[..., 2]).argmax(), image.shape[:2])
     # Where the stored left half ends up, by the EXIF standard.
-    side = {1: "left", 2: "right", 3: "right", 4: "left", 5: "top", 6: "top", 7: "bottom", 8: "bottom"}[orientation]
+    side = {1: "left", 2: "right", 3: "right", 4: "left", 5: "top", 6: "top", 7: "bottom", 8: "bottom"}[
+        orientation
+    ]
     middle = np.array(image.shape[:2]) / 2
     found = {"left": reddest[1] < middle[1], "right": reddest[1] >= middle[1]}
     found |= {"top": reddest[0] < middle[0], "bottom": reddest[0] >= middle[0]}
@@ -220,7 +236,9 @@ def test_what_follows_the_end_of_a_file_is_not_looked_at(tmp_path: Path) -> None
     for name in ("song.mp3", "bare.mp3", "talk.ogg", "memo.m4a", "plain.wav", "film.mkv"):
         make, kind = WHOLE[name]
         made = make(tmp_path / name)
-        assert taken(tmp_path, name, made + b"TAG" + bytes(125), kind)["seconds"] == pytest.approx(3.0, abs=0.1)
+        assert taken(tmp_path, name, made + b"TAG" + bytes(125), kind)["seconds"] == pytest.approx(
+            3.0, abs=0.1
+        )
 
 
 def test_what_cannot_be_seen_through_stands_on_white(tmp_path: Path) -> None:
@@ -232,7 +250,10 @@ def test_sixteen_bits_become_eight_without_clipping(tmp_path: Path) -> None:
     taken(tmp_path, "a.png", corpus.grey16(16, 16), "image")
     grey = np.asarray(MediaFiles(tmp_path).image(0))[..., 0].reshape(-1)
     assert (
-        grey[0] == 0 and grey[-1] == 255 and abs(int(grey[128]) - 128) <= 1 and (np.diff(grey.astype(int)) >= 0).all()
+        grey[0] == 0
+        and grey[-1] == 255
+        and abs(int(grey[128]) - 128) <= 1
+        and (np.diff(grey.astype(int)) >= 0).all()
     )
 
 

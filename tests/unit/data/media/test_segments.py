@@ -38,10 +38,19 @@ TOLD = [(0.0, 2.0, "one"), (2.0, 3.5, "two and more"), (4.0, 9.0, "three")]
     [
         {"audio": "a.mp3", "segments": SEGMENTS, "text": "one two and more three", "language": "en"},
         {"audio": "a.mp3", "chunks": [{"timestamp": [b, e], "text": text} for b, e, text in SAID]},
-        {"video": "a.mkv", "timestamps": [[b, e] for b, e, _ in SAID], "sentences": [text for *_, text in SAID]},
-        {"audio": "a.mp3", "segments": [{"start": f"00:00:0{b}", "end": f"0:0{e}".replace(".", ","), "text": t} for b, e, t in SAID]},
+        {
+            "video": "a.mkv",
+            "timestamps": [[b, e] for b, e, _ in SAID],
+            "sentences": [text for *_, text in SAID],
+        },
+        {
+            "audio": "a.mp3",
+            "segments": [
+                {"start": f"00:00:0{b}", "end": f"0:0{e}".replace(".", ","), "text": t} for b, e, t in SAID
+            ],
+        },
     ],
-)  # fmt: skip
+)
 def test_each_part_with_a_text_is_a_row(row: dict[str, Any]) -> None:
     assert spans(row) == TOLD
 
@@ -54,14 +63,19 @@ def test_each_part_with_a_text_is_a_row(row: dict[str, Any]) -> None:
         (1.0, TOLD),  # what is longer by itself stays
     ],
 )
-def test_parts_that_follow_each_other_are_joined(seconds: float, joined: list[tuple[float, float, str]]) -> None:
+def test_parts_that_follow_each_other_are_joined(
+    seconds: float, joined: list[tuple[float, float, str]]
+) -> None:
     assert spans({"audio": "a.mp3", "segments": SEGMENTS}, seconds) == joined
 
 
 def test_what_overlaps_or_has_no_end_is_not_joined() -> None:
     dense = {"video": "a.mkv", "timestamps": [[0, 8], [3, 5], [5, 6]], "sentences": ["all", "some", "rest"]}
     assert spans(dense, 60) == [(0.0, 8.0, "all"), (3.0, 6.0, "some rest")]
-    open_end = {"audio": "a.mp3", "chunks": [{"timestamp": [0, 2], "text": "a"}, {"timestamp": [2, None], "text": "b"}]}
+    open_end = {
+        "audio": "a.mp3",
+        "chunks": [{"timestamp": [0, 2], "text": "a"}, {"timestamp": [2, None], "text": "b"}],
+    }
     assert spans(open_end, 60) == [(0.0, 2.0, "a"), (2.0, None, "b")]
 
 
@@ -82,10 +96,19 @@ def test_rows_with_one_answer_about_all_stay_as_they_are(row: dict[str, Any]) ->
 @pytest.mark.parametrize(
     ("row", "reason"),
     [
-        ({"audio": "a.mp3", "segments": [{"start": "soon", "end": 2, "text": "a"}]}, "part 1: begin .* 'soon'"),
-        ({"audio": "a.mp3", "segments": [{"start": 3, "end": 2, "text": "a"}]}, "part 1 from 3.0 to 2.0 s is none"),
+        (
+            {"audio": "a.mp3", "segments": [{"start": "soon", "end": 2, "text": "a"}]},
+            "part 1: begin .* 'soon'",
+        ),
+        (
+            {"audio": "a.mp3", "segments": [{"start": 3, "end": 2, "text": "a"}]},
+            "part 1 from 3.0 to 2.0 s is none",
+        ),
         ({"audio": "a.mp3", "segments": [{"end": 2, "text": "a"}]}, "part 1 from None"),
-        ({"audio": "a.mp3", "segments": [{"start": 0, "end": 2, "text": " "}]}, "none of its parts has a text"),
+        (
+            {"audio": "a.mp3", "segments": [{"start": 0, "end": 2, "text": " "}]},
+            "none of its parts has a text",
+        ),
         ({"audio": ["a.mp3", "b.mp3"], "segments": SEGMENTS}, "one video or sound, and has 2 media"),
         ({"video": "a.mkv", "timestamps": [[0, 1]], "sentences": ["a", "b"]}, "1 timestamps for 2 sentences"),
     ],
@@ -100,7 +123,9 @@ def test_only_the_parts_are_decoded_by_seeking(tmp_path: Path, monkeypatch: pyte
     corpus.video(tmp_path / "long.mkv", 600, 1)
     sound = np.concatenate([tone(1, hertz=200 + 10 * second) for second in range(60)])
     (tmp_path / "long.wav").write_bytes(wav(sound))
-    seen = [{"start": begin, "end": begin + 3, "text": f"from {begin}"} for begin in (5, 111, 300, 590, 597, 601)]
+    seen = [
+        {"start": begin, "end": begin + 3, "text": f"from {begin}"} for begin in (5, 111, 300, 590, 597, 601)
+    ]
     heard = [{"start": begin, "end": begin + 1, "text": f"from {begin}"} for begin in (0, 7, 31, 59)]
     frames: list[int] = []
     decoded = video._decoded

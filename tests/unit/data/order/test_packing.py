@@ -41,14 +41,17 @@ def test_rows_are_written_to_be_found_by_number(tmp_path: Path) -> None:
     assert write_rows(tmp_path, 5, lambda places: lengths[places], 8, lambda done: None) == 4
     members, starts = (np.fromfile(tmp_path / name, dtype="<i8").tolist() for name in (MEMBERS, ROWS))
     assert starts == [0, 1, 2, 4, 5] and [members[a:b] for a, b in pairwise(starts)] == [
-        [3], [4], [0, 2], [1],
-    ]  # fmt: skip
+        [3],
+        [4],
+        [0, 2],
+        [1],
+    ]
 
 
 @pytest.mark.parametrize("count", [0, 1, 1000])
 def test_rows_in_memory_are_those_that_are_written(
     tmp_path: Path, count: int, monkeypatch: pytest.MonkeyPatch
-) -> None:  # fmt: skip
+) -> None:
     monkeypatch.setattr(packing, "blocks", lambda count: blocks(count, 128, 4))
     lengths = np.random.default_rng(0).integers(1, 65, count)
     write_rows(tmp_path, count, lambda places: lengths[places], 64, lambda done: None)

@@ -63,7 +63,10 @@ def test_weights_are_times_seen_or_shares() -> None:
 
 
 @settings(max_examples=60, deadline=None)
-@given(parts=st.lists(st.tuples(st.integers(0, 60), st.floats(0, 4)), min_size=1, max_size=4), seed=st.integers(0, 9))
+@given(
+    parts=st.lists(st.tuples(st.integers(0, 60), st.floats(0, 4)), min_size=1, max_size=4),
+    seed=st.integers(0, 9),
+)
 def test_a_mixture_shows_each_sample_as_often_as_asked(parts: list[tuple[int, float]], seed: int) -> None:
     sizes, times = zip(*parts, strict=True)
     mixture = Mixture(sizes, times, seed)

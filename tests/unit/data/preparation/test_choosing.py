@@ -69,7 +69,8 @@ def of_kind(kind: str) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
         return [*asked, {"question": 7}, long], rows("last", 40)
     if kind == "media":
         seen = [
-            {"image": f"seen/{n % 40}.png", "question": f"Which one is {n % 55}?", "answer": str(n)} for n in range(60)
+            {"image": f"seen/{n % 40}.png", "question": f"Which one is {n % 55}?", "answer": str(n)}
+            for n in range(60)
         ]
         seen += [{"image": ["seen/1.png", "seen/41.png"], "question": "Both?", "answer": "yes"}]
         parts = [{"user": f"part {n}?", "assistant": str(n)} for n in range(3)]
@@ -162,11 +163,12 @@ def samples_in(out: Path) -> list[Any]:
     files = MediaFiles(out) if has_media(out) else None
     return [
         [
-            samples[place]["ids"].tolist(), samples[place]["is_learned"].tolist(),
+            samples[place]["ids"].tolist(),
+            samples[place]["is_learned"].tolist(),
             [_bytes_of(files, number) for number in samples.media_of(place)],
         ]
         for place in range(len(samples))
-    ]  # fmt: skip
+    ]
 
 
 def _bytes_of(files: MediaFiles | None, number: int) -> tuple[str, str]:
@@ -262,7 +264,9 @@ def test_media_of_several_shards_are_kept_once(tmp_path: Path) -> None:
     files = MediaFiles(out)
     used = {number for place in range(told["train_samples"]) for number in open_samples(out).media_of(place)}
     used |= {number for one in read_held_out(out) for number in numbers_of(one)}
-    assert used == set(range(len(files))) and told["media"]["image"]["files"] == len(files) == 42  # one is never used
+    assert (
+        used == set(range(len(files))) and told["media"]["image"]["files"] == len(files) == 42
+    )  # one is never used
     assert (out / "media.bin").stat().st_size == 42 * len(picture(0))
 
 
@@ -279,9 +283,17 @@ def test_generated_media_go_through_shards(tmp_path: Path, monkeypatch: pytest.M
         settings = DataSettings(held_out=10, max_length=4096, index_above_bytes=above, mix="epochs")
         source = Source(generator="scenes", size=40)
         told = prepare(
-            [source, Source(path=str(write_rows(tmp_path / "rows.jsonl", rows("last", 30))))], settings,
-            as_media_messages, "messages", words, tmp_path, 0, out, tmp_path / f"work-{above}", FakeLayout(),
-        )  # fmt: skip
+            [source, Source(path=str(write_rows(tmp_path / "rows.jsonl", rows("last", 30))))],
+            settings,
+            as_media_messages,
+            "messages",
+            words,
+            tmp_path,
+            0,
+            out,
+            tmp_path / f"work-{above}",
+            FakeLayout(),
+        )
         found[above] = (told["train_samples"], sorted(map(json.dumps, samples_in(out))), read_held_out(out))
     assert found[0][:2] == found[1_000_000_000][:2]
     held = [[one["messages"] for one in found[above][2]] for above in found]

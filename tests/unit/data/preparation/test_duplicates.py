@@ -13,7 +13,7 @@ from manus.data.preparation import duplicates
 @pytest.mark.parametrize("count", [0, 1, 49, 500])
 def test_duplicates_are_marked_whatever_the_parts(
     tmp_path: Path, count: int, monkeypatch: pytest.MonkeyPatch
-) -> None:  # fmt: skip
+) -> None:
     monkeypatch.setattr(duplicates, "SAMPLES_IN_PART", 50)
     draw = np.random.default_rng(count)
     digests = draw.integers(0, 2**64, (max(1, count // 3), 2), dtype=np.uint64)[

@@ -21,13 +21,17 @@ from tests.pico import rows, tokenizer, write_rows
 BAD: dict[str, Any] = {"messages": [{"role": "user", "content": "no answer"}]}
 
 
-def prepared(folder: Path, data: list[dict[str, Any]], read: Any = cot.read, **settings: Any) -> dict[str, Any]:
+def prepared(
+    folder: Path, data: list[dict[str, Any]], read: Any = cot.read, **settings: Any
+) -> dict[str, Any]:
     path = write_rows(folder / "in" / "data.jsonl", data)
     (folder / "out").mkdir(exist_ok=True)
     chosen = DataSettings(**({"held_out": 10, "max_length": 64} | settings))
     place = folder / "work"
     kind = "text" if read is as_text else "messages"
-    return prepare([Source(path=str(path))], chosen, read, kind, tokenizer(), folder, 0, folder / "out", place)
+    return prepare(
+        [Source(path=str(path))], chosen, read, kind, tokenizer(), folder, 0, folder / "out", place
+    )
 
 
 def test_rows_become_arrays_a_held_out_split_and_statistics(tmp_path: Path) -> None:
@@ -78,7 +82,9 @@ def test_texts_are_cut_into_windows(tmp_path: Path) -> None:
 def test_the_same_seed_gives_the_same_bytes(tmp_path: Path) -> None:
     for name in ("a", "b"):
         prepared(tmp_path / name, rows("first", 60), sample_size=20)
-    a, b = ({path.name: path.read_bytes() for path in (tmp_path / name / "out").iterdir()} for name in ("a", "b"))
+    a, b = (
+        {path.name: path.read_bytes() for path in (tmp_path / name / "out").iterdir()} for name in ("a", "b")
+    )
     assert a == b and json.loads(a["statistics.json"])["train_samples"] == 20
 
 

@@ -67,15 +67,20 @@ def source(folder: Path, data: list[dict[str, Any]], name: str = "data", **setti
 
 def contents(samples: Any) -> list[tuple[list[int], list[bool]]]:
     return [
-        (sample["ids"].tolist(), sample["is_learned"].tolist()) for sample in (samples[i] for i in range(len(samples)))
+        (sample["ids"].tolist(), sample["is_learned"].tolist())
+        for sample in (samples[i] for i in range(len(samples)))
     ]
 
 
-@pytest.mark.parametrize(("read", "settings"), [
-    (cot.read, {}),
-    (cot.read, {"max_length": 26, "too_long": "truncate"}),
-    (as_text, {"max_length": 20, "window_overlap": 5}),
-], ids=["chat", "truncated", "text"])  # fmt: skip
+@pytest.mark.parametrize(
+    ("read", "settings"),
+    [
+        (cot.read, {}),
+        (cot.read, {"max_length": 26, "too_long": "truncate"}),
+        (as_text, {"max_length": 20, "window_overlap": 5}),
+    ],
+    ids=["chat", "truncated", "text"],
+)
 def test_large_and_small_data_give_the_same(tmp_path: Path, read: Any, settings: dict[str, Any]) -> None:
     if read is cot.read:
         data: list[dict[str, Any]] = [*rows("first", 300), BAD, *rows("first", 300)[:40], *rows("last", 100)]
@@ -130,7 +135,10 @@ def test_finished_shards_are_kept_when_a_signal_stops_it(
 
     with pytest.raises(Interrupted, match="while tokenising"):
         run(tmp_path / "stopped", [data], read)
-    kept = {path.name: path.stat().st_ino for path in (tmp_path / "stopped" / "work" / "shards").glob("shard-*[0-9]")}
+    kept = {
+        path.name: path.stat().st_ino
+        for path in (tmp_path / "stopped" / "work" / "shards").glob("shard-*[0-9]")
+    }
     monkeypatch.setattr(REQUESTS, "stop", None)
     run(tmp_path / "stopped", [data])
     assert len(kept) > 3 and f"continuing: {len(kept)} of" in capsys.readouterr().out
@@ -231,7 +239,9 @@ def test_the_quarantine_is_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPat
 
 def test_duplicates_are_found_across_files_and_kept_once(tmp_path: Path) -> None:
     some = rows("first", 150)
-    told, samples = run(tmp_path, [source(tmp_path, some, "a"), source(tmp_path, [*some[50:], *rows("last", 20)], "b")])
+    told, samples = run(
+        tmp_path, [source(tmp_path, some, "a"), source(tmp_path, [*some[50:], *rows("last", 20)], "b")]
+    )
     assert told["left_aside"]["exact duplicate"] == 100
     assert len(samples) == 160 and len({tuple(ids) for ids, _ in contents(samples)}) == 160
 
@@ -265,25 +275,34 @@ def test_sample_size_reads_and_trains_a_part_drawn_from_everywhere(
     assert told["train_samples"] == len(samples) == 100 and told["rows"] < 200
     assert len({tuple(ids) for ids, _ in contents(samples)}) == 100
     places = [json.dumps(row) for row in read_jsonl(Path(str(data.path)))]
-    held = [places.index(json.dumps({"messages": one["messages"]})) for one in read_held_out(tmp_path / "out")]
+    held = [
+        places.index(json.dumps({"messages": one["messages"]})) for one in read_held_out(tmp_path / "out")
+    ]
     assert 150 < np.mean(held) < 750
 
 
-@pytest.mark.parametrize(("mix", "until", "expected"), [
-    ("epochs", "first_exhausted", (2.0, 0.5)),
-    ("samples", "first_exhausted", (1.0, None)),
-    ("samples", "all_exhausted", (None, 1.0)),
-    ("tokens", "first_exhausted", (1.0, None)),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("mix", "until", "expected"),
+    [
+        ("epochs", "first_exhausted", (2.0, 0.5)),
+        ("samples", "first_exhausted", (1.0, None)),
+        ("samples", "all_exhausted", (None, 1.0)),
+        ("tokens", "first_exhausted", (1.0, None)),
+    ],
+)
 def test_sources_are_mixed_as_their_weights_say(
     tmp_path: Path, mix: str, until: str, expected: tuple[float | None, ...]
 ) -> None:
     few, many = rows("first", 60), [{**row, "level": "b"} for row in rows("last", 300)]
     told, samples = run(
-        tmp_path, [source(tmp_path, few, "a", weight=2), source(tmp_path, many, "b", weight=0.5)], mix=mix, until=until
+        tmp_path,
+        [source(tmp_path, few, "a", weight=2), source(tmp_path, many, "b", weight=0.5)],
+        mix=mix,
+        until=until,
     )
     assert all(
-        want is None or want == pytest.approx(got) for want, got in zip(expected, told["times_seen"], strict=True)
+        want is None or want == pytest.approx(got)
+        for want, got in zip(expected, told["times_seen"], strict=True)
     )
     words, counted, tokens = tokenizer(), Counter[str](), Counter[str]()
     for ids, _ in contents(samples):
@@ -316,7 +335,9 @@ def test_a_giant_text_trains_in_windows(tmp_path: Path, monkeypatch: pytest.Monk
     held = read_held_out(tmp_path / "out")
     assert len(held) == 10 and told["quarantined"] == 0
     assert len(trained) + sum(len(one["text"]) for one in held) == pytest.approx(len(text), rel=0.01)
-    assert all(f" word{n}ü" in trained or any(f"word{n}ü" in one["text"] for one in held) for n in range(1, 9000))
+    assert all(
+        f" word{n}ü" in trained or any(f"word{n}ü" in one["text"] for one in held) for n in range(1, 9000)
+    )
 
 
 def test_a_giant_row_is_tokenised_in_pieces(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -330,8 +351,10 @@ def test_a_giant_row_is_tokenised_in_pieces(tmp_path: Path, monkeypatch: pytest.
 def test_generators_and_json_lists_go_along_with_large_files(tmp_path: Path) -> None:
     (tmp_path / "list.json").write_text(json.dumps(rows("last", 50)))
     sources = [
-        source(tmp_path, rows("first", 100)), Source(generator="cot", size=30), Source(path=str(tmp_path / "list.json"))
-    ]  # fmt: skip
+        source(tmp_path, rows("first", 100)),
+        Source(generator="cot", size=30),
+        Source(path=str(tmp_path / "list.json")),
+    ]
     told, _ = run(tmp_path, sources, max_length=256, index_above_bytes=10**6)
     assert told["rows"] == 100 + 30 + 50 + 10
     with pytest.raises(DataError, match="write one object a line"):
@@ -370,7 +393,9 @@ def test_a_pause_stops_all_processes(tmp_path: Path, monkeypatch: pytest.MonkeyP
     while told() != "paused" and time.monotonic() < deadline:  # which is written once the workers stand still
         time.sleep(0.01)
     assert told() == "paused"
-    while {*map(_state, workers)} != {"T"} and time.monotonic() < deadline:  # on a busy machine a signal takes a while
+    while {*map(_state, workers)} != {
+        "T"
+    } and time.monotonic() < deadline:  # on a busy machine a signal takes a while
         time.sleep(0.01)
     assert [_state(worker) for worker in workers] == ["T", "T"]
     os.kill(child, signal.SIGUSR1)

@@ -27,21 +27,36 @@ from tests.pico import rows, tokenizer, write_rows
 def prepared(folder: Path, kind: SampleKind, index_above_bytes: int = 10**9) -> Path:
     data = [{**row, "rejected": "no", "chosen": row["messages"][-1]["content"]} for row in rows("first", 60)]  # type: ignore[index]
     if kind == "preference":
-        data = [{"prompt": r["messages"][0]["content"], "chosen": r["chosen"], "rejected": "no"} for r in data]  # type: ignore[index]
+        data = [
+            {"prompt": r["messages"][0]["content"], "chosen": r["chosen"], "rejected": "no"} for r in data
+        ]  # type: ignore[index]
     path = write_rows(folder / "data.jsonl", data)
     out = folder / "out"
     out.mkdir()
     settings = DataSettings(held_out=10, max_length=64, index_above_bytes=index_above_bytes)
     prepare(
-        [Source(path=str(path))], settings, (lambda row: read_pair(row, cot.read)) if kind == "preference" else cot.read,
-        kind, tokenizer(), folder, 0, out, folder / "work",
-    )  # fmt: skip
+        [Source(path=str(path))],
+        settings,
+        (lambda row: read_pair(row, cot.read)) if kind == "preference" else cot.read,
+        kind,
+        tokenizer(),
+        folder,
+        0,
+        out,
+        folder / "work",
+    )
     return out
 
 
-@pytest.mark.parametrize(("kind", "above"), [
-    ("messages", 10**9), ("messages", 0), ("preference", 10**9), ("prompt", 10**9),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("kind", "above"),
+    [
+        ("messages", 10**9),
+        ("messages", 0),
+        ("preference", 10**9),
+        ("prompt", 10**9),
+    ],
+)
 def test_a_prompt_on_both_sides_is_found_in_what_was_written(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: SampleKind, above: int
 ) -> None:
@@ -49,7 +64,9 @@ def test_a_prompt_on_both_sides_is_found_in_what_was_written(
     monkeypatch.setattr(leaks, "SAMPLES_AT_ONCE", 7)
     out = prepared(tmp_path, kind, above)
     assert (out / leaks.ASKED).stat().st_size == 16 * 50 and leaks.leaks(out) == 0
-    trained = [one for one in rows("first", 60) if json.dumps(one["messages"]) not in (out / HELD_OUT).read_text()]
+    trained = [
+        one for one in rows("first", 60) if json.dumps(one["messages"]) not in (out / HELD_OUT).read_text()
+    ]
     write_jsonl(out / HELD_OUT, trained[:3])
     assert leaks.leaks(out) == 3
     with pytest.raises(DataError, match="3 training samples ask"):
@@ -58,7 +75,9 @@ def test_a_prompt_on_both_sides_is_found_in_what_was_written(
     assert leaks.leaks(out) is None
 
 
-def test_a_split_that_leaks_is_an_error_of_preparation(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_split_that_leaks_is_an_error_of_preparation(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def leaky(pools: list[Pool], *given: Any) -> Selection:
         chosen = select(pools, *given)
         return Selection([*chosen.train, chosen.held_out[0]], chosen.held_out, chosen.left_aside)

@@ -75,9 +75,13 @@ LAYOUT = FakeLayout()
 
 
 def prepared(
-    folder: Path, source: Source, layout: Any = LAYOUT, kind: Any = "messages", read: Any = as_media_messages,
+    folder: Path,
+    source: Source,
+    layout: Any = LAYOUT,
+    kind: Any = "messages",
+    read: Any = as_media_messages,
     **settings: Any,
-) -> dict[str, Any]:  # fmt: skip
+) -> dict[str, Any]:
     out = folder / "out"
     out.mkdir(parents=True)
     chosen = DataSettings(**({"held_out": 5, "max_length": 128} | settings))
@@ -116,9 +120,12 @@ def test_pictures_become_expanded_tokens_and_numbers(tmp_path: Path) -> None:
         assert np.array_equal(files.image(medium["number"]), noise(20, 20, int(sample["answer"])))
         assert sample["messages"][0]["content"] == "<|image|>\nWhich one?"
     assert told["media"]["image"] == {
-        "count": 30, "files": 30, "bytes": sum(p.stat().st_size for p in (tmp_path / "seen").iterdir()),
-        "width": {"0": 20, "50": 20, "100": 20}, "height": {"0": 20, "50": 20, "100": 20},
-    }  # fmt: skip
+        "count": 30,
+        "files": 30,
+        "bytes": sum(p.stat().st_size for p in (tmp_path / "seen").iterdir()),
+        "width": {"0": 20, "50": 20, "100": 20},
+        "height": {"0": 20, "50": 20, "100": 20},
+    }
     assert leaks(out) == 0 and files.name(3) == "image seen/3.png"
 
 
@@ -142,10 +149,14 @@ def test_turns_that_are_learned_apart_have_the_media_up_to_them(
         said = [f"<think>hm</think>first {n}", f"<think>so</think>second {n}"]
         turns = [
             {"role": r, "content": c}
-            for r, c in zip(("user", "assistant") * 2, ("<image> one?", said[0], "<image> two?", said[1]), strict=True)
+            for r, c in zip(
+                ("user", "assistant") * 2, ("<image> one?", said[0], "<image> two?", said[1]), strict=True
+            )
         ]
         data.append({"messages": turns, "images": images})
-    prepared(tmp_path, source_of(tmp_path, data), index_above_bytes=index_above_bytes, held_out=4, max_length=256)
+    prepared(
+        tmp_path, source_of(tmp_path, data), index_above_bytes=index_above_bytes, held_out=4, max_length=256
+    )
     samples, files = open_samples(tmp_path / "out"), MediaFiles(tmp_path / "out")
     assert len(samples) == 2 * 20
     image_id = words.convert_tokens_to_ids(PLACEHOLDERS["image"])
@@ -172,7 +183,9 @@ def test_twice_the_same_bytes(tmp_path: Path) -> None:
         (tmp_path / name / "v.mp4").write_bytes(film)
         (tmp_path / name / "t.wav").write_bytes(wav(tone(5)))
         prepared(tmp_path / name, source_of(tmp_path / name, data), sample_size=20)
-    a, b = ({path.name: path.read_bytes() for path in (tmp_path / name / "out").iterdir()} for name in ("a", "b"))
+    a, b = (
+        {path.name: path.read_bytes() for path in (tmp_path / name / "out").iterdir()} for name in ("a", "b")
+    )
     assert a == b and len(a) > 10
 
 
@@ -197,7 +210,9 @@ def test_media_that_are_checked_side_by_side_make_the_same_files(
             {"image": "seen/5.png", "question": "Again?", "answer": "5"},
             {"question": "No media?", "answer": "no"},
         ]
-        data += [{"video": "v.mp4", "caption": f"part {n}", "start": n / 2, "end": n / 2 + 1} for n in range(7)]
+        data += [
+            {"video": "v.mp4", "caption": f"part {n}", "start": n / 2, "end": n / 2 + 1} for n in range(7)
+        ]
         data += [{"audio": "t.wav", "text": "hm"}]
         corpus.video(tmp_path / name / "v.mp4")
         (tmp_path / name / "t.wav").write_bytes(wav(tone(5)))
@@ -205,7 +220,10 @@ def test_media_that_are_checked_side_by_side_make_the_same_files(
         monkeypatch.setattr("manus.data.preparation.media_intake.ROWS_AT_ONCE", at_once)
         told = prepared(tmp_path / name, source_of(tmp_path / name, data), failure_budget=0.2)
         assert told["quarantined"] == 5 and told["rows"] == 50  # one part of the video begins where it ends
-    a, b = ({path.name: path.read_bytes() for path in (tmp_path / name / "out").iterdir()} for name in ("one", "three"))
+    a, b = (
+        {path.name: path.read_bytes() for path in (tmp_path / name / "out").iterdir()}
+        for name in ("one", "three")
+    )
     assert a == b and len(a) > 10
     assert checked and max(checked) == 3
 
@@ -264,15 +282,24 @@ def test_broken_media_are_kept_apart_with_names(tmp_path: Path) -> None:
     (tmp_path / "torn.png").write_bytes(encoded(noise(9, 9), "PNG")[:100])
     source = Source(path=str(tmp_path / "rows.parquet"))
     table = [
-        {"image": row["image"] if isinstance(row["image"], dict) else {"bytes": None, "path": row["image"]},
-         "question": row["question"], "answer": row["answer"]} for row in data
-    ]  # fmt: skip
+        {
+            "image": row["image"]
+            if isinstance(row["image"], dict)
+            else {"bytes": None, "path": row["image"]},
+            "question": row["question"],
+            "answer": row["answer"],
+        }
+        for row in data
+    ]
     parquet.write_table(pyarrow.Table.from_pylist(table), tmp_path / "rows.parquet")
     told = prepared(tmp_path, source, failure_budget=0.1)
     quarantined = list(read_jsonl(tmp_path / "out" / "quarantine.jsonl"))
     assert told["quarantined"] == 2
     assert "image torn.png" in quarantined[0]["reason"] and quarantined[0]["place"] == "rows.parquet row 31"
-    assert quarantined[1]["row"]["image"]["bytes"] == "(9 bytes)" and "image of 9 bytes" in quarantined[1]["reason"]
+    assert (
+        quarantined[1]["row"]["image"]["bytes"] == "(9 bytes)"
+        and "image of 9 bytes" in quarantined[1]["reason"]
+    )
     with pytest.raises(DataError, match=r"image torn.png: the picture cannot be decoded"):
         prepared(tmp_path / "strict", source)
 
@@ -394,7 +421,9 @@ def test_text_is_prepared_the_same_with_and_without_senses(tmp_path: Path) -> No
     source = source_of(tmp_path, rows("first", 60))
     for name, layout in (("with", FakeLayout()), ("without", None)):
         prepared(tmp_path / name, source, layout=layout)
-    a, b = ({p.name: p.read_bytes() for p in (tmp_path / name / "out").iterdir()} for name in ("with", "without"))
+    a, b = (
+        {p.name: p.read_bytes() for p in (tmp_path / name / "out").iterdir()} for name in ("with", "without")
+    )
     assert a == b
     assert PreparedSamples(tmp_path / "with" / "out").media_of(3) == []
 
@@ -402,7 +431,9 @@ def test_text_is_prepared_the_same_with_and_without_senses(tmp_path: Path) -> No
 def test_a_placeholder_in_a_text_is_refused_by_whoever_reads_it(tmp_path: Path) -> None:
     from manus.data.forms.messages import as_messages
 
-    bad = {"messages": [{"role": "user", "content": "What is <|image|>?"}, {"role": "assistant", "content": "x"}]}
+    bad = {
+        "messages": [{"role": "user", "content": "What is <|image|>?"}, {"role": "assistant", "content": "x"}]
+    }
     with pytest.raises(DataError, match=r"'<\|image\|>' stands in a text"):
         prepared(tmp_path, source_of(tmp_path, [*rows("first", 20), bad]), read=as_messages)
 
@@ -418,7 +449,9 @@ def test_bytes_in_parquet_do_not_make_data_large(tmp_path: Path) -> None:
     table = [{"image": {"bytes": encoded(noise(90, 90, n), "PNG"), "path": None}, **BYTES} for n in range(20)]
     parquet.write_table(pyarrow.Table.from_pylist(table), tmp_path / "rows.parquet")
     size = (tmp_path / "rows.parquet").stat().st_size
-    told = prepared(tmp_path, Source(path=str(tmp_path / "rows.parquet")), index_above_bytes=size // 2, max_length=256)
+    told = prepared(
+        tmp_path, Source(path=str(tmp_path / "rows.parquet")), index_above_bytes=size // 2, max_length=256
+    )
     assert told["train_samples"] == 15
 
 
@@ -451,7 +484,7 @@ def server(tmp_path: Path) -> Iterator[str]:
 
 def test_addresses_are_fetched_only_where_that_is_allowed(
     server: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:  # fmt: skip
+) -> None:
     for name in ("NO_PROXY", "no_proxy"):
         monkeypatch.setenv(name, "127.0.0.1")
     monkeypatch.setattr("manus.data.media.fetching.LARGEST_BYTES", 10_000)
@@ -470,13 +503,15 @@ def test_addresses_are_fetched_only_where_that_is_allowed(
 @pytest.mark.parametrize("sample_size", [0, 12])
 def test_hub_rows_come_encoded_by_the_disk_or_as_a_stream(
     sample_size: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:  # fmt: skip
+) -> None:
     from datasets import Dataset, Features, List, Value
     from datasets import Image as ImageFeature
 
     table = {"images": [[{"bytes": encoded(noise(20, 20, n), "PNG"), "path": None}] for n in range(30)]}
     table |= {"question": ["Which one?"] * 30, "answer": [str(n) for n in range(30)]}
-    features = Features({"images": List(ImageFeature()), "question": Value("string"), "answer": Value("string")})
+    features = Features(
+        {"images": List(ImageFeature()), "question": Value("string"), "answer": Value("string")}
+    )
     monkeypatch.setattr(
         "datasets.load_dataset", lambda *_, **__: Dataset.from_dict(table, features).to_iterable_dataset()
     )

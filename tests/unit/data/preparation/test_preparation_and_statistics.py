@@ -22,7 +22,7 @@ def test_sources_are_named_as_people_call_them(tmp_path: Path) -> None:
     sources = [Source(path="some/data.jsonl"), Source(hub="a/b"), Source(generator="cot")]
     asked = Preparation(
         sources, DataSettings(), cot.read, "messages", tokenizer(), tmp_path, 0, tmp_path, tmp_path / "work"
-    )  # fmt: skip
+    )
     assert asked.names == ["data.jsonl", "a/b", "generator cot"]
     assert asked.bad_rows == tmp_path / "work" / "quarantine.jsonl"
     assert asked.fitting.kind == "messages" and asked.fitting.settings is asked.settings
@@ -41,9 +41,16 @@ def test_statistics_are_written_with_what_one_way_has_to_say(tmp_path: Path) -> 
     failures = Failures(seen=10)
     failures.note("why", "line 1")
     told = statistics(
-        failures, Lengths.of(np.array([2, 2, 4]), 4), 5, {"x": 1}, ["a"], Counter(image=2, audio=1), {"a": Counter(b=1)}, tmp_path,
+        failures,
+        Lengths.of(np.array([2, 2, 4]), 4),
+        5,
+        {"x": 1},
+        ["a"],
+        Counter(image=2, audio=1),
+        {"a": Counter(b=1)},
+        tmp_path,
         shards=3,
-    )  # fmt: skip
+    )
     assert (told["rows"], told["quarantined"], told["train_samples"], told["tokens"]) == (10, 1, 3, 8)
     assert told["learned_share"] == 0.5 and told["tokens_per_sample"]["100"] == 4
     assert told["shards"] == 3 and list(told["media_not_read"]) == ["audio", "image"] and "media" not in told

@@ -41,7 +41,9 @@ def test_what_is_used_is_kept_once_and_found_by_its_new_number(tmp_path: Path) -
     renamed = media.finish(out)
     files, numbers = MediaFiles(out), MediaNumbers(out)
     assert renamed.tolist() == [0, UNUSED, 1, 1, UNUSED, 2] and len(files) == 3
-    assert [np.asarray(files.image(n)).tobytes() for n in range(3)] == [noise(8, 8, n).tobytes() for n in (1, 3, 5)]
+    assert [np.asarray(files.image(n)).tobytes() for n in range(3)] == [
+        noise(8, 8, n).tobytes() for n in (1, 3, 5)
+    ]
     assert [numbers.of(n) for n in range(4)] == [[0], [1], [1], [UNUSED]]
     (kept,) = with_kept_numbers([held_out], renamed)
     assert kept["media"][0]["number"] == 2 and files.name(2).startswith("image of")

@@ -50,7 +50,9 @@ def test_weights_repeat_and_thin_out() -> None:
     chosen = select([pool(40, "a", 2.0), pool(40, "b", 0.5)], held_out=8, sample_size=0, seed=0)
     count = {name: sum(s["messages"][0]["content"].startswith(name) for s in chosen.train) for name in "ab"}
     left = {
-        name: len({s["messages"][0]["content"] for s in chosen.train if s["messages"][0]["content"][0] == name})
+        name: len(
+            {s["messages"][0]["content"] for s in chosen.train if s["messages"][0]["content"][0] == name}
+        )
         for name in "ab"
     }
     assert count["a"] == 2 * left["a"] and count["a"] >= 70
@@ -102,14 +104,19 @@ def test_every_source_holds_out_at_least_one(sizes: list[int], wanted: int, expe
     assert shares(sizes, [False] * len(sizes), wanted) == shares_of(wanted, sizes)
     chosen = select([pool(size, f"source{index}") for index, size in enumerate(sizes)], wanted, 0, 7)
     found = [
-        sum(s["messages"][0]["content"].startswith(f"source{i} ") for s in chosen.held_out) for i in range(len(sizes))
+        sum(s["messages"][0]["content"].startswith(f"source{i} ") for s in chosen.held_out)
+        for i in range(len(sizes))
     ]
     assert found == shares_of(wanted, sizes)
 
 
 def part(recording: str, number: int) -> Sample:
     media = [
-        {"kind": "audio", "number": number, "digest": f"{sha256(recording.encode()).hexdigest()} {number}-{number + 1}"}
+        {
+            "kind": "audio",
+            "number": number,
+            "digest": f"{sha256(recording.encode()).hexdigest()} {number}-{number + 1}",
+        }
     ]
     return {**sample("<|audio|>\nTranscribe.", f"{recording} {number}"), "media": media}  # type: ignore[typeddict-item]
 
@@ -117,7 +124,9 @@ def part(recording: str, number: int) -> Sample:
 def test_parts_of_one_recording_stay_on_one_side() -> None:
     clips = [part(name, number) for name in ("one", "two", "three") for number in range(10)]
     chosen = select([Pool("clips", 1.0, clips), pool(10)], 4, 0, 1)
-    held_out, train = ({r for s in side for r in recordings_of(s)} for side in (chosen.held_out, chosen.train))
+    held_out, train = (
+        {r for s in side for r in recordings_of(s)} for side in (chosen.held_out, chosen.train)
+    )
     assert held_out and train and not held_out & train and not chosen.shares_recordings
     assert chosen.left_aside["same recording as a held-out sample"] == 10 * len(held_out) - 3
 

@@ -34,10 +34,12 @@ def own_cache(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("MANUS_CACHE_DIR", str(tmp_path / "cache"))
 
 
-def asking(folder: Path, sources: list[Source], chosen: DataSettings, read: Any = cot.read, **more: Any) -> Preparation:
+def asking(
+    folder: Path, sources: list[Source], chosen: DataSettings, read: Any = cot.read, **more: Any
+) -> Preparation:
     return Preparation(
         sources, chosen, read, "messages", tokenizer(), folder, 3, folder / "out", folder / "work", **more
-    )  # fmt: skip
+    )
 
 
 def opened(
@@ -45,7 +47,7 @@ def opened(
 ) -> tuple[dict[str, Any], LiveRows]:
     chosen = DataSettings(
         **({"held_out": 20, "max_length": 64, "prepare": "never", "data": tuple(sources)} | settings)
-    )  # fmt: skip
+    )
     (folder / "out").mkdir(parents=True)
     asked = asking(folder, sources, chosen, read)
     return describe(asked), open_rows(asked, folder / "out")
@@ -64,7 +66,9 @@ def test_an_epoch_holds_every_row_that_is_not_held_out_and_no_other(tmp_path: Pa
     data = rows("first", 300)
     told, live = opened(tmp_path, [source(tmp_path, data)])
     held_out = {prompt_digest(sample) for sample in read_held_out(tmp_path / "out")}
-    assert len(held_out) == 20 and told["held_out_samples"] == 20 and told["train_samples"] == len(live) == 300
+    assert (
+        len(held_out) == 20 and told["held_out_samples"] == 20 and told["train_samples"] == len(live) == 300
+    )
     wanted = [cot.read(row) for row in data]
     words = tokenizer()
     trained = {words.decode(render(words, one).ids) for one in wanted if prompt_digest(one) not in held_out}
@@ -76,7 +80,8 @@ def test_each_source_holds_out_at_least_one(tmp_path: Path) -> None:
     """As where rows are prepared: a source of four rows beside one of 300 has one held-out sample."""
     small = [conversation("second", (n, 1, 2), 7) for n in range(4)]
     files = [
-        Source(path=str(write_rows(tmp_path / f"{n}.jsonl", d))) for n, d in enumerate((rows("first", 300), small))
+        Source(path=str(write_rows(tmp_path / f"{n}.jsonl", d)))
+        for n, d in enumerate((rows("first", 300), small))
     ]
     opened(tmp_path, files)
     asked = [sample["messages"][0]["content"] for sample in read_held_out(tmp_path / "out")]

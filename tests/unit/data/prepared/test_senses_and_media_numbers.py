@@ -29,12 +29,20 @@ def test_samples_with_the_same_senses_are_one_group(tmp_path: Path) -> None:
     assert [samples.media_of(place) for place in range(6)] == MEDIA
     found = {senses: places.tolist() for senses, places in by_senses(samples, tmp_path).items()}
     assert found == {
-        (): [0, 3], ("audio",): [4], ("audio", "image"): [5], ("image",): [1], ("image", "video"): [2],
-    }  # fmt: skip
+        (): [0, 3],
+        ("audio",): [4],
+        ("audio", "image"): [5],
+        ("image",): [1],
+        ("image", "video"): [2],
+    }
     assert next(iter(found)) == ()
 
 
 def test_without_media_there_are_no_files(tmp_path: Path) -> None:
     write_numbers(tmp_path, np.zeros(3, dtype=np.int64), np.zeros(0, dtype=np.int32))
     assert not list(tmp_path.iterdir())
-    assert MediaNumbers(tmp_path).of(1) == [] and MediaNumbers(tmp_path).kinds(3, np.array([1])).tolist() == [0, 0, 0]
+    assert MediaNumbers(tmp_path).of(1) == [] and MediaNumbers(tmp_path).kinds(3, np.array([1])).tolist() == [
+        0,
+        0,
+        0,
+    ]

@@ -74,7 +74,9 @@ def hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         "question": ["Which one?"] * ROWS,
         "answer": [str(n) for n in range(ROWS)],
     }
-    monkeypatch.setattr("datasets.load_dataset", lambda *_, **__: Dataset.from_dict(data).to_iterable_dataset())
+    monkeypatch.setattr(
+        "datasets.load_dataset", lambda *_, **__: Dataset.from_dict(data).to_iterable_dataset()
+    )
     monkeypatch.setenv("MANUS_CACHE_DIR", str(tmp_path / "cache"))
     snapshot, everything = tmp_path / "snapshot", tmp_path / "hub"
 
@@ -104,7 +106,7 @@ def source(*archives: str) -> Source:
 @pytest.mark.parametrize("ending", ["tar", "tar.gz", "tar.zst", "zip"])
 def test_rows_get_the_pictures_that_are_in_archives(
     hub: Path, ending: str, sample_size: int, tmp_path: Path, capfd: pytest.CaptureFixture[str]
-) -> None:  # fmt: skip
+) -> None:
     some, others = ARCHIVED[:10], ARCHIVED[10:]
     write_archive(hub / f"sub/pictures_1.{ending}", {f"./seen/{n}.png": picture(n) for n in some})
     write_archive(hub / f"sub/pictures_2.{ending}", {f"seen/{n}.png": picture(n) for n in others})
@@ -183,7 +185,12 @@ def test_folders_that_only_one_side_knows_are_passed_over_where_one_file_is_left
     assert len(archives) == 3
     assert found("x/1.mp4") == found("1.mp4") == found("all/clips/x/1.mp4") == b"1"
     assert found("clips/2.mp4") == b"2" and found("/x/2.mp4") == b"3"
-    assert found("2.mp4") is None and found("y/1.mp4") is None and found("") is None and found("notes.txt") is None
+    assert (
+        found("2.mp4") is None
+        and found("y/1.mp4") is None
+        and found("") is None
+        and found("notes.txt") is None
+    )
 
 
 @pytest.mark.parametrize(

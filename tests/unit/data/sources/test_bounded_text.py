@@ -73,7 +73,9 @@ def test_a_giant_line_takes_no_memory(tmp_path: Path) -> None:
     assert gz.startswith("3 ['")
     assert f"{LONG * MEGABYTE + 13:,} bytes long, a row may have {LARGEST_ROW_BYTES:,}" in gz
     assert (
-        csv.startswith("refused") and "data.csv.gz: cannot be read: line 3" in csv and "is a quote not closed?" in csv
+        csv.startswith("refused")
+        and "data.csv.gz: cannot be read: line 3" in csv
+        and "is a quote not closed?" in csv
     )
     assert int(grown) < 250, "one line needs its own size and half as much again"
 
@@ -95,7 +97,8 @@ def test_readers_in_memory_and_by_index_refuse_the_same_lines(
     path = tmp_path / "data.jsonl"
     path.write_bytes(
         b"".join(
-            (json.dumps({"t": one}, ensure_ascii=False) + end).encode() for one in (text, "b", "c")[: 3 if end else 1]
+            (json.dumps({"t": one}, ensure_ascii=False) + end).encode()
+            for one in (text, "b", "c")[: 3 if end else 1]
         )
     )
     indexed = records_of(path, sha256_of(path), tmp_path / "cache")
@@ -105,14 +108,27 @@ def test_readers_in_memory_and_by_index_refuse_the_same_lines(
     by_index = [row for _, _, row in indexed.read(np.arange(len(indexed)))]
     in_memory = [row for _, row in rows_in(path)]
     assert [type(row) for row in in_memory] == [type(row) for row in by_index]
-    assert [row for row in in_memory if isinstance(row, dict)] == [row for row in by_index if isinstance(row, dict)]
+    assert [row for row in in_memory if isinstance(row, dict)] == [
+        row for row in by_index if isinstance(row, dict)
+    ]
 
 
 def test_lines_are_those_of_the_stream(monkeypatch: pytest.MonkeyPatch) -> None:
     small_limits(monkeypatch)
-    for text in ("", "\n", "a\n\nb", "0123456789\n" * 3, "01234567\n", "012345678\n", "a" * 35, "a\rb\r\nc\n"):
+    for text in (
+        "",
+        "\n",
+        "a\n\nb",
+        "0123456789\n" * 3,
+        "01234567\n",
+        "012345678\n",
+        "a" * 35,
+        "a\rb\r\nc\n",
+    ):
         wanted = list(io.TextIOWrapper(io.BytesIO(text.encode()), encoding="utf-8"))
-        assert list(lines_of(io.TextIOWrapper(io.BytesIO(text.encode()), encoding="utf-8"), "reading")) == wanted
+        assert (
+            list(lines_of(io.TextIOWrapper(io.BytesIO(text.encode()), encoding="utf-8"), "reading")) == wanted
+        )
 
 
 @pytest.mark.parametrize("ending", [".json.gz", ".json.zst", ".txt.gz", ".txt.zst"])
@@ -124,7 +140,9 @@ def test_a_compressed_file_that_must_be_read_whole_may_not_hold_too_much(
     for size in (300, 500):
         content = json.dumps([{"text": "a" * (size - 20)}]).encode()
         path.write_bytes(
-            gzip.compress(content) if ending.endswith("gz") else pyarrow.compress(content, "zstd", asbytes=True)
+            gzip.compress(content)
+            if ending.endswith("gz")
+            else pyarrow.compress(content, "zstd", asbytes=True)
         )
         if size == 300:
             assert len(list(rows_in(path))) == 1
@@ -145,7 +163,9 @@ def test_an_open_quote_ends_at_the_longest_row(tmp_path: Path, monkeypatch: pyte
 @pytest.mark.parametrize("ending", [".jsonl.gz", ".jsonl.zst", ".json.gz", ".csv.gz", ".txt.gz"])
 def test_a_torn_compressed_file_is_named(tmp_path: Path, ending: str) -> None:
     content = json.dumps({"text": os.urandom(3000).hex()}).encode() * 9
-    packed = gzip.compress(content) if ending.endswith("gz") else pyarrow.compress(content, "zstd", asbytes=True)
+    packed = (
+        gzip.compress(content) if ending.endswith("gz") else pyarrow.compress(content, "zstd", asbytes=True)
+    )
     path = tmp_path / f"data{ending}"
     path.write_bytes(packed[: len(packed) // 2])
     with pytest.raises(DataError, match=rf"data{ending}: cannot be decompressed, is it whole"):

@@ -26,7 +26,10 @@ def test_gc_shows_and_removes_the_cache(tmp_path: Path, monkeypatch: pytest.Monk
     told = CliRunner().invoke(app, ["gc", str(tmp_path / "results")]).output
     assert "data cache: 0.0 MB" in told and "--cache removes it" in told
     shown = CliRunner().invoke(app, ["gc", "--cache", "--json"])
-    assert [(one["artifact"], one["bytes"]) for one in json.loads(shown.output)] == [("a.plain", 4), ("b.lines.u64", 4)]
+    assert [(one["artifact"], one["bytes"]) for one in json.loads(shown.output)] == [
+        ("a.plain", 4),
+        ("b.lines.u64", 4),
+    ]
     assert len(sizes(tmp_path / "cache")) == 2
     assert "2 files in" in CliRunner().invoke(app, ["gc", "--cache", "--yes"]).output
     assert sizes(tmp_path / "cache") == []
@@ -43,7 +46,9 @@ def test_what_is_being_built_stays(tmp_path: Path) -> None:
     assert sizes(tmp_path) == [] == sizes(tmp_path / "none")
 
 
-@pytest.mark.parametrize(("given", "expected"), [("1", 1), ("0", 1), ("9999", None), ("", None), ("4,2", None)])
+@pytest.mark.parametrize(
+    ("given", "expected"), [("1", 1), ("0", 1), ("9999", None), ("", None), ("4,2", None)]
+)
 def test_as_many_processors_as_the_job_was_given(
     monkeypatch: pytest.MonkeyPatch, given: str, expected: int | None
 ) -> None:

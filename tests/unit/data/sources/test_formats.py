@@ -15,7 +15,15 @@ import pytest
 from manus.data.settings import Source
 from manus.data.sources import compression
 from manus.data.sources.files import data_files
-from manus.data.sources.formats import BY_ENDING, FORMATS, bytes_of_rows, ending_of, format_of, records_of, rows_of
+from manus.data.sources.formats import (
+    BY_ENDING,
+    FORMATS,
+    bytes_of_rows,
+    ending_of,
+    format_of,
+    records_of,
+    rows_of,
+)
 from manus.data.sources.rows import rows_in
 from manus.errors import DataError
 from manus.files import sha256_of

@@ -128,8 +128,12 @@ def test_a_torn_compressed_file_is_told(tmp_path: Path) -> None:
 def test_names_that_begin_with_a_dot_are_no_data(tmp_path: Path) -> None:
     folder = tmp_path / ".hidden" / "data"  # the folder itself may lie anywhere
     for name in (
-        "rows.jsonl", "._rows.jsonl", ".ipynb_checkpoints/rows-checkpoint.jsonl", "part/.cache/x.parquet", "part/b.csv"
-    ):  # fmt: skip
+        "rows.jsonl",
+        "._rows.jsonl",
+        ".ipynb_checkpoints/rows-checkpoint.jsonl",
+        "part/.cache/x.parquet",
+        "part/b.csv",
+    ):
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).write_bytes(LINES[0] + b"\n")
     names = [str(file.relative_to(folder)) for file in data_files(Source(path=str(folder)), tmp_path)]
@@ -140,7 +144,10 @@ def test_names_that_begin_with_a_dot_are_no_data(tmp_path: Path) -> None:
 @pytest.mark.parametrize("how", HOW[:2], ids=["in memory", "indexed"])
 def test_a_nul_byte_and_half_a_character_cost_their_rows_at_most(tmp_path: Path, how: dict[str, Any]) -> None:
     odd = [b'{"prompt": "a\x00b", "completion": "c"}', b'{"prompt": "a\\u0000b", "completion": "c"}']
-    odd += [b'{"prompt": "\\ud800", "completion": "c"}', b'{"prompt": "x", "completion": "c", "note": "\\udc80"}']
+    odd += [
+        b'{"prompt": "\\ud800", "completion": "c"}',
+        b'{"prompt": "x", "completion": "c", "note": "\\udc80"}',
+    ]
     odd += [b"[" * 5000 + b"]" * 5000]
     (tmp_path / "rows.jsonl").write_bytes(b"\n".join([*LINES, *odd]) + b"\n")
     told = prepared(tmp_path, tmp_path / "rows.jsonl", **how, failure_budget=0.05)
@@ -172,14 +179,20 @@ def test_a_line_without_an_end_is_never_whole_in_memory(tmp_path: Path) -> None:
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert [(place, isinstance(row, dict)) for place, row in found] == [
-        ("line 1", True), ("line 2", False), ("line 3", True)
-    ]  # fmt: skip
+        ("line 1", True),
+        ("line 2", False),
+        ("line 3", True),
+    ]
     assert (
         found[1][1]
         == "40,000,034 bytes long, a row may have 1,048,576; write one object a line, or give a giant text as a .txt file"
         and peak < 12_000_000
     )
-    assert [isinstance(row, dict) for _, row in first_rows(Source(path=str(file)), tmp_path, 5)] == [True, False, True]
+    assert [isinstance(row, dict) for _, row in first_rows(Source(path=str(file)), tmp_path, 5)] == [
+        True,
+        False,
+        True,
+    ]
 
 
 def test_a_home_of_nobody_is_a_path_like_any_other() -> None:

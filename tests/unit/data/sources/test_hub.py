@@ -54,11 +54,15 @@ def files(request: pytest.FixtureRequest, tmp_path: Path) -> list[dict[str, Any]
     return opened(request.param, tmp_path)
 
 
-def opened(kind: str, folder: Path, change: Callable[[Any], Any] = lambda stream: stream) -> list[dict[str, Any]]:
+def opened(
+    kind: str, folder: Path, change: Callable[[Any], Any] = lambda stream: stream
+) -> list[dict[str, Any]]:
     import pyarrow
     from pyarrow import parquet
 
-    data: list[dict[str, Any]] = [{**row, "n": number} for number, row in enumerate(rows("first", SHARDS * ROWS))]
+    data: list[dict[str, Any]] = [
+        {**row, "n": number} for number, row in enumerate(rows("first", SHARDS * ROWS))
+    ]
     names = []
     for shard in range(SHARDS):
         path, some = folder / f"{shard}.{kind}", data[shard * ROWS : (shard + 1) * ROWS]
@@ -71,7 +75,9 @@ def opened(kind: str, folder: Path, change: Callable[[Any], Any] = lambda stream
     def stream(source: Source) -> Any:
         from datasets import load_dataset
 
-        made = load_dataset(kind, data_files=names, split="train", streaming=True, cache_dir=str(folder / "hf"))
+        made = load_dataset(
+            kind, data_files=names, split="train", streaming=True, cache_dir=str(folder / "hf")
+        )
         return change(made)
 
     PATCH.setattr(hub, "open_stream", stream)
@@ -127,15 +133,22 @@ def test_what_is_wrong_is_not_tried_again(tmp_path: Path, capsys: pytest.Capture
     assert "trying again" not in capsys.readouterr().out
 
 
-@pytest.mark.parametrize(("error", "expected"), [
-    (TimeoutError("read"), True), (ConnectionError("offline mode is enabled"), False), (PermissionError(), False),
-    (ValueError("columns"), False),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("error", "expected"),
+    [
+        (TimeoutError("read"), True),
+        (ConnectionError("offline mode is enabled"), False),
+        (PermissionError(), False),
+        (ValueError("columns"), False),
+    ],
+)
 def test_which_errors_may_pass(error: Exception, expected: bool) -> None:
     assert hub.is_passing(error) is expected
 
 
-@pytest.mark.parametrize("settings", [ALL, DataSettings(sample_size=hub.MOST_STREAMED + 1)], ids=["all", "part"])
+@pytest.mark.parametrize(
+    "settings", [ALL, DataSettings(sample_size=hub.MOST_STREAMED + 1)], ids=["all", "part"]
+)
 def test_a_signal_stops_it_and_it_goes_on(
     files: list[dict[str, Any]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, settings: DataSettings
 ) -> None:

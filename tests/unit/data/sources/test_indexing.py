@@ -18,7 +18,9 @@ PIECES = ["a", '"', ",", "\n", '""', ',"', '",', '"\n', "é"]
 
 
 def ends(data: bytes, finder: Ends, size: int, place: Path) -> list[int]:
-    blocks: Iterator[Block] = (np.frombuffer(data[i : i + size], dtype=np.uint8) for i in range(0, len(data), size))
+    blocks: Iterator[Block] = (
+        np.frombuffer(data[i : i + size], dtype=np.uint8) for i in range(0, len(data), size)
+    )
     write_index(blocks, finder, place)
     index = Index(place)
     return index.offsets(0, len(index)).tolist()[1:] if len(index) else []

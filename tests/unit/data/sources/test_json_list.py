@@ -12,7 +12,9 @@ from manus.data.sources.json_list import Json
 from manus.errors import DataError
 
 
-@pytest.mark.parametrize("text", ['[{"a": 1}, {"a": 2}]', '{"data": [{"a": 1}, {"a": 2}]}', '{"a": 1}\n{"a": 2}\n'])
+@pytest.mark.parametrize(
+    "text", ['[{"a": 1}, {"a": 2}]', '{"data": [{"a": 1}, {"a": 2}]}', '{"a": 1}\n{"a": 2}\n']
+)
 def test_the_list_is_found(text: str, tmp_path: Path) -> None:
     path = tmp_path / "data.json"
     path.write_text(text)

@@ -37,7 +37,9 @@ KINDS = [
     ".tsv.xz",
     ".md.gz",
 ]
-ROWS: list[dict[str, Any]] = [{"number": str(n), "text": f'{"ü" * (n % 7)} "{n}"\n{n}, {n}'} for n in range(300)]
+ROWS: list[dict[str, Any]] = [
+    {"number": str(n), "text": f'{"ü" * (n % 7)} "{n}"\n{n}, {n}'} for n in range(300)
+]
 
 
 def table(mark: str) -> str:
@@ -74,13 +76,17 @@ def opened(path: Path) -> Records:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_large_files_give_the_rows_of_small_ones(tmp_path: Path, kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_large_files_give_the_rows_of_small_ones(
+    tmp_path: Path, kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(records_module, "READ_BYTES", 500)
     monkeypatch.setattr(records_module, "OFFSETS_AT_ONCE", 16)
     path = written(tmp_path, kind)
     records, expected = opened(path), list(rows_of(path))
     everything = list(records.read(np.arange(len(records))))
-    assert [(record.place, record.row) for record in everything] == [(f"{path.name} {p}", row) for p, row in expected]
+    assert [(record.place, record.row) for record in everything] == [
+        (f"{path.name} {p}", row) for p, row in expected
+    ]
     some = np.array(sorted(random.Random(0).sample(range(len(records)), len(records) // 3)), dtype=np.int64)
     assert list(records.read(some)) == [record for record in everything if record.number in some]
 
@@ -94,7 +100,9 @@ def test_a_file_is_divided_without_gap_or_overlap(tmp_path: Path, kind: str) -> 
     assert kind == ".parquet" or max(records.bytes_of(a, b) for a, b in ranges) < 1100
 
 
-def test_bad_rows_are_told_by_place_and_do_not_disturb_others(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_bad_rows_are_told_by_place_and_do_not_disturb_others(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(records_module, "LARGEST_ROW_BYTES", 100)
     monkeypatch.setattr(records_module, "READ_BYTES", 50)
     path = tmp_path / "data.jsonl"
@@ -115,9 +123,17 @@ def test_a_torn_compressed_file_is_an_error(tmp_path: Path) -> None:
     assert not list((tmp_path / "cache").glob("*.plain"))
 
 
-@pytest.mark.parametrize("text", [
-    "word " * 5000, "a line of it\n" * 2000, "日本語" * 4000, "x" * 20_000, "é" * 9999 + "\n" + "🙂" * 3000,
-], ids=["words", "lines", "characters", "letters", "mixed"])  # fmt: skip
+@pytest.mark.parametrize(
+    "text",
+    [
+        "word " * 5000,
+        "a line of it\n" * 2000,
+        "日本語" * 4000,
+        "x" * 20_000,
+        "é" * 9999 + "\n" + "🙂" * 3000,
+    ],
+    ids=["words", "lines", "characters", "letters", "mixed"],
+)
 def test_a_giant_text_is_cut_between_lines_words_or_characters(
     tmp_path: Path, text: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -127,12 +143,20 @@ def test_a_giant_text_is_cut_between_lines_words_or_characters(
     path.write_bytes("\ufeff".encode() + text.encode())
     segments = opened(path)
     assert isinstance(segments, Segments) and len(segments) > 5
-    parts = [record.row["text"] for record in segments.read(np.arange(len(segments))) if isinstance(record.row, dict)]
+    parts = [
+        record.row["text"]
+        for record in segments.read(np.arange(len(segments)))
+        if isinstance(record.row, dict)
+    ]
     assert "".join(parts) == text
     assert all(part.startswith("a line") for part in parts) or "line" not in text
     assert all(part.startswith((" word", "word")) for part in parts) or "word" not in text
     assert max(len(part.encode()) for part in parts) <= 2000
-    assert [segments.ends(n) for n in (0, 1, len(segments) - 1)] == [(True, False), (False, False), (False, True)]
+    assert [segments.ends(n) for n in (0, 1, len(segments) - 1)] == [
+        (True, False),
+        (False, False),
+        (False, True),
+    ]
 
 
 def test_a_cut_never_parts_a_character() -> None:

@@ -157,7 +157,9 @@ PUBLISHED = {
     "phi4": _same(PHI_4, "<|im_end|>", hides=TOOL),
     "zephyr": _same(ZEPHYR, "</s>\n", hides=TOOL),
     "smollm2": _same(SMOLLM2, "<|im_end|>\n"),
-    "deepseek-r1-distill": _same(kept("deepseek_r1_distill"), "<｜end▁of▁sentence｜>", opening=CLOSED, is_apart=True),
+    "deepseek-r1-distill": _same(
+        kept("deepseek_r1_distill"), "<｜end▁of▁sentence｜>", opening=CLOSED, is_apart=True
+    ),
     "command-r": _same(kept("cohere"), "<|END_OF_TURN_TOKEN|>", hides=TOOL),
     "glm4": _same(GLM_4, "</s>"),
     "glm4-moe": _same(
@@ -172,4 +174,4 @@ PUBLISHED = {
     "idefics3": _same(kept("idefics3"), "<end_of_utterance>\n", opening=" ", earlier_opening=" "),
     "olmo2": Published(OLMO_2, ("</s>", "</s>"), hides=TOOL),
     "granite3": _same(GRANITE_3, "<|end_of_text|>\n"),
-}  # fmt: skip
+}

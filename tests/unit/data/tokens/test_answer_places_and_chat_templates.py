@@ -34,7 +34,9 @@ PLAIN = {
     "the role's names": chat("u: user", "a: assistant", "u: model", "a: user", "u: assistant", "a: think"),
     "the same again": chat("u: yes", "a: yes", "u: yes", "a: yes", "u: yes", "a: yes"),
     "unicode": chat("u: naïve 😀", "a: ﬁne 😀😀", "u: \u0646\u0639\u0645", "a: \u4f60\u597d\ufeff"),
-    "private characters": chat(f"u: {chr(FIRST_MARK)}", f"a: a{chr(FIRST_MARK + 1)}b", "u: q", f"a: {chr(FIRST_MARK)}"),
+    "private characters": chat(
+        f"u: {chr(FIRST_MARK)}", f"a: a{chr(FIRST_MARK + 1)}b", "u: q", f"a: {chr(FIRST_MARK)}"
+    ),
     "a system turn": chat("s: be brief", "u: q", "a: x", "u: q", "a: y"),
     "white space": chat("u: q", "a:  a\n", "u:  q ", "a: \n b"),
 }
@@ -60,7 +62,9 @@ def taught(tokenizer: Any, messages: Chat) -> list[str]:
     within = [place for place in places if place not in apart]
     assert len(pieces) == 1 + len(apart) and len(pieces[0]) == len(within), (pieces, apart)
     assert all(len(piece) == 1 for piece in pieces[1:])
-    by_place = dict(zip(within, pieces[0], strict=True)) | dict(zip(apart, (p[0] for p in pieces[1:]), strict=True))
+    by_place = dict(zip(within, pieces[0], strict=True)) | dict(
+        zip(apart, (p[0] for p in pieces[1:]), strict=True)
+    )
     return [by_place[place] for place in places]
 
 
@@ -118,15 +122,17 @@ def test_calls_and_results_are_learned_and_shown_or_the_turn_is_named(name: str)
 def test_thoughts_are_learned_wherever_they_stand(name: str) -> None:
     """None is dropped, though most templates drop those of earlier turns; what is asked is not learned again."""
     tokenizer = PUBLISHED[name].tokenizer()
-    messages = chat("u: q", "a: <think>\nhm\n</think>\nsome words", "u: r", "a: <think>\nso\n</think>\nother words")
+    messages = chat(
+        "u: q", "a: <think>\nhm\n</think>\nsome words", "u: r", "a: <think>\nso\n</think>\nother words"
+    )
     told = taught(tokenizer, messages)
     prompt = render_prompt(tokenizer, messages[:1])
     for text, thought, words in zip(told, ("hm", "so"), ("some words", "other words"), strict=True):
         shown = opened_thought(prompt) + text
         if "</think>" not in prompt[-30:]:
-            assert re.search(rf"<think>\s*{thought}\s*</think>\s*{words}<|{thought}\s*</think>\s*{words} <", shown), (
-                text
-            )
+            assert re.search(
+                rf"<think>\s*{thought}\s*</think>\s*{words}<|{thought}\s*</think>\s*{words} <", shown
+            ), text
             assert shown.count("<think>") == shown.count("</think>") == 1
         assert text.rstrip().endswith(tuple(end.rstrip() for end in PUBLISHED[name].ends))
 
@@ -152,7 +158,10 @@ def test_the_end_of_an_answer_ends_generation(name: str) -> None:
 @pytest.mark.parametrize("name", PUBLISHED)
 def test_a_pair_goes_apart_behind_what_is_asked(name: str) -> None:
     tokenizer = PUBLISHED[name].tokenizer()
-    sample: Sample = {"messages": chat("s: be brief", "u: q", "a: x", "u: r", "a: right"), "rejected": "wrong"}
+    sample: Sample = {
+        "messages": chat("s: be brief", "u: q", "a: x", "u: r", "a: right"),
+        "rejected": "wrong",
+    }
     pair, end = render_pair(tokenizer, sample), PUBLISHED[name].ends[0]
     asked = render_prompt(tokenizer, sample["messages"][:-1])
     assert asked.startswith(tokenizer.decode(pair.prompt)) or tokenizer.decode(pair.prompt).startswith(asked)
@@ -177,13 +186,17 @@ def test_a_system_turn_that_a_template_leaves_out_goes_into_the_users_turn() -> 
     tokenizer.chat_template = "{% for m in messages if m['role'] != 'system' %}" + (
         "<{{ m['role'] }}>{{ m['content'] }}</s>{% endfor %}{% if add_generation_prompt %}<assistant>{% endif %}"
     )
-    assert written(tokenizer, chat("s: be brief", "u: q", "a: x")).text == "<user>be brief\n\nq</s><assistant>x</s>"
+    assert (
+        written(tokenizer, chat("s: be brief", "u: q", "a: x")).text
+        == "<user>be brief\n\nq</s><assistant>x</s>"
+    )
 
 
 def test_the_marks_of_training_templates_agree() -> None:
     """TRL's variants mark what the assistant generates (`{% generation %}`).
 
-    Where they write the same text, we learn what they mark to the letter, but for the end of the prompt that some mark too.
+    Where they write the same text, we learn what they mark to the letter, but for the end of the prompt that
+    some mark too.
     """
     names = sorted(path.stem.removesuffix("_training") for path in KEPT_BY_TRL.glob("*_training.jinja"))
     agreed = [name for name in names if _agrees(name)]
@@ -197,7 +210,10 @@ def _agrees(name: str) -> bool:
     whole = written(tokenizer, messages)
     try:
         told = tokenizer.apply_chat_template(
-            messages, chat_template=kept(f"{name}_training"), return_dict=True, return_assistant_tokens_mask=True
+            messages,
+            chat_template=kept(f"{name}_training"),
+            return_dict=True,
+            return_assistant_tokens_mask=True,
         )
     except TemplateError:
         return False
@@ -220,7 +236,10 @@ ASKS_ALWAYS = (
 
 def test_what_asks_for_the_next_answer_is_no_end_of_one() -> None:
     """As DeepSeek-Coder's template has it, whether it is to ask or not."""
-    tokenizer, messages = Published(ASKS_ALWAYS, ("", "")).tokenizer(), chat("u: q", "a: one", "u: r", "a: two")
+    tokenizer, messages = (
+        Published(ASKS_ALWAYS, ("", "")).tokenizer(),
+        chat("u: q", "a: one", "u: r", "a: two"),
+    )
     assert [text.rstrip() for text in taught(tokenizer, messages)] == ["one\n<|EOT|>", "two\n<|EOT|>"]
     assert tokenizer.convert_ids_to_tokens(ends_of_answers(tokenizer)) == ["<|EOT|>"]
 
@@ -239,7 +258,9 @@ WORDS = st.lists(
 TURN = st.tuples(WORDS, WORDS)
 
 
-@pytest.mark.parametrize("name", ["chatml", "qwen3", "phi3", "llama2", "gemma", "deepseek-r1-distill", "glm4"])
+@pytest.mark.parametrize(
+    "name", ["chatml", "qwen3", "phi3", "llama2", "gemma", "deepseek-r1-distill", "glm4"]
+)
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(turns=st.lists(TURN, min_size=1, max_size=4))
 def test_whatever_is_said_is_learned_or_refused_by_name(name: str, turns: list[tuple[str, str]]) -> None:
@@ -247,7 +268,10 @@ def test_whatever_is_said_is_learned_or_refused_by_name(name: str, turns: list[t
     tokenizer = published.tokenizer()
     messages: Chat = []
     for question, said in turns:
-        messages += [{"role": "user", "content": question.strip()}, {"role": "assistant", "content": said.strip()}]
+        messages += [
+            {"role": "user", "content": question.strip()},
+            {"role": "assistant", "content": said.strip()},
+        ]
     if any("think" in said for _, said in turns):
         return
     whole = written(tokenizer, messages)

@@ -57,7 +57,9 @@ def test_too_large_a_result_is_refused_at_once(pico_base: Path, name: str) -> No
 
 def test_what_templates_compute_stays(pico_base: Path) -> None:
     tokenizer = load_tokenizer(pico_base)
-    tokenizer.chat_template = "{{ '-' * 3 }}{{ 2 ** 10 }}{{ 3 * 0.5 }}{{ 2 ** -1 }}{{ [1] * 2 }}{{ 2 * 'ab' }}"
+    tokenizer.chat_template = (
+        "{{ '-' * 3 }}{{ 2 ** 10 }}{{ 3 * 0.5 }}{{ 2 ** -1 }}{{ [1] * 2 }}{{ 2 * 'ab' }}"
+    )
     assert rendered(tokenizer, TURNS, add_generation_prompt=False) == "---10241.50.5[1, 1]abab"
     tokenizer.chat_template = (
         "{{ 'a'.center(3) }}|{{ 'a\nb'|indent(2) }}|{{ ['x', 1]|join('+') }}|{{ '%s-%d' % ('a', 3) }}|{{ '{}:{x}'.format(1, x=2) }}"

@@ -21,18 +21,26 @@ def fitting(kind: Any, **settings: Any) -> Fitting:
     return Fitting(kind, tokenizer(), DataSettings(**settings))
 
 
-@pytest.mark.parametrize(("kind", "sample", "settings", "expected"), [
-    ("messages", CHAT, {"max_length": 256}, FITS),
-    ("messages", CHAT, {"max_length": 32}, TOO_LONG),
-    ("messages", CHAT, {"max_length": 32, "too_long": "truncate"}, TRUNCATED),
-    ("messages", LATE, {"max_length": 32, "too_long": "truncate"}, TOO_LONG),
-    ("messages", {**CHAT, "media": [{"kind": "image"}]}, {"max_length": 32, "too_long": "truncate"}, TOO_LONG),
-    ("preference", PAIR, {"max_length": 256}, FITS),
-    ("preference", PAIR, {"max_length": 32, "too_long": "truncate"}, TRUNCATED),
-    ("preference", PAIR, {"max_length": 32}, TOO_LONG),
-    ("prompt", CHAT, {"max_length": 32}, FITS),
-    ("prompt", LATE, {"max_length": 32, "too_long": "truncate"}, TOO_LONG),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("kind", "sample", "settings", "expected"),
+    [
+        ("messages", CHAT, {"max_length": 256}, FITS),
+        ("messages", CHAT, {"max_length": 32}, TOO_LONG),
+        ("messages", CHAT, {"max_length": 32, "too_long": "truncate"}, TRUNCATED),
+        ("messages", LATE, {"max_length": 32, "too_long": "truncate"}, TOO_LONG),
+        (
+            "messages",
+            {**CHAT, "media": [{"kind": "image"}]},
+            {"max_length": 32, "too_long": "truncate"},
+            TOO_LONG,
+        ),
+        ("preference", PAIR, {"max_length": 256}, FITS),
+        ("preference", PAIR, {"max_length": 32, "too_long": "truncate"}, TRUNCATED),
+        ("preference", PAIR, {"max_length": 32}, TOO_LONG),
+        ("prompt", CHAT, {"max_length": 32}, FITS),
+        ("prompt", LATE, {"max_length": 32, "too_long": "truncate"}, TOO_LONG),
+    ],
+)
 def test_what_becomes_of_a_sample(kind: str, sample: Any, settings: dict[str, Any], expected: int) -> None:
     if sample.get("media"):
         sample = {**sample, "media": []} if expected == FITS else sample

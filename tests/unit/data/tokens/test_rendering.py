@@ -38,7 +38,9 @@ def words() -> PreTrainedTokenizerFast:
 def learned(words: Any, sample: Sample) -> str:
     tokens = render(words, sample)
     assert len(tokens.ids) == len(tokens.is_learned)
-    return str(words.decode([token for token, keep in zip(tokens.ids, tokens.is_learned, strict=True) if keep]))
+    return str(
+        words.decode([token for token, keep in zip(tokens.ids, tokens.is_learned, strict=True) if keep])
+    )
 
 
 def test_every_answer_is_learned_with_its_end(words: PreTrainedTokenizerFast) -> None:
@@ -52,7 +54,9 @@ def test_the_prompt_is_what_stands_before_the_answer(words: PreTrainedTokenizerF
     assert whole.startswith(prompt) and whole[len(prompt) :] == "three<|im_end|>\n"
 
 
-def test_a_template_that_rewrites_history_teaches_each_answer_as_it_was_given(words: PreTrainedTokenizerFast) -> None:
+def test_a_template_that_rewrites_history_teaches_each_answer_as_it_was_given(
+    words: PreTrainedTokenizerFast,
+) -> None:
     words.chat_template = FORGETS_EARLIER_THOUGHTS
     chat: Sample = {"messages": [dict(m) for m in CHAT["messages"]]}  # type: ignore[misc]
     chat["messages"][1]["content"] = "<think>hm</think>one"
@@ -77,7 +81,9 @@ def test_an_answer_that_holds_media_is_refused_by_its_turn(words: PreTrainedToke
         render(words, {"messages": parts})
 
 
-def test_a_template_that_opens_a_thought_in_the_prompt_still_learns_the_answer(words: PreTrainedTokenizerFast) -> None:
+def test_a_template_that_opens_a_thought_in_the_prompt_still_learns_the_answer(
+    words: PreTrainedTokenizerFast,
+) -> None:
     words.chat_template = OPENS_A_THOUGHT
     assert learned(words, CHAT).startswith("three")
 

@@ -76,15 +76,30 @@ def test_what_stands_in_a_value_again_and_again_is_looked_at_once() -> None:
     assert written_length({"a": ["b", 1]}) < 100
 
 
-@pytest.mark.parametrize(("pattern", "values"), [
-    ("%s", ("a" * 50,)), ("%(a)s%(a)s", {"a": "b" * 50}), ("%30d", 5), ("%.30f", 2.5), ("%*d", (40, 5)), ("%-8s|%%", "ab"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("pattern", "values"),
+    [
+        ("%s", ("a" * 50,)),
+        ("%(a)s%(a)s", {"a": "b" * 50}),
+        ("%30d", 5),
+        ("%.30f", 2.5),
+        ("%*d", (40, 5)),
+        ("%-8s|%%", "ab"),
+    ],
+)
 def test_a_bound_is_no_less_than_what_is_written_by_percent(pattern: str, values: Any) -> None:
     assert len(pattern % values) <= printf_length(pattern, values)
 
 
-@pytest.mark.parametrize(("pattern", "values"), [
-    ("{}", ["a" * 50]), ("{0}{0}{0}", ["b" * 50]), ("{:>30}", ["x"]), ("{:{}}", ["x", 40]), ("{:{}}", ["x", "40"]),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("pattern", "values"),
+    [
+        ("{}", ["a" * 50]),
+        ("{0}{0}{0}", ["b" * 50]),
+        ("{:>30}", ["x"]),
+        ("{:{}}", ["x", 40]),
+        ("{:{}}", ["x", "40"]),
+    ],
+)
 def test_a_bound_is_no_less_than_what_is_written_by_format(pattern: str, values: list[Any]) -> None:
     assert len(pattern.format(*values)) <= format_length(pattern, values)

@@ -24,9 +24,12 @@ TEXTS = {
 
 @settings(max_examples=100, deadline=None)
 @given(
-    count=st.integers(1, 400), limit=st.integers(4, 60), share=st.floats(0, 0.5), seed=st.integers(0, 99),
+    count=st.integers(1, 400),
+    limit=st.integers(4, 60),
+    share=st.floats(0, 0.5),
+    seed=st.integers(0, 99),
     has_lines=st.booleans(),
-)  # fmt: skip
+)
 def test_windows_cover_everything_and_overlap_at_most_as_asked(
     count: int, limit: int, share: float, seed: int, has_lines: bool
 ) -> None:
@@ -41,7 +44,9 @@ def test_windows_cover_everything_and_overlap_at_most_as_asked(
 
 
 @pytest.mark.parametrize("name", TEXTS)
-def test_a_long_text_in_pieces_has_the_tokens_of_the_whole(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_long_text_in_pieces_has_the_tokens_of_the_whole(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     words = tokenizer()
     whole = render(words, {"text": TEXTS[name]}).ids
     monkeypatch.setattr(windows_module, "LONGEST_AT_ONCE", 100)

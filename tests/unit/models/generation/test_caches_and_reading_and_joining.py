@@ -48,7 +48,9 @@ def test_states_are_neither_padded_nor_cut(family: str) -> None:
     model = small_model(family)
     seen = tokens_read(model)
     with torch.no_grad():
-        Reader(model, 0).read([SHARED + ENDINGS[0], SHARED + ENDINGS[1], SHARED + ENDINGS[2], SHARED + ENDINGS[1]])
+        Reader(model, 0).read(
+            [SHARED + ENDINGS[0], SHARED + ENDINGS[1], SHARED + ENDINGS[2], SHARED + ENDINGS[1]]
+        )
     assert seen == [(2, 29), (1, 23)]
 
 
@@ -90,12 +92,19 @@ def test_a_family_that_computes_otherwise_beside_others_is_refused(
     model = small_model("llama", initializer_range=0.2).to(dtype)
     monkeypatch.setattr(model, "_prepare_position_ids_for_generation", lambda ids, _: torch.zeros_like(ids))
     real = model.model.forward
-    monkeypatch.setattr(model.model, "forward", lambda *args, **given: real(*args, **{**given, "position_ids": None}))
+    monkeypatch.setattr(
+        model.model, "forward", lambda *args, **given: real(*args, **{**given, "position_ids": None})
+    )
     assert not may_join(model, question(ids))  # it counts columns: padding shifts its positions
 
 
 def test_positions_that_stretch_with_the_longest_row_are_kept_apart() -> None:
-    rope = {"rope_type": "dynamic", "rope_theta": 10000.0, "factor": 2.0, "original_max_position_embeddings": 32}
+    rope = {
+        "rope_type": "dynamic",
+        "rope_theta": 10000.0,
+        "factor": 2.0,
+        "original_max_position_embeddings": 32,
+    }
     model = small_model("llama", rope_parameters=rope)
     assert may_join(model, question(prompts(20)[0], 12))
     assert not may_join(model, question(prompts(20)[0], 13))

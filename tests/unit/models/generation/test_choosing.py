@@ -10,7 +10,8 @@ from manus.models.generation.questions import Drawing, Question
 
 def counts(logits: list[float], draws: int = 4000, **drawing: float) -> list[float]:
     answers = [
-        Answer(seed, Question([1], Drawing(max_new_tokens=2, ends=(), seed=seed, **drawing))) for seed in range(draws)
+        Answer(seed, Question([1], Drawing(max_new_tokens=2, ends=(), seed=seed, **drawing)))
+        for seed in range(draws)
     ]
     steps, failed = choose(answers, torch.tensor([logits]).expand(draws, -1))
     assert not failed

@@ -66,9 +66,13 @@ def test_an_answer_ends_with_its_end_or_its_limit(llama: torch.nn.Module) -> Non
     assert engine.step() == []
 
 
-def test_every_running_answer_gets_one_token_a_step_and_places_are_filled_again(llama: torch.nn.Module) -> None:
+def test_every_running_answer_gets_one_token_a_step_and_places_are_filled_again(
+    llama: torch.nn.Module,
+) -> None:
     engine = Engine(llama, places=2, pad_token_id=0)
-    first, second, third = (engine.add(question(ids, 2 + number)) for number, ids in enumerate(prompts(4, 5, 6)))
+    first, second, third = (
+        engine.add(question(ids, 2 + number)) for number, ids in enumerate(prompts(4, 5, 6))
+    )
     assert (engine.running, engine.waiting) == (0, 3)
     seen = [{step.ticket for step in engine.step()} for _ in range(6)]
     assert seen == [{first, second}, {first, second}, {second, third}, {third}, {third}, {third}]
@@ -105,7 +109,12 @@ def test_what_is_left_of_a_batch_goes_on_as_before(llama: torch.nn.Module) -> No
 
 def test_drawn_answers_depend_on_seed_and_question_alone(llama: torch.nn.Module) -> None:
     asked = prompts(4, 9, 6, 6)
-    drawings = [{"temperature": 1.0, "seed": 5}, {"temperature": 0.7, "top_k": 20, "seed": 5}, {"temperature": 2.0, "top_p": 0.9, "seed": 6}, {"temperature": 1.0, "seed": 7}]  # fmt: skip
+    drawings = [
+        {"temperature": 1.0, "seed": 5},
+        {"temperature": 0.7, "top_k": 20, "seed": 5},
+        {"temperature": 2.0, "top_p": 0.9, "seed": 6},
+        {"temperature": 1.0, "seed": 7},
+    ]
     questions = [question(ids, 12, **drawing) for ids, drawing in zip(asked, drawings, strict=True)]
     together = Engine(llama, pad_token_id=0).answers(questions)
     alone = [Engine(llama, places=1, pad_token_id=0).answers([one])[0] for one in questions]
@@ -118,7 +127,9 @@ def test_drawn_answers_depend_on_seed_and_question_alone(llama: torch.nn.Module)
 def test_without_a_seed_the_random_state_decides(llama: torch.nn.Module) -> None:
     def drawn(seed: int) -> list[list[int]]:
         torch.manual_seed(seed)
-        return Engine(llama, pad_token_id=0).answers([question(ids, 12, temperature=1.0) for ids in prompts(4, 4)])
+        return Engine(llama, pad_token_id=0).answers(
+            [question(ids, 12, temperature=1.0) for ids in prompts(4, 4)]
+        )
 
     assert drawn(1) == drawn(1) != drawn(2)
     same = prompts(4)[0]
@@ -187,7 +198,11 @@ def test_limits_change_what_is_said_and_log_probabilities_are_the_models(llama: 
     steps: list[Step] = [step for _ in range(5) for step in engine.step()]
     limited, free = steps[::2], steps[1::2]
     assert all(step.token % 2 == 0 for step in limited)
-    assert [step.token for step in free] == generated(llama, ids, 5) and free[0].logprob is None and free[0].top == ()
+    assert (
+        [step.token for step in free] == generated(llama, ids, 5)
+        and free[0].logprob is None
+        and free[0].top == ()
+    )
     said: list[int] = []
     for step in limited:
         with torch.no_grad():

@@ -31,7 +31,9 @@ def compare(model: Any, asked: list[dict[str, torch.Tensor]]) -> list[list[int]]
         for row, limit, media in zip(ids, most, parts, strict=True)
     ]
     answers = Engine(model, places=2, pad_token_id=0).answers(questions)
-    assert answers == [generated(model, row, limit, media) for row, limit, media in zip(ids, most, parts, strict=True)]
+    assert answers == [
+        generated(model, row, limit, media) for row, limit, media in zip(ids, most, parts, strict=True)
+    ]
     assert all(may_join(model, question) for question in questions)
     return answers
 
@@ -42,7 +44,10 @@ def test_bases_with_senses_of_their_own(family: str, tmp_path: Path) -> None:
     model, layout = load_model(folder, torch.float32).eval(), OwnLayout.of(folder)
 
     def asked(text: str, **medium: Any) -> dict[str, torch.Tensor]:
-        content = [*({"type": kind, kind: value} for kind, value in medium.items()), {"type": "text", "text": text}]
+        content = [
+            *({"type": kind, kind: value} for kind, value in medium.items()),
+            {"type": "text", "text": text},
+        ]
         prepared: dict[str, torch.Tensor] = layout.asked([{"role": "user", "content": content}])
         return prepared
 
@@ -73,7 +78,9 @@ def test_a_model_with_our_senses(text: str, tmp_path: Path) -> None:
     asked = [
         processor(text="<|im_start|>user\n<|image|>what<|im_end|>\n", images=picture(1)),
         processor(
-            text="<|im_start|>user\nand<|video|>and<|audio|>what do you see<|im_end|>\n", videos=film(1), audio=sound(1)
+            text="<|im_start|>user\nand<|video|>and<|audio|>what do you see<|im_end|>\n",
+            videos=film(1),
+            audio=sound(1),
         ),
         processor(text="<|im_start|>user\nwhat<|im_end|>\n"),
         processor(text="<|im_start|>user\n<|image|>and what<|im_end|>\n", images=picture(2)),

@@ -17,7 +17,10 @@ def states(tokens: int, rows: int = 2) -> tuple[torch.Tensor, torch.Tensor]:
 
 def test_it_holds_what_transformers_own_layer_holds() -> None:
     ours, theirs = DynamicCache(), DynamicCache()
-    ours.layers, theirs.layers = [GrowingLayer()], [DynamicCache(config=small_model("llama").config).layers[0]]
+    ours.layers, theirs.layers = (
+        [GrowingLayer()],
+        [DynamicCache(config=small_model("llama").config).layers[0]],
+    )
     for tokens in (5, *[1] * (ROOM + 3), 7):
         keys, values = states(tokens)
         for mine, expected in zip(ours.update(keys, values, 0), theirs.update(keys, values, 0), strict=True):

@@ -98,7 +98,9 @@ def test_an_adapter_of_a_quantised_base_goes_onto_full_precision(base: Path, tmp
     from peft import LoraConfig
     from transformers import BitsAndBytesConfig
 
-    nf4 = BitsAndBytesConfig(load_in_4bit=True, bnb_4bit_quant_type="nf4", bnb_4bit_compute_dtype=torch.float32)
+    nf4 = BitsAndBytesConfig(
+        load_in_4bit=True, bnb_4bit_quant_type="nf4", bnb_4bit_compute_dtype=torch.float32
+    )
     quantised = load_model(base, torch.float32, quantization_config=nf4, device_map="cpu")
     assert isinstance(quantised.model.layers[0].mlp.up_proj, bnb.nn.Linear4bit)
     trained = get_peft_model(quantised, LoraConfig(r=4, target_modules="all-linear", init_lora_weights=False))
@@ -110,7 +112,9 @@ def test_an_adapter_of_a_quantised_base_goes_onto_full_precision(base: Path, tmp
 def test_refuses_to_merge_onto_quantised_weights(base: Path, tmp_path: Path) -> None:
     from transformers import BitsAndBytesConfig
 
-    model = load_model(base, torch.float32, quantization_config=BitsAndBytesConfig(load_in_4bit=True), device_map="cpu")
+    model = load_model(
+        base, torch.float32, quantization_config=BitsAndBytesConfig(load_in_4bit=True), device_map="cpu"
+    )
     model.save_pretrained(tmp_path / "nf4")
     with pytest.raises(ModelError, match="quantised weights"):
         compose(tmp_path / "nf4", [adapter(base, tmp_path / "a", 1)], torch.float32)
@@ -144,12 +148,19 @@ BREAKAGES = {
     "another rank": (lambda path: _edit_config(path, r=3), "does not fit"),
     "modules that are not there": (lambda path: _edit_config(path, target_modules=["wqkv"]), "does not fit"),
     "more modules than tensors": (
-        lambda path: _rewrite(path, lambda tensors: [tensors.pop(key) for key in list(tensors) if "up_proj" in key]),
+        lambda path: _rewrite(
+            path, lambda tensors: [tensors.pop(key) for key in list(tensors) if "up_proj" in key]
+        ),
         "lacks 4 tensors",
     ),
-    "more tensors than modules": (lambda path: _edit_config(path, target_modules=["q_proj"]), "another model"),
+    "more tensors than modules": (
+        lambda path: _edit_config(path, target_modules=["q_proj"]),
+        "another model",
+    ),
     "not a number": (
-        lambda path: _rewrite(path, lambda tensors: [value.fill_(float("nan")) for value in tensors.values()]),
+        lambda path: _rewrite(
+            path, lambda tensors: [value.fill_(float("nan")) for value in tensors.values()]
+        ),
         "cannot merge",
     ),
 }

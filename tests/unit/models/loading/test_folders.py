@@ -8,10 +8,24 @@ from manus.models.loading.folders import copy_tokenizer
 
 def test_tokenizers_are_copied_file_by_file(tmp_path: Path) -> None:
     copied = [
-        "additional_chat_templates/rag.jinja", "chat_template.jinja", "merges.txt", "preprocessor_config.json",
-        "special_tokens_map.json", "tokenizer.json", "tokenizer.model", "tokenizer_config.json", "vocab.json",
-    ]  # fmt: skip
-    left = ["config.json", "generation_config.json", "model.safetensors", "README.md", "tokenizer.py", "tokenizer.bin"]
+        "additional_chat_templates/rag.jinja",
+        "chat_template.jinja",
+        "merges.txt",
+        "preprocessor_config.json",
+        "special_tokens_map.json",
+        "tokenizer.json",
+        "tokenizer.model",
+        "tokenizer_config.json",
+        "vocab.json",
+    ]
+    left = [
+        "config.json",
+        "generation_config.json",
+        "model.safetensors",
+        "README.md",
+        "tokenizer.py",
+        "tokenizer.bin",
+    ]
     for name in copied + left:
         file = tmp_path / "base" / name
         file.parent.mkdir(parents=True, exist_ok=True)

@@ -60,7 +60,9 @@ assert transformers.utils.is_datasets_available()
 """
 
 
-@pytest.mark.parametrize("then", [WITHOUT, COMPILED, DATA_SETS], ids=["without them", "the compiler", "data sets"])
+@pytest.mark.parametrize(
+    "then", [WITHOUT, COMPILED, DATA_SETS], ids=["without them", "the compiler", "data sets"]
+)
 def test_libraries_come_without_the_compiler_and_data_sets(then: str) -> None:
     done = subprocess.run([sys.executable, "-c", QUICK + then], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr

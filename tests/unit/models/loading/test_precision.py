@@ -15,7 +15,9 @@ from manus.models.loading.precision import cpu_is_fast_in_bf16
 )
 def test_bf16_needs_matrix_units(flags: str, is_fast: bool, tmp_path: Path) -> None:
     cpuinfo = tmp_path / "cpuinfo"
-    cpuinfo.write_text(f"processor\t: 0\nflags\t\t: {flags}\nvmx flags\t: amx_bf16\n\nprocessor\t: 1\nflags\t\t: x\n")
+    cpuinfo.write_text(
+        f"processor\t: 0\nflags\t\t: {flags}\nvmx flags\t: amx_bf16\n\nprocessor\t: 1\nflags\t\t: x\n"
+    )
     assert cpu_is_fast_in_bf16(cpuinfo) == is_fast
 
 

@@ -41,7 +41,14 @@ def same(one: Tensor, other: Tensor) -> None:
     torch.testing.assert_close(one, other, rtol=1e-4, atol=2e-5)
 
 
-def run(base: Path, trained: list[Trained], out: Path, compose: Any = "parallel", seed: int = 0, **merge_block: Any):
+def run(
+    base: Path,
+    trained: list[Trained],
+    out: Path,
+    compose: Any = "parallel",
+    seed: int = 0,
+    **merge_block: Any,
+):
     return merge(base, trained, compose, MergeSettings(**merge_block), seed, PROMPTS, out)
 
 
@@ -103,7 +110,9 @@ def slow_sum(tensors: list[Tensor], weights: list[float]) -> Tensor:
     return sum(weight * tensor for weight, tensor in zip(weights, tensors, strict=True))
 
 
-def check_against(base: Path, trained: list[Trained], out: Path, slow: Callable[[list[Tensor]], Tensor]) -> None:
+def check_against(
+    base: Path, trained: list[Trained], out: Path, slow: Callable[[list[Tensor]], Tensor]
+) -> None:
     merged, before = parameters(loaded(out)), parameters(loaded(base))
     deltas = [change(base, stage) for stage in trained]
     for name, value in merged.items():
@@ -169,7 +178,9 @@ def test_magnitude_prune(base: Path, stages: dict, tmp_path: Path, form: str) ->
     check_against(base, trained, tmp_path / "out", lambda deltas: slow_prune(deltas, shares, 0.4))
 
 
-@pytest.mark.parametrize(("form", "rank"), [("lora", None), ("lora", 2), ("dora", None), ("full", 7), ("mixed", 5)])
+@pytest.mark.parametrize(
+    ("form", "rank"), [("lora", None), ("lora", 2), ("dora", None), ("full", 7), ("mixed", 5)]
+)
 def test_svd(base: Path, stages: dict, tmp_path: Path, form: str, rank: int | None) -> None:
     trained = stages[form]
     shares = [1 / len(trained)] * len(trained)
@@ -185,14 +196,18 @@ def test_svd_of_full_weights_needs_a_rank(base: Path, stages: dict, tmp_path: Pa
 
 
 @pytest.mark.parametrize("form", FORMS)
-def test_dare_linear_keeps_a_share_of_rescaled_entries(base: Path, stages: dict, tmp_path: Path, form: str) -> None:
+def test_dare_linear_keeps_a_share_of_rescaled_entries(
+    base: Path, stages: dict, tmp_path: Path, form: str
+) -> None:
     trained = stages[form][:2]
     run(base, trained, tmp_path / "out", combine="dare_linear", density=0.5)
     before, after = parameters(loaded(base)), parameters(loaded(tmp_path / "out"))
     one, two = (change(base, stage) for stage in trained)
     name = "model.layers.1.mlp.up_proj.weight"
     got = after[name] - before[name]
-    possible = torch.stack([torch.zeros_like(got), one[name], two[name], one[name] + two[name]])  # 1/2 / density
+    possible = torch.stack(
+        [torch.zeros_like(got), one[name], two[name], one[name] + two[name]]
+    )  # 1/2 / density
     distance = (got - possible).abs()
     assert distance.min(0).values.max() < 1e-5
     shares = torch.bincount(distance.argmin(0).flatten(), minlength=4) / got.numel()
@@ -210,7 +225,9 @@ def test_chance_follows_the_seed(base: Path, stages: dict, tmp_path: Path, combi
 
 
 @pytest.mark.parametrize("combine", ["dare_ties", "ties"])
-def test_density_one_prunes_nothing(base: Path, stages: dict, tmp_path: Path, combine: str, recwarn: Any) -> None:
+def test_density_one_prunes_nothing(
+    base: Path, stages: dict, tmp_path: Path, combine: str, recwarn: Any
+) -> None:
     trained = stages["dora"]
     run(base, trained, tmp_path / "out", combine=combine, density=1.0)
     check_against(base, trained, tmp_path / "out", lambda deltas: slow_ties(deltas, [1.0] * 3, 1.0, "total"))
@@ -224,10 +241,18 @@ def test_a_single_stage_enters_whole(base: Path, stages: dict, tmp_path: Path) -
         check_against(base, trained, tmp_path / form, lambda deltas: deltas[0])
 
 
-def test_sequential_changes_count_from_each_stages_own_start(base: Path, stages: dict, tmp_path: Path) -> None:
+def test_sequential_changes_count_from_each_stages_own_start(
+    base: Path, stages: dict, tmp_path: Path
+) -> None:
     first, middle, last = stages["lora"][0], stages["full"][0], stages["dora"][1]
-    run(base, [first, middle, last], tmp_path / "out", "sequential", combine="linear",
-        weights={"lora0": 0.5, "full0": 2.0, "dora1": 0.25})  # fmt: skip
+    run(
+        base,
+        [first, middle, last],
+        tmp_path / "out",
+        "sequential",
+        combine="linear",
+        weights={"lora0": 0.5, "full0": 2.0, "dora1": 0.25},
+    )
     path = [loaded(base), merged_alone(loaded(base), first), loaded(middle.path)]
     path.append(merged_alone(path[2], last))
     at = [parameters(model) for model in path]
@@ -263,7 +288,9 @@ def test_tied_stays_tied_and_is_stored_once(base: Path, stages: dict, tmp_path: 
 
 @pytest.mark.parametrize("compose", ["sequential", "parallel"])
 @pytest.mark.parametrize("dora", [False, True])
-def test_an_adapter_on_the_head_unties(base: Path, stages: dict, tmp_path: Path, compose: str, dora: bool) -> None:
+def test_an_adapter_on_the_head_unties(
+    base: Path, stages: dict, tmp_path: Path, compose: str, dora: bool
+) -> None:
     head = adapter(base, tmp_path / "head", 5, target_modules=["lm_head", "q_proj"], use_dora=dora)
     trained = [stages["lora"][0], head]
     result = run(base, trained, tmp_path / "out", compose, combine="sum")
@@ -292,7 +319,13 @@ def test_half_precision_bases_keep_their_type(tmp_path: Path, dtype: torch.dtype
 
 def test_the_folder_is_clean(stages: dict, tmp_path: Path) -> None:
     base = saved(llama(), tmp_path / "base")
-    odd = {"temperature": 0.7, "top_p": 0.9, "do_sample": False, "eos_token_id": [2, 7], "_from_model_config": False}
+    odd = {
+        "temperature": 0.7,
+        "top_p": 0.9,
+        "do_sample": False,
+        "eos_token_id": [2, 7],
+        "_from_model_config": False,
+    }
     (base / "generation_config.json").write_text(json.dumps(odd))
     stage = full(base, tmp_path / "full", 1)
     config = json.loads((stage.path / "config.json").read_text())
@@ -301,8 +334,10 @@ def test_the_folder_is_clean(stages: dict, tmp_path: Path) -> None:
     run(base, [stage], tmp_path / "chain", "sequential")
     for out in (tmp_path / "out", tmp_path / "chain"):
         assert sorted(file.name for file in out.iterdir()) == [
-            "config.json", "generation_config.json", "model.safetensors",
-        ]  # fmt: skip
+            "config.json",
+            "generation_config.json",
+            "model.safetensors",
+        ]
         assert json.loads((out / "generation_config.json").read_text()) == odd
         text = (out / "config.json").read_text()
         assert json.loads(text)["use_cache"] and json.loads(text)["dtype"] == "float32"
@@ -324,7 +359,9 @@ def test_a_wrong_weight_on_disk_breaks_parity(
     base: Path, stages: dict, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, form: str
 ) -> None:
     monkeypatch.setattr(merging, "write_model", _damaging(merging.write_model))
-    with pytest.raises(ParityError, match=r"read back: logits differ by .* of 40 positions in 4 prompts") as caught:
+    with pytest.raises(
+        ParityError, match=r"read back: logits differ by .* of 40 positions in 4 prompts"
+    ) as caught:
         run(base, stages[form], tmp_path / "out")
     assert caught.value.exit_code == 1
 
@@ -341,7 +378,13 @@ def test_a_wrong_merge_in_memory_breaks_parity(
 def test_infinite_weights_are_refused(tmp_path: Path) -> None:
     base = saved(llama(), tmp_path / "base", torch.float16)
     with pytest.raises(ModelError, match=r"not finite in torch\.float16"):
-        run(base, [adapter(base, tmp_path / "a", 1, size=5000.0)], tmp_path / "out", "sequential", tolerance=0.9)
+        run(
+            base,
+            [adapter(base, tmp_path / "a", 1, size=5000.0)],
+            tmp_path / "out",
+            "sequential",
+            tolerance=0.9,
+        )
 
 
 def test_stages_of_another_shape_are_refused(base: Path, stages: dict, tmp_path: Path) -> None:

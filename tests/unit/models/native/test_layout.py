@@ -24,7 +24,9 @@ class Media:
     """Pictures by numbers below ten, sounds from ten, a film as number twenty."""
 
     def facts(self, number: int) -> Any:
-        return {"kind": "image", "width": 40, "height": 24} if number < 10 else {"kind": "audio", "seconds": 0.7}
+        return (
+            {"kind": "image", "width": 40, "height": 24} if number < 10 else {"kind": "audio", "seconds": 0.7}
+        )
 
     def image(self, number: int) -> Image.Image:
         return picture(number, 40 + 8 * number, 24)
@@ -84,11 +86,16 @@ def test_a_turn_that_is_shown_otherwise_is_learned_apart_with_the_media_up_to_it
             sample["messages"][place]["content"] = f"<think>hm</think>The {place}"
         pieces = list(layout.renderings(sample, Media()))
         said = [
-            layout.tokenizer.decode([t for t, is_in in zip(piece.ids, piece.is_learned, strict=True) if is_in])
+            layout.tokenizer.decode(
+                [t for t, is_in in zip(piece.ids, piece.is_learned, strict=True) if is_in]
+            )
             for piece in pieces
         ]
         end_mark = said[0][said[0].index("The 1") + 5 : said[0].index("<think>")]
-        assert said == [f"The 1{end_mark}<think>hm</think>The 5{end_mark}", f"<think>hm</think>The 1{end_mark}"]
+        assert said == [
+            f"The 1{end_mark}<think>hm</think>The 5{end_mark}",
+            f"<think>hm</think>The 1{end_mark}",
+        ]
         assert [piece.turns for piece in pieces] == [None, 2]
         first: Sample = {"messages": sample["messages"][:2], "media": sample["media"][:1]}
         assert pieces[1].ids == layout.rendered(first, Media()).ids
@@ -101,12 +108,19 @@ def test_tokens_and_inputs_fit_together(layout: OwnLayout) -> None:
     kind = kind_of(layout)
     sample = turns(kind, 2, 0 if kind == "image" else 10)
     media = layout.decoded(sample["media"], Media())
-    text = layout.tokenizer.apply_chat_template(layout.in_parts(sample["messages"], sample["media"]), tokenize=False)
+    text = layout.tokenizer.apply_chat_template(
+        layout.in_parts(sample["messages"], sample["media"]), tokenize=False
+    )
     given: dict[str, Any] = {f"{kind}s" if kind == "image" else kind: [value for _, value in media]}
     given = {"images": [given["images"]]} if kind == "image" else given
     whole = layout.processor(text=[text], **given, add_special_tokens=False, return_tensors="pt")
     ids = torch.tensor([layout.rendered(sample, Media()).ids])
-    kept = {"input_ids": ids, "attention_mask": torch.ones_like(ids), **layout.marks(ids), **layout.media([media])}
+    kept = {
+        "input_ids": ids,
+        "attention_mask": torch.ones_like(ids),
+        **layout.marks(ids),
+        **layout.media([media]),
+    }
     assert kept.keys() == whole.keys()
     assert all(torch.equal(whole[name], kept[name]) for name in kept)
 
@@ -137,7 +151,9 @@ def test_a_video_is_its_frames_with_their_times(tmp_path: Path, family: str) -> 
 def test_what_would_be_taken_for_a_medium_is_refused(tmp_path: Path, family: str) -> None:
     layout = OwnLayout.of(made(family, tmp_path))
     mark = layout.own_placeholders["image"]
-    unmeant: Sample = {"messages": [{"role": "user", "content": f"a {mark} b"}, {"role": "assistant", "content": "c"}]}
+    unmeant: Sample = {
+        "messages": [{"role": "user", "content": f"a {mark} b"}, {"role": "assistant", "content": "c"}]
+    }
     with pytest.raises(RowError, match="stands in a text and would be taken for a medium"):
         refuse_unmeant(unmeant, layout)
     with pytest.raises(RowError, match="takes in image, video, not audio"):
@@ -167,7 +183,11 @@ def test_a_processor_that_needs_the_text_to_prepare_pictures_is_refused(tmp_path
     class Peeking(own):  # type: ignore[valid-type, misc]
         def __call__(self, *args: Any, **kwargs: Any) -> Any:
             made = super().__call__(*args, **kwargs)
-            return made if not made.get("input_ids", [[]])[0].numel() > 30 else made | {"mask": made["input_ids"] > 3}
+            return (
+                made
+                if not made.get("input_ids", [[]])[0].numel() > 30
+                else made | {"mask": made["input_ids"] > 3}
+            )
 
     layout.processor.__class__ = Peeking
     with pytest.raises(ModelError, match="mask depends on the text around a medium"):

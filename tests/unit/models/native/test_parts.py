@@ -14,9 +14,13 @@ from manus.models.native.parts import is_native, keep_encoders, parts_of, spared
 from tests.pico_native_more import EVERY, made
 
 ENCODERS = dict.fromkeys(EVERY, "model.vision_tower") | {
-    "qwen2_vl": "model.visual", "qwen2_5_vl": "model.visual", "idefics3": "model.vision_model",
-    "smolvlm": "model.vision_model", "qwen2_audio": "model.audio_tower", "qwen3_vl": "model.visual",
-}  # fmt: skip
+    "qwen2_vl": "model.visual",
+    "qwen2_5_vl": "model.visual",
+    "idefics3": "model.vision_model",
+    "smolvlm": "model.vision_model",
+    "qwen2_audio": "model.audio_tower",
+    "qwen3_vl": "model.visual",
+}
 
 
 @pytest.mark.parametrize("family", list(EVERY))
@@ -52,7 +56,9 @@ def test_a_quantisation_spares_all_but_the_language_model(tmp_path: Path) -> Non
 
 def test_a_model_of_text_has_no_parts() -> None:
     model = LlamaForCausalLM(
-        LlamaConfig(vocab_size=8, hidden_size=8, intermediate_size=8, num_hidden_layers=1, num_attention_heads=1)
+        LlamaConfig(
+            vocab_size=8, hidden_size=8, intermediate_size=8, num_hidden_layers=1, num_attention_heads=1
+        )
     )
     assert not is_native(model)
     with pytest.raises(ModelError, match="no language model is to be found in LlamaForCausalLM"):

@@ -16,7 +16,10 @@ from manus.models.native.processor import load_processor
 from manus.models.tokenizer import load_tokenizer
 from tests.pico_native import made
 
-ASKED: list[dict[str, Any]] = [{"role": "user", "content": "How many?"}, {"role": "assistant", "content": "Two."}]
+ASKED: list[dict[str, Any]] = [
+    {"role": "user", "content": "How many?"},
+    {"role": "assistant", "content": "Two."},
+]
 
 
 def in_parts(turns: list[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -41,9 +44,9 @@ def test_a_template_of_parts_writes_plain_texts_too(llava: Path) -> None:
     written = tokenizer.apply_chat_template(ASKED, tokenize=False)
     assert written == own.apply_chat_template(in_parts(ASKED))
     learned = render(tokenizer, {"messages": ASKED})  # type: ignore[typeddict-item]
-    assert tokenizer.decode([i for i, is_in in zip(learned.ids, learned.is_learned, strict=True) if is_in]).startswith(
-        "Two."
-    )
+    assert tokenizer.decode(
+        [i for i, is_in in zip(learned.ids, learned.is_learned, strict=True) if is_in]
+    ).startswith("Two.")
 
 
 def test_a_template_of_both_stays_as_it_is(tmp_path: Path) -> None:
@@ -54,7 +57,9 @@ def test_a_template_of_both_stays_as_it_is(tmp_path: Path) -> None:
 def test_the_token_that_begins_texts_is_written_where_the_processor_adds_it(llava: Path) -> None:
     tokenizer = load_processor(llava).tokenizer
     backend = tokenizer.backend_tokenizer
-    backend.post_processor = TemplateProcessing(single="<|endoftext|> $A", special_tokens=[("<|endoftext|>", 0)])
+    backend.post_processor = TemplateProcessing(
+        single="<|endoftext|> $A", special_tokens=[("<|endoftext|>", 0)]
+    )
     backend.save(str(llava / "tokenizer.json"))
     changed(llava, bos_token="<|endoftext|>")
     own = AutoProcessor.from_pretrained(llava)
@@ -91,7 +96,9 @@ SMOLVLM = (
 
 
 @pytest.mark.parametrize(
-    ("template", "learned"), [(LLAVA_15, " Two.<|im_end|> "), (SMOLVLM, " Two.<|im_end|>\n")], ids=["llava", "smolvlm"]
+    ("template", "learned"),
+    [(LLAVA_15, " Two.<|im_end|> "), (SMOLVLM, " Two.<|im_end|>\n")],
+    ids=["llava", "smolvlm"],
 )
 def test_templates_as_published(llava: Path, template: str, learned: str) -> None:
     (llava / "chat_template.jinja").write_text(template)

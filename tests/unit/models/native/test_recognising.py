@@ -16,7 +16,10 @@ from manus.models.senses.settings import kept, senses_of
     ("config", "senses"),
     [
         ({"model_type": "llava"}, {"vision"}),
-        ({"model_type": "qwen2_5_vl", "architectures": ["Qwen2_5_VLForConditionalGeneration"]}, {"vision", "video"}),
+        (
+            {"model_type": "qwen2_5_vl", "architectures": ["Qwen2_5_VLForConditionalGeneration"]},
+            {"vision", "video"},
+        ),
         ({"model_type": "gemma3"}, {"vision"}),
         ({"model_type": "smolvlm"}, {"vision"}),
         ({"model_type": "internvl"}, {"vision"}),
@@ -62,6 +65,9 @@ def test_a_base_on_the_hub_is_known_when_it_is_here(tmp_path: Path, monkeypatch:
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
     far = base(None, spec="who/what", kind="hub", revision="a1")
     assert senses_of(far) is None and kept(far) is None
-    written(tmp_path / "models--who--what" / "snapshots" / "a1", '{"model_type": "qwen2_audio", "audio_config": {}}')
+    written(
+        tmp_path / "models--who--what" / "snapshots" / "a1",
+        '{"model_type": "qwen2_audio", "audio_config": {}}',
+    )
     assert senses_of(far) == {"audio_in"}
     assert "hears by itself" in (kept(far) or "")

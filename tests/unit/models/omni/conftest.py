@@ -39,6 +39,9 @@ def processor(checkpoint: Path) -> Any:
 @pytest.fixture(scope="session")
 def batch(processor: Any) -> Any:
     return processor(
-        text=[QUESTION, QUESTION + "and you"], padding=True, images=[picture(0), picture(1, 90, 30)],
-        videos=[film(0), film(1)], audio=[sound(0), sound(1, 1.5)],
-    )  # fmt: skip
+        text=[QUESTION, QUESTION + "and you"],
+        padding=True,
+        images=[picture(0), picture(1, 90, 30)],
+        videos=[film(0), film(1)],
+        audio=[sound(0), sound(1, 1.5)],
+    )

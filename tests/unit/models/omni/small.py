@@ -35,10 +35,18 @@ TEMPLATE = (
     "{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"
 )
 SIZES = {
-    "vocab_size": VOCABULARY, "hidden_size": 32, "intermediate_size": 48, "num_hidden_layers": 2,
-    "num_attention_heads": 4, "num_key_value_heads": 2, "max_position_embeddings": 512, "initializer_range": 0.3,
-    "pad_token_id": 0, "bos_token_id": None, "eos_token_id": 1,
-}  # fmt: skip
+    "vocab_size": VOCABULARY,
+    "hidden_size": 32,
+    "intermediate_size": 48,
+    "num_hidden_layers": 2,
+    "num_attention_heads": 4,
+    "num_key_value_heads": 2,
+    "max_position_embeddings": 512,
+    "initializer_range": 0.3,
+    "pad_token_id": 0,
+    "bos_token_id": None,
+    "eos_token_id": 1,
+}
 TEXT: dict[str, dict[str, Any]] = {
     "llama": {"tie_word_embeddings": True},
     "qwen2": {"tie_word_embeddings": False},
@@ -52,14 +60,20 @@ TEXT: dict[str, dict[str, Any]] = {
     "stablelm": {},
 }
 SEEN = {
-    "hidden_size": 24, "intermediate_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2, "image_size": SIDE,
+    "hidden_size": 24,
+    "intermediate_size": 32,
+    "num_hidden_layers": 2,
+    "num_attention_heads": 2,
+    "image_size": SIDE,
     "patch_size": PATCH,
-}  # fmt: skip
+}
 VISION: dict[str, tuple[dict[str, Any], Any]] = {
     "siglip_vision_model": ({}, lambda: SiglipImageProcessorPil(size={"height": SIDE, "width": SIDE})),
     "clip_vision_model": (
         {},
-        lambda: CLIPImageProcessorPil(size={"shortest_edge": SIDE}, crop_size={"height": SIDE, "width": SIDE}),
+        lambda: CLIPImageProcessorPil(
+            size={"shortest_edge": SIDE}, crop_size={"height": SIDE, "width": SIDE}
+        ),
     ),
     "dinov2_with_registers": (
         {"image_size": 64, "num_register_tokens": 3},
@@ -88,9 +102,12 @@ def tokenizer() -> PreTrainedTokenizerFast:
     )
     raw.train_from_iterator(["what do you see", "user\n", "assistant\n"] * 9, trainer)
     return PreTrainedTokenizerFast(
-        tokenizer_object=raw, eos_token="<|im_end|>", pad_token="<|endoftext|>", chat_template=TEMPLATE,
+        tokenizer_object=raw,
+        eos_token="<|im_end|>",
+        pad_token="<|endoftext|>",
+        chat_template=TEMPLATE,
         padding_side="left",
-    )  # fmt: skip
+    )
 
 
 def text_model(family: str, folder: Path, seed: int = SEED, **changes: Any) -> Path:

@@ -37,7 +37,9 @@ def references(parts: dict[str, Path]) -> dict[str, dict[str, str]]:
     return {sense: {"folder": str(parts[sense])} for sense in ("vision", "audio")}
 
 
-def test_a_checkpoint_says_which_senses_it_has(checkpoint: Path, parts: dict[str, Path], tmp_path: Path) -> None:
+def test_a_checkpoint_says_which_senses_it_has(
+    checkpoint: Path, parts: dict[str, Path], tmp_path: Path
+) -> None:
     has = {name for name, is_there in detect(checkpoint).modalities.items() if is_there}
     assert has == {"text", "vision", "video", "audio_in"}
     assert detect(checkpoint).language_model
@@ -55,7 +57,9 @@ def test_a_checkpoint_says_which_senses_it_has(checkpoint: Path, parts: dict[str
 def test_encoders_that_are_referred_to_are_not_stored(
     parts: dict[str, Path], checkpoint: Path, batch: Any, tmp_path: Path
 ) -> None:
-    folder = omni(parts["base"], tmp_path / "omni", parts["vision"], parts["audio"], references=references(parts))
+    folder = omni(
+        parts["base"], tmp_path / "omni", parts["vision"], parts["audio"], references=references(parts)
+    )
     assert not any("encoder" in name for name in weights(folder))
     assert any("vision_encoder" in name for name in weights(checkpoint))
     model, embedded = load_model(folder, torch.float32), load_model(checkpoint, torch.float32)
@@ -64,7 +68,10 @@ def test_encoders_that_are_referred_to_are_not_stored(
     model.save_pretrained(tmp_path / "again")
     assert weights(tmp_path / "again").keys() == weights(folder).keys()
     again = load_model(tmp_path / "again", torch.float32)
-    assert again.config.encoders == model.config.encoders and set(again.config.encoders) == {"vision", "audio"}
+    assert again.config.encoders == model.config.encoders and set(again.config.encoders) == {
+        "vision",
+        "audio",
+    }
     assert torch.equal(again(**batch).logits, model(**batch).logits)
 
 
@@ -81,7 +88,9 @@ def test_one_encoder_can_be_stored_and_the_other_referred_to(
 
 def test_another_encoder_in_its_place_is_refused(parts: dict[str, Path], tmp_path: Path) -> None:
     moved = Path(shutil.copytree(parts["vision"], tmp_path / "vision"))
-    folder = omni(parts["base"], tmp_path / "omni", moved, None, references={"vision": {"folder": str(moved)}})
+    folder = omni(
+        parts["base"], tmp_path / "omni", moved, None, references={"vision": {"folder": str(moved)}}
+    )
     load_model(folder, torch.float32)
     changed = weights(moved)
     changed[min(changed)][0] += 1
@@ -96,12 +105,18 @@ def test_another_encoder_in_its_place_is_refused(parts: dict[str, Path], tmp_pat
 def test_an_encoder_on_the_hub_that_cannot_be_had_is_said(parts: dict[str, Path], tmp_path: Path) -> None:
     reference = {"vision": {"hub": "nobody/nothing-of-this-name", "revision": "0" * 40}}
     folder = omni(parts["base"], tmp_path / "omni", parts["vision"], None, references=reference)
-    with pytest.raises(ModelError, match=r"nobody/nothing-of-this-name@0+ cannot be had .*embed_encoders: true"):
+    with pytest.raises(
+        ModelError, match=r"nobody/nothing-of-this-name@0+ cannot be had .*embed_encoders: true"
+    ):
         load_model(folder, torch.float32)
 
 
-def test_a_reference_is_loaded_in_the_type_asked_for(parts: dict[str, Path], tmp_path: Path, batch: Any) -> None:
-    folder = omni(parts["base"], tmp_path / "omni", parts["vision"], parts["audio"], references=references(parts))
+def test_a_reference_is_loaded_in_the_type_asked_for(
+    parts: dict[str, Path], tmp_path: Path, batch: Any
+) -> None:
+    folder = omni(
+        parts["base"], tmp_path / "omni", parts["vision"], parts["audio"], references=references(parts)
+    )
     model = load_model(folder, torch.bfloat16)
     assert {parameter.dtype for parameter in model.parameters()} == {torch.bfloat16}
     assert model(**batch).logits.isfinite().all()
@@ -116,8 +131,12 @@ def test_saving_twice_writes_the_same(checkpoint: Path, tmp_path: Path) -> None:
 
 
 def test_the_seed_draws_the_projectors(parts: dict[str, Path], checkpoint: Path, tmp_path: Path) -> None:
-    again, other = (omni(parts["base"], tmp_path / str(n), parts["vision"], parts["audio"], seed=n) for n in (0, 1))
-    differing = {name for name, weight in weights(checkpoint).items() if not torch.equal(weight, weights(other)[name])}
+    again, other = (
+        omni(parts["base"], tmp_path / str(n), parts["vision"], parts["audio"], seed=n) for n in (0, 1)
+    )
+    differing = {
+        name for name, weight in weights(checkpoint).items() if not torch.equal(weight, weights(other)[name])
+    }
     assert (again / "model.safetensors").read_bytes() == (checkpoint / "model.safetensors").read_bytes()
     assert differing == {
         f"{sense}_projector.linear_{end}.weight" for sense in ("vision", "audio") for end in ("in", "out")
@@ -150,13 +169,17 @@ def test_the_encoder_may_be_a_part_of_a_larger_model(parts: dict[str, Path], tmp
     for name, whole in wholes.items():
         whole.save_pretrained(tmp_path / name)
         shutil.copy(parts[name] / "preprocessor_config.json", tmp_path / name)
-        model = load_model(omni(parts["base"], tmp_path / f"omni-{name}", tmp_path / name, None), torch.float32)
+        model = load_model(
+            omni(parts["base"], tmp_path / f"omni-{name}", tmp_path / name, None), torch.float32
+        )
         pixels = torch.randn(1, 3, 32, 32)
         expected = whole.eval().vision_model(pixels, output_hidden_states=True).hidden_states[-2]
         assert torch.equal(model.encode_images(pixels), expected[:, expected.shape[1] - 16 :])
 
 
-def test_only_the_encoder_of_whisper_is_kept(parts: dict[str, Path], checkpoint: Path, processor: Any) -> None:
+def test_only_the_encoder_of_whisper_is_kept(
+    parts: dict[str, Path], checkpoint: Path, processor: Any
+) -> None:
     whole = WhisperModel.from_pretrained(parts["audio"]).eval()
     features = processor.features(sound())[None]
     model = load_model(checkpoint, torch.float32)
@@ -172,9 +195,13 @@ def test_only_the_encoder_of_whisper_is_kept(parts: dict[str, Path], checkpoint:
 
 def test_the_window_of_hearing_can_be_shortened(parts: dict[str, Path], tmp_path: Path) -> None:
     folder = omni(
-        parts["base"], tmp_path / "omni", None, parts["audio"], settings={"longest_audio_seconds": 0.5},
+        parts["base"],
+        tmp_path / "omni",
+        None,
+        parts["audio"],
+        settings={"longest_audio_seconds": 0.5},
         references={"audio": references(parts)["audio"]},
-    )  # fmt: skip
+    )
     model, processor = load_model(folder, torch.float32), AutoProcessor.from_pretrained(folder)
     assert model.audio_encoder.embed_positions.weight.shape[0] == 25
     assert processor.features(sound()).shape[-1] == 50
@@ -197,7 +224,9 @@ def test_a_base_in_bfloat16_stays_as_it_is(parts: dict[str, Path], tmp_path: Pat
 
 
 def test_facts_say_what_was_made(parts: dict[str, Path], tmp_path: Path) -> None:
-    facts = assemble(parts["base"], tmp_path, parts["vision"], parts["audio"], OmniSettings(vision_pixel_shuffle=1))
+    facts = assemble(
+        parts["base"], tmp_path, parts["vision"], parts["audio"], OmniSettings(vision_pixel_shuffle=1)
+    )
     assert facts["senses"] == ["audio", "image", "video"]
     assert (facts["image_tokens"], facts["frame_tokens"], facts["audio_tokens_per_second"]) == (16, 4, 12.5)
     counted = sum(weight.numel() for weight in weights(tmp_path).values())
@@ -223,8 +252,14 @@ def _broken(parts: dict[str, Path], tmp_path: Path) -> dict[str, tuple[Any, str]
     CLIPVisionConfig(**SEEN).save_pretrained(tmp_path / "config")
     return {
         "no encoder": ((parts["base"], None, None), "needs an encoder"),
-        "text as vision": ((parts["base"], parts["base"], None), "'llama' is no vision encoder that works here"),
-        "vision as audio": ((parts["base"], None, parts["vision"]), "is no audio_input encoder that works here"),
+        "text as vision": (
+            (parts["base"], parts["base"], None),
+            "'llama' is no vision encoder that works here",
+        ),
+        "vision as audio": (
+            (parts["base"], None, parts["vision"]),
+            "is no audio_input encoder that works here",
+        ),
         "no processor": ((parts["base"], tmp_path / "bare", None), "cannot load its image processor"),
         "no config": ((parts["base"], tmp_path / "empty", None), "has no config.json"),
         "no weights": ((parts["base"], tmp_path / "config", None), "the encoder in .* cannot be loaded"),

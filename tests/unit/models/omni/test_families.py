@@ -10,7 +10,17 @@ from safetensors.torch import load_file
 from transformers import AutoModel, AutoModelForCausalLM, AutoProcessor
 
 from manus.models.loading.composition import load_model
-from tests.unit.models.omni.small import TEXT, VISION, film, omni, picture, sound, text_model, vision_encoder, whisper
+from tests.unit.models.omni.small import (
+    TEXT,
+    VISION,
+    film,
+    omni,
+    picture,
+    sound,
+    text_model,
+    vision_encoder,
+    whisper,
+)
 
 TEXT_ONLY = "what do you see"
 QUESTION = "<|im_start|>user\n<|image|>and<|video|>and<|audio|>what<|im_end|>\n"
@@ -19,7 +29,9 @@ QUESTION = "<|im_start|>user\n<|image|>and<|video|>and<|audio|>what<|im_end|>\n"
 @pytest.fixture(scope="module")
 def encoders(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     root = tmp_path_factory.mktemp("encoders")
-    return {kind: vision_encoder(kind, root / kind) for kind in VISION} | {"whisper": whisper(root / "whisper")}
+    return {kind: vision_encoder(kind, root / kind) for kind in VISION} | {
+        "whisper": whisper(root / "whisper")
+    }
 
 
 @pytest.fixture(scope="module")
@@ -35,7 +47,9 @@ def test_there_are_enough() -> None:
 
 # Each family and each encoder is met; `make test-exhaustive` meets them all with each other.
 PAIRS = [
-    pytest.param(family, kind, marks=() if kind == list(VISION)[place % len(VISION)] else pytest.mark.exhaustive)
+    pytest.param(
+        family, kind, marks=() if kind == list(VISION)[place % len(VISION)] else pytest.mark.exhaustive
+    )
     for place, family in enumerate(TEXT)
     for kind in VISION
 ]
@@ -49,9 +63,12 @@ def test_a_text_model_gets_senses(
     model, processor = load_model(folder, torch.float32).eval(), AutoProcessor.from_pretrained(folder)
     _text_is_unchanged(base, model, processor)
     batch = processor(
-        text=[QUESTION, QUESTION + "and you"], padding=True, images=[picture(0), picture(1, 90, 30)],
-        videos=[film(0), film(1)], audio=[sound(0), sound(1, 1.5)],
-    )  # fmt: skip
+        text=[QUESTION, QUESTION + "and you"],
+        padding=True,
+        images=[picture(0), picture(1, 90, 30)],
+        videos=[film(0), film(1)],
+        audio=[sound(0), sound(1, 1.5)],
+    )
     first = model(**batch, labels=batch["input_ids"])
     first.loss.backward()
     for name, parameter in model.named_parameters():
@@ -75,7 +92,9 @@ def _text_is_unchanged(base: Path, model: torch.nn.Module, processor: object) ->
     ids = processor.tokenizer([TEXT_ONLY, TEXT_ONLY + " you"], padding=True, return_tensors="pt")
     with torch.no_grad():
         assert torch.equal(alone(**ids).logits, model(**ids).logits)
-        assert torch.equal(alone(**ids, labels=ids["input_ids"]).loss, model(**ids, labels=ids["input_ids"]).loss)
+        assert torch.equal(
+            alone(**ids, labels=ids["input_ids"]).loss, model(**ids, labels=ids["input_ids"]).loss
+        )
 
 
 def test_the_weights_of_the_base_are_stored_bit_by_bit(

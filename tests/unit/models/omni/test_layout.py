@@ -18,7 +18,9 @@ SIDES = st.integers(1, 20_000)
 
 @given(SIDES, SIDES, st.sampled_from([8, 14, 16]), st.sampled_from([12, 256, 1024]))
 @settings(max_examples=300, deadline=None)
-def test_a_flexible_picture_has_the_patches_of_siglip2(width: int, height: int, patch: int, most: int) -> None:
+def test_a_flexible_picture_has_the_patches_of_siglip2(
+    width: int, height: int, patch: int, most: int
+) -> None:
     theirs = get_image_size_for_max_num_patches(height, width, patch, most)
     assert MediaLayout(patch_size=patch, most_patches=most).patches(width, height) == tuple(
         side // patch for side in theirs

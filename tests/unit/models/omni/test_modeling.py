@@ -48,16 +48,21 @@ def test_the_answer_depends_on_every_medium(model: Any, batch: Any) -> None:
 def test_padding_changes_nothing(model: Any, processor: Any, side: str) -> None:
     rows = [(QUESTION, 0), (QUESTION + "and you and me what do you see", 1)]
     both = processor(
-        text=[text for text, _ in rows], images=[picture(seed) for _, seed in rows],
-        videos=[film(seed) for _, seed in rows], audio=[sound(seed) for _, seed in rows],
-        padding=True, padding_side=side,
-    )  # fmt: skip
+        text=[text for text, _ in rows],
+        images=[picture(seed) for _, seed in rows],
+        videos=[film(seed) for _, seed in rows],
+        audio=[sound(seed) for _, seed in rows],
+        padding=True,
+        padding_side=side,
+    )
     assert not both["attention_mask"].all()
     for row, (text, seed) in enumerate(rows):
         alone = processor(text=text, images=picture(seed), videos=film(seed), audio=sound(seed))
         kept = both["attention_mask"][row].bool()
         with torch.no_grad():
-            torch.testing.assert_close(model(**both).logits[row, kept], model(**alone).logits[0], atol=1e-4, rtol=1e-4)
+            torch.testing.assert_close(
+                model(**both).logits[row, kept], model(**alone).logits[0], atol=1e-4, rtol=1e-4
+            )
         if side == "left":
             made = model.generate(**both, **WANTED)[row, -6:]
             assert torch.equal(made, model.generate(**alone, **WANTED)[0, -6:])
@@ -75,7 +80,9 @@ def test_states_take_the_place_of_media(model: Any, batch: Any) -> None:
     assert torch.equal(model.generate(**rest, **states, **WANTED), model.generate(**batch, **WANTED))
 
 
-def test_frames_go_through_the_encoder_a_few_at_a_time(model: Any, batch: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_frames_go_through_the_encoder_a_few_at_a_time(
+    model: Any, batch: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
     whole = model.encode_images(batch["pixel_values_videos"])
     seen: list[int] = []
     model.vision_encoder.register_forward_pre_hook(lambda module, args: seen.append(len(args[0])))
@@ -90,7 +97,9 @@ def test_the_loops_ways_with_text_reach_the_language_model(model: Any, processor
     before = [config._attn_implementation for config in encoders]
     assert learn_by_parts(model.language_model, ids[0])
     next_BT = (
-        batch["input_ids"].roll(-1, 1).masked_fill(batch["input_ids"].roll(-1, 1) >= model.config.text_tokens, -100)
+        batch["input_ids"]
+        .roll(-1, 1)
+        .masked_fill(batch["input_ids"].roll(-1, 1) >= model.config.text_tokens, -100)
     )
     expected = torch.nn.functional.cross_entropy(
         model(**batch).logits.flatten(0, 1), next_BT.flatten(), reduction="sum"
@@ -156,7 +165,9 @@ def test_placeholders_are_neither_learned_nor_written(model: Any, batch: Any) ->
     assert torch.equal(model(**batch, labels=labels).loss, model(**batch, labels=masked).loss)
 
 
-def test_placeholders_may_lie_beyond_the_vocabulary(parts: dict[str, Path], tmp_path: Path, batch: Any) -> None:
+def test_placeholders_may_lie_beyond_the_vocabulary(
+    parts: dict[str, Path], tmp_path: Path, batch: Any
+) -> None:
     from tests.unit.models.omni.small import text_model
 
     base = text_model("llama", tmp_path / "base", vocab_size=280)
@@ -196,7 +207,9 @@ def test_checkpointing_changes_no_gradient(model: Any, batch: Any) -> None:
 
 
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float32])
-def test_rotary_frequencies_keep_32_bits(checkpoint: Path, parts: dict[str, Path], dtype: torch.dtype) -> None:
+def test_rotary_frequencies_keep_32_bits(
+    checkpoint: Path, parts: dict[str, Path], dtype: torch.dtype
+) -> None:
     model, alone = load_model(checkpoint, dtype), AutoModelForCausalLM.from_pretrained(parts["base"])
     assert {parameter.dtype for parameter in model.parameters()} == {dtype}
     assert torch.equal(model.language_model.model.rotary_emb.inv_freq, alone.model.rotary_emb.inv_freq)
@@ -211,7 +224,9 @@ def test_bfloat16_runs(checkpoint: Path, batch: Any) -> None:
 def trained(model: Any, batch: Any, folder: Path, **lora: Any) -> Trained:
     active = get_peft_model(model, LoraConfig(r=2, lora_alpha=4, task_type="CAUSAL_LM", **lora))
     names = [name for name, parameter in active.named_parameters() if parameter.requires_grad]
-    assert any("language_model" in name for name in names) and any("vision_projector" in name for name in names)
+    assert any("language_model" in name for name in names) and any(
+        "vision_projector" in name for name in names
+    )
     assert not any("encoder" in name for name in names)
     optimizer = torch.optim.AdamW([p for p in active.parameters() if p.requires_grad], 1e-2)
     losses = []
@@ -256,7 +271,9 @@ def test_adapters_are_saved_and_merged(
             torch.testing.assert_close(
                 compose(checkpoint, [stage], torch.float32)(**batch).logits, expected, atol=2e-5, rtol=1e-4
             )
-        result = merge(checkpoint, [stage], "sequential", MergeSettings(), 0, [[5, 9, 200]], tmp_path / "merged")
+        result = merge(
+            checkpoint, [stage], "sequential", MergeSettings(), 0, [[5, 9, 200]], tmp_path / "merged"
+        )
         merged = load_model(tmp_path / "merged", torch.float32)
         composed = compose(checkpoint, [stage], torch.float32)
         torch.testing.assert_close(merged(**batch).logits, composed(**batch).logits, atol=2e-5, rtol=1e-4)
@@ -266,7 +283,9 @@ def test_adapters_are_saved_and_merged(
 
 def test_only_the_language_model_is_held_in_4_bits(checkpoint: Path, batch: Any, tmp_path: Path) -> None:
     exact = load_model(checkpoint, torch.float32)
-    model = load_model(checkpoint, torch.float32, quantization_config=in_4_bits(torch.float32), device_map="cpu")
+    model = load_model(
+        checkpoint, torch.float32, quantization_config=in_4_bits(torch.float32), device_map="cpu"
+    )
     kinds: dict[str, set[str]] = {}
     for name, module in model.named_modules():
         if isinstance(module, torch.nn.Linear):
@@ -287,7 +306,9 @@ def test_every_way_to_describe_a_quantisation_spares_the_senses(checkpoint: Path
     kinds = {name: type(module).__name__ for name, module in model.named_modules()}
     assert kinds["language_model.model.layers.0.self_attn.q_proj"] == "Linear"
     assert kinds["language_model.model.layers.0.self_attn.k_proj"] == "Linear4bit"
-    assert {kind for name, kind in kinds.items() if kind == "Linear4bit" and "language_model" not in name} == set()
+    assert {
+        kind for name, kind in kinds.items() if kind == "Linear4bit" and "language_model" not in name
+    } == set()
     other = sparing_senses(QuantoConfig(weights="int8"))
     assert set(SPARED) <= set(other.modules_to_not_convert)
 

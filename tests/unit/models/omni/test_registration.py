@@ -25,7 +25,9 @@ ORDERS = {
 
 
 def run(code: str) -> None:
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120, check=False)
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, timeout=120, check=False
+    )
     assert done.returncode == 0, done.stderr
 
 
@@ -35,18 +37,24 @@ def test_every_order_of_imports_works(checkpoint: Path, order: str) -> None:
 
 
 def test_importing_manus_imports_no_heavy_library() -> None:
-    run("import manus, manus.models.omni.layout, manus.models.omni.settings, manus.cli.app, sys\n"
-        "assert not {'torch', 'transformers', 'numpy'} & set(sys.modules), 'a heavy import'")  # fmt: skip
+    run(
+        "import manus, manus.models.omni.layout, manus.models.omni.settings, manus.cli.app, sys\n"
+        "assert not {'torch', 'transformers', 'numpy'} & set(sys.modules), 'a heavy import'"
+    )
 
 
 def test_the_model_is_not_imported_before_somebody_has_its_configuration(checkpoint: Path) -> None:
-    run(f"import manus, sys; from transformers import AutoModelForCausalLM, AutoTokenizer; folder = {str(checkpoint)!r}\n"
+    run(
+        f"import manus, sys; from transformers import AutoModelForCausalLM, AutoTokenizer; folder = {str(checkpoint)!r}\n"
         "assert 'manus.models.omni.modeling' not in sys.modules\n"
         "from manus.models.omni.configuration import ManusOmniConfig\n"
         "model = AutoModelForCausalLM.from_config(ManusOmniConfig.from_pretrained(folder))\n"
-        "assert type(model).__name__ == 'ManusOmniForConditionalGeneration'")  # fmt: skip
+        "assert type(model).__name__ == 'ManusOmniForConditionalGeneration'"
+    )
 
 
 def test_without_manus_transformers_does_not_know_it(checkpoint: Path) -> None:
-    run(f"from transformers import AutoConfig\ntry:\n    AutoConfig.from_pretrained({str(checkpoint)!r})\n"
-        "except ValueError as error:\n    assert 'manus_omni' in str(error)\nelse:\n    raise SystemExit(1)")  # fmt: skip
+    run(
+        f"from transformers import AutoConfig\ntry:\n    AutoConfig.from_pretrained({str(checkpoint)!r})\n"
+        "except ValueError as error:\n    assert 'manus_omni' in str(error)\nelse:\n    raise SystemExit(1)"
+    )

@@ -22,9 +22,10 @@ CONTEXT = Context("reasoning", Path())
 CALL = '<tool_call>\n{"name":"add","arguments":{"a":1,"b":2}}\n</tool_call>'
 OTHER_CALL = '<tool_call>\n{"name":"add","arguments":{"a":1,"b":3}}\n</tool_call>'
 ADD = {
-    "name": "add", "description": "",
+    "name": "add",
+    "description": "",
     "parameters": {"properties": {"a": {"type": "integer"}, "b": {"type": "integer"}}},
-}  # fmt: skip
+}
 WANTS_CALL = {"tools": [ADD], "calls": [{"name": "add", "arguments": {"a": 1, "b": 2}}]}
 WANTS_NONE = {"tools": [ADD], "calls": []}
 THOUGHT = "<think>\n1 and 1\n</think>\n"
@@ -94,7 +95,9 @@ def test_the_capability_of_the_stage_decides():
     assert (score({"answer": "2"}, bare), score({"answer": "2"}, thoughtful)) == (0, 1)
 
 
-@pytest.mark.parametrize("verifier", ["math-answer", "exact-match", "tool-calls", "reasoning-gym", "capability"])
+@pytest.mark.parametrize(
+    "verifier", ["math-answer", "exact-match", "tool-calls", "reasoning-gym", "capability"]
+)
 def test_a_sample_without_what_is_compared_is_no_wrong_answer(verifier):
     sample = {"messages": [{"role": "user", "content": "?"}, {"role": "assistant", "content": "!"}]}
     assert not known_verifiers()[verifier].can_score(sample, CONTEXT)
@@ -164,8 +167,16 @@ def test_a_function_that_is_not_there(tmp_path, text, message):
 
 def test_every_verifier_of_the_issue_is_there():
     assert set(known_verifiers()) == {
-        "capability", "math-answer", "exact-match", "tool-calls", "format", "length", "reasoning-gym", "python", "reward-model",
-    }  # fmt: skip
+        "capability",
+        "math-answer",
+        "exact-match",
+        "tool-calls",
+        "format",
+        "length",
+        "reasoning-gym",
+        "python",
+        "reward-model",
+    }
     assert [name for name, module in known_verifiers().items() if module.NEEDS_TRUST] == ["python"]
 
 
@@ -184,5 +195,7 @@ def test_importing_them_loads_nothing_heavy():
         "print([n for n in ('torch', 'transformers', 'reasoning_gym', 'math_verify', 'sympy', 'numpy') if n in sys.modules])"
     )
     environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
-    done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        [sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True
+    )
     assert done.stdout.strip() == "[]"

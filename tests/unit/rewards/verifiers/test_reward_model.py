@@ -13,7 +13,10 @@ from manus.rewards.settings import RewardSettings
 from tests.pico import tokenizer
 
 QUESTION = {"role": "user", "content": "last of 1 2 3"}
-SAMPLE = {"messages": [QUESTION, {"role": "assistant", "content": "the reference is not read"}], "answer": "3"}
+SAMPLE = {
+    "messages": [QUESTION, {"role": "assistant", "content": "the reference is not read"}],
+    "answer": "3",
+}
 COMPLETIONS = ["3", "The answer is \\boxed{3}.", "", "word " * 40, "3", "4"]
 
 
@@ -21,9 +24,16 @@ def save(folder, kind=LlamaForSequenceClassification, labels=1):
     words = tokenizer()
     torch.manual_seed(0)
     config = LlamaConfig(
-        vocab_size=len(words), hidden_size=32, intermediate_size=64, num_hidden_layers=1, num_attention_heads=2,
-        max_position_embeddings=128, num_labels=labels, bos_token_id=None, eos_token_id=words.eos_token_id,
-    )  # fmt: skip
+        vocab_size=len(words),
+        hidden_size=32,
+        intermediate_size=64,
+        num_hidden_layers=1,
+        num_attention_heads=2,
+        max_position_embeddings=128,
+        num_labels=labels,
+        bos_token_id=None,
+        eos_token_id=words.eos_token_id,
+    )
     kind(config).save_pretrained(folder)
     words.save_pretrained(folder)
     return folder
@@ -79,7 +89,10 @@ def test_what_fails_in_the_trainers_process_counts_as_zero_too(folder):
 @pytest.mark.parametrize(("kind", "labels"), [(LlamaForSequenceClassification, 2), (LlamaForCausalLM, 1)])
 def test_other_models_are_refused(tmp_path, kind, labels):
     folder = save(tmp_path / "other", kind, labels)
-    with pytest.raises(ModelError, match="is no reward model"), judge(Context("cot", folder, {"mine": folder})):
+    with (
+        pytest.raises(ModelError, match="is no reward model"),
+        judge(Context("cot", folder, {"mine": folder})),
+    ):
         pass
 
 

@@ -17,7 +17,10 @@ from manus.serving.server.running import Server, listening_at, service_of
 
 @contextmanager
 def running(
-    folder: Path, limits: Limits | None = None, access: Access | None = None, tools_in_system: bool | None = None
+    folder: Path,
+    limits: Limits | None = None,
+    access: Access | None = None,
+    tools_in_system: bool | None = None,
 ) -> Iterator[tuple[str, Service]]:
     """Serve a model in a thread; yield its address and the service."""
     service = service_of(Hosted.load(folder, "pico", tools_in_system), limits or Limits(), access or Access())

@@ -34,7 +34,11 @@ def test_what_no_model_can_do_yet_says_so(served: tuple[str, Service], path: str
 
 
 def test_other_addresses_and_methods_are_none(served: tuple[str, Service]) -> None:
-    for method, path, status in [("GET", "/v2", 404), ("GET", "/v1/chat/completions", 405), ("POST", "/health", 405)]:
+    for method, path, status in [
+        ("GET", "/v2", 404),
+        ("GET", "/v1/chat/completions", 405),
+        ("POST", "/health", 405),
+    ]:
         answer = httpx2.request(method, f"{served[0]}{path}")
         assert answer.status_code == status and path in answer.json()["error"]["message"]
     for path in ("/page/../application.py", "/page/%2e%2e/application.py", "/page//etc/passwd"):
@@ -76,9 +80,13 @@ def test_a_long_answer_is_cut_when_its_time_is_over(long_base: Path) -> None:
     with running(long_base, Limits(answer_seconds=0.5)) as (url, service):
         client = OpenAI(base_url=f"{url}/v1", api_key="none", max_retries=0)
         (choice,) = client.chat.completions.create(
-            model="pico", messages=ASKED, max_tokens=4000, temperature=1.5, seed=1,
+            model="pico",
+            messages=ASKED,
+            max_tokens=4000,
+            temperature=1.5,
+            seed=1,
             logit_bias={str(end): -100 for end in service.hosted.ends},
-        ).choices  # fmt: skip
+        ).choices
         assert choice.finish_reason == "length" and choice.message.content
         assert service.thread.taken == 0
 
@@ -110,8 +118,15 @@ def test_what_breaks_inside_tells_the_client_nothing_of_it(
 
 def test_refusals_look_as_clients_expect() -> None:
     assert Refused("no", 429).body["error"] == {
-        "message": "no", "type": "rate_limit_error", "param": None, "code": None,
-    }  # fmt: skip
+        "message": "no",
+        "type": "rate_limit_error",
+        "param": None,
+        "code": None,
+    }
     assert [Refused("", status).body["error"]["type"] for status in (400, 401, 404, 500, 501)] == [
-        "invalid_request_error", "authentication_error", "invalid_request_error", "server_error", "not_implemented_error",
-    ]  # fmt: skip
+        "invalid_request_error",
+        "authentication_error",
+        "invalid_request_error",
+        "server_error",
+        "not_implemented_error",
+    ]

@@ -18,15 +18,27 @@ from manus.serving.server.chat_completions import NOT_BUILT, ChatRequest
 ASKED: list[Any] = [{"role": "user", "content": "last of 3 8 5"}]
 SAID = "The answer is \\boxed{5}."
 TOOLS: list[Any] = [
-    {"type": "function", "function": {"name": "add", "description": "Adds.", "parameters": {
-        "type": "object", "properties": {"deep": {"type": "boolean"}}, "required": ["deep"], "additionalProperties": False,
-    }}},
+    {
+        "type": "function",
+        "function": {
+            "name": "add",
+            "description": "Adds.",
+            "parameters": {
+                "type": "object",
+                "properties": {"deep": {"type": "boolean"}},
+                "required": ["deep"],
+                "additionalProperties": False,
+            },
+        },
+    },
     {"type": "function", "function": {"name": "look"}},
-]  # fmt: skip
+]
 SCHEMA = {
-    "type": "object", "properties": {"kind": {"enum": ["cat", "dog"]}, "sure": {"type": "boolean"}},
-    "required": ["kind", "sure"], "additionalProperties": False,
-}  # fmt: skip
+    "type": "object",
+    "properties": {"kind": {"enum": ["cat", "dog"]}, "sure": {"type": "boolean"}},
+    "required": ["kind", "sure"],
+    "additionalProperties": False,
+}
 
 
 def ask(client: OpenAI, **how: Any) -> Any:
@@ -80,7 +92,10 @@ def test_a_stop_cuts_the_answer_streamed_or_not(client: OpenAI, stop: Any) -> No
 
 def test_a_seed_repeats_an_answer_and_choices_differ(long_client: OpenAI) -> None:
     def texts(**how: Any) -> list[str]:
-        return [choice.message.content for choice in ask(long_client, temperature=1.5, max_tokens=12, **how).choices]
+        return [
+            choice.message.content
+            for choice in ask(long_client, temperature=1.5, max_tokens=12, **how).choices
+        ]
 
     first = texts(seed=3, n=3)
     assert first == texts(seed=3, n=3) and len(set(first)) == 3
@@ -96,7 +111,9 @@ def test_logprobs_are_those_of_the_words(client: OpenAI) -> None:
     assert all(one.logprob <= 0 and len(one.top_logprobs) == 3 for one in told)
     assert all(one.top_logprobs[0].token == one.token for one in told)
     chunks = streamed(client, logprobs=True, top_logprobs=3)[1]
-    again = [one for chunk in chunks if chunk.choices[0].logprobs for one in chunk.choices[0].logprobs.content]
+    again = [
+        one for chunk in chunks if chunk.choices[0].logprobs for one in chunk.choices[0].logprobs.content
+    ]
     assert [one.token for one in again] == [one.token for one in told]
 
 
@@ -110,33 +127,48 @@ def test_json_fits_its_schema_streamed_or_not(long_client: OpenAI) -> None:
     form = {"type": "json_schema", "json_schema": {"name": "pet", "schema": SCHEMA, "strict": True}}
     (choice,) = ask(long_client, response_format=form, temperature=1.5, seed=1).choices
     found = json.loads(choice.message.content)
-    assert found["kind"] in ("cat", "dog") and isinstance(found["sure"], bool) and choice.finish_reason == "stop"
+    assert (
+        found["kind"] in ("cat", "dog") and isinstance(found["sure"], bool) and choice.finish_reason == "stop"
+    )
     text = streamed(long_client, response_format=form, temperature=1.5, seed=1)[0][0]
     assert text == choice.message.content
-    anything = ask(long_client, response_format={"type": "json_object"}, max_tokens=5).choices[0].message.content
+    anything = (
+        ask(long_client, response_format={"type": "json_object"}, max_tokens=5).choices[0].message.content
+    )
     assert anything.startswith("{")
 
 
 @pytest.mark.parametrize("choice", ["required", {"type": "function", "function": {"name": "add"}}])
 def test_a_call_that_must_be_made_is_made(long_client: OpenAI, choice: Any) -> None:
-    how = {"tools": TOOLS[:1], "tool_choice": choice, "parallel_tool_calls": False, "temperature": 1.0, "seed": 5}
+    how = {
+        "tools": TOOLS[:1],
+        "tool_choice": choice,
+        "parallel_tool_calls": False,
+        "temperature": 1.0,
+        "seed": 5,
+    }
     (found,) = ask(long_client, **how).choices
     (call,) = found.message.tool_calls
     assert call.function.name == "add" and isinstance(json.loads(call.function.arguments)["deep"], bool)
     assert found.finish_reason == "tool_calls" and found.message.content is None
-    calls = [call for chunk in streamed(long_client, **how)[1] for call in chunk.choices[0].delta.tool_calls or []]
+    calls = [
+        call for chunk in streamed(long_client, **how)[1] for call in chunk.choices[0].delta.tool_calls or []
+    ]
     assert [(call.index, call.function.arguments) for call in calls] == [
         (0, found.message.tool_calls[0].function.arguments)
     ]
 
 
-def test_calls_and_their_results_go_back_to_the_model(long_client: OpenAI, long_served: tuple[str, Service]) -> None:
+def test_calls_and_their_results_go_back_to_the_model(
+    long_client: OpenAI, long_served: tuple[str, Service]
+) -> None:
     called = {"id": "call_1", "type": "function", "function": {"name": "add", "arguments": '{"deep": true}'}}
     messages = [
-        {"role": "system", "content": "Be brief."}, {"role": "user", "content": "Add."},
+        {"role": "system", "content": "Be brief."},
+        {"role": "user", "content": "Add."},
         {"role": "assistant", "content": None, "tool_calls": [called]},
         {"role": "tool", "tool_call_id": "call_1", "content": "42"},
-    ]  # fmt: skip
+    ]
     hosted, seen = long_served[1].hosted, list[str]()
     put = hosted.asked
 
@@ -153,7 +185,10 @@ def test_calls_and_their_results_go_back_to_the_model(long_client: OpenAI, long_
         hosted.asked = put  # type: ignore[method-assign]
     with_tools, without = seen
     assert "Be brief." in with_tools and '"name":"add","description":"Adds."' in with_tools
-    assert '<tool_call>\n{"name":"add","arguments":{"deep":true}}\n</tool_call>' in with_tools and "42" in with_tools
+    assert (
+        '<tool_call>\n{"name":"add","arguments":{"deep":true}}\n</tool_call>' in with_tools
+        and "42" in with_tools
+    )
     assert "Adds." not in without and "42" in without
 
 

@@ -22,21 +22,40 @@ from tests.unit.serving.server.serving import running
 SAID = "The answer is \\boxed{5}."
 PROMPT = "<|im_start|>user\nlast of 3 8 5<|im_end|>\n<|im_start|>assistant\n"
 TOOL: Any = {
-    "type": "function", "name": "add", "parameters": {
-        "type": "object", "properties": {"deep": {"type": "boolean"}}, "required": ["deep"], "additionalProperties": False,
+    "type": "function",
+    "name": "add",
+    "parameters": {
+        "type": "object",
+        "properties": {"deep": {"type": "boolean"}},
+        "required": ["deep"],
+        "additionalProperties": False,
     },
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize(
     ("params", "request_model", "not_built"),
     [
-        (completion_create_params.CompletionCreateParamsStreaming, completions.CompletionRequest, completions.NOT_BUILT),
-        (response_create_params.ResponseCreateParamsStreaming, responses.ResponseRequest, responses.NOT_BUILT),
-        (transcription_create_params.TranscriptionCreateParamsStreaming, transcriptions.TranscriptionRequest, transcriptions.NOT_BUILT),
+        (
+            completion_create_params.CompletionCreateParamsStreaming,
+            completions.CompletionRequest,
+            completions.NOT_BUILT,
+        ),
+        (
+            response_create_params.ResponseCreateParamsStreaming,
+            responses.ResponseRequest,
+            responses.NOT_BUILT,
+        ),
+        (
+            transcription_create_params.TranscriptionCreateParamsStreaming,
+            transcriptions.TranscriptionRequest,
+            transcriptions.NOT_BUILT,
+        ),
     ],
-)  # fmt: skip
-def test_every_parameter_is_read_or_refused_by_name(params: Any, request_model: Any, not_built: dict[str, str]) -> None:
+)
+def test_every_parameter_is_read_or_refused_by_name(
+    params: Any, request_model: Any, not_built: dict[str, str]
+) -> None:
     there = set(get_type_hints(params)) - {"file"}
     assert len(there) > 8
     assert there - set(request_model.model_fields) == {name.removesuffix("[]") for name in not_built}
@@ -72,9 +91,15 @@ def test_a_response_at_once_and_streamed(client: OpenAI) -> None:
     assert [event.sequence_number for event in events] == [*range(len(events))]
     kinds = [event.type for event in events if event.type != "response.output_text.delta"]
     assert kinds == [
-        "response.created", "response.in_progress", "response.output_item.added", "response.content_part.added",
-        "response.output_text.done", "response.content_part.done", "response.output_item.done", "response.completed",
-    ]  # fmt: skip
+        "response.created",
+        "response.in_progress",
+        "response.output_item.added",
+        "response.content_part.added",
+        "response.output_text.done",
+        "response.content_part.done",
+        "response.output_item.done",
+        "response.completed",
+    ]
     assert events[-1].response.output_text == SAID
     with client.responses.stream(model="pico", input="last of 3 8 5") as stream:
         assert stream.get_final_response().output_text == SAID
@@ -89,7 +114,10 @@ def test_a_response_calls_functions_and_takes_their_results(long_client: OpenAI)
     assert call.type == "function_call" and isinstance(json.loads(call.arguments)["deep"], bool)
     result = {"type": "function_call_output", "call_id": call.call_id, "output": "4"}
     follow: Any = [{"role": "user", "content": "Add."}, call, result]
-    assert long_client.responses.create(input=follow, max_output_tokens=3, **how).status in ("completed", "incomplete")
+    assert long_client.responses.create(input=follow, max_output_tokens=3, **how).status in (
+        "completed",
+        "incomplete",
+    )
     form: Any = {"format": {"type": "json_schema", "name": "x", "schema": TOOL["parameters"]}}
     assert isinstance(
         json.loads(long_client.responses.create(model="pico", input="x", text=form).output_text)["deep"], bool
@@ -97,9 +125,12 @@ def test_a_response_calls_functions_and_takes_their_results(long_client: OpenAI)
 
 
 @pytest.mark.parametrize(
-    "how", [{"previous_response_id": "x"}, {"background": True}, {"reasoning": {"effort": "high"}}, {"nonsense": 1}]
+    "how",
+    [{"previous_response_id": "x"}, {"background": True}, {"reasoning": {"effort": "high"}}, {"nonsense": 1}],
 )
-def test_what_a_response_cannot_be_is_refused_by_name(served: tuple[str, Service], how: dict[str, Any]) -> None:
+def test_what_a_response_cannot_be_is_refused_by_name(
+    served: tuple[str, Service], how: dict[str, Any]
+) -> None:
     answer = httpx2.post(f"{served[0]}/v1/responses", json={"input": "x", **how})
     assert answer.status_code == 400 and next(iter(how)) in answer.json()["error"]["param"]
 
@@ -128,9 +159,11 @@ def test_sound_is_written_down_piece_by_piece(tmp_path: Path) -> None:
         assert "".join(event.delta for event in events[:-1]) == found.text
         assert written(sound, response_format="text").rstrip("\n") == found.text
         for content, how, reason in [
-            (b"", {}, "empty"), (b"no sound", {}, "file"), (sound, {"response_format": "srt"}, "response_format"),
+            (b"", {}, "empty"),
+            (b"no sound", {}, "file"),
+            (sound, {"response_format": "srt"}, "response_format"),
             (sound, {"timestamp_granularities": ["word"]}, "tells no times"),
-        ]:  # fmt: skip
+        ]:
             with pytest.raises(BadRequestError, match=reason):
                 written(content, **how)
         assert httpx2.post(f"{url}/v1/audio/transcriptions", content=b"x").status_code == 400

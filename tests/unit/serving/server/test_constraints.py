@@ -13,7 +13,12 @@ from manus.serving.server.hosted import Hosted
 from manus.serving.server.refusals import Refused
 from tests.pico import tokenizer
 
-SCHEMA = {"type": "object", "properties": {"x": {"type": "integer"}}, "required": ["x"], "additionalProperties": False}
+SCHEMA = {
+    "type": "object",
+    "properties": {"x": {"type": "integer"}},
+    "required": ["x"],
+    "additionalProperties": False,
+}
 
 
 @pytest.fixture(scope="module")
@@ -55,14 +60,26 @@ def test_json_stands_behind_a_thought_that_is_open(grammars: Grammars) -> None:
 
 def test_calls_of_the_functions_that_are_there(grammars: Grammars) -> None:
     tools = [
-        {"name": "f", "parameters": {"type": "object", "properties": {"c": {"type": "string"}}, "required": ["c"]}},
-        {"name": "g", "parameters": {"type": "object", "properties": {"n": {"$ref": "#/$defs/n"}}, "$defs": {"n": {"type": "integer"}}}},
-    ]  # fmt: skip
+        {
+            "name": "f",
+            "parameters": {"type": "object", "properties": {"c": {"type": "string"}}, "required": ["c"]},
+        },
+        {
+            "name": "g",
+            "parameters": {
+                "type": "object",
+                "properties": {"n": {"$ref": "#/$defs/n"}},
+                "$defs": {"n": {"type": "integer"}},
+            },
+        },
+    ]
     first = '<tool_call>\n{"name":"f","arguments":{"c":"é"}}\n</tool_call>'
     second = '<tool_call>\n{"name":"g","arguments":{"n":7}}\n</tool_call>'
     several, one = of_calls(tools, several=True), of_calls(tools, several=False)
     assert follows(grammars, several, first) and follows(grammars, one, second)
-    assert follows(grammars, several, f"{first}\n{second}") and not follows(grammars, one, f"{first}\n{second}")
+    assert follows(grammars, several, f"{first}\n{second}") and not follows(
+        grammars, one, f"{first}\n{second}"
+    )
     assert not follows(grammars, several, '<tool_call>\n{"name":"h","arguments":{}}\n</tool_call>')
     assert not follows(grammars, several, '<tool_call>\n{"name":"g","arguments":{"n":"7"}}\n</tool_call>')
     assert not follows(grammars, several, "Hello")

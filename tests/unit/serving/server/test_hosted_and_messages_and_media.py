@@ -50,7 +50,10 @@ def heard(data: str) -> dict[str, Any]:
 @pytest.fixture(scope="module")
 def omni(tmp_path_factory: pytest.TempPathFactory) -> Path:
     root = tmp_path_factory.mktemp("omni")
-    seeing, hearing = small.vision_encoder("siglip_vision_model", root / "vision"), small.whisper(root / "audio")
+    seeing, hearing = (
+        small.vision_encoder("siglip_vision_model", root / "vision"),
+        small.whisper(root / "audio"),
+    )
     return small.omni(small.text_model("llama", root / "text"), root / "omni", seeing, hearing)
 
 
@@ -122,11 +125,14 @@ def test_a_sound_is_16_khz_whatever_it_was() -> None:
         desk.part("image", picture(), "x")
 
 
-def test_functions_are_shown_by_the_template_where_it_can_and_nothing_else_was_learned(tmp_path: Path) -> None:
+def test_functions_are_shown_by_the_template_where_it_can_and_nothing_else_was_learned(
+    tmp_path: Path,
+) -> None:
     words = tokenizer()
     assert not shows_tools(words)
     words.chat_template = (
-        "{% if tools %}{{ tools | tojson }}{% endif %}{% generation %}{% endgeneration %}" + words.chat_template
+        "{% if tools %}{{ tools | tojson }}{% endif %}{% generation %}{% endgeneration %}"
+        + words.chat_template
     )
     assert shows_tools(words)
     merged = tmp_path / "results" / "r" / "merged"
@@ -139,9 +145,10 @@ def test_functions_are_shown_by_the_template_where_it_can_and_nothing_else_was_l
 def conversation() -> list[Any]:
     call = {"id": "1", "function": {"name": "add", "arguments": '{"a": [1, 2]}'}}
     return [
-        User(role="user", content="Add."), Assistant.model_validate({"role": "assistant", "tool_calls": [call]}),
+        User(role="user", content="Add."),
+        Assistant.model_validate({"role": "assistant", "tool_calls": [call]}),
         Tool(role="tool", content="3", tool_call_id="1"),
-    ]  # fmt: skip
+    ]
 
 
 def put(in_system: bool, told: list[Any], template: str | None = None) -> tuple[list[dict[str, Any]], Any]:
@@ -183,7 +190,10 @@ def test_arguments_that_are_no_json_are_refused() -> None:
     with pytest.raises(Refused, match="no JSON object"):
         put(
             True,
-            [User(role="user", content="x"), Assistant.model_validate({"role": "assistant", "tool_calls": [call]})],
+            [
+                User(role="user", content="x"),
+                Assistant.model_validate({"role": "assistant", "tool_calls": [call]}),
+            ],
         )
 
 
@@ -193,5 +203,7 @@ def test_a_models_own_settings_of_drawing_are_the_default(long_base: Path, tmp_p
     folder = Path(shutil.copytree(long_base, tmp_path / "model"))
     assert Hosted.load(folder, "m").drawn_by_default["temperature"] == 0
     file = folder / "generation_config.json"
-    file.write_text('{"do_sample": true, "temperature": 0.6, "top_k": 20, "eos_token_id": 2}', encoding="utf-8")
+    file.write_text(
+        '{"do_sample": true, "temperature": 0.6, "top_k": 20, "eos_token_id": 2}', encoding="utf-8"
+    )
     assert Hosted.load(folder, "m").drawn_by_default == {"temperature": 0.6, "top_p": 1.0, "top_k": 20}

@@ -42,11 +42,19 @@ def said(text: str, cuts: int = 0, **how: Any) -> tuple[str, str, list[tuple[str
         ("a <think>b</think>", {}, ("", "a <think>b</think>", [])),
         (CALL, {"may_call": True}, ("", "", [("f", {"a": 1})])),
         (CALL, {}, ("", CALL, [])),
-        (f"I will.\n{CALL}\n{OTHER}", {"may_call": True}, ("", "I will.", [("f", {"a": 1}), ("g", {"s": "</tool_call>"})])),
+        (
+            f"I will.\n{CALL}\n{OTHER}",
+            {"may_call": True},
+            ("", "I will.", [("f", {"a": 1}), ("g", {"s": "</tool_call>"})]),
+        ),
         (f"<think>x</think>\n{CALL}", {"may_call": True}, ("x", "", [("f", {"a": 1})])),
         ('{"name": "f", "arguments": {"a": 1}}', {"may_call": True}, ("", "", [("f", {"a": 1})])),
         ('{"name": 5}', {"may_call": True}, ("", '{"name": 5}', [])),
-        ("<tool_call>\n{broken\n</tool_call>", {"may_call": True}, ("", "<tool_call>\n{broken\n</tool_call>", [])),
+        (
+            "<tool_call>\n{broken\n</tool_call>",
+            {"may_call": True},
+            ("", "<tool_call>\n{broken\n</tool_call>", []),
+        ),
         ('[TOOL_CALLS]f[ARGS]{"a": 1}', {"may_call": True}, ("", "", [("f", {"a": 1})])),
         ("one STOP two", {"stops": ["STOP"]}, ("", "one ", [])),
         ("one STO", {"stops": ["STOP"]}, ("", "one STO", [])),
@@ -55,7 +63,7 @@ def said(text: str, cuts: int = 0, **how: Any) -> tuple[str, str, list[tuple[str
         ("<think>x</think>y", {"is_plain": True}, ("", "<think>x</think>y", [])),
         ("   ", {"is_plain": True}, ("", "   ", [])),
     ],
-)  # fmt: skip
+)
 def test_an_answer_is_taken_apart(text: str, how: dict[str, Any], wanted: object, cuts: int) -> None:
     assert said(text, cuts, **how) == wanted
 

@@ -41,7 +41,9 @@ time.sleep(1000)
     ("processors", "has_accelerator", "processes"),
     [(1, False, 0), (2, False, 1), (8, False, 4), (1, True, 1), (2, True, 1), (4, True, 3), (64, True, 4)],
 )
-def test_one_processor_is_left_to_the_training(processors: int, has_accelerator: bool, processes: int) -> None:
+def test_one_processor_is_left_to_the_training(
+    processors: int, has_accelerator: bool, processes: int
+) -> None:
     assert chosen(processors, has_accelerator) == processes
 
 
@@ -55,7 +57,9 @@ def test_a_machine_may_say_how_many_and_ranks_share_its_processors(monkeypatch: 
 
 
 def test_a_batch_is_sent_as_it_is_without_shared_memory() -> None:
-    made = Copied(pixels=torch.arange(24, dtype=torch.float32).reshape(2, 3, 4), mask=torch.tensor([True]), longest=7)
+    made = Copied(
+        pixels=torch.arange(24, dtype=torch.float32).reshape(2, 3, 4), mask=torch.tensor([True]), longest=7
+    )
     sent = bytes(ForkingPickler.dumps(made))
     found = ForkingPickler.loads(sent)
     assert b"shm" not in sent and b"rebuild_storage" not in sent
@@ -65,7 +69,9 @@ def test_a_batch_is_sent_as_it_is_without_shared_memory() -> None:
 
 
 def test_processes_end_with_a_parent_that_is_killed_and_hear_nothing_meant_for_its_group() -> None:
-    parent = subprocess.Popen([sys.executable, "-c", PARENT], stdout=subprocess.PIPE, text=True, start_new_session=True)
+    parent = subprocess.Popen(
+        [sys.executable, "-c", PARENT], stdout=subprocess.PIPE, text=True, start_new_session=True
+    )
     assert parent.stdout is not None
     own, *others = map(int, parent.stdout.readline().split())
     pids, groups = others[::2], others[1::2]
@@ -74,7 +80,9 @@ def test_processes_end_with_a_parent_that_is_killed_and_hear_nothing_meant_for_i
     parent.wait()
     began = time.monotonic()
     while any(psutil.pid_exists(pid) and psutil.Process(pid).status() != "zombie" for pid in pids):
-        assert time.monotonic() - began < 2  # torch's own watchdog looks every five seconds, and not while it computes
+        assert (
+            time.monotonic() - began < 2
+        )  # torch's own watchdog looks every five seconds, and not while it computes
         time.sleep(0.02)
 
 

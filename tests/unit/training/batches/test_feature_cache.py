@@ -37,9 +37,11 @@ def model(omni: Path) -> Any:
 def inputs(omni: Path, tmp_path_factory: pytest.TempPathFactory) -> MediaInputs:
     data = tmp_path_factory.mktemp("data")
     media: list[tuple[MediumKind, bytes]] = [
-        ("image", corpus.encoded(corpus.noise(30, 20), "PNG")), ("video", corpus.video(data / "made.mp4")),
-        ("audio", corpus.wav(corpus.tone(1.5))), ("audio", corpus.wav(corpus.tone(0.5))),
-    ]  # fmt: skip
+        ("image", corpus.encoded(corpus.noise(30, 20), "PNG")),
+        ("video", corpus.video(data / "made.mp4")),
+        ("audio", corpus.wav(corpus.tone(1.5))),
+        ("audio", corpus.wav(corpus.tone(0.5))),
+    ]
     writer = MediaWriter(data)
     for kind, content in media:
         writer.add({"kind": kind, "bytes": content}, data)
@@ -53,7 +55,9 @@ def features(model: Any, tensors: dict[str, Any]) -> dict[str, list[torch.Tensor
     return found
 
 
-def test_the_model_makes_the_same_of_kept_states_as_of_media(model: Any, inputs: MediaInputs, tmp_path: Path) -> None:
+def test_the_model_makes_the_same_of_kept_states_as_of_media(
+    model: Any, inputs: MediaInputs, tmp_path: Path
+) -> None:
     kept = features(model, cached(model, inputs, ORDER, tmp_path / "cache", Beside(), "stage").tensors(ORDER))
     seen = features(model, inputs.tensors(ORDER))
     assert kept.keys() == seen.keys() == {"image", "video", "audio"}
@@ -77,7 +81,12 @@ def test_a_whole_cache_is_used_and_one_that_was_cut_off_is_not(
     assert cached(model, inputs, ORDER, tmp_path / "cache", Beside(), "stage") == first and not asked
     (part := tmp_path / "cache" / PART.format(0, 1)).joinpath(INDEX).unlink()
     (part / STATES).write_bytes(b"half")
-    assert cached(model, inputs, ORDER, tmp_path / "cache", Beside(), "stage") == first and asked == [0, 1, 2, 3]
+    assert cached(model, inputs, ORDER, tmp_path / "cache", Beside(), "stage") == first and asked == [
+        0,
+        1,
+        2,
+        3,
+    ]
 
 
 def test_a_disk_with_too_little_room_is_told_before_it_is_full(

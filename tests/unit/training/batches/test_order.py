@@ -19,7 +19,9 @@ def batches(order: Batches, epoch: int = 0, after: int = 0) -> list[list[int]]:
     return list(order)
 
 
-@pytest.mark.parametrize(("rows", "size", "world"), [(10, 3, 1), (9001, 4, 1), (10, 3, 2), (9001, 4, 3), (1, 2, 2)])
+@pytest.mark.parametrize(
+    ("rows", "size", "world"), [(10, 3, 1), (9001, 4, 1), (10, 3, 2), (9001, 4, 3), (1, 2, 2)]
+)
 def test_it_goes_on_where_it_stopped(rows: int, size: int, world: int) -> None:
     for rank in range(world):
         order = ShuffledBatches(rows, size, 7, rank, world)
@@ -57,7 +59,9 @@ def test_the_order_does_not_follow_the_data() -> None:
 KINDS = [(5,), (1,), (40, 7, 3), (9, 1, 1, 250), (2, 3, 5, 8, 13)]
 
 
-def mixed(counts: tuple[int, ...], size: int = 4, rank: int = 0, world: int = 1, seed: int = 1) -> MixedBatches:
+def mixed(
+    counts: tuple[int, ...], size: int = 4, rank: int = 0, world: int = 1, seed: int = 1
+) -> MixedBatches:
     return MixedBatches(counts, size, seed, rank, world)
 
 

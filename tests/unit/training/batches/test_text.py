@@ -41,7 +41,10 @@ def answered(ids: list[int], learned: int) -> tuple[torch.Tensor, torch.Tensor]:
 
 
 def test_a_beginning_that_all_samples_share_is_in_the_row_once() -> None:
-    rows = [[answered([7, 8, 9, 1, 2, 3], 2), answered([7, 8, 9, 4, 5], 1)], [answered([7, 8, 9, 6, 6, 6], 2)]]
+    rows = [
+        [answered([7, 8, 9, 1, 2, 3], 2), answered([7, 8, 9, 4, 5], 1)],
+        [answered([7, 8, 9, 6, 6, 6], 2)],
+    ]
     batch = FlatCollator(is_sharing=True)(rows)
     assert batch["input_ids"].tolist() == [[7, 8, 9, 1, 2, 3, 4, 5, 6, 6, 6]]
     assert batch["position_ids"].tolist() == [[0, 1, 2, 3, 4, 5, 3, 4, 3, 4, 5]]
@@ -61,7 +64,9 @@ def test_a_shared_beginning_ends_before_the_first_medium() -> None:
 
 def test_a_shared_beginning_ends_before_what_leads_to_a_learned_token() -> None:
     assert shared_beginning([answered([7, 8, 9, 1], 1), answered([7, 8, 9, 2], 2)]) == 1
-    assert shared_beginning([answered([7, 8, 9], 0), answered([7, 8, 9], 0)]) == 2  # each keeps a token of its own
+    assert (
+        shared_beginning([answered([7, 8, 9], 0), answered([7, 8, 9], 0)]) == 2
+    )  # each keeps a token of its own
 
 
 @pytest.mark.parametrize(

@@ -45,7 +45,9 @@ FLAT = {
     "gpt2": GPT2Config(vocab_size=128, n_embd=32, n_layer=2, n_head=4),
 }
 PADDED = {
-    "mamba (a state, no attention)": MambaConfig(vocab_size=128, hidden_size=32, num_hidden_layers=2, state_size=4),
+    "mamba (a state, no attention)": MambaConfig(
+        vocab_size=128, hidden_size=32, num_hidden_layers=2, state_size=4
+    ),
     "gemma2 (soft-capping)": Gemma2Config(**GROUPED, head_dim=8),
 }
 SAMPLES = [[5, 6, 7, 8, 9], [11, 12], [21, 22, 23, 24, 25, 26, 27]]
@@ -95,7 +97,9 @@ def test_a_model_that_cannot_keep_samples_apart_is_padded(family: str) -> None:
 def test_the_proof_notices_a_leak(monkeypatch: pytest.MonkeyPatch) -> None:
     from transformers import AttentionInterface
 
-    def leaking(module: object, q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, *args: object, **kwargs: object):  # type: ignore[no-untyped-def]
+    def leaking(
+        module: object, q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, *args: object, **kwargs: object
+    ):  # type: ignore[no-untyped-def]
         out = torch.nn.functional.scaled_dot_product_attention(q, k, v, is_causal=True, enable_gqa=True)
         return out.transpose(1, 2).contiguous(), None
 

@@ -43,7 +43,9 @@ BY_PARTS = {
     "mixtral (experts)": MixtralConfig(**GATED, num_local_experts=2),
     "gpt2": GPT2Config(vocab_size=VOCABULARY, n_embd=32, n_layer=2, n_head=4, bos_token_id=1, eos_token_id=2),
     "gpt_neox": GPTNeoXConfig(**SIZES, intermediate_size=64),
-    "mamba (no attention)": MambaConfig(vocab_size=VOCABULARY, hidden_size=32, num_hidden_layers=2, state_size=4),
+    "mamba (no attention)": MambaConfig(
+        vocab_size=VOCABULARY, hidden_size=32, num_hidden_layers=2, state_size=4
+    ),
 }
 SAMPLE = [5, 6, 7, 8, 9]
 TWO_TOKENS = 2 * VOCABULARY

@@ -14,7 +14,13 @@ from transformers import AutoModelForCausalLM, GPT2Config, LlamaConfig, PreTrain
 from manus.training.kernels import low_rank
 from manus.training.kernels.low_rank import Accumulated, accumulate
 
-SIZES = {"vocab_size": 64, "hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 4, "intermediate_size": 48}
+SIZES = {
+    "vocab_size": 64,
+    "hidden_size": 32,
+    "num_hidden_layers": 2,
+    "num_attention_heads": 4,
+    "intermediate_size": 48,
+}
 FAMILIES = {
     "llama": LlamaConfig(**SIZES),
     "qwen with biases": Qwen2Config(**SIZES, num_key_value_heads=2),
@@ -81,7 +87,9 @@ def test_in_bf16_it_is_as_near_to_the_truth_as_peft(monkeypatch: pytest.MonkeyPa
     assert max(largest_difference(wanted[name], given[name]) for name in wanted) < 0.1
 
 
-@pytest.mark.parametrize("settings", [{"lora_dropout": 0.2}, {"use_dora": True}, {"lora_bias": True, "bias": "none"}])
+@pytest.mark.parametrize(
+    "settings", [{"lora_dropout": 0.2}, {"use_dora": True}, {"lora_bias": True, "bias": "none"}]
+)
 def test_what_is_not_plain_is_left_to_peft(settings: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
     theirs, ours = pair(FAMILIES["llama"], **settings)
     calls = count_of_ours(monkeypatch)

@@ -37,9 +37,13 @@ def mask_of(values: list[list[float]]) -> torch.Tensor:
 def slow_advantages(rewards: list[float], values: list[float], gamma: float, lam: float) -> list[float]:
     """GAE as a sum: A_t = sum over l of (gamma lam)^l delta_t+l."""
     deltas = [
-        rewards[t] + gamma * (values[t + 1] if t + 1 < len(values) else 0.0) - values[t] for t in range(len(rewards))
+        rewards[t] + gamma * (values[t + 1] if t + 1 < len(values) else 0.0) - values[t]
+        for t in range(len(rewards))
     ]
-    return [sum((gamma * lam) ** l * deltas[t + l] for l in range(len(deltas) - t)) for t in range(len(deltas))]  # noqa: E741
+    return [
+        sum((gamma * lam) ** more * deltas[t + more] for more in range(len(deltas) - t))
+        for t in range(len(deltas))
+    ]
 
 
 @pytest.mark.parametrize("seed", range(5))
@@ -104,7 +108,10 @@ def test_a_policy_beyond_the_clip_gets_no_gradient() -> None:
 
 
 def test_whitening_sees_only_the_masked_places() -> None:
-    values, mask = torch.tensor([[1.0, 2.0, 500.0], [3.0, 500.0, 500.0]]), torch.tensor([[1.0, 1, 0], [1, 0, 0]])
+    values, mask = (
+        torch.tensor([[1.0, 2.0, 500.0], [3.0, 500.0, 500.0]]),
+        torch.tensor([[1.0, 1, 0], [1, 0, 0]]),
+    )
     found = whitened(values, mask)
     deviation = math.sqrt(2 / 3)
     assert found[mask.bool()].tolist() == pytest.approx([-1 / deviation, 0.0, 1 / deviation])
@@ -113,8 +120,12 @@ def test_whitening_sees_only_the_masked_places() -> None:
 
 def test_the_coefficient_moves_towards_its_target_and_never_fast() -> None:
     assert adapted_coefficient(0.1, kl=6.0, target=6.0, answers=64, horizon=1000) == 0.1
-    assert adapted_coefficient(0.1, kl=60.0, target=6.0, answers=100, horizon=1000) == pytest.approx(0.1 * 1.02)
-    assert adapted_coefficient(0.1, kl=0.0, target=6.0, answers=100, horizon=1000) == pytest.approx(0.1 * 0.98)
+    assert adapted_coefficient(0.1, kl=60.0, target=6.0, answers=100, horizon=1000) == pytest.approx(
+        0.1 * 1.02
+    )
+    assert adapted_coefficient(0.1, kl=0.0, target=6.0, answers=100, horizon=1000) == pytest.approx(
+        0.1 * 0.98
+    )
 
 
 def test_explained_variance() -> None:

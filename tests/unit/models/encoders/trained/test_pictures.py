@@ -47,13 +47,16 @@ def test_faces_and_clothes_never_shown_are_told_apart_and_not_from_shuffled_labe
 
 def test_the_same_seed_gives_the_same_bits_and_another_others(tmp_path: Path):
     one, again, other = (
-        pictures.train(seed, tmp_path / name, SHORT)[0].state_dict() for seed, name in ((3, "a"), (3, "b"), (4, "c"))
+        pictures.train(seed, tmp_path / name, SHORT)[0].state_dict()
+        for seed, name in ((3, "a"), (3, "b"), (4, "c"))
     )
     assert all(torch.equal(one[name], again[name]) for name in one)
     assert not all(torch.equal(one[name], other[name]) for name in one)
 
 
-def test_its_key_sees_which_emoji_are_held_out_and_a_missing_package_is_named(monkeypatch: pytest.MonkeyPatch):
+def test_its_key_sees_which_emoji_are_held_out_and_a_missing_package_is_named(
+    monkeypatch: pytest.MonkeyPatch,
+):
     before = pictures.identity()
     assert pictures.identity() == before
     monkeypatch.setattr(_emoji_pictures, "of_side", lambda held_out: emoji.of_side(held_out)[1:])

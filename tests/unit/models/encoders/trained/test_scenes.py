@@ -33,11 +33,14 @@ def test_no_picture_holds_a_pair_that_is_held_out():
         picture = _labelled.labelled(draw, _labelled.SEEN)
         seen |= set(zip(picture.colours.tolist(), picture.shapes.tolist(), strict=True))
     hidden = {
-        (1 + _labelled.COLOURS.index(colour), 1 + _labelled.SHAPES.index(shape)) for colour, shape in _labelled.HELD_OUT
+        (1 + _labelled.COLOURS.index(colour), 1 + _labelled.SHAPES.index(shape))
+        for colour, shape in _labelled.HELD_OUT
     }
     assert len(hidden) == 7
     assert not seen & hidden
-    assert len({colour for colour, _ in seen}) == len(_labelled.COLOURS) + 2  # nothing, and those without a name
+    assert (
+        len({colour for colour, _ in seen}) == len(_labelled.COLOURS) + 2
+    )  # nothing, and those without a name
     assert len({shape for _, shape in seen}) == len(_labelled.SHAPES) + 1
 
 
@@ -48,7 +51,9 @@ def test_labels_stand_where_the_things_are():
         picture = _labelled.labelled(draw, _labelled.SEEN)
         pixels = np.asarray(picture.picture, dtype=int)
         patches = pixels.reshape(8, 8, 8, 8, 3).swapaxes(1, 2).reshape(64, 8, 8, 3)
-        shown.append(abs(patches[:, 3:5, 3:5] - pixels[0, 0]).max((1, 2, 3)) > 40)  # unlike the corner's background
+        shown.append(
+            abs(patches[:, 3:5, 3:5] - pixels[0, 0]).max((1, 2, 3)) > 40
+        )  # unlike the corner's background
         held.append(picture.shapes > 0)
         centred.append(held[-1] & (abs(picture.towards).max(1) < 0.4))
     shown_P, held_P, centred_P = (np.concatenate(each) for each in (shown, held, centred))
@@ -70,13 +75,16 @@ def test_it_learns_what_shuffled_labels_cannot_teach(tmp_path: Path):
 
 def test_the_same_seed_gives_the_same_bits_and_another_others(tmp_path: Path):
     one, again, other = (
-        scenes.train(seed, tmp_path / name, SHORT)[0].state_dict() for seed, name in ((3, "a"), (3, "b"), (4, "c"))
+        scenes.train(seed, tmp_path / name, SHORT)[0].state_dict()
+        for seed, name in ((3, "a"), (3, "b"), (4, "c"))
     )
     assert all(torch.equal(one[name], again[name]) for name in one)
     assert not all(torch.equal(one[name], other[name]) for name in one)
 
 
-def test_a_signal_stops_it_and_the_next_call_ends_in_the_same_bits(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+def test_a_signal_stops_it_and_the_next_call_ends_in_the_same_bits(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
     straight, _, facts = scenes.train(3, tmp_path / "straight", SHORT)
     drawn, real, run = [], scenes.batch_of, Run(Requests())
 
@@ -124,7 +132,9 @@ def test_it_becomes_a_folder_that_transformers_loads(tmp_path: Path, monkeypatch
 
 def test_its_key_sees_what_the_scenes_hold_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     def identity():
-        return find_encoder("vision", "trained:scenes", tmp_path, Digests(tmp_path / "digests.json"), {}).identity()
+        return find_encoder(
+            "vision", "trained:scenes", tmp_path, Digests(tmp_path / "digests.json"), {}
+        ).identity()
 
     before = identity()
     assert identity() == before

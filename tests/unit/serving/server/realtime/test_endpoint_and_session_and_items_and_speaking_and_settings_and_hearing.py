@@ -26,10 +26,15 @@ from tests.unit.models.omni import small
 from tests.unit.serving.server.serving import running
 
 TOOL = {
-    "type": "function", "name": "add", "parameters": {
-        "type": "object", "properties": {"deep": {"type": "boolean"}}, "required": ["deep"], "additionalProperties": False,
+    "type": "function",
+    "name": "add",
+    "parameters": {
+        "type": "object",
+        "properties": {"deep": {"type": "boolean"}},
+        "required": ["deep"],
+        "additionalProperties": False,
     },
-}  # fmt: skip
+}
 
 
 def until(connection: Any, kind: str, most: int = 5000) -> list[Any]:
@@ -66,10 +71,16 @@ def test_a_conversation_in_text(client: OpenAI) -> None:
         )
         kinds = [one.type for one in events if one.type != "response.output_text.delta"]
         assert kinds == [
-            "response.created", "response.output_item.added", "conversation.item.added", "response.content_part.added",
-            "response.output_text.done", "response.content_part.done", "response.output_item.done",
-            "conversation.item.done", "response.done",
-        ]  # fmt: skip
+            "response.created",
+            "response.output_item.added",
+            "conversation.item.added",
+            "response.content_part.added",
+            "response.output_text.done",
+            "response.content_part.done",
+            "response.output_item.done",
+            "conversation.item.done",
+            "response.done",
+        ]
         done = events[-1].response
         assert done.status == "completed" and done.usage.output_tokens > 5
         connection.conversation.item.retrieve(item_id=done.output[0].id)
@@ -95,7 +106,9 @@ def test_a_function_is_called_and_its_result_taken(long_client: OpenAI) -> None:
         assert until(connection, "response.done")[-1].response.status in ("completed", "incomplete")
 
 
-def test_a_response_is_cancelled_and_its_place_is_free(long_client: OpenAI, long_served: tuple[str, Service]) -> None:
+def test_a_response_is_cancelled_and_its_place_is_free(
+    long_client: OpenAI, long_served: tuple[str, Service]
+) -> None:
     with long_client.realtime.connect(model="pico") as connection:
         connection.conversation.item.create(item=said("x"))
         connection.response.create(response={"temperature": 2.0, "max_output_tokens": 4000})  # type: ignore[typeddict-unknown-key]
@@ -124,12 +137,22 @@ def test_a_response_is_cancelled_and_its_place_is_free(long_client: OpenAI, long
         ({"type": "input_audio_buffer.append", "audio": "AAAA"}, "does not hear"),
         ({"type": "input_audio_buffer.commit"}, "less than 100 ms"),
         ({"type": "conversation.item.create", "item": {"type": "x"}}, "item.type"),
-        ({"type": "conversation.item.create", "item": {"type": "message", "role": "user", "content": [{"type": "input_image", "image_url": "data:,"}]}}, "does not see"),
+        (
+            {
+                "type": "conversation.item.create",
+                "item": {
+                    "type": "message",
+                    "role": "user",
+                    "content": [{"type": "input_image", "image_url": "data:,"}],
+                },
+            },
+            "does not see",
+        ),
         ({"type": "conversation.item.delete", "item_id": "x"}, "no item"),
         ({"type": "response.cancel"}, "no response"),
         ({"type": "response.create", "response": {"nonsense": 1}}, "nonsense"),
     ],
-)  # fmt: skip
+)
 def test_an_event_that_cannot_be_is_answered_by_an_error_and_the_session_goes_on(
     client: OpenAI, event: dict[str, Any], reason: str
 ) -> None:
@@ -146,7 +169,10 @@ def test_an_event_that_cannot_be_is_answered_by_an_error_and_the_session_goes_on
 def test_what_no_model_here_can_do_is_named(client: OpenAI) -> None:
     with client.realtime.connect(model="pico") as connection:
         connection.recv()
-        audio: Any = {"input": {"transcription": {"model": "x"}, "turn_detection": None}, "output": {"voice": "y"}}
+        audio: Any = {
+            "input": {"transcription": {"model": "x"}, "turn_detection": None},
+            "output": {"voice": "y"},
+        }
         connection.session.update(session={"type": "realtime", "audio": audio, "tracing": "auto"})
         updated: Any = connection.recv()
         assert updated.session.not_supported == ["tracing", "audio.output", "audio.input.transcription"]
@@ -154,7 +180,10 @@ def test_what_no_model_here_can_do_is_named(client: OpenAI) -> None:
 
 def test_pages_elsewhere_and_wrong_keys_open_no_session(served: tuple[str, Service], pico_base: Path) -> None:
     address = served[0].replace("http", "ws") + "/v1/realtime"
-    for more in ({"origin": "https://attacker.example"}, {"additional_headers": {"host": "attacker.example"}}):
+    for more in (
+        {"origin": "https://attacker.example"},
+        {"additional_headers": {"host": "attacker.example"}},
+    ):
         with pytest.raises(InvalidStatus), connect(address, **more):  # type: ignore[arg-type]
             pass
     with running(pico_base, access=Access("secret")) as (url, _):
@@ -201,16 +230,23 @@ def test_who_stops_speaking_is_answered_and_who_begins_is_not_talked_over(
         connection.recv()
         connection.input_audio_buffer.append(audio=pcm(np.concatenate([silence, tone, silence])))
         kinds = [one.type for one in until(connection, "response.done")]
-        assert [kind for kind in kinds if "speech" in kind or "committed" in kind or kind == "response.created"] == [
-            "input_audio_buffer.speech_started", "input_audio_buffer.speech_stopped", "input_audio_buffer.committed",
+        assert [
+            kind for kind in kinds if "speech" in kind or "committed" in kind or kind == "response.created"
+        ] == [
+            "input_audio_buffer.speech_started",
+            "input_audio_buffer.speech_stopped",
+            "input_audio_buffer.committed",
             "response.created",
-        ]  # fmt: skip
+        ]
         assert kinds.count("conversation.item.done") >= 1
 
 
 def test_who_begins_to_speak_stops_the_answer(tmp_path: Path) -> None:
     text = small.text_model("llama", tmp_path / "text", max_position_embeddings=8192)
-    with running(small.omni(text, tmp_path / "omni", None, small.whisper(tmp_path / "ears"))) as (url, service):
+    with running(small.omni(text, tmp_path / "omni", None, small.whisper(tmp_path / "ears"))) as (
+        url,
+        service,
+    ):
         client = OpenAI(base_url=f"{url}/v1", api_key="none", max_retries=0)
         with client.realtime.connect(model="pico") as connection:
             connection.recv()
@@ -219,16 +255,22 @@ def test_who_begins_to_speak_stops_the_answer(tmp_path: Path) -> None:
             until(connection, "response.created")
             sound = sentence()
             for start in range(0, len(sound), 960):
-                connection.input_audio_buffer.append(audio=base64.b64encode(sound[start : start + 960]).decode())
+                connection.input_audio_buffer.append(
+                    audio=base64.b64encode(sound[start : start + 960]).decode()
+                )
             events = until(connection, "input_audio_buffer.speech_started")
             (done,) = [one for one in events if one.type == "response.done"]
-            assert done.response.status == "cancelled" and done.response.status_details.reason == "turn_detected"
+            assert (
+                done.response.status == "cancelled" and done.response.status_details.reason == "turn_detected"
+            )
         assert service.thread.failures == 0
 
 
 def sentence() -> bytes:
     """Return a second of silence, a spoken sentence, and a second of silence, as PCM of 24 kHz."""
-    with wave.open(io.BytesIO(spoken("The old captain sings in the garden.", "joe", 1.0, CLIENT_HERTZ))) as file:
+    with wave.open(
+        io.BytesIO(spoken("The old captain sings in the garden.", "joe", 1.0, CLIENT_HERTZ))
+    ) as file:
         return bytes(2 * CLIENT_HERTZ) + file.readframes(file.getnframes()) + bytes(2 * CLIENT_HERTZ)
 
 
