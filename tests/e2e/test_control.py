@@ -113,7 +113,7 @@ def ranks_of(launcher: Run) -> list[psutil.Process]:
 
 
 def test_a_signal_to_any_rank_or_to_the_launcher_reaches_all_at_the_same_step(product: Product) -> None:
-    product.edit(*EPOCHS)
+    product.edit("epochs: 25", "epochs: 12")
     arguments = ("stage", product.recipe.name, "reasoning", "--ranks", "2")
     product.manus(*arguments)
     undisturbed = digest(product.results / "stages" / "reasoning")

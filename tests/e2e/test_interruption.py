@@ -32,7 +32,13 @@ def training(product: Product) -> Run:
     return run
 
 
-@pytest.mark.parametrize("method", ["lora", "sft"])
+SIGNALS = {
+    "lora": [signal.SIGKILL, signal.SIGTERM, signal.SIGKILL, signal.SIGINT],
+    "sft": [signal.SIGKILL, signal.SIGTERM],
+}
+
+
+@pytest.mark.parametrize("method", sorted(SIGNALS))
 def test_any_kill_ends_in_the_same_bits(product: Product, method: str) -> None:
     rate = "5e-3" if method == "lora" else "1e-3"
     product.edit("epochs: 25", f"epochs: 14\n      method: {method}\n      learning_rate: {rate}")
@@ -47,9 +53,8 @@ def test_any_kill_ends_in_the_same_bits(product: Product, method: str) -> None:
         ).read_text():
             subprocess.run(["rm", "-rf", str(folder)], check=True)
     draw = random.Random(0)
-    signals = [signal.SIGKILL, signal.SIGTERM, signal.SIGKILL, signal.SIGINT]
     ended = []
-    for number in signals:
+    for number in SIGNALS[method]:
         run = training(product)
         time.sleep(draw.uniform(0.2, 0.8))
         run.process.send_signal(number)
