@@ -12,6 +12,7 @@ import time
 from typing import Any
 
 LOOK_EVERY_SECONDS = 0.2
+INTERRUPT = signal.SIGALRM  # as SIGINT, which is ignored where a script has sent Snakemake to the background
 SECONDS_TO_END = 15.0  # for Snakemake to end by itself when all of its jobs have ended
 
 
@@ -25,7 +26,9 @@ def forward_stops_to_jobs() -> None:
     reader, writer = os.pipe()
     os.set_blocking(writer, False)
     signal.set_wakeup_fd(writer, warn_on_full_buffer=False)
-    threading.Thread(target=_forward, args=(reader,), name="forward stops", daemon=True).start()
+    signal.signal(INTERRUPT, signal.default_int_handler)
+    main = threading.get_ident()
+    threading.Thread(target=_forward, args=(reader, main), name="forward stops", daemon=True).start()
 
 
 def handle_stops_beside() -> None:
@@ -47,7 +50,7 @@ def handle_stops_beside() -> None:
     JobScheduler.exit_gracefully = beside
 
 
-def _forward(reader: int) -> None:
+def _forward(reader: int, main: int) -> None:
     import psutil
 
     told: set[psutil.Process] = set()
@@ -61,9 +64,9 @@ def _forward(reader: int) -> None:
             if _terminate_jobs(told) or not told:
                 last_seen = time.monotonic()
             elif time.monotonic() - last_seen > SECONDS_TO_END:
-                # It misses the end of a job when it cannot write of it, its reader being gone; Ctrl-C ends it
-                # yet.
-                os.kill(os.getpid(), signal.SIGINT)
+                # It misses the end of a job when it cannot write of it, its reader being gone; what Ctrl-C does
+                # ends it yet.
+                signal.pthread_kill(main, INTERRUPT)
                 return
 
 

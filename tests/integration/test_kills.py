@@ -26,7 +26,7 @@ LATEST_KILL_SECONDS = 0.06  # after a new checkpoint: two or three steps
 # half, packed rows.
 HARD = {"epochs": 6.5, "batch_size": 8, "gradient_accumulation": 2, "warmup": 0.2, "scheduler": "cosine"}
 ADAPTER = {**HARD, "dropout": 0.1, "rank": 4}
-PACKED = {"packing": True, "epochs": 30, "batch_size": 2}
+PACKED = {"packing": True, "epochs": 8, "batch_size": 2}
 SETTINGS = {
     "sft": {**HARD, "learning_rate": 1e-3, **PACKED},
     "lora": ADAPTER,

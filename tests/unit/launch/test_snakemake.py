@@ -50,6 +50,7 @@ LOST = """
 import os, signal, subprocess, sys, threading
 from manus.launch import snakemake as forwarding
 forwarding.SECONDS_TO_END = 1.0
+signal.signal(signal.SIGINT, signal.INTERRUPT)
 forwarding.forward_stops_to_jobs()
 signal.signal(signal.SIGTERM, lambda *_: None)
 job = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(100)", "manus"])
@@ -79,5 +80,6 @@ def test_jobs_that_start_after_the_stop_are_stopped_too() -> None:
     assert "ends" in run(JOBS)
 
 
-def test_a_snakemake_that_misses_the_end_of_its_jobs_is_ended() -> None:
-    assert "ends" in run(LOST)
+@pytest.mark.parametrize("interrupt", ["default_int_handler", "SIG_IGN"])  # the other is that of `snakemake &`
+def test_a_snakemake_that_misses_the_end_of_its_jobs_is_ended(interrupt: str) -> None:
+    assert "ends" in run(LOST.replace("INTERRUPT", interrupt))
