@@ -131,7 +131,9 @@ def opened(url: str, profile: Path) -> Iterator[Page]:
         "--window-size=390,800",
         url,
     ]
-    running = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+    running = subprocess.Popen(  # the command may be a script that starts the browser: its group is ended
+        command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, start_new_session=True
+    )
     try:
         assert running.stderr is not None
         line = next(line for line in running.stderr if "DevTools listening" in line)
@@ -147,7 +149,7 @@ def opened(url: str, profile: Path) -> Iterator[Page]:
             time.sleep(0.1)
         yield Page(pages[0]["webSocketDebuggerUrl"])
     finally:
-        running.terminate()
+        os.killpg(running.pid, signal.SIGKILL)
         running.wait(20)
 
 
