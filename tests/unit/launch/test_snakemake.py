@@ -80,6 +80,8 @@ def test_jobs_that_start_after_the_stop_are_stopped_too() -> None:
     assert "ends" in run(JOBS)
 
 
-@pytest.mark.parametrize("interrupt", ["default_int_handler", "SIG_IGN"])  # the other is that of `snakemake &`
+@pytest.mark.parametrize(
+    "interrupt", ["default_int_handler", "SIG_IGN"]
+)  # the other is that of `snakemake &`
 def test_a_snakemake_that_misses_the_end_of_its_jobs_is_ended(interrupt: str) -> None:
     assert "ends" in run(LOST.replace("INTERRUPT", interrupt))
