@@ -87,3 +87,28 @@ def test_a_function_is_compiled_once_and_when_it_is_called(is_decorator_called: 
     assert not asked and made.__doc__ == "Twice."
     assert [made(3), made(4)] == [7, 9]
     assert asked == [{"dynamic": False}]
+
+
+MEASURING = """
+import sys
+from manus.models.loading.imports import import_libraries
+import_libraries()
+import manus.evaluation.probes, manus.models.generation.engine, manus.models.loading.composition
+unwanted = {"torch._dynamo.eval_frame", "torch._inductor.config", "transformers.trainer", "datasets"}
+assert not unwanted & sys.modules.keys(), unwanted & sys.modules.keys()
+"""
+
+PREPARING = """
+import sys
+import manus.jobs.data as job
+job.import_tokenizers()
+import manus.data.preparation.choosing, manus.evaluation.probes, manus.models.tokenizer
+unwanted = {"torch._dynamo.eval_frame", "peft", "manus.models.generation.engine", "manus.models.omni.modeling"}
+assert not unwanted & sys.modules.keys(), unwanted & sys.modules.keys()
+"""
+
+
+@pytest.mark.parametrize("code", [MEASURING, PREPARING], ids=["measuring", "preparing data"])
+def test_a_job_imports_no_more_than_it_needs(code: str) -> None:
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
