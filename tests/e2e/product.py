@@ -70,10 +70,10 @@ class Product:
         """Start a command of ours and return at once."""
         return start([sys.executable, "-m", "manus", *arguments], self.folder, **variables)
 
-    def start_snakemake(self) -> Run:
-        """Start the whole recipe, as a user in the working directory does."""
+    def start_snakemake(self, *targets: str) -> Run:
+        """Start the whole recipe, or what it needs for targets, as a user in the working directory does."""
         command = [str(BIN / "snakemake"), "-s", str(ROOT / "Snakefile"), "--cores", "1"]
-        return start([*command, "--config", f"recipe={self.recipe.name}"], self.folder)
+        return start([*command, "--config", f"recipe={self.recipe.name}", "--", *targets], self.folder)
 
     def manus(self, *arguments: str, check: bool = True) -> subprocess.CompletedProcess[str]:
         return run([sys.executable, "-m", "manus", *arguments], self.folder, check)

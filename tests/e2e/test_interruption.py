@@ -38,7 +38,7 @@ SIGNALS = {
 }
 
 
-@pytest.mark.parametrize("method", sorted(SIGNALS))
+@pytest.mark.parametrize("method", ["lora", pytest.param("sft", marks=pytest.mark.exhaustive)])
 def test_any_kill_ends_in_the_same_bits(product: Product, method: str) -> None:
     rate = "5e-3" if method == "lora" else "1e-3"
     product.edit("epochs: 25", f"epochs: 14\n      method: {method}\n      learning_rate: {rate}")
@@ -68,21 +68,9 @@ def test_any_kill_ends_in_the_same_bits(product: Product, method: str) -> None:
     assert digest(product.results / "stages" / "reasoning") == undisturbed
 
 
-def test_ctrl_c_in_snakemake_saves_and_the_next_run_goes_on(product: Product) -> None:
-    product.edit("epochs: 25", "epochs: 24")
-    run = snakemake_started(product)
-    os.killpg(run.process.pid, signal.SIGINT)
-    assert run.wait() != 0
-    assert "the next run continues" in run.output
-    saved = list(product.folder.glob("results/.store/*/work/checkpoint-*"))
-    assert len(saved) == 1
-    done = product.snakemake("reasoning")
-    assert f"continuing from {saved[0].name}" in done.stderr + done.stdout
-
-
-def snakemake_started(product: Product) -> Run:
-    """Start the whole recipe and return when the second stage trains."""
-    run = product.start_snakemake()
+def snakemake_started(product: Product, *targets: str) -> Run:
+    """Start the whole recipe, or what it needs for targets, and return when the second stage trains."""
+    run = product.start_snakemake(*targets)
     run.until(lambda: is_training(run), "the training")
     return run
 
@@ -97,8 +85,21 @@ def trainers(product: Product) -> list[psutil.Process]:
     return [process for process in found if process.status() != psutil.STATUS_ZOMBIE]
 
 
-def test_killing_snakemake_leaves_no_orphan_and_the_next_plain_run_goes_on(product: Product) -> None:
+def test_whatever_ends_snakemake_leaves_no_orphan_and_the_next_run_goes_on(product: Product) -> None:
     product.edit("epochs: 25", "epochs: 24")
+    run = snakemake_started(product)
+    os.killpg(run.process.pid, signal.SIGINT)  # Ctrl-C
+    assert run.wait() != 0
+    assert "the next run continues" in run.output
+    (saved,) = product.folder.glob("results/.store/*/work/checkpoint-*")
+
+    run = snakemake_started(product)
+    run.process.terminate()
+    assert run.wait() == 1
+    assert f"continuing from {saved.name}" in run.output
+    assert "SIGTERM while training reasoning" in run.output and "the next run continues" in run.output
+    assert not trainers(product)
+
     run = snakemake_started(product)
     assert trainers(product)
     run.process.kill()
@@ -109,19 +110,9 @@ def test_killing_snakemake_leaves_no_orphan_and_the_next_plain_run_goes_on(produ
     assert (product.results / "report.html").exists()
 
 
-def test_sigterm_to_snakemake_reaches_the_trainer(product: Product) -> None:
-    product.edit("epochs: 25", "epochs: 24")
-    run = snakemake_started(product)
-    run.process.terminate()
-    assert run.wait() == 1
-    assert "SIGTERM while training reasoning" in run.output and "the next run continues" in run.output
-    assert not trainers(product)
-    assert "continuing from checkpoint-" in product.snakemake("reasoning").stdout
-
-
 def test_usr_signals_to_snakemakes_group_only_pause(product: Product) -> None:
     product.edit("epochs: 25", "epochs: 24")
-    run = snakemake_started(product)
+    run = snakemake_started(product, "reasoning")
     for number in (signal.SIGUSR1, signal.SIGUSR2):
         run.process.send_signal(number)  # Snakemake alone: nothing happens
         os.killpg(run.process.pid, number)
@@ -133,8 +124,8 @@ def test_usr_signals_to_snakemakes_group_only_pause(product: Product) -> None:
 
 def test_two_snakemakes_share_one_recipe(product: Product) -> None:
     product.edit("epochs: 25", "epochs: 30")
-    first = snakemake_started(product)
-    second = product.snakemake()
+    first = snakemake_started(product, "reasoning")
+    second = product.snakemake("reasoning")
     assert first.wait() == 0, first.output
     told = second.stdout + second.stderr
     assert "is building" in told and "waiting: process" in told

