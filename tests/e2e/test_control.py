@@ -176,7 +176,7 @@ def gpu(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_heat_pauses_and_a_lost_gpu_stops_nothing(product: Product, gpu: Path) -> None:
-    product.edit("epochs: 25", "epochs: 30")
+    product.edit("epochs: 25", "epochs: 13")
     gpu.write_text("temperature 90\n")
     run = product.start("stage", product.recipe.name, "reasoning")
     run.until(
@@ -195,8 +195,8 @@ def test_heat_pauses_and_a_lost_gpu_stops_nothing(product: Product, gpu: Path) -
 
 
 def test_heat_that_lasts_saves_and_ends(product: Product, gpu: Path) -> None:
+    product.edit("epochs: 25", "epochs: 4")
     product.edit("guards: {", "guards: {max_wait_minutes: 0.05, ")
-    forget(product)
     gpu.write_text("temperature 99\n")
     run = product.start("stage", product.recipe.name, "reasoning")
     assert run.wait() == EXIT_INTERRUPTED, run.output
@@ -221,8 +221,8 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
 
 @pytest.mark.parametrize("answer", ["more room", "a signal"])
 def test_a_full_disk_pauses_and_loses_nothing(product: Product, small_disk: Path, answer: str) -> None:
+    product.edit("epochs: 25", "epochs: 8")
     product.edit("guards: {", "guards: {checkpoint_every_steps: 20, ")
-    forget(product)
     arguments = ("stage", product.recipe.name, "reasoning")
     run = product.start(*arguments, MANUS_CHECKPOINT_DIR=str(small_disk))
     run.until(lambda: "Paused: the disk is full" in run.output, "the pause")

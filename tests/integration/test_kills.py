@@ -68,7 +68,7 @@ SETTINGS = {
 # kept on disk.
 OF_SENSES = {
     "alignment": {**HARD, "epochs": 9.5, "batch_size": 4, "learning_rate": 1e-3, "cache_features": False},
-    "lora": {**ADAPTER, "epochs": 30, "batch_size": 2, "packing": True},
+    "lora": {**ADAPTER, "epochs": 15, "batch_size": 2, "packing": True},
 }
 METHODS = [name for name, method in known_methods().items() if not method.NEEDS_SENSES]
 

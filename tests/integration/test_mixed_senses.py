@@ -214,7 +214,7 @@ def test_what_cannot_be_decoded_any_more_is_one_message_with_its_name(
         trained(order, "lora", 2)
 
 
-@pytest.mark.parametrize("cache", [False, True])
+@pytest.mark.parametrize("cache", [pytest.param(False, marks=pytest.mark.exhaustive), True])
 def test_two_ranks_take_the_same_steps_and_ask_the_encoders_once(
     base: Path, data: Path, tmp_path: Path, cache: bool
 ) -> None:
