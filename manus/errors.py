@@ -21,7 +21,7 @@ class ManusError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """One thing that is wrong with what the user gave, for programs: where it stands, as far as it stands somewhere."""
+    """One thing that is wrong with what the user gave, for programs, and where it stands, if anywhere."""
 
     file: str | None
     line: int | None
@@ -72,7 +72,7 @@ LONGEST_REASON = 300
 
 @contextlib.contextmanager
 def blamed_on(material: str, kind: type[InputError] = InputError) -> Iterator[None]:
-    """Say that the user's material is to blame for whatever is raised while it is read: one message, exit code 2.
+    """Say that the user's material is to blame for what is raised while it is read: one message, exit code 2.
 
     A library that meets a torn or a forged file raises anything, from a ZeroDivisionError to a panic.
 
@@ -100,7 +100,7 @@ def blamed_on(material: str, kind: type[InputError] = InputError) -> Iterator[No
 
 
 def of_the_machine(error: BaseException) -> InputError | None:
-    """Return what to say of a file or folder that cannot be read or written here; None for any other error."""
+    """Return what to say of a file or folder that cannot be read or written here; None for other errors."""
     if not isinstance(error, OSError) or error.errno in FULL_DISK:
         return None
     if isinstance(error, FileNotFoundError) and "temporary directory" in str(error):

@@ -1,4 +1,4 @@
-"""Files that are whole or absent: written beside, brought to the disk, renamed. Knows nothing of what they hold."""
+"""Files that are whole or absent: written beside, brought to disk, renamed. Knows nothing of contents."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def fsync(path: Path) -> None:
 
 
 def sealed(folder: Path) -> dict[str, tuple[int, str]]:
-    """Bring every file below a folder to the disk, and return their sizes in bytes and sha256 by relative path."""
+    """Bring every file below a folder to disk; return their sizes in bytes and sha256 by relative path."""
     files = {}
     for path in sorted(entry for entry in folder.rglob("*") if entry.is_file()):
         files[path.relative_to(folder).as_posix()] = (path.stat().st_size, sha256_of(path))
@@ -46,7 +46,7 @@ def sealed(folder: Path) -> dict[str, tuple[int, str]]:
 
 
 def put_in_place(staged: Path, final: Path) -> None:
-    """Give a finished file or folder its name once all of it is on the disk; a folder of that name is replaced."""
+    """Give a finished file or folder its name when it is all on disk; a folder of that name is replaced."""
     for path in staged.rglob("*") if staged.is_dir() else ():
         fsync(path)
     fsync(staged)
@@ -70,7 +70,7 @@ def write_atomically(path: Path, text: str, is_durable: bool = True) -> None:
 
 
 def _opened(path: Path) -> TextIO:
-    """Open a new file in a folder that need not be there, and that another process may remove while it is empty.
+    """Open a new file in a folder that need not be there, and that another process may remove while empty.
 
     Snakemake does, when it clears away an output that another Snakemake is about to write.
     """

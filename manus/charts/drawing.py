@@ -54,7 +54,7 @@ def loss_curve(history: Sequence[Mapping[str, Any]]) -> str:
 
 
 def length_histogram(edges: Sequence[int], samples: Sequence[int], max_length: int) -> str:
-    """Return an SVG of how many samples are how long, with the longest length allowed as a line where it is near.
+    """Return an SVG of how many samples are how long, with a line at the longest length allowed if near.
 
     Args:
         edges: in tokens; one more than there are bars.
@@ -123,7 +123,7 @@ def svg_of(figure: Figure, title: str) -> str:
 
 
 def smoothed(values: Sequence[float], reach: int) -> list[float]:
-    """Return the mean over each value and `reach` neighbours on both sides, fewer at the ends so that none lags."""
+    """Return the mean over each value and `reach` neighbours on both sides, fewer at the ends, for no lag."""
     sums = [0.0, *itertools.accumulate(values)]
     averages = []
     for index in range(len(values)):

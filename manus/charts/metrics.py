@@ -42,7 +42,7 @@ ROW_INCHES = 0.19  # of the legend
 
 
 def metric_charts(entries: Entries) -> dict[str, str]:
-    """Return an SVG for each subject of which at least two values were logged, by slug, in the order to be read in.
+    """Return an SVG for each subject of which at least two values were logged, by slug, in reading order.
 
     Args:
         entries: as logged: `step` and any metrics; what is None or no finite number is left out.
@@ -154,7 +154,7 @@ def _dress(side: Axes, axis: Axis) -> None:
 
 
 def _draw_legend(figure: Figure, axes: Axes, handles: Mapping[Artist, str]) -> None:
-    """Draw the legend between title and curves; names are set afterwards, as matplotlib reads marks into them."""
+    """Draw the legend between title and curves; names are set after it, as matplotlib reads marks in them."""
     columns = max(1, min(4, len(handles), int(58 / (max(map(len, handles.values())) + 6))))
     legend = axes.legend(
         list(handles),

@@ -1,4 +1,4 @@
-"""Commands that build: a stage, an evaluation, the merged model, any one artifact. Knows not how they are made."""
+"""Commands that build: a stage, an evaluation, the merged model, any artifact. Knows not how it is done."""
 
 from __future__ import annotations
 

@@ -22,7 +22,7 @@ def data(
     sample: Annotated[int, typer.Option(min=0, help="How many samples to show as the model sees them.")] = 1,
     as_json: AsJson = False,
 ) -> None:
-    """Examine a stage's data, and prepare it first: counts, lengths, quarantine, leaks, and a sample with its loss mask.
+    """Examine a stage's data, prepared first: counts, lengths, quarantine, leaks, a sample and its loss mask.
 
     Exit code 2: a held-out prompt is trained on.
     """

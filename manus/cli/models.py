@@ -64,7 +64,7 @@ def chat(
     temperature: Annotated[float, typer.Option(min=0, help="0: always the likeliest token.")] = 0.0,
     as_json: AsJson = False,
 ) -> None:
-    """Talk with a model, also about pictures, videos and sounds; or ask it one question (--once, or on stdin).
+    """Talk with a model, also about pictures, videos and sounds; or ask it one question (--once or on stdin).
 
     Inside: /image FILE, /video FILE, /audio FILE, /reset, /quit; Ctrl-C stops an answer.
     """
@@ -161,7 +161,7 @@ def measure(
 
 
 def _model(name: str) -> tuple[Path, Detection]:
-    """Return the folder (or .gguf file) of a model given on the command line, and what its configuration says."""
+    """Return the folder (or .gguf file) of a model on the command line, and what its configuration says."""
     from manus.models.base import find_base, local_folder
     from manus.models.detection.detect import detect as detect_modalities
     from manus.store.digests import Digests

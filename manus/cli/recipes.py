@@ -26,7 +26,7 @@ def new(
     output: Annotated[Path | None, typer.Option("--output", "-o", help="Where to write it, too.")] = None,
     force: Annotated[bool, typer.Option(help="Replace an existing file.")] = False,
 ) -> None:
-    """Write a commented recipe to start from, or the one that fits a file or folder of your own rows (--data)."""
+    """Write a commented recipe to start from, or one that fits a file or folder of your rows (--data)."""
     from manus.recipe.fields import NAME_RULE, SAFE_NAME
     from manus.recipe.starter import STARTER
 

@@ -75,7 +75,7 @@ def checkpoint(run: RunName = None) -> None:
 
 @app.command()
 def watch(run: RunName = None) -> None:
-    """Watch all your runs on this machine, full screen: loss curve, speed, heat; with keys to pause and resume."""
+    """Watch all your runs on this machine, full screen: loss curve, speed, heat; keys pause and resume."""
     from manus.guards.registry import runs
     from manus.runs.watch import watch as watch_runs
 

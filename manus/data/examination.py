@@ -139,7 +139,7 @@ def reasons(quarantine: Iterable[Mapping[str, Any]]) -> list[Reason]:
 
 
 def padded_share(lengths: Lengths, batch_size: int) -> float | None:
-    """Return which share of batches would be padding, if samples in this order were padded to the longest of each."""
+    """Return which share would be padding, were batches in this order padded to the longest of each."""
     whole = len(lengths) // batch_size * batch_size
     if not whole:
         return None
@@ -175,7 +175,7 @@ class _Marked:
         return self.samples.lengths_at(places)
 
     def unfilled_share(self, statistics: Mapping[str, Any], max_length: int) -> float | None:
-        """Return what the rows that training makes of the samples leave empty; those with other media share none."""
+        """Return what the rows of samples in training leave empty; those with other media share none."""
         if not has_media(self.folder) and (rows := statistics.get("packed_rows")) is not None:
             return _unfilled(statistics["tokens"], rows, max_length)
         groups = (

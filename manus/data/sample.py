@@ -37,7 +37,10 @@ class Message(TypedDict):
 
 
 class Facts(TypedDict):
-    """What decides how many tokens a medium becomes: pixels of a picture or video, seconds of a video or sound."""
+    """What decides how many tokens a medium becomes.
+
+    Pixels of a picture or video, seconds of a video or sound.
+    """
 
     kind: MediumKind
     width: NotRequired[int]
@@ -106,7 +109,7 @@ def of_any_row(read: Callable[[Row], Sample]) -> Callable[[Row], Sample]:
 
 
 def numbers_of(sample: Sample, turns: int | None = None) -> list[int]:
-    """Return the numbers of a sample's kept media, in the order of its placeholders; of its first turns, or of all."""
+    """Return the numbers of a sample's kept media, in its placeholders' order; of its first turns, or all."""
     return [medium["number"] for medium in media_of(sample, turns)]
 
 

@@ -87,7 +87,7 @@ class Source(Frozen):
 
 
 class OnPolicySettings(SamplingSettings):
-    """How pairs of answers are made: the model answers each prompt several times, right answers beat wrong ones."""
+    """How pairs are made: the model answers each prompt several times, right answers beat wrong ones."""
 
     samples_per_prompt: Annotated[int, Field(ge=2, le=1024)] = Field(
         8, description="Answers drawn for each prompt."

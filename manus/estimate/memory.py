@@ -54,6 +54,6 @@ def free_bytes() -> int:
 
 
 def _largest(text: Mapping[str, Any], *names: str) -> int:
-    """Return a size under the first name that says one, the largest where each layer has its own; 0 where none does."""
+    """Return a size under the first name with one, the largest where layers have their own; 0 without any."""
     given = next((value for name in names if (value := text.get(name))), 0)
     return int(max(given, default=0) if isinstance(given, list) else given)

@@ -85,7 +85,7 @@ def newest_whole(folder: Path) -> Path | None:
 
 
 def remove_leftovers(folder: Path, newest: Path | None) -> None:
-    """Remove what a kill left half-written: the staging folder, and torn checkpoints after the newest whole one."""
+    """Remove what a kill left half-written: the staging folder, torn checkpoints after the last whole one."""
     shutil.rmtree(folder / STAGING, ignore_errors=True)
     for checkpoint in checkpoints(folder):
         if checkpoint == newest:

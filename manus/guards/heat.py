@@ -14,7 +14,7 @@ CAP_ANSWER_SECONDS = 60.0
 
 
 def too_hot(was_too_hot: bool, celsius: float | None, pause_above: float, resume_below: float) -> bool:
-    """Tell whether to wait: from above the one limit until below the other; an unknown temperature stops nothing."""
+    """Tell whether to wait, from above one limit to below the other; without a temperature nothing waits."""
     if celsius is None:
         return False
     return celsius >= resume_below if was_too_hot else celsius > pause_above
@@ -51,7 +51,7 @@ class Thermometer:
             self.sample()
 
     def sample(self) -> None:
-        """Take one reading and judge it; a power cap, where wanted and permitted, gets its time to work first."""
+        """Take one reading and judge it; a power cap, if wanted and permitted, gets its time first."""
         celsius, guards = self.sensors.hottest(), self.guards
         is_hot = too_hot(self.is_too_hot, celsius, guards.pause_above_celsius, guards.resume_below_celsius)
         self.celsius = celsius

@@ -60,7 +60,7 @@ class Parked:
 
 
 def _quantised_parts(parameter: torch.Tensor) -> Iterator[torch.Tensor]:
-    """Yield what bitsandbytes keeps beside a 4-bit weight: scales, code book, and the scales of the scales."""
+    """Yield what bitsandbytes keeps beside a 4-bit weight: scales, code book, and scales of the scales."""
     state = getattr(parameter, "quant_state", None)
     while state is not None:
         yield from (

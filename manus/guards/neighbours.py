@@ -1,4 +1,4 @@
-"""Finds out whether other programs use this process's processors, and so how its threads are to wait for each other.
+"""Finds out if other programs use this process's processors, and so how its threads are to wait.
 
 Between the parts of a computation threads wait microseconds. One that spins goes on at once, one that sleeps
 must be woken; but where another program runs on a core, the threads of the others spin in vain until it is
@@ -24,7 +24,7 @@ COLUMNS = 8  # user, nice, system, idle, iowait, irq, softirq, steal; guests are
 
 
 class Counters(NamedTuple):
-    """Seconds since some beginning: on the clock, used of the processors, and of these used by this process."""
+    """Seconds since some start: on the clock, used of the processors, and of these used by this process."""
 
     clock: float
     used: float
@@ -49,9 +49,9 @@ class Neighbours:
         return max(0.0, used - own) / (now.clock - self._began.clock)
 
     def choose_waiting(self) -> None:
-        """Let threads spin while they wait where the processors are ours, else sleep; to be called before torch is loaded.
+        """Let threads spin while they wait where the processors are ours, else sleep.
 
-        Whoever has set GOMP_SPINCOUNT is obeyed.
+        To be called before torch is loaded. Whoever has set GOMP_SPINCOUNT is obeyed.
         """
         if SPIN_COUNT in os.environ:
             return
@@ -73,7 +73,7 @@ def counters(stat: Path = STAT, allowed: Iterable[int] | None = None) -> Counter
 
 
 def is_limited(quota: Path = QUOTA) -> bool:
-    """Tell whether a container gets less time than its processors have, so that spinning takes from its own share."""
+    """Tell whether a container gets less time than its processors have: spinning would take its own share."""
     try:
         most, period = quota.read_text(encoding="ascii").split()
     except (OSError, ValueError):

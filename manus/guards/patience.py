@@ -1,4 +1,4 @@
-"""Ends work that never comes to a safe point: when it takes too much processor time or memory, or when a signal asks to stop.
+"""Ends work that comes to no safe point: by its processor time or memory, or when a signal asks to stop.
 
 What a base brings along, such as its chat template, may loop for ever. Knows nothing of what is done.
 """

@@ -27,7 +27,7 @@ ORDERS = {"pause": "control.json", "resume": "control.json", "checkpoint": "cont
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """What came since the last look: how often to toggle the pause, an order to pause or not, a checkpoint."""
+    """What came since the last look: how often to toggle pause, an order to pause or not, a checkpoint."""
 
     toggles: int = 0
     pause: bool = False
@@ -37,7 +37,7 @@ class Asked:
 
 
 def die_with(parent: int, by: signal.Signals) -> bool:
-    """Ask the kernel for a signal when the parent process dies; tell whether it is still there, and so will be heard.
+    """Ask the kernel for a signal when the parent dies; tell whether it is still there, and so will be heard.
 
     Args:
         parent: the number of the process that started this one.

@@ -205,7 +205,7 @@ class Run:
 
     @contextmanager
     def _idle(self, state: State, reason: str, work: Work) -> Iterator[None]:
-        """Be idle: an accelerator's memory is given up, no time is counted, the status says why and since when."""
+        """Be idle: accelerator memory is given up, no time is counted, the status says why and since when."""
         before = dict(self.status.facts) if self.status else {}
         is_parked = state != "paused" or not self.guards.pause_keeps_memory
         with CLOCK.stopped():
@@ -277,7 +277,7 @@ class Run:
         return "it is too hot" + (f": {celsius:g} °C" if celsius is not None else "")
 
     def _wait_for_room(self, folder: Path, needed: int, seconds: float) -> bool:
-        """Wait so many seconds at least, and until a disk has room or a signal asks to stop; tell if there is room."""
+        """Wait so many seconds or more, until a disk has room or a signal says stop; tell if it has room."""
         began = time.monotonic()
         why = f"the disk is full: a checkpoint needs {needed / 1e6:.1f} MB, {free_bytes(folder) / 1e6:.1f} MB are free"
         say(f"Paused: {why}. Free some and it goes on by itself; earlier checkpoints are safe")

@@ -36,7 +36,7 @@ class Sensors:
             self._say(text)
 
     def hottest(self) -> float | None:
-        """Return the temperature of the hottest device in use in degrees Celsius, None when no sensor tells."""
+        """Return the temperature of the hottest device in use in degrees Celsius, None if no sensor tells."""
         readings = list(self._gpu_readings()) if self.gpus else list(self._processor_readings())
         good = [celsius for celsius in readings if plausible(celsius)]
         for celsius in readings:

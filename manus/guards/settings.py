@@ -1,4 +1,4 @@
-"""The limits of a machine. Never part of a key: they change when work is saved or rests, not what comes out."""
+"""The limits of a machine. Never part of a key: they say when work is saved or rests, not what comes out."""
 
 from __future__ import annotations
 

@@ -54,7 +54,7 @@ class StatusFile:
         self._has_complained = False
 
     def tell(self, state: State | None = None, *, now: bool = False, **facts: Any) -> None:
-        """Note new facts and write them, unless that was done within the last second; a new state is written at once."""
+        """Note new facts and write them, at most once a second; a new state is written at once."""
         is_new = state is not None and state != self.facts["state"]
         self.facts |= facts if state is None else {**facts, "state": state}
         if math.isfinite(facts.get("loss", math.nan)):
@@ -93,7 +93,7 @@ def _finite(facts: dict[str, Any]) -> dict[str, Any]:
 
 
 def is_alive(status: dict[str, Any]) -> bool:
-    """Tell whether the process that wrote a status on this host still runs: the same one, not one with its number."""
+    """Tell whether the process that wrote a status on this host still runs, not another of its number."""
     try:
         found: float = psutil.Process(status["pid"]).create_time()
         return abs(found - float(status["process_started"])) < 1.0

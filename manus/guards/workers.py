@@ -1,4 +1,4 @@
-"""Does tasks in processes of its own, side by side, within the run's safe points. Knows nothing of the tasks."""
+"""Does tasks in its own processes, side by side, within the run's safe points. Knows nothing of the tasks."""
 
 from __future__ import annotations
 

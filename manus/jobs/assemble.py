@@ -1,4 +1,4 @@
-"""Gives a base model its senses: encoders as folders, and the checkpoint that holds base, encoders and projectors."""
+"""Gives a base model its senses: encoders as folders, and the checkpoint of base, encoders and projectors."""
 
 from __future__ import annotations
 

@@ -14,7 +14,10 @@ from manus.recipe.recipe import CAPABILITIES
 
 
 def build(job: Job) -> dict[str, Any]:
-    """Find what the base can take in and give out, and refuse stages that need more. Return what its manifest says was measured."""
+    """Find what the base can take in and give out, and refuse stages that need more.
+
+    Returns what its manifest says was measured.
+    """
     from manus.models.detection.detect import detect, modalities_missing
 
     found = detect(local_folder(job.plan.base))

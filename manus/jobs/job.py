@@ -40,7 +40,7 @@ class Job:
 
     @property
     def base(self) -> Path:
-        """The model that the stages start from, as a folder that transformers loads: the base, with encoders if it gets any."""
+        """The model that stages start from, as a folder that transformers loads: base, with any encoders."""
         return self.folder(ASSEMBLED) if ASSEMBLED in self.plan.artifacts else self.text_base
 
     @property
@@ -71,7 +71,7 @@ class Job:
         return self.plan.learned(self.artifact)
 
     def teacher(self, name: str) -> tuple[Path, list[Trained]]:
-        """Return a model to learn from: its folder, and the stages on top of it where it is one of the recipe's."""
+        """Return a model to learn from: its folder, and the stages on it if it is one of the recipe's."""
         if name in self.plan.teachers:
             return local_folder(self.plan.teachers[name]), []
         return self.base, self.trained([*self.plan.chain_before(name), self.plan.stage(name)])

@@ -44,7 +44,7 @@ def build(job: Job) -> dict[str, Any]:
 
 
 def _parity_prompts(probe: Probe, tokenizer: PreTrainedTokenizerBase) -> Iterator[Prompt]:
-    """Yield what both models are asked: beginnings of texts and questions; questions with media as they are."""
+    """Yield what both models are asked: beginnings of texts and questions; those with media as they are."""
     from manus.evaluation.answers import prompt_of
 
     for sample in probe.samples[:PARITY_PROMPTS]:

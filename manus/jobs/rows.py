@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def reader_of(learned: Stage | RewardModel) -> Callable[[Row], Sample]:
-    """Return how a row becomes a sample of the kind that is learned from; media are never dropped without a word.
+    """Return how a row becomes a sample of the kind to learn from; media are never dropped without a word.
 
     In conversations the turns that are not learned are marked, as the rows' flags and the stage's `learn`
     have it.

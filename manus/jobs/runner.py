@@ -1,4 +1,4 @@
-"""Builds artifacts in order, keeps them in the store, shows them in the recipe's folder, holds back what a gate refuses.
+"""Builds artifacts in order, stores them, shows them in the recipe's folder, holds back what a gate refuses.
 
 Knows nothing of Snakemake, nor of how a kind is made.
 """

@@ -60,7 +60,7 @@ def order_of(job: Job, learned: Stage | RewardModel, data: Path, start: Sequence
 
 
 def draw(folder: Path) -> None:
-    """Draw what a training logged in `metrics.jsonl`: `loss.svg`, and in `charts/` what its method measured."""
+    """Draw what a training logged in `metrics.jsonl`: `loss.svg`, in `charts/` what its method measured."""
     from manus.charts.drawing import loss_curve
     from manus.charts.metrics import metric_charts
     from manus.files import read_jsonl

@@ -1,4 +1,4 @@
-"""Starts several ranks of one stage under torchrun and passes signals on to them. Knows nothing of training."""
+"""Starts several ranks of one stage under torchrun and passes on signals. Knows nothing of training."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Lets signals that stop Snakemake stop its jobs too: by itself it would wait for them. Runs inside Snakemake."""
+"""Lets signals that stop Snakemake stop its jobs too: alone it would wait for them. Runs inside Snakemake."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ SECONDS_TO_END = 15.0  # for Snakemake to end by itself when all of its jobs hav
 
 
 def forward_stops_to_jobs() -> None:
-    """Watch this process's signals without taking them from their handlers; jobs get SIGTERM for SIGTERM and SIGINT.
+    """Watch this process's signals and leave them to their handlers; jobs get SIGTERM for SIGTERM and SIGINT.
 
     Snakemake sets its handlers after it has read the Snakefile, so a handler of ours would be lost. The
     wakeup pipe of Python's signal module is told of every signal, whoever handles it.

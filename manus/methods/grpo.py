@@ -59,7 +59,7 @@ class Settings(AlignmentSettings, SamplingSettings, RewardedSettings):
         return self
 
     def rounds(self, prompts: int, devices: int) -> int:
-        """Return how many rounds of answers one pass over the prompts has; what fills no round is left out."""
+        """Return how many rounds of answers one pass over the prompts has; what fills none is left out."""
         answers = self.batch_size * self.gradient_accumulation * self.updates_per_generation * devices
         return prompts // (answers // self.group_size)
 

@@ -1,4 +1,4 @@
-"""Proximal policy optimisation (PPO, Schulman et al. 2017, arXiv:1707.06347), as in RLHF (Ouyang et al. 2022).
+"""Proximal policy optimisation (PPO; Schulman et al. 2017, arXiv:1707.06347) as in RLHF (Ouyang et al. 2022).
 
 The model answers prompts; a value head learns to foresee the rewards, and tokens that did better than
 foreseen become likelier, in small steps and not far from the model that the stage started from. The equations

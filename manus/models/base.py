@@ -1,4 +1,4 @@
-"""Finds the base model that a recipe names and says what identifies it. Loads no weights, imports no torch."""
+"""Finds the base model that a recipe names and says what identifies it. Loads no weights and no torch."""
 
 from __future__ import annotations
 

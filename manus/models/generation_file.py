@@ -1,4 +1,4 @@
-"""Reads what `generation_config.json` of a model's folder says that is used here. Knows nothing of how texts are made."""
+"""Reads what is used here of a model folder's `generation_config.json`. Knows not how texts are made."""
 
 from __future__ import annotations
 

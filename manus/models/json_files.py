@@ -1,4 +1,4 @@
-"""Reads the JSON files of a model's folder, which may be torn or of another kind. Knows nothing of what they say."""
+"""Reads the JSON files of a model's folder, which may be torn or of another kind. Knows not what they say."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The one door to the loaders of transformers. What lies in a model's folder is data: no code of it ever runs.
+"""The one door to the loaders of transformers. What lies in a model's folder is data: none of its code runs.
 
 Without a word about it, transformers asks on standard input whether to run a folder's code, and runs it on a
 `y`. Knows nothing of what is loaded.
@@ -31,7 +31,7 @@ MAY_NAME_CODE = (
 
 
 def load_from(kind: Any, folder: Path, failed: str, **settings: Any) -> Any:
-    """Return `kind.from_pretrained(folder)`, from what lies on this machine and without any code of the folder.
+    """Return `kind.from_pretrained(folder)`, from what lies on this machine, without any code of the folder.
 
     Args:
         kind: a class of transformers with `from_pretrained`, such as AutoTokenizer.
@@ -59,7 +59,7 @@ def load_from(kind: Any, folder: Path, failed: str, **settings: Any) -> Any:
 
 
 def check_config(config: Path) -> None:
-    """See to it that a configuration names no kernels of the hub, no weights of another name and no absurd depth.
+    """See to it that a configuration names no kernels of the hub, no weights of other names, no absurd depth.
 
     Raises:
         ModelError: it does; transformers would run foreign code, load what no digest covers, or build for
@@ -100,7 +100,7 @@ def _sizes(value: Any) -> Iterator[tuple[str, int]]:
 
 
 def build_from(kind: Any, config: Any) -> Any:
-    """Return `kind.from_config(config)`: an untrained model, without any code that the configuration names."""
+    """Return `kind.from_config(config)`: an untrained model, without any code the configuration names."""
     return kind.from_config(config, trust_remote_code=False)
 
 

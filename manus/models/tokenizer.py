@@ -58,7 +58,7 @@ def _load_fitted(folder: Path) -> PreTrainedTokenizerBase:
 
 
 def fit_template(tokenizer: PreTrainedTokenizerBase) -> None:
-    """Give a tokenizer a plain template where it has none; make one fit that takes no plain text or ends no answer.
+    """Give a tokenizer a plain template if it has none; mend one that takes no plain text or ends no answer.
 
     A model that learns answers without an end does not learn to stop.
     """

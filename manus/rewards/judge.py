@@ -80,7 +80,7 @@ class Judge:
         return [reward.weight for reward in self.rewards]
 
     def __enter__(self) -> Judge:
-        """Start the worker and load the models, so that what is missing is said before anything is computed."""
+        """Start the worker and load the models, so that what is missing is said before any computing."""
         self._ready()
         return self
 
@@ -206,7 +206,7 @@ class Judge:
                     yield start + offset, reward.component, outcome
 
     def _one_by_one(self, sample: Sample, completion: str) -> Iterator[Outcome]:
-        """Yield the outcome of each verifier of the worker, which is started anew when one of them ends it."""
+        """Yield the outcome of each verifier of the worker, which starts anew when one of them ends it."""
         answered = 0
         while answered < len(self._single):
             self._ready()

@@ -1,4 +1,4 @@
-"""The parent's side of the scoring worker: starts it, asks it, waits within limits, ends it. Knows no verifier."""
+"""The parent's side of the scoring worker: starts, asks, awaits within limits, ends it. Knows no verifier."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The process that scores completions one by one: `python -m manus.rewards.worker PARENT`. Never imports torch.
+"""The process that scores completions singly: `python -m manus.rewards.worker PARENT`. Never imports torch.
 
 One JSON value a line. The first line in is {"rewards": [{verifier, options}], "capability", "beside"}; the
 answer is {"ready": true}, or {"broken": index of the reward, "reason"}. Then each line in is {"sample",

@@ -33,7 +33,7 @@ def title(status: Status) -> str:
 
 
 def find_run(name: str | None, known: Sequence[Status]) -> Status:
-    """Return the run that is meant: by stage, artifact, recipe, start of the key or process id; the only one if none.
+    """Return the run meant: by stage, artifact, recipe, start of the key or process id; else the only one.
 
     Raises:
         InputError: there is no such run, or more than one.

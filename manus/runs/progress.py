@@ -23,7 +23,7 @@ def progress_of(plan: Plan) -> list[dict[str, Any]]:
 
 
 def _running(plan: Plan, artifact: Artifact) -> dict[str, Any]:
-    """Return the last `status.json` of an unfinished artifact; a dead process of this machine was interrupted."""
+    """Return the last `status.json` of an unfinished artifact; one of a dead process here is interrupted."""
     try:
         path = plan.store.work_folder(artifact.key) / NAME
         status: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))

@@ -1,4 +1,4 @@
-"""Names of what is measured in nats and not as a share of right answers. Knows nothing of how it is measured."""
+"""Names of what is measured in nats, not as a share of right answers. Knows nothing of how it is measured."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Turns what was said into words that can be compared: no case, no punctuation, numbers as digits. Judges nothing."""
+"""Turns what was said into plain words: no case, no punctuation, numbers as digits. Judges nothing."""
 
 from __future__ import annotations
 

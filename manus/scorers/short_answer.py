@@ -1,4 +1,4 @@
-"""Compares a short answer with a reference: the same words, whatever their case, articles, dots and spelt numbers."""
+"""Compares a short answer with a reference: the same words, but for case, articles, dots, spelt numbers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Word error rate of a transcript: the words to add, drop and replace, as a share of the words that were said."""
+"""Word error rate of a transcript: words to add, drop and replace, as a share of the words said."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from manus.scorers.score import Score
 
 
 def score(reference: str, completion: str, most: float) -> Score:
-    """Return whether the word error rate is at most `most`; its part `wer` is the rate, 1 where it is above that."""
+    """Return whether the word error rate is at most `most`; `wer` is the rate, 1 where it is above that."""
     rate = word_error_rate(reference, completion)
     return Score(rate <= most, f"word error rate {rate:.2f}" if rate else "", {"wer": min(rate, 1.0)})
 

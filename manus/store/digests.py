@@ -1,4 +1,4 @@
-"""Digests of files and folders, remembered by size and time so that what is large, or are many, is read once."""
+"""Digests of files and folders, remembered by size and time so that what is large or many is read once."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What this machine and its libraries are, as manifests record it, with no host name and no path; and a home for caches."""
+"""What this machine and its libraries are, as in manifests, with no host name or path; a home for caches."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def _lines(path: str | Path) -> list[str]:
 
 
 def ensure_home() -> None:
-    """Give a process a home of its own where its user has none, as in a container that runs under a bare number.
+    """Give a process a home of its own where its user has none, as in a container under a bare number.
 
     Libraries and ours keep caches below it; it is a folder for temporary files then, and that is said.
 

@@ -21,8 +21,9 @@ if TYPE_CHECKING:
 
 
 def tokens_at_once(job: StageJob) -> int:
-    """Return how many tokens a forward pass has at most, by what the preparation of the data found; of pairs, both
-    answers and one prompt; of what the model answers itself, prompt and answer.
+    """Return how many tokens a forward pass has at most, by what the preparation of the data found.
+
+    Of pairs, both answers and one prompt; of what the model answers itself, prompt and answer.
     """
     longest = job.max_length
     known = job.data / "statistics.json"

@@ -31,7 +31,7 @@ NOT_OF_THE_TRAINING = ("step_time", "num_tokens", "total_flos", "profiling/")
 
 
 def conduct(job: StageJob, total: int, build: Callable[[list[Any]], Guarded]) -> dict[str, Any]:
-    """Train with the Trainer that `build` makes of callbacks; save `adapter/` or `model/` and `metrics.jsonl`.
+    """Train with the Trainer `build` makes of callbacks; save `adapter/` or `model/` and `metrics.jsonl`.
 
     Returns:
         What every method can say of its training; a method adds its own.
@@ -78,7 +78,7 @@ def _of_the_training(entry: dict[str, Any]) -> dict[str, Any]:
 
 
 def save(model: Any, job: StageJob) -> None:
-    """Write the weights into the staging folder; an adapter names its base as the recipe does, not by a path."""
+    """Write the weights into the staging folder; an adapter names its base like the recipe, not by path."""
     if job.settings.adapter == "projectors":
         from manus.models.senses.projectors import save_projectors
 
@@ -113,7 +113,7 @@ def total_steps(batches: int, settings: TrainingSettings) -> int:
 
 
 def warmup_of(total: int, share: float) -> float:
-    """Return the warmup as Trainer takes it: a share of the steps, or their number where it would leave none to learn in.
+    """Return the warmup as Trainer takes it: a share of the steps, or a number that leaves some to learn in.
 
     The first step of a warmup has a learning rate of 0.
     """
@@ -126,7 +126,7 @@ def precision_in(arguments: TrainingArguments) -> Precision:
 
 
 def kernels() -> dict[str, Any]:
-    """Return the Trainer's arguments for Liger's kernels, where there are a GPU and the package; the loss stays ours."""
+    """Return the Trainer's arguments for Liger's kernels, where GPU and package are; the loss stays ours."""
     import torch
     from transformers.utils import is_liger_kernel_available
 

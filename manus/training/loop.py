@@ -1,4 +1,4 @@
-"""The one training loop: what every method adds to transformers' Trainer, and the Trainer of the supervised ones.
+"""The one training loop: what every method adds to transformers' Trainer, and the supervised ones' Trainer.
 
 `Guarded` brings safe points, crash-safe checkpoints and exact continuation to any Trainer, TRL's included.
 Knows nothing of methods: what is trained, and on what, is decided by those who call it.
@@ -141,7 +141,7 @@ class Guarded(Trainer):
         return super().get_batch_samples(Agreed(epoch_iterator), *args, **kwargs)
 
     def _maybe_log_save_evaluate(self, *args: Any, **kwargs: Any) -> None:
-        """Log, and pass the safe point: the optimizer has stepped, no gradient is left, the step is counted."""
+        """Log, and pass the safe point: the optimizer has stepped, no gradient is left, the step counts."""
         super()._maybe_log_save_evaluate(*args, **kwargs)
         step = self.state.global_step
         if step == self.crossed_at:  # Trainer comes here once more at the end of an epoch
@@ -166,7 +166,7 @@ class Guarded(Trainer):
         )
 
     def bytes_of_checkpoint(self) -> int:
-        """Return how much disk a checkpoint takes: as much as the last one, or else by the trained weights."""
+        """Return how much disk a checkpoint takes: as much as the last, or else by the trained weights."""
         earlier = checkpoints(Path(self.args.output_dir))
         if earlier:
             return bytes_of(earlier[0])
@@ -201,7 +201,7 @@ class Guarded(Trainer):
 
 
 class Agreed(Iterator[Any]):
-    """Batches that all ranks get, or none: one may meet a row or medium that was changed while the stage trains."""
+    """Batches that all ranks get, or none: one may meet a row or medium that changed during training."""
 
     def __init__(self, batches: Iterator[Any]) -> None:
         self.batches = batches
@@ -291,7 +291,7 @@ def check_loss(loss: float, step: int) -> None:
 
 
 class Recall(TrainerCallback):
-    """Gives a continued run back the losses that were summed but not yet logged, so that its log is the same."""
+    """Gives a continued run back the losses that were summed but not yet logged, so its log is the same."""
 
     def __init__(self, trainer: Guarded) -> None:
         self.trainer = trainer
@@ -303,7 +303,7 @@ class Recall(TrainerCallback):
 
 
 class Untangled(TrainerCallback):
-    """Takes gradients off the embeddings' output, which transformers puts there when checkpointing is switched on.
+    """Takes gradients off the embeddings' output, where transformers puts them when checkpointing is on.
 
     Only reentrant checkpointing needs them. With adapters, all layers below the lowest one would compute
     backward.

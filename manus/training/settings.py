@@ -87,14 +87,14 @@ class ChosenAdapterSettings(AdapterSettings):
 
 
 class AlignmentSettings(ChosenAdapterSettings):
-    """Settings of the methods that move a trained model a little: an adapter and one pass, if nothing else is said."""
+    """Settings of methods that move a trained model a little: by default an adapter and one pass."""
 
     adapter: AdapterKind = Field("lora", description="Train all weights (none) or an adapter.")
     epochs: Epochs = Field(1.0, description="How often the training samples are seen.")
 
 
 def result(settings: Any) -> Result:
-    """Return what a stage's folder holds: full weights where all were trained, projectors, or a PEFT adapter."""
+    """Return what a stage's folder holds: full weights if all were trained, projectors, or a PEFT adapter."""
     if settings.adapter == "projectors":
         return "projectors"
     return "model" if settings.adapter == "none" else "adapter"

@@ -67,7 +67,7 @@ def trainable(
 def start_model(
     base: Path, trained: Sequence[Trained], adapter: Learned, precision: Precision
 ) -> PreTrainedModel:
-    """Return the model that a stage starts from, on its device: frozen weights for an adapter, else those to train."""
+    """Return the model that a stage starts from, on its device: frozen for an adapter, else to be trained."""
     held = held_dtype(precision)
     if adapter == "none":
         model = compose(base, trained, torch.float32).to(device())
@@ -146,7 +146,9 @@ def _refuse_bare(targets: Sequence[str], bare: Mapping[str, str]) -> None:
 
 
 def _lower(model: PreTrainedModel, share: float) -> list[str]:
-    """Return, as a pattern of names, the layers that get no adapter: all below the given share of them, of at least one.
+    """Return, as a pattern of names, the layers that get no adapter.
+
+    They are all below the upper ones, which are the given share of the layers, and at least one.
 
     Raises:
         InputError: the model has no single list of layers, or experts, on which PEFT puts adapters in every
@@ -193,14 +195,20 @@ def of_trl(job: StageJob, model: Any, callbacks: list[Any], task: str = "CAUSAL_
 
 
 def keep_in_32_bits(model: torch.nn.Module) -> None:
-    """Give trained weights 32 bits: TRL rounds an adapter on 4-bit weights to bf16, PEFT leaves projectors as they were."""
+    """Give trained weights 32 bits.
+
+    TRL rounds an adapter on 4-bit weights to bf16, PEFT leaves projectors as they were.
+    """
     for parameter in model.parameters():
         if parameter.requires_grad:
             parameter.data = parameter.data.float()
 
 
 def in_4_bits(compute: torch.dtype, spared: list[str] | None = None) -> BitsAndBytesConfig:
-    """Return how bitsandbytes holds weights in NF4 with double quantisation, what it computes in, and what it leaves alone."""
+    """Return how bitsandbytes holds weights in NF4 with double quantisation.
+
+    It computes in `compute`, and leaves the modules `spared` alone.
+    """
     return BitsAndBytesConfig(
         load_in_4bit=True,
         bnb_4bit_quant_type="nf4",

@@ -1,4 +1,4 @@
-"""Reads rows as Bedrock has them: `messages` of blocks without a type, `system`, `toolConfig`. Opens no medium."""
+"""Reads Bedrock's rows: `messages` of blocks without a type, `system`, `toolConfig`. Opens no medium."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _BLOCKS = frozenset(
 
 
 def is_bedrock(row: Mapping[str, Any]) -> bool:
-    """Tell whether a row is a conversation as Bedrock has it: its version says so, or its blocks without a type."""
+    """Tell whether a row is a conversation of Bedrock's, by its version or its blocks without a type."""
     turns = row.get("messages")
     if not are_objects(turns):
         return False

@@ -150,7 +150,7 @@ def _read_sequence(body: str) -> list[Call]:
 
 
 def _json_values(text: str) -> list[Any]:
-    """Return the values of a text of JSON: one, a list of them, or several with semicolons between them, as Llama writes."""
+    """Return the values of a text of JSON: one, a list, or several between semicolons, as Llama writes."""
     try:
         return read_sequence(text)
     except RepeatedKey:
@@ -253,7 +253,7 @@ def _keywords(name: str, text: str) -> dict[str, Any]:
 
 
 def _split(text: str, separator: str) -> list[str]:
-    """Return the parts of a text between separators that stand outside quotes and brackets; blank ones are left out."""
+    """Return the parts of a text between separators outside quotes and brackets; blank ones are left out."""
     parts, begin = list[str](), 0
     for place, character in _outside(text):
         if character == separator:

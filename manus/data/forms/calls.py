@@ -1,4 +1,4 @@
-"""Reads a call from a mapping or its text, as peers write it. Knows nothing of the texts that calls stand in."""
+"""Reads a call from a mapping or its text, as peers write it. Knows nothing of the texts around calls."""
 
 from __future__ import annotations
 

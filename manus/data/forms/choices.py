@@ -65,7 +65,7 @@ class Choices:
         return f"{self.labels[place]}. {self.texts[place]}"
 
     def place_of(self, value: Any) -> int | None:
-        """Return which of them a key names: its number from 0, its label, or its text; None where it is no key.
+        """Return which of them a key names: its number from 0, its label, or its text; None if it is no key.
 
         Raises:
             RowError: it is a key, and of none of them.
@@ -121,7 +121,7 @@ def read_choices(row: Mapping[str, Any]) -> Choices | None:
 
 
 def _of_candidates(row: Mapping[str, Any]) -> str | None:
-    """Return the column of candidates, if the answer is one of them to the letter: elsewhere they are drafts."""
+    """Return the column of candidates, if the answer is one of them exactly: elsewhere they are drafts."""
     given = row.get(_CANDIDATES)
     is_listed = isinstance(given, list | tuple) and any(
         row.get(name) in given for name in _KEYS if row.get(name)
@@ -130,7 +130,7 @@ def _of_candidates(row: Mapping[str, Any]) -> str | None:
 
 
 def refuse_key_alone(row: Mapping[str, Any], column: str) -> None:
-    """Refuse an answer that names one of several columns, as a number or a letter, of which nothing would be shown.
+    """Refuse an answer that names one of several columns, by number or letter: nothing would be shown of it.
 
     Raises:
         RowError: it does.

@@ -86,7 +86,7 @@ class Columns(Mapping[str, Any]):
         self._notes |= other._notes
 
     def unread(self, sample: Sample) -> list[str]:
-        """Return the columns that hold something, are not read, and do not say what a turn of the sample says too."""
+        """Return the columns that hold something, are not read, and say what no turn of the sample says."""
         said = {message["content"] for message in sample.get("messages", ())}
         left = (name for name in self._whole if name not in self._taken and name not in IDENTIFYING)
         columns = [
@@ -135,7 +135,7 @@ def counted_words(columns: Mapping[str, int]) -> str:
 
 
 def unread_words(source: str, columns: Mapping[str, int]) -> str:
-    """Return in a line which columns of a source nothing reads, in how many rows, and what can be done about it."""
+    """Return in a line which columns of a source nothing reads, in how many rows, and what to do about it."""
     told = counted_words(columns)
     return (
         f"{source}: columns that are not read: {told}; `ignore: [...]` in the source says that this is meant"

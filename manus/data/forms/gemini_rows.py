@@ -1,4 +1,4 @@
-"""Reads rows as Gemini has them: `contents` of `role` and `parts`, `systemInstruction`, `tools`. Opens no medium."""
+"""Reads Gemini's rows: `contents` of `role` and `parts`, `systemInstruction`, `tools`. Opens no medium."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Writes the things and boxes that ms-swift's `objects` name into the texts that refer to them. Opens no picture.
+"""Writes the things and boxes that ms-swift's `objects` name into texts that refer to them. Opens no picture.
 
 A text has `<ref-object>` and `<bbox>` where they stand, in their order; `objects` has `ref`, `bbox` and
 `bbox_type`.
@@ -19,7 +19,7 @@ THOUSANDTHS = 1000
 
 
 def with_boxes(row: Columns, messages: list[Message]) -> list[Message]:
-    """Return turns with things and boxes, these in thousandths of the picture's sides; without `objects`, as they are.
+    """Return turns with things, and boxes in thousandths of a picture's sides; without `objects`, the turns.
 
     Raises:
         RowError: there are more or fewer than marks, or boxes are in pixels.

@@ -1,4 +1,4 @@
-"""Makes one conversation of a prompt and a completion that are lists of turns. Knows nothing of what the turns hold."""
+"""Makes one conversation of a prompt and a completion, both lists of turns. Knows nothing of their words."""
 
 from __future__ import annotations
 

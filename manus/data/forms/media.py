@@ -1,4 +1,4 @@
-"""Recognises the shapes of rows with media that users already have. Opens no file, knows nothing of capabilities.
+"""Recognises the shapes of rows with media that users have. Opens no file, knows nothing of capabilities.
 
 | shape | columns |
 |---|---|
@@ -78,7 +78,7 @@ _PART_KEYS = ("path", "url", "bytes", "file", "data")
 
 
 def as_media_messages(row: Row) -> Sample:
-    """Return the conversation in a row, with its media; a row without media is read as `manus.data.forms.messages` does.
+    """Return the conversation in a row, with its media; without any, as `manus.data.forms.messages` reads it.
 
     Captions and transcripts become the answer to a request; shouted transcripts are written small. Where a
     row has one answer, the sample has it as `answer`.
@@ -103,7 +103,7 @@ def as_media_messages(row: Row) -> Sample:
 
 
 def _refuse_unknown_columns(row: Columns) -> None:
-    """Refuse a row whose only media stand in columns that are not known to hold any: it would be learned blind."""
+    """Refuse a row whose only media stand in columns not known to hold any: it would be learned blind."""
     if found := next(
         (name for name in row if name not in IDENTIFYING and is_medium(row[name], by_name=False)), None
     ):
@@ -127,7 +127,7 @@ def _check_turns(sample: Sample) -> None:
 
 
 def rows_within(row: Row) -> list[Row]:
-    """Return the rows that a row with several texts about the same media stands for; mostly the row itself."""
+    """Return the rows that a row with several texts about its media stands for; mostly the row itself."""
     texts = row.get("texts") if isinstance(row, Mapping) else None
     if not isinstance(texts, list) or any(row.get(key) is not None for key in CONVERSATIONS):
         return [row]
@@ -286,7 +286,9 @@ def _pair(row: Columns) -> Sample:
 
 
 def _with_media(messages: list[Message], media: list[Medium]) -> list[Message]:
-    """Return turns with media where their marks stand; without any, or where these begin the first question, before it.
+    """Return turns with media where their marks stand.
+
+    Without marks, or where these begin the first question, media stand before it.
 
     Raises:
         RowError: there are not as many marks as media, or they name other kinds.

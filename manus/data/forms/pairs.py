@@ -1,4 +1,4 @@
-"""Reads rows that hold a better and a worse answer. Knows the shapes that people publish, and nothing of capabilities.
+"""Reads rows that hold a better and a worse answer. Knows published shapes, and nothing of capabilities.
 
 | shape | columns |
 |---|---|

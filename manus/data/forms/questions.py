@@ -1,4 +1,4 @@
-"""Reads what is asked in a row, with all that belongs to it, and the answer to it. Knows nothing of capabilities.
+"""Reads what is asked in a row, with all that belongs to it, and the answer. Knows nothing of capabilities.
 
 A question may come with a text that it is about (`context`, `article`, ...), choices, earlier rounds
 (`history`) and a system text. A question that is a dialogue, as "Human: ... Assistant:", becomes its turns.
@@ -143,7 +143,7 @@ def check_history(row: Columns, messages: list[Message]) -> None:
 
 
 def _only_read(turns: list[Message], column: str) -> list[Message]:
-    """Return the turns of a prompt, of which none is learned that does not ask for it: TRL learns completions alone.
+    """Return the turns of a prompt, none of them learned unless it asks for it: TRL learns completions alone.
 
     Raises:
         RowError: they end with words of the assistant, which the answer would go on with.
@@ -205,7 +205,7 @@ def column_text(row: Columns, column: str) -> str:
 
 
 def answer_text(value: Any) -> str | None:
-    """Return the answer in a column's value: of several the one that most people gave; None where there is none.
+    """Return the answer in a column's value: of several the one that most people gave; None if there is none.
 
     Takes SQuAD's `{"text": [...], "answer_start": [...]}`, lists of texts or of `{"answer": ...}`, numbers,
     yes and no.

@@ -1,4 +1,4 @@
-"""Brings results of functions into the order of the calls that they answer. Knows nothing of what they say."""
+"""Brings functions' results into the order of the calls that they answer. Knows nothing of what they say."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ RESULT_IDS = ("tool_call_id", "tool_use_id", "call_id")
 
 
 def in_order_of_calls(turns: Sequence[Any]) -> list[Any]:
-    """Return turns with the results of several calls in the order of these, which is all that tells them apart then."""
+    """Return turns with several calls' results in the order of these: all that tells them apart then."""
     ordered, ids = list(turns), list[Any]()
     begin = 0
     for place, turn in enumerate(turns):
@@ -33,7 +33,7 @@ def in_order_of_calls(turns: Sequence[Any]) -> list[Any]:
 
 
 def _sorted_by(ids: Sequence[Any], results: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
-    """Return results in the order of the calls that they name; as they are where one names none, or two the same."""
+    """Return results in the order of the calls they name; as they are if one names none, or two the same."""
     named = [first(one, *RESULT_IDS) for one in results]
     if not all(name in ids for name in named) or any(named.count(name) > 1 for name in named):
         return list(results)
@@ -43,7 +43,7 @@ def _sorted_by(ids: Sequence[Any], results: Sequence[Mapping[str, Any]]) -> list
 
 
 def check_results(turns: Sequence[Any]) -> None:
-    """See to it that each of several calls has its result, where results say whose they are and the conversation goes on.
+    """Refuse calls of which one has no result, where results say whose they are and the conversation goes on.
 
     Raises:
         RowError: one has none: another's would be taken for it.

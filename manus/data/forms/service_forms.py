@@ -1,4 +1,4 @@
-"""Turns the rows of services that train models, and of verl, into chats as everybody else writes them. Opens no medium.
+"""Turns the rows of training services, and of verl, into chats as all others write them. Opens no medium.
 
 | shape | columns |
 |---|---|

@@ -1,4 +1,4 @@
-"""What the rows of services that train models have in common: turns of parts that have no type. Opens no medium."""
+"""What the rows of training services have in common: turns of parts that have no type. Opens no medium."""
 
 from __future__ import annotations
 

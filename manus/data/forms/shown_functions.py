@@ -39,7 +39,10 @@ def _listed(messages: list[Message], tools: list[dict[str, Any]]) -> list[Messag
 
 
 def _check_calls_are_shown(messages: list[Message], names: set[str]) -> None:
-    """Refuse calls of functions that neither the row lists nor a text before them names: they would be taught from nothing."""
+    """Refuse calls of functions that neither the row lists nor a text before them names.
+
+    They would be taught from nothing.
+    """
     before = ""
     for number, message in enumerate(messages, 1):
         if message["role"] != "assistant":

@@ -53,7 +53,7 @@ def render_calls(calls: Sequence[Mapping[str, Any]]) -> str:
 
 
 def parse_calls(text: str, may_be_bare: bool = False) -> list[Call]:
-    """Return the calls that `text` makes, in our form or that of another model, in order; none is an empty list.
+    """Return the calls that `text` makes, in our form or another model's, in order; none is an empty list.
 
     Args:
         text: what an assistant says.

@@ -89,7 +89,10 @@ def tools_within(text: str) -> list[Tool]:
 
 
 def _values_from(text: str, start: int) -> list[Any]:
-    """Return the JSON values that follow each other from a place on, those of a list one by one; then other words may come."""
+    """Return the JSON values that follow each other from a place on, those of a list one by one.
+
+    Other words may come behind them.
+    """
     values: list[Any] = []
     while start < len(text):
         try:
@@ -155,7 +158,7 @@ def _parameters_of(raw: Mapping[str, Any]) -> Any:
 
 
 def fitted_call(call: Call, tools: Sequence[Tool]) -> Call:
-    """Return a call without the nulls that Arrow gives it for arguments of other functions, or for those left out.
+    """Return a call without the nulls that Arrow gives it for arguments of others, or for those left out.
 
     A null stays where the function has that argument and needs it, or takes null; a call of an unknown
     function stays.

@@ -186,7 +186,7 @@ def _read_content(turn: Mapping[str, Any]) -> list[Message]:
 
 
 def _answered_results(content: list[Any]) -> list[Message]:
-    """Return Anthropic's user turn, which holds results of functions, as these and what the user says after them."""
+    """Return Anthropic's user turn, with functions' results, as these and what the user says after them."""
     results = [part.get("content") for part in content if is_result(part)]
     messages: list[Message] = [
         {"role": "tool", "content": one} for part in results for one in _tool_results(part)
@@ -208,7 +208,7 @@ def _read_pair(turn: Mapping[str, Any]) -> list[Message]:
 
 
 def _pair_keys(turn: Mapping[str, Any]) -> tuple[str, ...]:
-    """Return under which keys a turn has a question and its answer, or one of the two; none where it has neither."""
+    """Return under which keys a turn has a question and its answer, or one of the two, or nothing."""
     there = {str(key).lower(): str(key) for key, value in turn.items() if value is not None}
     whole = next((pair for pair in _PAIRS if there.keys() >= set(pair)), None)
     half = next((pair for pair in _SIDES if there.keys() & set(pair)), None)

@@ -1,4 +1,4 @@
-"""Finds media in rows that are read as text alone, so that they are not dropped without a word. Opens nothing."""
+"""Finds media in rows that are read as text alone, so that none is dropped without a word. Opens nothing."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def media_in(row: Any) -> dict[MediumKind, str]:
 
 
 def is_medium(value: Any, by_name: bool = True) -> bool:
-    """Return whether a value is a medium, or a list with one: bytes, an address, or the name of a file of a medium's.
+    """Return whether a value is a medium, or a list with one: bytes, an address, or a medium's file name.
 
     Args:
         value: of a column.
@@ -59,7 +59,7 @@ def is_medium(value: Any, by_name: bool = True) -> bool:
 
 
 def minding_media(read: Callable[[Row], Sample], kind: SampleKind) -> Callable[[Row], Sample]:
-    """Return a reader that refuses rows whose text cannot be understood without the media that it does not read.
+    """Return a reader that refuses rows whose text cannot be understood without media that it does not read.
 
     Args:
         read: a row as a sample.

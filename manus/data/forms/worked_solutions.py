@@ -11,7 +11,7 @@ _CALCULATOR = re.compile(r"<<[^<>]*>>")
 
 
 def split_worked(row: Columns) -> tuple[Columns, str, str] | None:
-    """Return steps and answer of a row in GSM8K's shape, with all else that the row has; None for any other row."""
+    """Return steps and answer of a row in GSM8K's shape, with all else in it; None for any other row."""
     question, answer = row.get("question"), row.get("answer")
     if not isinstance(question, str) or not isinstance(answer, str) or "####" not in answer:
         return None

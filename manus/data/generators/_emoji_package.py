@@ -1,4 +1,4 @@
-"""Finds the emoji pictures of the npm package emoji-datasource-google, and installs them. Asks no question about them.
+"""Finds the emoji pictures of the npm package emoji-datasource-google, and installs them. Knows no questions.
 
 They stand beside the Python packages as `emoji_datasource_google/` with the package's own layout
 (`emoji.json`, `img/google/64/*.png`, LICENSE). `python -m manus.data.generators._emoji_package` puts them
@@ -47,7 +47,7 @@ CATEGORIES = tuple(_WITHIN)
 
 
 class Emoji(NamedTuple):
-    """A picture with its name in lower case and what kind of thing it shows; `code` is its Unicode sequence."""
+    """A picture with its name in lower case and its kind of thing; `code` is its Unicode sequence."""
 
     name: str
     category: str

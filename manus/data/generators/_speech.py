@@ -1,4 +1,4 @@
-"""Speaks sentences with synthetic voices, each once: what was spoken lies in a cache. Knows nothing of what is said.
+"""Speaks sentences with synthetic voices, each once, into a cache. Knows nothing of what is said.
 
 | voice | package | licence | sounds |
 |---|---|---|---|

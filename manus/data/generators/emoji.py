@@ -1,4 +1,4 @@
-"""Pictures of things (emoji) and questions about them. The pictures and names are real, the questions made by rule.
+"""Pictures of things (emoji) and questions about them. Pictures and names are real, questions made by rule.
 
 `level` is the kind of question:
 

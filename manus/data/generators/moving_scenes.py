@@ -1,4 +1,4 @@
-"""Drawn clips of coloured shapes that move, appear and change, and questions about them. Synthetic: made by rule.
+"""Drawn clips of coloured shapes that move, appear and change, with questions. Synthetic: made by rule.
 
 `level` is the kind of question; those that begin with `order: ` cannot be answered from a bag of frames:
 
@@ -191,7 +191,7 @@ def _is_recoloured(one: Thing, other: Thing) -> bool:
 def _colours_in_turn(
     draw: random.Random, about: list[Thing], beside: list[Thing], settings: Settings
 ) -> tuple[list[Drawn], list[Turn]]:
-    """Show one shape in several colours, for as long each; ask for the first and the last, one of `about` last."""
+    """Show one shape in several colours, for as long each; ask for first and last, one of `about` last."""
     alike = {thing: [other for other in beside if _is_recoloured(thing, other)] for thing in about}
     thing = draw.choice([thing for thing, others in alike.items() if others])
     others = draw.sample(alike[thing], min(settings.colours_in_turn - 1, len(alike[thing])))

@@ -1,4 +1,4 @@
-r"""Pairs of worked answers to word problems: one right, one that goes wrong in a single step. Synthetic, made by rule.
+r"""Pairs of worked answers to word problems: one right, one wrong in a single step. Synthetic, made by rule.
 
 The problems are those of the generator `cot`. The worse answer makes a slip that people make: it adds where
 it should take away, is off by a little, or stops one step early. It goes on from there as if nothing had

@@ -1,4 +1,4 @@
-"""Cuts a sense off: held-out samples whose media are gone, empty, another sample's, or out of order. Knows no model.
+"""Cuts a sense off: held-out samples with media gone, empty, exchanged, or out of order. Knows no model.
 
 | kind | what is left of a medium |
 |---|---|

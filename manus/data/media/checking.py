@@ -1,4 +1,4 @@
-"""Decodes media to see that they can be, in several processes where there are many. Knows nothing of rows or names."""
+"""Decodes media to see that they can be, many in several processes. Knows nothing of rows or names."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class Content:
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """Which content is used as what, and which part of it, in seconds; None: from its beginning, to its end."""
+    """Which content is used as what, and which part, in seconds; None: from its beginning, to its end."""
 
     content: Content
     kind: MediumKind
@@ -48,14 +48,14 @@ class Measured:
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """What a whole medium is, and the parts, in seconds, that it is used as: sound in pieces that are heard at once."""
+    """What a whole medium is, and its parts in use, in seconds: sound in pieces that are heard at once."""
 
     measured: Measured
     parts: tuple[tuple[float, float], ...]
 
 
 class Checks:
-    """What was found of media in one open file; each is decoded once. What is broken is broken under any name."""
+    """What was found of media in one open file; each is decoded once. What is broken is so under any name."""
 
     def __init__(self, file: int, layout: Layout | None) -> None:
         self.file, self.layout = file, layout

@@ -1,4 +1,4 @@
-"""Says how many tokens media become, by the model's layout, before a sample is tokenised. Knows nothing of files."""
+"""Says how many tokens media become by a model's layout, before tokenisation. Knows nothing of files."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class Layout(Protocol):
 
 @runtime_checkable
 class WholeLayout(Protocol):
-    """A layout that must see the media of a whole conversation to tokenise it, as a base's own processor does."""
+    """A layout that must see a whole conversation's media to tokenise it, as a base's own processor does."""
 
     def refuse_unmeant(self, text: str) -> None:
         """Refuse, by a RowError, a text that holds what stands for a medium of this model."""
@@ -42,7 +42,7 @@ class WholeLayout(Protocol):
         """Return the tokens of a conversation with its media."""
 
     def renderings(self, sample: Sample, files: MediaReader) -> Iterator[Tokens]:
-        """Yield the tokens of a conversation with its media, and then those of its turns that are learned apart."""
+        """Yield the tokens of a conversation with its media, then those of its turns learned apart."""
 
 
 def in_text(text: str) -> list[str]:

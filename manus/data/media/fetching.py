@@ -1,4 +1,4 @@
-"""Fetches media over the network, where a recipe allows it: limited in size and time. Knows nothing of rows."""
+"""Fetches media over the network, if a recipe allows it: limited in size and time. Knows nothing of rows."""
 
 from __future__ import annotations
 

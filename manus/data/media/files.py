@@ -147,7 +147,7 @@ class MediaFiles:
 
     @contextmanager
     def _decoding(self, number: int, kind: MediumKind) -> Iterator[None]:
-        """Say of the medium, as it was called in the data, what fails; it was whole when the data were prepared."""
+        """Say of the medium, as the data call it, what fails; it was whole when the data were prepared."""
         found = KINDS[self.table[number]["kind"]]
         assert found == kind, f"medium {number} is of kind {found}, not {kind}"
         try:

@@ -15,7 +15,7 @@ MOST_BATCH_ROWS = 1024
 
 
 def metadata_of(entries: Iterable[Path]) -> list[Path]:
-    """Return the metadata files among the files of a folder of media, as `datasets` has them; empty if it is none."""
+    """Return the metadata files of a folder of media, as `datasets` has them; empty if it is none."""
     found = list(entries)
     metadata = [entry for entry in found if entry.name.split(".")[0] == METADATA]
     is_media_folder = metadata and any(kind_of_file(entry.name) for entry in found)
@@ -29,7 +29,7 @@ def batch_rows(metadata: Any) -> int:
 
 
 def lean(metadata: Any) -> dict[str, Any]:
-    """Return how to open a Parquet file: where rows hold media, so that no more than two row groups' size is in memory."""
+    """Return how to open a Parquet file: if rows hold media, with at most two row groups' size in memory."""
     holds_media = batch_rows(metadata) < MOST_BATCH_ROWS
     return {"buffer_size": BUFFER_BYTES, "pre_buffer": False} if holds_media else {}
 

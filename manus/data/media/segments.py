@@ -27,7 +27,7 @@ SHORTEST_OVERLAP_SECONDS = 0.05  # that two parts which follow each other may ha
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """A part of a medium, in seconds, and what is said of it; without an end it goes on to that of the medium."""
+    """A part of a medium, in seconds, and what is said of it; without an end it goes on to the medium's."""
 
     begin: float
     end: float | None

@@ -1,4 +1,4 @@
-"""Keeps media while rows are read: their bytes go into one file, once each, and what they are is found out (`checking`).
+"""Keeps media while rows are read: their bytes go into one file, once each; `checking` finds what they are.
 
 Knows the kinds of media and where their bytes come from; knows nothing of rows.
 """
@@ -38,7 +38,7 @@ class Stored:
 
 
 class MediaWriter:
-    """Takes media in, checks them and gives them numbers; `finish` makes the files that `MediaFiles` reads."""
+    """Takes media in, checks them and gives them numbers; `finish` makes files that `MediaFiles` reads."""
 
     def __init__(self, folder: Path, layout: Layout | None = None, allow_urls: bool = False) -> None:
         """Start with no media.
@@ -59,7 +59,7 @@ class MediaWriter:
         self.entries: list[tuple[Content, MediumKind, float, Measured, str]] = []
 
     def add(self, medium: Medium, beside: Path) -> list[Medium]:
-        """Take one medium in and return it as it stands in samples; long sound becomes several that follow each other.
+        """Take one medium in and return it as it stands in samples; long sound becomes several in a row.
 
         Args:
             medium: with a file, bytes or an address.
@@ -92,7 +92,7 @@ class MediaWriter:
         return [self._numbered(stored, begin, end, found.measured) for begin, end in found.parts]
 
     def finish(self, used: Iterable[int] | None = None) -> dict[int, int]:
-        """Write the files of the artifact, with the media that are used; return their new numbers by the old ones.
+        """Write the files of the artifact, with the media in use; return their new numbers by the old ones.
 
         Without any medium there are no files.
         """

@@ -127,7 +127,7 @@ def _of_elements(source: IO[bytes], size: int) -> int | None:
 
 
 def _number(data: bytes, keeps_mark: bool) -> tuple[int, int] | None:
-    """Return a number of EBML, whose leading zeros tell its length, and that length; None where it is torn."""
+    """Return a number of EBML, whose leading zeros tell its length, and that length; None if it is torn."""
     length = 9 - data[0].bit_length() if data else 9
     if length > min(8, len(data)):
         return None

@@ -1,4 +1,4 @@
-"""Decodes the frames of a video that are wanted, by seeking: never more than two are in memory. Knows nothing of rows.
+"""Decodes wanted frames of a video, by seeking: never more than two are in memory. Knows nothing of rows.
 
 Legend: T frames, H height, W width.
 """
@@ -134,7 +134,7 @@ class _Reader:
 
 
 def _decoded(container: Any, stream: Any, name: str) -> Iterator[Any]:
-    """Yield frames. It knows no reader: a circle of both would keep decoders, with their frames, until Python looks for it."""
+    """Yield frames. It knows no reader: a circle would keep decoders and frames until Python looks for it."""
     for frame in container.decode(stream):
         if frame.time is None:
             raise MediaError(f"{name}: a frame without a time stamp")

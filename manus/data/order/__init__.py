@@ -1,1 +1,1 @@
-"""Which sample stands where: mixing, shuffling, packing. Pure arithmetic, while preparing and while training."""
+"""Which sample stands where: mixing, shuffling, packing. Pure arithmetic, in preparation and in training."""

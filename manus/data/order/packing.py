@@ -1,4 +1,4 @@
-"""Puts samples into rows of a length, block by block: the one packer, for what trains and for what is told of it.
+"""Puts samples into rows of a length, block by block: the one packer, for training and what is told of it.
 
 A block takes a little from many places of the data, so that its rows are mixed. Memory holds one block, and
 where rows are not written, two numbers for each sample. Knows lengths only.
@@ -22,7 +22,7 @@ Numbers = npt.NDArray[np.int64]
 
 
 def filled(lengths: npt.NDArray[np.integer], capacity: int) -> Iterator[list[int]]:
-    """Yield rows of samples, by number, of at most `capacity` tokens: each takes the longest that still fits."""
+    """Yield rows of samples, by number, of at most `capacity` tokens: each takes the longest that fits."""
     for full in np.flatnonzero(lengths >= capacity).tolist():
         yield [full]
     waiting: dict[int, list[int]] = defaultdict(list)

@@ -14,7 +14,7 @@ Counted = npt.NDArray[np.int64]  # how often each length, from 0 on, occurs
 
 
 class Histogram(TypedDict):
-    """Samples by length: bar i counts those of `edges[i]` up to `edges[i + 1]` tokens, the upper end left out."""
+    """Samples by length: bar i counts those of `edges[i]` up to `edges[i + 1]` tokens, upper end left out."""
 
     edges: list[int]
     samples: list[int]

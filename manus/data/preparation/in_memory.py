@@ -85,7 +85,7 @@ WRITERS: dict[SampleKind, Callable[[Path, Iterator[Any]], npt.NDArray[np.int64]]
 
 @dataclass
 class _Tally:
-    """What there is to say of the samples that were rendered: why some are not used, what is learned, what they ask."""
+    """What there is to say of rendered samples: why some are not used, what is learned, what they ask."""
 
     aside: Counter[str] = field(default_factory=Counter)
     learned: int = 0

@@ -1,4 +1,4 @@
-"""Prepares data of any size in bounded memory, in several processes, and goes on after a kill where it stopped.
+"""Prepares data of any size in bounded memory, in several processes, and goes on after a kill where it was.
 
 The flow: each file gets random access to its rows (`sources.formats`); parts of files are read, tokenised and
 kept as shards (`shards`, `guards.workers`); the split is decided on digests (`split`); a table says what
@@ -118,7 +118,7 @@ def prepare_in_shards(
 
 @dataclass
 class _Opened:
-    """The files of all sources, with random access; what is no file, or cannot be indexed, was written to one first."""
+    """The files of all sources, with random access; what is no file, or has no index, was written to one."""
 
     files: list[list[Opened]] = field(default_factory=list)
     digests: list[str] = field(default_factory=list)
@@ -293,7 +293,7 @@ def _make_shards(
 
 
 def _check(reading: Reading, told: Told, shards: Sequence[Shard], expected: int | None = None) -> None:
-    """Refuse the data when too many rows are bad, whatever the others of the `expected` are; raises DataError."""
+    """Refuse the data if too many rows are bad, whatever the others of `expected` are; raises DataError."""
     asked = reading.asked
     told.failures.refuse_beyond(asked.settings.failure_budget, asked.bad_rows, _entries(shards), expected)
 

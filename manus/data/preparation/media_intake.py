@@ -21,7 +21,7 @@ ROWS_AT_ONCE = 256
 
 
 class Intake:
-    """What a stage does with media: keeps them where its model takes them in, else refuses rows that have any."""
+    """What a stage does with media: keeps them if its model takes them in, else refuses rows with any."""
 
     def __init__(
         self,
@@ -168,7 +168,7 @@ def renumbered(sample: Sample, numbers: Mapping[int, int] | Sequence[int]) -> Sa
 
 
 def media_statistics(folder: Path) -> dict[str, Any]:
-    """Return what there is to say of prepared media: by kind, how many, how large and how long; empty without any."""
+    """Return what there is to say of prepared media, by kind: how many, how large, how long; else empty."""
     if not has_media(folder):
         return {}
     table = np.load(folder / MEDIA_TABLE)

@@ -21,7 +21,7 @@ Entry = Mapping[str, Any]  # a bad row: `place`, `reason` and `row`
 
 @dataclass
 class Failures:
-    """How many rows there were, how many of them are bad, why, and where the first one of each reason stands."""
+    """How many rows there were, how many of them are bad, why, and where the first of each reason stands."""
 
     seen: int = 0
     bad: int = 0

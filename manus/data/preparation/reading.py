@@ -1,4 +1,4 @@
-"""Reads a stage's sources into pools of samples; what cannot be one goes to the quarantine. Knows nothing of tokens."""
+"""Reads a stage's sources into pools of samples; other rows go to the quarantine. Knows nothing of tokens."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ from manus.guards.run import RUN
 
 @dataclass(frozen=True, slots=True)
 class Read:
-    """A row, told as the quarantine tells it, and its sample with the media that are kept; or why there is none.
+    """A row, told as the quarantine tells it, and its sample with the media kept; or why there is none.
 
     `number` is that of the row; `part` which of the samples of its row it is. `is_left_out` says that the row
     is not bad: it says of itself that it is not to be learned.
@@ -78,7 +78,7 @@ class Reader:
     def samples(
         self, drawn: Iterator[Located], limit: int | None = None, counted_as: str | None = None
     ) -> list[Sample]:
-        """Return the samples in rows; no more than `limit`, where there is one; `counted_as` as `taken` has it."""
+        """Return the samples in rows; no more than `limit`, if any; `counted_as` as `taken` has it."""
         return [taken.sample for taken in islice(self.taken(drawn, counted_as), limit)]
 
     def taken(self, drawn: Iterator[Located], counted_as: str | None = None) -> Iterator[Taken]:

@@ -28,7 +28,7 @@ Numbers = npt.NDArray[np.int64]
 
 
 class ShardMedia:
-    """The media of all shards, numbered one after the other; `finish` writes those that are used under new numbers."""
+    """The media of all shards, numbered in a row; `finish` writes those in use under new numbers."""
 
     def __init__(self, shards: Sequence[Shard]) -> None:
         self.shards = shards
@@ -41,7 +41,7 @@ class ShardMedia:
         return len(self.is_used)
 
     def numbered(self, shard: int, sample: Sample) -> Sample:
-        """Return a sample of a shard with the numbers that its media have among those of all; they are used."""
+        """Return a shard's sample with the numbers that its media have among those of all; they are used."""
         found = renumbered(sample, range(self.first[shard], self.first[shard + 1]))
         self.is_used[numbers_of(found)] = True
         return found
@@ -76,7 +76,7 @@ class ShardMedia:
         return dict(enumerate(renamed[first:end].tolist()))
 
     def finish(self, folder: Path) -> Numbers:
-        """Write the media that are used, and those of the training samples in the table; return all new numbers.
+        """Write the media in use, and those of the training samples in the table; return all new numbers.
 
         Raises:
             Interrupted: a signal came.

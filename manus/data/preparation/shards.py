@@ -1,4 +1,4 @@
-"""Shards: what a part of the data gives to learn, with what the split must know of each sample, whole or absent.
+"""Shards: what a part of the data gives to learn, and what the split must know of it, whole or absent.
 
 A shard is a folder that gets its name when it is complete: flat arrays of tokens, or a table of pairs or
 prompts; and where rows have media, these. Knows nothing of which samples train.
@@ -55,7 +55,7 @@ LARGEST_QUARANTINE = 1000  # rows that a shard shows; more are counted
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """One shard to be made: rows `first` up to `last` of a file. Of `drawn`, only rows with a place below `draws`.
+    """One shard to make: rows `first` to `last` of a file. Of `drawn`, only rows with a place below `draws`.
 
     A generator's rows that `is_apart` are made to be held out.
     """
@@ -280,7 +280,7 @@ def make_shard(reading: Reading, task: Task, folder: Path, cross: Callable[[int]
 
 
 def _finished(taken: Iterator[Taken], intake: Intake) -> Iterable[Taken]:
-    """Return samples with the numbers of their media; where a model takes media in, those of a shard are held for that."""
+    """Return samples with their media's numbers; a shard's are held for that if a model takes media in."""
     if intake.layout is None:
         return taken
     found = list(taken)
@@ -290,7 +290,7 @@ def _finished(taken: Iterator[Taken], intake: Intake) -> Iterable[Taken]:
 
 
 def _is_kept(taken: Iterable[Taken], files: MediaFiles | None) -> bool:
-    """Tell whether samples are written down: they cannot be read again from rows that have media, or give several."""
+    """Tell whether samples are written down: rows with media, or that give several, cannot be read again."""
     return files is not None or (isinstance(taken, list) and any(one.part for one in taken))
 
 
@@ -375,7 +375,7 @@ class Shard:
         return np.fromfile(self.folder / PIECES, dtype=PIECE)
 
     def sample(self, row: int, reading: Reading) -> Sample:
-        """Return a sample by where it is found again; its media have the numbers that they have in the shard."""
+        """Return a sample by where it is found again; its media have their numbers in the shard."""
         if not (self.folder / TEXTS).exists():
             return reading.sample(self.task.source, self.task.file, row)
         with (self.folder / TEXTS).open("rb") as stream:
@@ -385,5 +385,5 @@ class Shard:
 
 
 def first_numbers(shards: Sequence[Shard]) -> list[int]:
-    """Return the number of the first medium of each shard, among those of all, and at the end how many there are."""
+    """Return the number among all media of each shard's first one, and at the end how many there are."""
     return list(accumulate((shard.told.media for shard in shards), initial=0))

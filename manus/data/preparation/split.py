@@ -1,4 +1,4 @@
-"""Decides which samples train and which are held out, by what is described of each: digests, not texts or tokens.
+"""Decides which samples train and which are held out, by a description of each: digests, not texts or tokens.
 
 Samples come in blocks: the pools of what is held in memory, or the shards of what is not. Memory holds the
 descriptions of one block, and a bit for each sample.
@@ -49,19 +49,19 @@ def described(row: int, sample: Sample, seed: int, fate: int = 0) -> tuple[Any, 
 
 
 def recordings_of(sample: Sample) -> set[str]:
-    """Return the videos and sounds of which a sample holds parts, by digests of their content; whole ones are none."""
+    """Return the videos and sounds of which a sample holds parts, by content digests; whole ones are none."""
     digests = (medium["digest"].split(" ") for medium in sample.get("media", []))
     return {recording for recording, *part in digests if part}
 
 
 def _is_in_pieces(sample: Sample) -> bool:
-    """Tell whether a sample begins with a sound that is too long to be heard at once, and so stands in it as several."""
+    """Tell whether a sample begins with several pieces of a sound that is too long to be heard at once."""
     digests = [medium["digest"] for medium in sample.get("media", [])]
     return len(digests) > 1 and " 0-" in digests[0]
 
 
 class Block(Protocol):
-    """Samples of one source that follow each other. `is_apart`: a generator made them to be held out, and for no more."""
+    """Samples of one source that follow each other. `is_apart`: a generator made them only to be held out."""
 
     @property
     def source(self) -> int:

@@ -1,4 +1,4 @@
-"""What there is to say of prepared data, whichever way they were prepared. Knows numbers, and the media on disk."""
+"""What there is to say of prepared data, whichever way prepared. Knows numbers, and the media on disk."""
 
 from __future__ import annotations
 

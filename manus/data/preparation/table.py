@@ -1,4 +1,4 @@
-"""Writes down what of finished shards trains: pairs or prompts in a table, or which tokens, and their packed rows.
+"""Writes down what of finished shards trains: a table of pairs or prompts, or of tokens, with packed rows.
 
 The token files are taken over as they are; what does not train stays in them and is not in the table. Knows
 nothing of rows of data.
@@ -46,7 +46,7 @@ from manus.guards.run import RUN
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """What was written: the lengths of an epoch's samples, why others are left aside, and how often each source is seen.
+    """What was written: an epoch's lengths, why samples are left aside, and how often each source is seen.
 
     `media` are the numbers under which the media of shards are kept; `rows` is how many rows the samples are
     packed into, where they are.
@@ -62,7 +62,7 @@ class Table:
 def write_table(
     asked: Preparation, shards: Sequence[Shard], chosen: Split, media: ShardMedia, read_share: Sequence[float]
 ) -> Table:
-    """Write what trains: a table of pairs or prompts, or that of the tokens in the shards with their packed rows.
+    """Write what trains: a table of pairs or prompts, or that of the shards' tokens with their packed rows.
 
     Args:
         asked: with the weights of the sources, what they mean, and how many samples are wanted.
@@ -233,7 +233,7 @@ def _times(
     samples: Sequence[int],
     tokens: Sequence[int],
 ) -> tuple[list[float], int]:
-    """Return how often each source is seen, `sample_size` considered, and how many samples lie beyond that."""
+    """Return how often each source is seen, `sample_size` considered, and how many samples lie beyond it."""
     there = [
         count / share for count, share in zip(samples, read_share, strict=True)
     ]  # about, had all been read
@@ -251,7 +251,7 @@ def _times(
 
 
 def _take_over(shards: Sequence[Shard], folder: Path) -> dict[str, int]:
-    """Bring the shards' token files into a folder, by link where the disk is the same; return their names and sizes."""
+    """Bring the shards' token files into a folder, by link on the same disk; return their names and sizes."""
     files = {}
     for number, shard in enumerate(shards):
         name = f"tokens-{number:06d}.int32"
@@ -264,7 +264,7 @@ def _take_over(shards: Sequence[Shard], folder: Path) -> dict[str, int]:
 
 
 def check_places(shards: Sequence[Shard], folder: Path) -> None:
-    """Look at the tokens that the table points at: none may be of a sample that asks what a held-out sample asks.
+    """Look at the tokens that the table points at: none may be of a sample that asks what is held out.
 
     Raises:
         DataError: one does.
@@ -299,7 +299,10 @@ def _first_at(samples: ShardedSamples, token: int, low: int) -> int:
 
 
 def _pack(folder: Path, capacity: int, is_written: bool) -> tuple[Lengths, int | None]:
-    """Write the packed rows, or none where samples with other media share no row; return all lengths, and how many rows."""
+    """Write the packed rows; return all lengths, and how many rows.
+
+    There are none where samples with other media share no row.
+    """
     samples, lengths = ShardedSamples(folder), Lengths()
 
     def lengths_at(places: npt.NDArray[np.int64]) -> npt.NDArray[np.int32]:

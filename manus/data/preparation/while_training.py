@@ -61,7 +61,7 @@ WORD = re.compile(r"\s\S")
 
 @dataclass(frozen=True, slots=True)
 class Drawn:
-    """What stands at a place of an epoch: the samples, the rows read for them, and those that are bad, as JSON lines.
+    """What stands at a place of an epoch: samples, the rows read for them, and the bad ones, as JSON lines.
 
     `unread` has the columns of the row that nothing reads, `source` where it comes from.
     """
@@ -167,7 +167,7 @@ class LiveRows:
         return bool(is_among(np.array([halves(asked)], dtype=np.uint64), self.asked)[0])
 
     def tokens(self, row: FoundRow, sample: Sample, epoch: int) -> tuple[list[Tokens], str]:
-        """Return what a sample gives to learn in an epoch, and what became of it where that is not all of it."""
+        """Return what a sample gives to learn in an epoch, and what became of it if that is not all of it."""
         if "text" not in sample or isinstance(row.records, Segments):
             made, fate = self.fitting.fit(sample, ends=row.records.ends(row.located.number))
             return cast("list[Tokens]", list(made)), FATES.get(fate, "")
@@ -332,7 +332,7 @@ def looked_at(folder: Path) -> Quarantine:
 
 
 def unread_columns(folder: Path) -> set[str]:
-    """Return the columns that nothing reads, each behind its source, of the rows that `describe` looked at."""
+    """Return the columns that nothing reads, each with its source, of the rows that `describe` looked at."""
     told = json.loads((folder / STATISTICS).read_text(encoding="utf-8"))
     return {
         f"{source}: {name}"
@@ -342,7 +342,7 @@ def unread_columns(folder: Path) -> set[str]:
 
 
 def take(quarantine: Quarantine, drawn: Drawn) -> None:
-    """Count the rows that were read for a place, and keep the bad ones; a row that was seen before is kept once."""
+    """Count the rows that were read for a place, and keep the bad ones; one seen before is kept once."""
     quarantine.seen += drawn.rows
     known = {row["place"] for row in quarantine.rows}
     for row in map(json.loads, drawn.bad):
@@ -351,7 +351,7 @@ def take(quarantine: Quarantine, drawn: Drawn) -> None:
 
 
 def _held_out(live: LiveRows, settings: DataSettings, rows: int, quarantine: Quarantine) -> list[Sample]:
-    """Draw samples to hold out, by row, at least one of each source; all rows that ask the same are held out with them.
+    """Draw samples to hold out, by row, at least one a source; all rows that ask the same go with them.
 
     Raises:
         DataError: too few rows.

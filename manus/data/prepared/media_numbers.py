@@ -29,7 +29,7 @@ class MediaNumbers:
         return [int(number) for number in self.numbers[begin : int(self.ends[index])]]
 
     def kinds(self, count: int, kinds: npt.NDArray[np.integer[Any]]) -> npt.NDArray[np.uint8]:
-        """Return which kinds of media each of `count` samples has, as bits, from the kind of each medium by number."""
+        """Return which kinds of media each of `count` samples has, as bits, from media's kinds by number."""
         found = np.zeros(count, dtype=np.uint8)
         if self.ends is None or self.numbers is None:
             return found
@@ -50,7 +50,7 @@ class NumbersWritten:
         self.numbers: list[int] = []
 
     def add(self, sample: Sample, pieces: Iterable[int | None]) -> None:
-        """Note the media of a sample, once for each piece that is written of it, which shows so many turns, or all."""
+        """Note the media of a sample, once for each piece written of it, which shows so many turns or all."""
         for turns in pieces:
             self.numbers += numbers_of(sample, turns)
             self.ends.append(len(self.numbers))
@@ -61,7 +61,7 @@ class NumbersWritten:
 
 
 def write_numbers(folder: Path, ends: npt.NDArray[np.int64], numbers: npt.NDArray[np.int32]) -> None:
-    """Write the media of samples: where those of each end, and the numbers; without any medium there are no files."""
+    """Write the media of samples: where each sample's end, and the numbers; no files without any medium."""
     if len(numbers):
         np.save(folder / ENDS, ends)
         np.save(folder / NUMBERS, numbers)

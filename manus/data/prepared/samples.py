@@ -1,4 +1,4 @@
-"""Prepared samples on disk: flat arrays and Arrow tables, memory-mapped, so memory does not grow with the data."""
+"""Prepared samples on disk: flat arrays and Arrow tables, memory-mapped: memory does not grow with them."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def write_pairs(folder: Path, pairs: Iterable[Pair]) -> npt.NDArray[np.int64]:
 
 
 def write_prompts(folder: Path, prompts: Iterable[Prompt]) -> npt.NDArray[np.int64]:
-    """Write what a model is asked, with the whole sample for the verifiers; return the tokens in each prompt."""
+    """Write what a model is asked, with whole samples for the verifiers; return the tokens in each prompt."""
     return _write_arrow(folder, "prompt", prompts)
 
 

@@ -1,4 +1,4 @@
-"""Large prepared data on disk: token files, a table of the samples in them, and the rows they are packed into.
+"""Large prepared data on disk: token files, a table of the samples in them, and the rows they are packed in.
 
 Nothing is held in memory but a few numbers. Knows nothing of how they were made.
 """
@@ -23,7 +23,7 @@ LENGTHS_AT_ONCE = 1 << 20
 
 
 class ShardedSamples:
-    """Random access to large prepared data, as `ids` and `is_learned` arrays, by place in the epoch's mixture."""
+    """Random access to large prepared data, as `ids` and `is_learned`, by place in the epoch's mixture."""
 
     def __init__(self, folder: Path) -> None:
         layout = json.loads((folder / LAYOUT).read_text(encoding="utf-8"))
@@ -56,7 +56,7 @@ class ShardedSamples:
         return self.media.of(int(self.mixture.at([place])[0]))
 
     def media_at(self, kinds: npt.NDArray[np.integer[Any]]) -> npt.NDArray[np.uint8]:
-        """Return which kinds of media the sample at each place has, a bit each, from the kind of each medium."""
+        """Return which kinds of media the sample at each place has, a bit each, from each medium's kind."""
         of_each = self.media.kinds(len(self.table), kinds)
         found = np.empty(len(self), dtype=np.uint8)
         for first in range(0, len(self), LENGTHS_AT_ONCE):

@@ -1,4 +1,4 @@
-"""Finds media inside archives by the paths that rows name them with, and reads one at a time. Unpacks no archive.
+"""Finds media inside archives by the paths that rows name, and reads one at a time. Unpacks no archive.
 
 Knows tar, plain or compressed, and zip; knows nothing of rows.
 """

@@ -47,7 +47,7 @@ def is_compressed(path: Path) -> bool:
 
 
 def open_bytes(path: Path) -> IO[bytes]:
-    """Open a file, decompressed where its ending says that it is compressed; a torn one is a message for users."""
+    """Open a file, decompressed if its ending says it is compressed; a torn one is a message for users."""
     if not is_compressed(path):
         return path.open("rb")
     return cast("IO[bytes]", io.BufferedReader(_Content(path), BLOCK_BYTES))

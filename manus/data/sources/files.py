@@ -58,7 +58,7 @@ def data_files(source: Source, beside: Path) -> list[Path]:
 
 
 def _is_hidden(entry: Path, folder: Path) -> bool:
-    """Tell whether a name below a folder begins with a dot: notebooks, editors and copies leave such files among data."""
+    """Tell whether a name below a folder begins with a dot: notebooks, editors and copies leave such."""
     return any(part.startswith(".") for part in entry.relative_to(folder).parts)
 
 
@@ -69,14 +69,14 @@ def _is_other_data(entry: Path) -> bool:
 
 
 def _is_data(entry: Path) -> bool:
-    """Tell whether a file in a folder of data holds rows; what lies among data is more likely a log of them."""
+    """Tell whether a file in a folder of data holds rows; what lies among data is likelier a log of them."""
     return format_of(entry) not in (None, LOG)
 
 
 def bytes_of_files(
     sources: Sequence[Source], beside: Path, from_hub: Iterable[Path] = (), without_media: bool = False
 ) -> int:
-    """Return about how many bytes of rows the local files of a stage hold, with those that were read from the hub.
+    """Return about how many bytes of rows the local files of a stage hold, with those read from the hub.
 
     Media that rows only name are never counted; those that stand in them are not counted with
     `without_media`.
@@ -95,7 +95,7 @@ def is_large(
     from_hub: Iterable[Path] = (),
     without_media: bool = False,
 ) -> bool:
-    """Tell whether a stage's data are prepared by number, not in memory: by their size, or for what only that can do.
+    """Tell whether a stage's data are prepared by number, not in memory: for size, or what only that can do.
 
     Media are never held in memory where a stage keeps them, and so do not count `without_media`.
     """

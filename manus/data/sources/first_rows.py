@@ -1,4 +1,4 @@
-"""The first rows of a stage's files, for who wants to know what stands there before anything runs. Knows no samples."""
+"""The first rows of a stage's files, to know what stands there before anything runs. Knows no samples."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Reads a hub data set into a file of rows, once: in the background, exactly continued after a kill, patient with networks.
+"""Reads a hub data set into a file of rows, once: in background, exactly continued, patient with networks.
 
 Shards are read one after the other, in an order drawn by the seed where only a part is wanted. Where the
 reading stands is a shard's place and the state that `datasets` gives for it, written beside the rows. Knows
@@ -70,12 +70,12 @@ def shuffle_rows(stream: Any) -> int:
 
 
 def is_spooled(source: Source, settings: DataSettings) -> bool:
-    """Tell whether a source's rows are brought to the disk before they are read: all of a hub data set, or many."""
+    """Tell whether a source's rows are brought to disk before being read: all of a hub data set, or many."""
     return source.hub is not None and not 0 < settings.sample_size <= MOST_STREAMED
 
 
 def rows_wanted(source: Source, settings: DataSettings) -> int | None:
-    """Return after how many rows reading may stop; there are enough to draw from, as from a shuffle buffer."""
+    """Return after how many rows reading may stop: enough to draw from, as from a shuffle buffer."""
     if not settings.sample_size or source.archives:  # of rows with archives, many may be left out
         return None
     needed = settings.sample_size + (settings.held_out or 0)
@@ -132,7 +132,7 @@ _WRITTEN = re.compile(b'"' + BYTES_KEY.encode() + rb'": "[A-Za-z0-9+/=]*"')
 
 @dataclass(frozen=True, slots=True)
 class Position:
-    """How far the reading is: rows and bytes that are written, shards that are done, and the state of the next."""
+    """How far the reading is: rows and bytes written, shards done, and the state of the next."""
 
     rows: int = 0
     bytes: int = 0

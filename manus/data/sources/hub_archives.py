@@ -22,7 +22,7 @@ from manus.store.digests import Digests
 
 @dataclass
 class Missing:
-    """How many rows got their media from archives, how many were left out, and a path that one of these names."""
+    """How many rows got their media from archives, how many were left out, and a path that one names."""
 
     given: int = 0
     left_out: int = 0
@@ -89,7 +89,7 @@ def filled(located: Iterator[Located], archives: Archives | None, missing: Missi
 
 
 def with_archived_media(source: Source, located: Iterator[Located]) -> Iterator[Located]:
-    """Yield a source's rows with the bytes of the media that they name, and tell at the end how many were left out.
+    """Yield a source's rows with the bytes of the media they name; tell at the end how many were left out.
 
     Raises:
         DataError: an archive is not to be had, or there are rows and all of them were left out.

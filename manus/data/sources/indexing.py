@@ -1,4 +1,4 @@
-"""Where each record of a large file begins: found once, at the speed of the disk, and kept beside other indexes.
+"""Where each record of a large file begins: found once, at the disk's speed, and kept beside other indexes.
 
 An index is a file of little-endian 64-bit offsets: 0, then the end of each record. It is read piece by piece
 and never held in memory. Knows where records end; knows nothing of what stands in them.
@@ -33,7 +33,10 @@ class Ends(Protocol):
     """Finds where records end in the blocks of a file, given in order."""
 
     def feed(self, block: Block, following: int) -> Positions:
-        """Return the places in a block after which a record ends; `following` is the next block's first byte, or -1."""
+        """Return the places in a block after which a record ends.
+
+        `following` is the next block's first byte, or -1.
+        """
 
 
 class LineEnds:
@@ -45,7 +48,7 @@ class LineEnds:
 
 
 class TableEnds:
-    """Records are rows of CSV as Python's csv module reads them: quoted fields hold newlines, `""` is a quote.
+    """Records are rows of CSV as Python's csv reads them: quoted fields hold newlines, `""` is a quote.
 
     A newline ends a record when an even number of quotes stands before it. That is exact as long as each
     quote opens or closes a field; a block with any other quote is walked through.
@@ -109,7 +112,7 @@ class TableEnds:
 
 
 def blocks_of(path: Path, title: str) -> Iterator[Block]:
-    """Yield a file's bytes in blocks, with progress and safe points; they do not stay in the page cache's account.
+    """Yield a file's bytes in blocks, with progress and safe points; none stays in the page cache's account.
 
     Raises:
         Interrupted: a signal came.

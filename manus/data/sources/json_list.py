@@ -24,7 +24,7 @@ PARTS_OF_ROWS = frozenset(
 
 
 class Json:
-    """A list of objects, alone or as the only list in an object; one object, which is a row; or lines of them after all."""
+    """A list of objects, alone or as an object's only list; one object, a row; or lines of them after all."""
 
     endings = (".json",)
     is_compressible = True
@@ -55,7 +55,7 @@ class Json:
 
 
 def _rows_of_object(value: dict[str, Any], path: Path) -> list[Any]:
-    """Return the rows in an object: those of its only list of objects, if that is no part of a row; else itself, as one row.
+    """Return the rows in an object: its only list of objects, if that is no part of a row; else one, itself.
 
     Raises:
         DataError: it holds columns instead of rows.

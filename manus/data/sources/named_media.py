@@ -21,7 +21,7 @@ REMEMBER_NAMES_FROM_BYTES = 250_000
 
 
 def media_identity(source: Source, beside: Path, digests: Digests) -> dict[str, Any]:
-    """Return what to add to a source's `identity` for the media files that its rows name; nothing if they name none.
+    """Return what to add to a source's `identity` for media files that its rows name; nothing if none.
 
     A file that is missing does not count: its row is refused when it is read.
 
@@ -54,7 +54,7 @@ def _digests_of_named(file: Path, digests: Digests) -> dict[str, str]:
 
 
 def _path_of(name: str, folder: str) -> str:
-    """Return the path of what a row names; in text, because a Path takes ten times as long for each of many media."""
+    """Return the path of what a row names; in text: a Path takes ten times as long for each of many media."""
     return os.path.join(folder, os.path.expanduser(name.removeprefix("file://")))  # noqa: PTH111, PTH118
 
 

@@ -58,7 +58,7 @@ class Records(Protocol):
         """Return ranges of rows that take about `step` bytes each."""
 
     def ends(self, number: int) -> tuple[bool, bool] | None:
-        """Return whether a row that is a part of a longer text is the first or the last of it; None: it is a whole."""
+        """Return whether a row is the first or last part of a longer text; None: it is a whole."""
 
 
 def may_be_too_deep(text: str) -> bool:

@@ -1,4 +1,4 @@
-"""Reads rows from local files, hub data sets and generators, one at a time. Knows nothing of samples or tokens."""
+"""Reads rows of local files, hub data sets, generators, one at a time. Knows nothing of samples or tokens."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ DEFAULT_GENERATED_HELD_OUT = 100
 
 
 class Located(NamedTuple):
-    """A row, or why it is none, with the folder that its relative paths start from, where it stands, and its number."""
+    """A row, or why it is none, with the folder its relative paths start from, its place, and its number."""
 
     folder: Path
     place: str
@@ -29,13 +29,13 @@ class Located(NamedTuple):
 
 
 def rows(source: Source, beside: Path, count: int, seed: int, held_out: bool) -> Iterator[Numbered]:
-    """Yield where each row stands and the row, or the reason why it is none; as `located_rows`, without folders."""
+    """Yield where each row stands and the row, or why it is none; as `located_rows`, without folders."""
     for one in located_rows(source, beside, count, seed, held_out):
         yield one.place, one.row
 
 
 def located_rows(source: Source, beside: Path, count: int, seed: int, held_out: bool) -> Iterator[Located]:
-    """Yield the folder that a row's relative paths start from, where the row stands, and the row or why it is none.
+    """Yield the folder that a row's relative paths start from, where it stands, and the row or why not.
 
     Args:
         count: how many rows a generator makes. A hub data set is shuffled (in a buffer) when there is a
@@ -72,7 +72,7 @@ def rows_in(file: Path) -> Iterator[Numbered]:
 
 
 def renamed(row: dict[str, Any], source: Source) -> dict[str, Any]:
-    """Return a row without the columns that its source ignores, and with those that we know under our names."""
+    """Return a row without columns that its source ignores, and with those that we know under our names."""
     if source.ignore:
         row = {name: value for name, value in row.items() if name not in source.ignore}
     if not source.columns:

@@ -1,4 +1,4 @@
-"""Plain texts: one row, or segments of a large one that follow each other. Knows nothing of samples or tokens."""
+"""Plain texts: one row, or segments of a large one, in order. Knows nothing of samples or tokens."""
 
 from __future__ import annotations
 

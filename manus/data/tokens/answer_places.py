@@ -1,4 +1,4 @@
-"""Finds where in a rendered conversation the assistant speaks, whatever the chat template. Knows nothing of tokens.
+"""Finds where in a rendered conversation the assistant speaks, in any chat template. Knows no tokens.
 
 The last turn stands behind the prompt that asks for it. Of the turns before, each gets a mark in its words;
 where the marks come out, and nothing else has changed, the words stand. A turn that the text does not show as
@@ -64,7 +64,7 @@ class Written:
 
 
 def written(tokenizer: PreTrainedTokenizerBase, messages: Sequence[Turn]) -> Written:
-    """Return a conversation as the template writes it, its last answer behind the very prompt that asks for it.
+    """Return a conversation as the template writes it, its last answer behind the prompt that asks for it.
 
     Args:
         tokenizer: one with a chat template.
@@ -125,7 +125,7 @@ def _words_of(turn: Turn, number: int) -> str:
 
 
 def _with_answer(prompt: str, text: str, answer: str, how: Answering) -> str:
-    """Return the text that ends with the answer: the template's own, or else the prompt with the answer and its end."""
+    """Return the text that ends with the answer: the template's own, or the prompt with answer and end."""
     end = how.end_text
     if (
         text.startswith(prompt)
@@ -137,7 +137,10 @@ def _with_answer(prompt: str, text: str, answer: str, how: Answering) -> str:
 
 
 def _says(said: str, answer: str, prompt: str, how: Answering) -> bool:
-    """Tell whether a template says behind a prompt what an answer says: its words to the letter, the rest but for white space."""
+    """Tell whether a template says behind a prompt what an answer says.
+
+    Its words must be the same to the letter, the rest but for white space.
+    """
     thought, words = _thought_and_words(answer)
     if not said.rstrip().endswith(words):
         return False
@@ -147,7 +150,7 @@ def _says(said: str, answer: str, prompt: str, how: Answering) -> bool:
 
 
 def _behind(prompt: str, answer: str) -> str:
-    """Return an answer as it goes on from a prompt; one that opens a thought leaves it to the answer to close it."""
+    """Return an answer as it goes on from a prompt; a thought that it opens, the answer closes."""
     opened = opened_thought(prompt)
     if not opened or (CLOSE in answer and OPEN not in answer):
         return answer
@@ -168,7 +171,7 @@ def _squeezed(text: str) -> str:
 def _checked_places(
     tokenizer: PreTrainedTokenizerBase, turns: Sequence[Turn], prompt: str, moved: int, is_every_wanted: bool
 ) -> list[Place]:
-    """Return where turns stand in a prompt, as far as it is found out, having seen to it that none is left out.
+    """Return where turns stand in a prompt, as far as it is found out, having seen that none is left out.
 
     Raises:
         RowError: one is.
@@ -214,7 +217,7 @@ def _marks(turns: Sequence[Turn]) -> list[str]:
 def _marked(
     tokenizer: PreTrainedTokenizerBase, turns: Sequence[Turn], prompt: str, marks: Sequence[str]
 ) -> dict[str, tuple[int, int]] | None:
-    """Return where marks come out in the prompt, and how many characters of the turn's words stand before each.
+    """Return where marks come out in the prompt, and how many characters of the turn stand before each.
 
     None where the template writes another text as soon as there are marks, wherever they stand.
     """
@@ -240,7 +243,10 @@ def _marked(
 
 
 def _within(turn: Turn, share: float) -> int:
-    """Return where in a turn's words its mark goes: behind a space near the share of them, as templates look for none."""
+    """Return where in a turn's words its mark goes: near the share of them, behind a space.
+
+    Templates look for no space.
+    """
     words = _marked_words(turn)
     near = int(len(words) * share)
     space = words.find(" ", near) if 0 < share < 1 else -1
@@ -248,7 +254,7 @@ def _within(turn: Turn, share: float) -> int:
 
 
 def _marked_words(turn: Turn) -> str:
-    """Return the words that are marked: what an answer says when it has thought; the longest text among parts."""
+    """Return the words to mark: what an answer says when it has thought; the longest text among parts."""
     if turn["role"] == "assistant" and isinstance(turn["content"], str):
         return _thought_and_words(turn["content"])[1]
     return max(_texts_of(turn), key=len, default="")
@@ -308,7 +314,7 @@ def _span(
 
 
 def _end_at(text: str, at: int, how: Answering) -> int | None:
-    """Return where an answer's end ends, as far as it is that of the last answer; None where it begins otherwise."""
+    """Return where an answer's end ends, as far as it is the last answer's; None if it begins otherwise."""
     begins = False
     for piece in how.end:
         if not text.startswith(piece, at):

@@ -40,7 +40,7 @@ def bounded_environment() -> type[ImmutableSandboxedEnvironment]:
     from jinja2.sandbox import ImmutableSandboxedEnvironment
 
     class Generator(CodeGenerator):
-        """Lets the environment join what `~` joins, and look at lists and the like as they are put together."""
+        """Lets the environment join what `~` joins, and look at lists and the like as they are built."""
 
         def visit_Concat(self, node: Concat, frame: Frame) -> None:  # noqa: N802
             if frame.eval_ctx.volatile or frame.eval_ctx.autoescape:  # where texts know of HTML
@@ -134,7 +134,7 @@ def shown(value: Any) -> Any:
 
 
 def built(value: Any) -> Any:
-    """Return a list, tuple or dictionary that was put together: to compare two of them, all in them is compared.
+    """Return a list, tuple or dictionary that was built: to compare two of them, all in them is compared.
 
     Raises:
         SecurityError: it holds too much, each part counted as often as it stands in it.

@@ -1,4 +1,4 @@
-"""Asks a chat template: what it writes, which turns it leaves out, how it asks for an answer and how it ends one.
+"""Asks a chat template: what it writes, which turns it leaves out, how it asks for an answer and ends one.
 
 What is asked of a template as such is asked once, with turns that are made up. Knows nothing of samples and
 of tokens that are learned.
@@ -33,7 +33,7 @@ MADE_UP = ("one", "two")  # what a made-up turn says, before and behind its mark
 
 @dataclass(frozen=True, slots=True)
 class Answering:
-    """How a template writes an answer: what it puts before its words, and behind them as far as the text's end.
+    """How a template writes an answer: what it puts before its words, and behind them up to the text's end.
 
     `end` comes in pieces, so that tokens of the vocabulary's own stay whole.
     """
@@ -85,7 +85,10 @@ def template_at_work() -> Iterator[None]:
 
 
 def placed(tokenizer: PreTrainedTokenizerBase, turns: Sequence[Turn]) -> Sequence[Turn]:
-    """Return turns where the template shows them: what a system turn says begins the user's first one where it takes none."""
+    """Return turns where the template shows them.
+
+    What a system turn says begins the user's first one where it takes no system turns.
+    """
     if len(turns) < 2 or turns[0]["role"] != "system" or turns[1]["role"] != "user":
         return turns
     if takes_system(tokenizer):
@@ -103,7 +106,10 @@ def _parts(content: Any) -> Any:
 
 
 def takes_system(tokenizer: PreTrainedTokenizerBase) -> bool:
-    """Tell whether the template shows system turns; where it shows not even a plain question, that is not known to be."""
+    """Tell whether the template shows system turns.
+
+    Where it shows not even a plain question, that is not known to be.
+    """
     template = tokenizer.get_chat_template()
     return shown(tokenizer, template, ("system", "user")) == (True, True) or shown(
         tokenizer, template, ("user",)
@@ -114,14 +120,17 @@ def takes_system(tokenizer: PreTrainedTokenizerBase) -> bool:
 def shown(
     tokenizer: PreTrainedTokenizerBase, template: str, roles: tuple[str, ...]
 ) -> tuple[bool, ...] | None:
-    """Tell of each turn of a conversation whether the template writes what it says; None where it refuses them."""
+    """Tell of each turn of a conversation whether the template writes it; None where it refuses them."""
     text = _made_up(tokenizer, roles, add_generation_prompt=roles[-1] != "assistant")
     return None if text is None else tuple(chr(FIRST_MARK + number) in text for number in range(len(roles)))
 
 
 @lru_cache(maxsize=4096)
 def asking(tokenizer: PreTrainedTokenizerBase, template: str, roles: tuple[str, ...]) -> str | None:
-    """Return what a prompt ends with behind the last turn's words; None where the template refuses or leaves out that turn."""
+    """Return what a prompt ends with behind the last turn's words.
+
+    None where the template refuses or leaves out that turn.
+    """
     text = _made_up(tokenizer, roles, add_generation_prompt=True)
     last = f"{chr(FIRST_MARK + len(roles) - 1)}{MADE_UP[1]}"
     return text.rpartition(last)[2] if text is not None and last in text else None
@@ -151,14 +160,14 @@ def answering(tokenizer: PreTrainedTokenizerBase, template: str) -> Answering:
 
 
 def _without_asking(end: str, asked: str) -> str:
-    """Return an answer's end without what asks for the next one, as templates write it that ask in every text."""
+    """Return an answer's end without what asks for the next, as templates write it that ask in every text."""
     shared = max((n for n in range(len(end) + 1) if asked.endswith(end[len(end) - n :])), default=0)
     is_asking = bool(end[len(end) - shared :].strip()) and bool(end[: len(end) - shared].strip())
     return end[: len(end) - shared] if is_asking else end
 
 
 def own_tokens(tokenizer: PreTrainedTokenizerBase) -> dict[str, int]:
-    """Return the texts that are one token wherever they stand, as those that end turns are, with their numbers."""
+    """Return the texts that are one token anywhere, as those that end turns are, with their numbers."""
     special = zip(tokenizer.all_special_tokens, tokenizer.all_special_ids, strict=True)
     return {**tokenizer.get_added_vocab(), **dict(special)}
 
@@ -171,7 +180,7 @@ def _pieces(tokenizer: PreTrainedTokenizerBase, text: str) -> list[str]:
 
 
 def ends_of_answers(tokenizer: PreTrainedTokenizerBase) -> list[int]:
-    """Return the token that ends an answer as the template writes it, be it the tokenizer's end-of-text token or not.
+    """Return the token that ends an answer as the template writes it, the tokenizer's end of text or not.
 
     It is the first behind the answer's words that the vocabulary has for itself; a template may write none.
     """
@@ -184,7 +193,7 @@ def ends_of_answers(tokenizer: PreTrainedTokenizerBase) -> list[int]:
 
 
 def opened_thought(prompt: str) -> str:
-    """Return the opening of a thought that a prompt ends with, white space behind it included; it is part of the answer."""
+    """Return the opening of a thought that a prompt ends with, and white space behind: part of the answer."""
     said = prompt.rstrip()
     return prompt[len(said) - len(OPEN) :] if said.endswith(OPEN) else ""
 
@@ -192,7 +201,7 @@ def opened_thought(prompt: str) -> str:
 def _made_up(
     tokenizer: PreTrainedTokenizerBase, roles: Sequence[str], add_generation_prompt: bool
 ) -> str | None:
-    """Return what the template writes of a conversation in which turn `n` says MADE_UP with mark `n` in it."""
+    """Return what the template writes of a conversation whose turn `n` says MADE_UP with mark `n` in it."""
     turns = [{"role": role, "content": chr(FIRST_MARK + n).join(MADE_UP)} for n, role in enumerate(roles)]
     try:
         return rendered(tokenizer, turns, add_generation_prompt)

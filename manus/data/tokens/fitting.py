@@ -1,4 +1,4 @@
-"""Fits samples into max_length: their tokens, and what becomes of those that are too long. Said once, for all data."""
+"""Fits samples into max_length: their tokens, and what becomes of longer ones. Said once, for all data."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def tokens_in(piece: Piece) -> int:
 
 
 def learned_in(piece: Piece) -> int:
-    """Return how many tokens of a prepared sample the loss counts: none of a prompt, both answers of a pair."""
+    """Return how many tokens of a prepared sample the loss counts: none of a prompt, both of a pair."""
     if isinstance(piece, Tokens):
         return sum(piece.is_learned)
     return len(piece.chosen) + len(piece.rejected) if isinstance(piece, Pair) else 0
@@ -48,7 +48,10 @@ def turns_in(piece: Piece) -> int | None:
 
 @dataclass(frozen=True, slots=True)
 class Fitting:
-    """How samples of one kind become tokens; `layout` is what the model makes of media, without one it reads text only."""
+    """How samples of one kind become tokens.
+
+    `layout` is what the model makes of media; without one it reads text only.
+    """
 
     kind: SampleKind
     tokenizer: PreTrainedTokenizerBase
@@ -111,7 +114,7 @@ class Fitting:
         return iter([]), TOO_LONG
 
     def _prompt(self, sample: Sample) -> Fitted:
-        """Return a prompt, as it was, with its number of tokens if it fits; half a question is no question."""
+        """Return a prompt, as it was, with its number of tokens, if it fits: half a question is none."""
         text = render_prompt(self.tokenizer, prompt_of(expanded(sample, self.layout)))
         tokens = len(self.tokenizer(text, add_special_tokens=False)["input_ids"])
         return (

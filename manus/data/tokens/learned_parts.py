@@ -1,4 +1,4 @@
-"""Says which part of an assistant's turn is learned, by the turn's own mark. Knows nothing of templates or tokens."""
+"""Says what of an assistant's turn is learned, by its own mark. Knows nothing of templates or tokens."""
 
 from __future__ import annotations
 

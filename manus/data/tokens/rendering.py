@@ -42,7 +42,7 @@ def render(tokenizer: PreTrainedTokenizerBase, sample: Sample) -> Tokens:
 
 
 def renderings(tokenizer: PreTrainedTokenizerBase, sample: Sample) -> Iterator[Tokens]:
-    """Tokenise one chat so that all turns of the assistant are learned, each behind what the model is asked with.
+    """Tokenise one chat so that all turns of the assistant are learned, each behind what asks for it.
 
     Most templates show all of them so in one text. Some drop the thoughts of earlier turns, or open a thought
     in the prompt
@@ -114,7 +114,7 @@ def marked(encoding: Encoding, spans: Spans, end: int) -> Tokens:
 
 
 def encode(tokenizer: PreTrainedTokenizerBase, text: str) -> Encoding:
-    """Tokenise a text as it stands, without special tokens; far less around it than the tokenizer's own call has."""
+    """Tokenise a text as it stands, without special tokens; far less around it than in a tokenizer's call."""
     backend: Tokenizer = tokenizer.backend_tokenizer  # type: ignore[attr-defined]
     if backend.padding is not None:
         backend.no_padding()
@@ -151,7 +151,7 @@ def _within_by_offsets(encoding: Encoding, spans: Spans) -> list[bool]:
 
 
 def render_pair(tokenizer: PreTrainedTokenizerBase, sample: Sample) -> Pair:
-    """Tokenise a prompt with its chosen and its rejected answer. The prompt ends where the three of them part.
+    """Tokenise a prompt with its chosen and its rejected answer. The prompt ends where the three part.
 
     Raises:
         RowError: the template refuses the conversation, or both answers are the same to it.

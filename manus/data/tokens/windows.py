@@ -90,7 +90,7 @@ def segment_windows(
 
 
 def text_windows(tokenizer: PreTrainedTokenizerBase, text: str, limit: int, overlap: int) -> Iterator[Tokens]:
-    """Yield the windows of a whole text; a long one is tokenised piece by piece, so memory does not grow with it."""
+    """Yield the windows of a whole text; a long one is tokenised in pieces, so memory does not grow."""
     if len(text) <= LONGEST_AT_ONCE:
         yield from windows_of(render(tokenizer, {"text": text}), limit, overlap)
         return
@@ -104,7 +104,7 @@ def text_windows(tokenizer: PreTrainedTokenizerBase, text: str, limit: int, over
 
 
 def best_cut(data: bytes) -> int:
-    """Return the last good place at which to cut bytes of UTF-8 in two: before a line, before a space, in between."""
+    """Return the last good place to cut bytes of UTF-8 in two: before a line, before a space, in between."""
     places = np.frombuffer(data, dtype=np.uint8)
     before, after, is_blank = (
         places[:-1],

@@ -82,13 +82,13 @@ def class_inputs(source: SourceClass, model_type: str) -> dict[str, str]:
 
 
 def generates(source: SourceClass) -> bool:
-    """Say whether a class has `generate`: from GenerationMixin, or from a mixin of its own that is named after it."""
+    """Say whether a class has `generate`: from GenerationMixin, or from a mixin that is named after it."""
     bases = {definition.name for definition in source.lineage} | source.outside
     return any(base.endswith("GenerationMixin") for base in bases)
 
 
 def _declared(source: SourceClass, attribute: str) -> tuple[str, ...]:
-    """Return the modalities a class or its nearest base declares, corrected where that is known to be wrong."""
+    """Return the modalities a class or its nearest base declares, corrected where known to be wrong."""
     for definition in source.lineage:
         if (definition.name, attribute) in _CORRECTIONS:
             return _CORRECTIONS[definition.name, attribute]
@@ -110,7 +110,7 @@ def _takes(parameters: tuple[str, ...], name: str) -> bool:
 
 
 def _is_prepared(name: str, model_type: str, has_named_inputs: bool) -> bool:
-    """Say whether a declared input gets into the model under another's name; many classes inherit too wide a claim."""
+    """Say whether a declared input gets in under another's name; many classes inherit too wide a claim."""
     tables = transformers_source.tables()
     prepared = {
         "audio": model_type in tables["FEATURE_EXTRACTOR_MAPPING_NAMES"],

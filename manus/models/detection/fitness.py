@@ -1,4 +1,4 @@
-"""Says from its configuration why a model cannot be a base, or cannot be trained in some way. Imports no torch.
+"""Says from its configuration why a model cannot be a base, or be trained in some way. Imports no torch.
 
 What transformers and PEFT do with a family is read from their source text; what that does not tell stands in
 tables, and a test builds every causal family to see that the answers are true.
@@ -48,7 +48,7 @@ DIRECTIONS = ("is_decoder", "causal")
 
 
 def why_no_base(config: Mapping[str, Any]) -> str | None:
-    """Return why a model cannot be trained as a language model, in one clause; None where it can, or is not known here.
+    """Return in a clause why a model cannot be trained as a language model; None if it can, or is not known.
 
     Args:
         config: what `config.json` holds.
@@ -127,7 +127,7 @@ def _fuses_experts(model_type: str) -> bool:
 
 
 def _is_adapted_in_experts(model_type: str) -> bool:
-    """Tell whether PEFT puts adapters on a family's experts when all linear layers, or experts' old names, are asked."""
+    """Tell whether PEFT adapts a family's experts when asked for all linear layers, or experts' old names."""
     patterns = transformers_source.checkpoint_conversions()
     return model_type == "mixtral" or patterns.get(model_type) in PEFT_EXPERTS
 

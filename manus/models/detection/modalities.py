@@ -42,7 +42,7 @@ _OUT = {"text": "text", "image": "vision_output", "video": "video_output", "audi
 
 @dataclass
 class Findings:
-    """What has been found of a model so far: each modality with its reasons, and whether it is a language model."""
+    """What is found of a model so far: each modality with reasons, and whether it is a language model."""
 
     reasons: dict[str, list[str]] = field(default_factory=dict)
     language_model: bool = False
@@ -145,7 +145,7 @@ def _add_class(findings: Findings, source: SourceClass, listed: tuple[str, ...],
 
 
 def _add_processor(findings: Findings, model_type: str) -> None:
-    """Add what only the processor tells: frames that go in as images, voices that go in as codes, borrowed models."""
+    """Add what only the processor tells: frames going in as images, voices as codes, borrowed models."""
     name, parts = transformers_source.processor_parts(model_type)
     is_for_video = model_type in transformers_source.tables()["VIDEO_PROCESSOR_MAPPING_NAMES"]
     if "vision" in findings.reasons and "video_processor" in parts and is_for_video:
@@ -168,7 +168,7 @@ def _add_owners(findings: Findings, model_type: str) -> None:
 
 
 def _apply_parts(findings: Findings, config: Mapping[str, Any]) -> None:
-    """Add the sub-configurations as reasons; take back what rests on parts that this checkpoint leaves out."""
+    """Add the sub-configurations as reasons; take back what rests on parts this checkpoint leaves out."""
     present: set[str] = set()
     absent: set[str] = set()
     for part in transformers_source.sub_configs(config["model_type"]):

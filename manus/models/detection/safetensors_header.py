@@ -16,7 +16,7 @@ _NAMES = ("model.safetensors", "diffusion_pytorch_model.safetensors")
 
 
 def count_parameters(folder: Path) -> int | None:
-    """Return the number of weights in a folder's safetensors files, None when there are none or not all of them.
+    """Return the number of weights in a folder's safetensors files, None if there are none, or not all.
 
     Raises:
         ModelError: a file is no safetensors file or is cut off.

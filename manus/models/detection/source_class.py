@@ -17,7 +17,7 @@ from typing import Any
 
 @dataclass(frozen=True)
 class SourceClass:
-    """A class as its source shows it: the class itself and the bases that transformers' model files define."""
+    """A class as its source shows it: the class itself and bases that transformers' model files define."""
 
     name: str
     file: Path

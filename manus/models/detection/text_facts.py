@@ -25,7 +25,7 @@ class TextFacts:
 
 
 def text_facts(config: Mapping[str, Any]) -> TextFacts:
-    """Return the sizes of the text part of a configuration, with transformers' defaults for what it leaves out."""
+    """Return the sizes of the text part of a configuration, with transformers' defaults where it has none."""
     part = _text_part(config)
     positions = (_value(part, name) for name in _POSITIONS)
     return TextFacts(
@@ -50,7 +50,7 @@ def _text_part(config: Mapping[str, Any]) -> Mapping[str, Any]:
 
 
 def _value(config: Mapping[str, Any], name: str) -> int | None:
-    """Return a number under transformers' common name for it, or under the name this configuration class uses."""
+    """Return a number under transformers' common name for it, or under the name in this configuration."""
     model_type = str(config.get("model_type"))
     source = (
         transformers_source.config_class(model_type)

@@ -1,4 +1,4 @@
-"""Looks up what the installed transformers says of a model type, in the source of its auto tables and classes.
+"""Looks up what the installed transformers says of a model type, in the source of auto tables and classes.
 
 Knows nothing of modalities.
 """
@@ -44,7 +44,7 @@ def version() -> str:
 
 @functools.cache
 def tables() -> dict[str, Table]:
-    """Return transformers' auto tables by name (`MODEL_FOR_CTC_MAPPING_NAMES`, ...), each keyed by model type."""
+    """Return transformers' auto tables by name (`MODEL_FOR_CTC_MAPPING_NAMES`, ...), each by model type."""
     known: dict[str, Table] = {}
     for name in _AUTO_FILES:
         tree = ast.parse((package() / "models" / "auto" / f"{name}.py").read_text(encoding="utf-8"))
@@ -85,7 +85,7 @@ def modeling_files(model_type: str) -> list[Path]:
 
 @functools.cache
 def dictionary(file: Path, name: str) -> dict[str, Any]:
-    """Return a dictionary of literals that a file of transformers assigns to a name; empty where it does not."""
+    """Return a dictionary of literals that a file of transformers assigns to a name; else empty."""
     for node in ast.parse(file.read_text(encoding="utf-8")).body:
         if (
             isinstance(node, ast.Assign)
@@ -110,7 +110,7 @@ def model_class(name: str, model_type: str) -> SourceClass | None:
 
 @functools.cache
 def configured_classes(model_type: str, word: str = "") -> tuple[str, ...]:
-    """Return the classes that say `config: <the type's configuration class>`, whether or not a table lists them.
+    """Return the classes that say `config: <the type's configuration class>`, in a table or not.
 
     `word` keeps those that mention it where they are defined, such as a base class.
     """
@@ -167,7 +167,7 @@ def sub_configs(model_type: str) -> tuple[SubConfig, ...]:
 
 @functools.cache
 def processor_parts(model_type: str) -> tuple[str | None, tuple[str, ...]]:
-    """Return the processor class of a model type and the parts its constructor takes, such as `video_processor`."""
+    """Return the processor class of a model type and its constructor's parts, such as `video_processor`."""
     name = tables()["PROCESSOR_MAPPING_NAMES"].get(model_type)
     for owner in (model_type, *_owners(name)) if name else ():
         for file in sorted(_folder(owner).glob("processing_*.py")):
@@ -208,7 +208,7 @@ def _config_class_named(name: str, folder: Path) -> SourceClass | None:
 
 
 def _table(node: ast.expr, known: dict[str, Table]) -> Table:
-    """Evaluate the few forms in which transformers writes its tables: pairs, dicts, names, and nests of them."""
+    """Evaluate the few forms in which transformers writes its tables: pairs, dicts, names, nests of them."""
     if isinstance(node, ast.Name):
         return dict(known.get(node.id, {}))
     if isinstance(node, ast.Dict):

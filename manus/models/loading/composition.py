@@ -22,7 +22,10 @@ from manus.models.senses.projectors import with_projectors
 
 @dataclass(frozen=True, slots=True)
 class Trained:
-    """What a stage trained: a PEFT folder (`adapter`), all weights as a transformers folder (`model`), or `projectors`."""
+    """What a stage trained, by its kind.
+
+    `adapter` is a PEFT folder, `model` all weights as a transformers folder; else it is `projectors` alone.
+    """
 
     name: str
     kind: Literal["adapter", "model", "projectors"]

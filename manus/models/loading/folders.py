@@ -119,7 +119,7 @@ def copy_tokenizer(base: Path, out: Path) -> list[str]:
 
 
 def write_template(folder: Path, tokenizer: PreTrainedTokenizerBase) -> None:
-    """Put the chat template that was trained with beside a copied tokenizer, where that has none or another one.
+    """Put the chat template that was trained with beside a copied tokenizer that has none, or another one.
 
     A model with senses keeps its processor's template: what it writes is the same.
     """

@@ -1,4 +1,4 @@
-"""Loads the libraries that hold and train models without what no job uses: start-up is time in which nothing is done.
+"""Loads the libraries that hold and train models without what no job uses: start-up is idle time.
 
 PyTorch's compiler and `datasets` are loaded by others for questions whose answer is known while they are not
 loaded: then nothing was compiled, and nothing is a data set. So something stands in their place that loads
@@ -31,7 +31,7 @@ def import_tokenizers() -> None:
 
 
 def import_libraries(*, with_trainer: bool = False) -> None:
-    """Import PEFT and what generates, or transformers' Trainer too, but neither PyTorch's compiler nor `datasets`."""
+    """Import PEFT and what generates, or transformers' Trainer too, but no compiler and no `datasets`."""
     import torch
 
     now = torch.compile
@@ -157,7 +157,7 @@ class Compiler(Later):
 
 @contextmanager
 def _indexing_later() -> Iterator[None]:
-    """Let transformers' masks be imported without the compiler, one of whose classes they use for a few models."""
+    """Let transformers' masks be imported without the compiler, whose class they use for a few models."""
     if INDEXING in sys.modules:
         yield
         return
@@ -171,7 +171,7 @@ def _indexing_later() -> Iterator[None]:
 
 
 def _import_trainer() -> None:
-    """Import transformers' Trainer, to which nothing is a data set of `datasets` as long as nobody imports that."""
+    """Import transformers' Trainer, to which nothing is of `datasets` as long as nobody imports that."""
     from transformers import utils
 
     before = utils.is_datasets_available

@@ -29,7 +29,7 @@ POSITIONS = 3  # of the input on which a layer shows what it returns
 
 
 def unadaptable(model: nn.Module) -> dict[str, str]:
-    """Return the full names of the linear layers that an adapter would break or miss, each with the reason."""
+    """Return the full names of linear layers that an adapter would break or miss, each with the reason."""
     reasons: dict[str, str] = {}
     linear = {name: layer for name, layer in model.named_modules() if isinstance(layer, (nn.Linear, Conv1D))}
     uses = Counter(id(layer.weight) for layer in linear.values())
@@ -46,9 +46,9 @@ def unadaptable(model: nn.Module) -> dict[str, str]:
 
 
 def used_past_themselves(folder: Path) -> list[str] | None:
-    """Return which layers of a folder's model no quantisation may pack, as others compute with their weight; and the head.
+    """Return which layers of a folder's model no quantisation may pack, and the head.
 
-    None where there are none: then the library spares what it always does, which is the head.
+    Others compute with the weight of these layers. None where there are none: then the library spares what it always does, which is the head.
 
     Raises:
         ModelError: no model can be built as the folder's configuration says.
@@ -76,7 +76,7 @@ def _weights_taken(kind: Any) -> frozenset[str]:
 
 
 def _has_own_forward(kind: type[nn.Module]) -> bool:
-    """Tell whether transformers gave a linear layer a forward pass of another sort; quantised ones are their library's."""
+    """Tell whether transformers changed a linear layer's forward pass; quantised ones are their library's."""
     return kind.__module__.startswith("transformers.models.") and kind.forward is not nn.Linear.forward
 
 

@@ -60,7 +60,7 @@ class OwnProcessor:
 
     @cached_property
     def own_placeholders(self) -> dict[MediumKind, str]:
-        """What stands for a medium in the text that the chat template writes, by the kinds that can be prepared."""
+        """What stands for a medium in the text that a chat template writes, by kinds that can be prepared."""
         parts = {kind: getattr(self.processor, part, None) for kind, part in KINDS.items()}
         rate = getattr(parts["audio"], "sampling_rate", SAMPLES_PER_SECOND)
         marks = {kind: getattr(self.processor, f"{kind}_token", None) for kind in KINDS}
@@ -82,7 +82,7 @@ class OwnProcessor:
         return float(getattr(self.processor.feature_extractor, "chunk_length", 30.0))
 
     def frame_times(self, seconds: float) -> list[float]:
-        """Return the times (seconds) of the frames that are looked at: the middles of parts of equal length."""
+        """Return the times (seconds) of the frames looked at: the middles of parts of equal length."""
         return FRAMES.frame_times(seconds)
 
     def in_parts(self, messages: Sequence[Message], media: Sequence[Medium]) -> list[dict[str, Any]]:
@@ -104,7 +104,7 @@ class OwnProcessor:
         ]
 
     def places(self, medium: Medium) -> Iterator[dict[str, Any]]:
-        """Yield the parts of a content that a medium is: for a video, the time of each frame and a picture."""
+        """Yield the parts of a content that a medium is: for a video, each frame's time and a picture."""
         if medium["kind"] != "video":
             yield {"type": medium["kind"]}
             return
@@ -129,7 +129,7 @@ class OwnProcessor:
     def rows(
         self, texts: Sequence[str], media: Sequence[Sequence[Decoded]]
     ) -> tuple[list[list[int]], dict[str, Any]]:
-        """Return the tokens of rows of text with media, and the model's inputs for the media of all of them."""
+        """Return the tokens of rows of text with media, and the model's inputs for all their media."""
         held = [index for index, row in enumerate(media) if row]
         ids = {
             index: encode(self.tokenizer, texts[index]).ids
@@ -152,7 +152,10 @@ class OwnProcessor:
         return of_media(self.called(texts, held))
 
     def marks(self, ids_BT: torch.Tensor) -> dict[str, torch.Tensor]:
-        """Return what else the model is told of each token, where its processor does so: the kind of medium it stands for."""
+        """Return what else the model is told of each token: the kind of medium it stands for.
+
+        Empty where the processor says nothing of it.
+        """
         if self._mark is None:
             return {}
         rows = self.processor.create_mm_token_type_ids(ids_BT.tolist())

@@ -1,4 +1,4 @@
-"""The media of one data folder through a base's own processor: what its model takes in. Knows nothing of layers."""
+"""The media of one data folder through a base's own processor, as its model takes them. Knows no layers."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ class OwnInputs:
         return {**padded, **self.layout.marks(padded["input_ids"]), **given}
 
     def whole(self, tokenizer: Any, sample: Sample) -> tuple[Tokens, dict[str, Any]]:
-        """Return the tokens of a conversation with its answers, as training has them, and the inputs for its media.
+        """Return the tokens of a conversation with its answers, as in training, and the inputs for its media.
 
         Raises:
             RowError: it cannot be rendered.
@@ -54,7 +54,7 @@ class OwnInputs:
         return tokens, self.tensors([numbers_of(sample)], torch.tensor([tokens.ids]))
 
     def tensors(self, rows: Sequence[Sequence[int]], ids_BT: torch.Tensor) -> dict[str, Any]:
-        """Return what the model takes in beside tokens: media of each row, and what their tokens stand for."""
+        """Return what the model takes in beside tokens: each row's media, and what tokens stand for."""
         decoded = [self.layout.decoded([self.medium(number) for number in row], self.files) for row in rows]
         return {**self.layout.marks(ids_BT), **self.layout.media(decoded)}
 

@@ -1,4 +1,4 @@
-"""What a base's own processor makes of whole conversations: tokens for the preparation of data, inputs for a chat.
+"""What a base's own processor makes of conversations: tokens to prepare data with, inputs for a chat.
 
 The processor is asked for everything: how long a medium stands in the text, what else the model must be told
 of it. What training makes again from stored media is compared with that once. Knows nothing of files of
@@ -48,7 +48,9 @@ class OwnLayout(OwnProcessor):
             raise RowError(f"{found[0]!r} stands in a text and would be taken for a medium")
 
     def rendered(self, sample: Sample, files: MediaReader) -> Tokens:
-        """Tokenise a conversation with media; the assistant's turns are learned that it shows as the model is asked for them.
+        """Tokenise a conversation with media.
+
+        Those turns of the assistant are learned that it shows as the model is asked for them.
 
         Raises:
             RowError: the template or the processor refuses the conversation.
@@ -58,7 +60,7 @@ class OwnLayout(OwnProcessor):
         return self._tokens(sample, given, given.learned, files)
 
     def renderings(self, sample: Sample, files: MediaReader) -> Iterator[Tokens]:
-        """Tokenise a conversation with media so that all turns of the assistant are learned, as those of text are.
+        """Tokenise a conversation with media so that all of the assistant's turns are learned, as in text.
 
         Raises:
             RowError, ModelError: as `rendered`.
@@ -100,7 +102,7 @@ class OwnLayout(OwnProcessor):
             )
 
     def asked(self, messages: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-        """Return the model's inputs for one conversation whose parts hold media: pictures, files of videos, float32 [S].
+        """Return the model's inputs for one conversation with media: pictures, files of videos, float32 [S].
 
         Raises:
             ValueError: the template or the processor refuses it.
@@ -155,7 +157,7 @@ class OwnLayout(OwnProcessor):
         return "".join([*pieces, text[begin:]]), [(moved(a), moved(b)) for a, b in spans]
 
     def _prove(self, whole: dict[str, Any], media: Sequence[Decoded]) -> None:
-        """Compare, once for each set of kinds, what training makes from stored media with the processor's own inputs.
+        """Compare, once for each set of kinds, what training makes of stored media with the processor's own.
 
         Raises:
             ModelError: they differ.

@@ -99,7 +99,7 @@ def keep_encoders(model: PreTrainedModel) -> None:
 
 
 def spared(folder: Path) -> list[str]:
-    """Return the modules of a folder's model that a quantisation leaves alone: all but the body of its language model."""
+    """Return a folder's modules that quantisation leaves alone: all but the body of its language model."""
     config = load_from(AutoConfig, folder, f"{folder}: its config.json cannot be read")
     with torch.device("meta"):
         model = build_from(AutoModelForMultimodalLM, config)

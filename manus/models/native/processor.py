@@ -1,4 +1,4 @@
-"""Loads the processor of a base that has senses of its own, and makes its chat template fit for all our texts.
+"""Loads the processor of a base that has senses of its own, and makes its chat template fit all our texts.
 
 Knows nothing of samples or weights.
 """
@@ -29,7 +29,7 @@ _WITH_ANSWER: list[dict[str, Any]] = [*_AS_TEXT, {"role": "assistant", "content"
 
 
 def load_processor(folder: Path) -> Any:
-    """Load a model's own processor; where torchvision is missing, without the part for videos, which needs it.
+    """Load a model's own processor; where torchvision is missing, without the part for video, which needs it.
 
     Raises:
         ModelError: the folder has none, or it cannot be loaded.
@@ -159,7 +159,7 @@ def ends_answers(tokenizer: PreTrainedTokenizerBase, template: str) -> bool | No
 
 
 def plain_template(processor: Any) -> str:
-    """Return a plain template for a base that has none: media where they stand, each by its own placeholder."""
+    """Return a plain template for a base that has none: media in place, each by its own placeholder."""
     marks = {kind: getattr(processor, f"{kind}_token", None) for kind in ("image", "audio")}
     media = "".join(f"{{% elif p['type'] == '{kind}' %}}{mark}" for kind, mark in marks.items() if mark)
     return (

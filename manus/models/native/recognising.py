@@ -1,4 +1,4 @@
-"""Tells from a configuration whether a model sees or hears by itself. Imports nothing heavy, loads no processor."""
+"""Tells from a configuration whether a model sees or hears by itself. Imports nothing heavy, no processor."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ TAKEN_IN = ("vision", "video", "audio_in")
 
 
 def own_senses(config: Mapping[str, Any]) -> set[str]:
-    """Return what a language model takes in beside text by encoders of its own; nothing of our own checkpoints.
+    """Return what a language model takes in beside text by encoders of its own; nothing of our checkpoints.
 
     Args:
         config: what `config.json` holds.

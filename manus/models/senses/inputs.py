@@ -1,4 +1,4 @@
-"""Says who prepares media for a model: our own processor for omni checkpoints, else the base's. Knows nothing of data."""
+"""Says who prepares media for a model: our processor for omni checkpoints, else the base's. Knows no data."""
 
 from __future__ import annotations
 

@@ -26,7 +26,7 @@ from manus.models.omni.processing import ManusOmniProcessor
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """What an encoder makes of one medium: an image [P, D], the frames of a video [F, P, D] or a sound [N, D].
+    """What an encoder makes of a medium: an image [P, D], the frames of a video [F, P, D] or a sound [N, D].
 
     `tokens` is how many tokens a sound becomes, and None of the others, which the shape says.
     """
@@ -66,7 +66,7 @@ class MediaInputs:
     def prompt(
         self, tokenizer: PreTrainedTokenizerBase, messages: Sequence[Message], media: Sequence[Medium]
     ) -> str:
-        """Return the text that stands before the assistant's next words, with a placeholder for each token of its media."""
+        """Return the text before the assistant's next words, with a placeholder for each token of media."""
         return self.expanded(render_prompt(tokenizer, messages), [medium["number"] for medium in media])
 
     def batch(
@@ -77,7 +77,7 @@ class MediaInputs:
         return {**tokenised(tokenizer, prompts), **self.tensors(numbers)}
 
     def whole(self, tokenizer: PreTrainedTokenizerBase, sample: Sample) -> tuple[Tokens, dict[str, Any]]:
-        """Return the tokens of a conversation with its answers, as training has them, and the inputs for its media.
+        """Return the tokens of a conversation with its answers, as in training, and the inputs for its media.
 
         Raises:
             RowError: it cannot be rendered.
@@ -86,7 +86,7 @@ class MediaInputs:
         return tokens, self.tensors(numbers_of(sample))
 
     def tensors(self, numbers: Sequence[int]) -> dict[str, Any]:
-        """Return the model's inputs for media, in the order of their placeholders; see its forward pass for shapes.
+        """Return the model's inputs for media, in their placeholders' order; its forward pass has the shapes.
 
         They are made by one thread, so that they are the same to the last bit in a process of many and in one
         of few.

@@ -1,4 +1,4 @@
-"""Finds the parts of an omni model, and puts trained projectors into one. Knows nothing of stages or recipes."""
+"""Finds the parts of an omni model, puts trained projectors into one. Knows nothing of stages or recipes."""
 
 from __future__ import annotations
 
@@ -59,8 +59,10 @@ def language_prefix(model: PreTrainedModel) -> str:
 
 
 def adaptable(model: PreTrainedModel, targets: str | list[str]) -> list[str]:
-    """Return the full names of the linear layers of a model with senses that get an adapter: of the language model, those
-    that `targets` names, or all but the head. Projectors are trained whole, encoders never.
+    """Return the full names of the linear layers of a model with senses that get an adapter.
+
+    They are of the language model: those that `targets` names, or all but the head. Projectors are trained
+    whole, encoders never.
 
     Raises:
         ModelError: no layer of the language model is meant.

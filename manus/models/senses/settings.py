@@ -56,7 +56,7 @@ class SensesSettings(OmniSettings):
 
 
 def senses_of(base: Base) -> set[str] | None:
-    """Return what a base takes in beside text, as far as Manus trains it; None where its files are not here yet."""
+    """Return what a base takes in beside text, as far as Manus trains it; None if its files are not here."""
     folder = _folder_of(base)
     if folder is None:
         return None if base.kind == "hub" else set()
@@ -101,7 +101,7 @@ def senses_in(folder: Path) -> set[str]:
 
 
 def kept(base: Base) -> str | None:
-    """Return why no sense is added to a base: it has its own, with a processor that stays; None for all others."""
+    """Return why no sense is added to a base: it has its own, and keeps its processor; None for others."""
     folder = _folder_of(base)
     if folder is None or not has_own_senses(folder):
         return None

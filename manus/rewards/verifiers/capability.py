@@ -1,4 +1,4 @@
-"""The stage's own measure: whether the capability's verifier, which the probe uses, calls the completion right."""
+"""The stage's own measure: whether the capability's verifier, as in the probe, calls a completion right."""
 
 from __future__ import annotations
 

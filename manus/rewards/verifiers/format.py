@@ -1,4 +1,4 @@
-"""Whether the completion has a form: a think block before the answer, JSON, or a pattern. Not whether it is right.
+"""Whether a completion has a form: a think block before the answer, JSON, a pattern. Not whether it is right.
 
 `think`: one closed, non-empty <think> block, then an answer. `json`: what follows the thinking is one JSON
 object or list and nothing else. `regex`: `pattern` (Python's syntax) is found in the completion; `^` and `$`

@@ -1,4 +1,4 @@
-"""A function of the user's, from a file that the recipe names. Runs only where the recipe says `trust: local-code`.
+"""A user's function, from a file that the recipe names. Runs only where the recipe says `trust: local-code`.
 
 It is called by keyword, so `def reward(completion, **_)` is enough:
 

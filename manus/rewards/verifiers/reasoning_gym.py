@@ -1,4 +1,4 @@
-"""What reasoning-gym's own scorer gives the answer to one of its questions; some tasks give part of the credit.
+"""What reasoning-gym's own scorer gives an answer to a question of its own; some tasks give partial credit.
 
 The sample's `entry` is the question as reasoning-gym made it, as JSON, and names its task (`source_dataset`).
 The answer is what the completion ends in (`math_answer.extract`), else all that follows the thinking.

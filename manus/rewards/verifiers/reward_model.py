@@ -75,7 +75,7 @@ def batch_scorer(
 
 
 def identity(settings: Settings, context: Context, lookup: Lookup) -> dict[str, Any]:
-    """Return the model's content: the key of the recipe's own, else the digest of a folder or the commit on the hub.
+    """Return the model's content: the key of a recipe's own, else a folder's digest or the hub's commit.
 
     Raises:
         ModelError: there is no such model.

@@ -29,7 +29,7 @@ WRAPPED = "Caught "  # and what it passes on
 
 @dataclass(frozen=True, slots=True)
 class Beside:
-    """How many processes make batches, and how many of these each makes ahead; without processes they are made here."""
+    """How many processes make batches, and how many each makes ahead; without any they are made here."""
 
     processes: int = 0
     ahead: int = 2
@@ -57,7 +57,7 @@ def decoding() -> Beside:
 
 
 def chosen(available: int, has_accelerator: bool) -> int:
-    """Return how many processes decode: one processor is left to the training, and the only one is not shared.
+    """Return how many processes decode: one processor is left to training, and the only one is not shared.
 
     Args:
         available: processors for this rank.
@@ -68,7 +68,7 @@ def chosen(available: int, has_accelerator: bool) -> int:
 
 
 def settle(parent: int, worker: int) -> None:
-    """Make a process one that ends with its parent, however that ends, and that hears no signals meant for it.
+    """Make a process one that ends with its parent, however that ends, and hears no signals meant for it.
 
     Signals to a group (Ctrl-C, a scheduler) are answered by the parent at its next safe point.
     """
@@ -79,7 +79,10 @@ def settle(parent: int, worker: int) -> None:
 
 
 class Copied(dict[str, Any]):
-    """A batch that goes through a pipe as bytes: shared memory is small in many containers, and ends a process there."""
+    """A batch that goes through a pipe as bytes.
+
+    Shared memory is small in many containers, and ends a process there.
+    """
 
     def __reduce__(self) -> tuple[Any, ...]:
         arrays = {name: value.numpy() if torch.is_tensor(value) else value for name, value in self.items()}

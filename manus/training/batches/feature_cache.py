@@ -1,4 +1,4 @@
-"""Keeps on disk what frozen encoders say of media, so that several epochs ask them once. Knows nothing of samples.
+"""Keeps on disk what frozen encoders say of media, so that epochs ask them once. Knows nothing of samples.
 
 The states lie one after the other in files, which are read where they are needed: memory holds those of one
 batch. Each rank fills one file, and reads all. Its index is written last, when the states are on the disk, so
@@ -36,13 +36,13 @@ LOOK_EVERY_SECONDS = 0.2
 
 @dataclass(frozen=True, slots=True)
 class CachedInputs:
-    """The media of one data folder as what the encoders made of them; takes the place of `MediaInputs` in training."""
+    """The media of a data folder as the encoders made them; takes the place of `MediaInputs` in training."""
 
     folder: Path
     index: dict[str, dict[str, Any]]
 
     def tensors(self, numbers: Sequence[int]) -> dict[str, Any]:
-        """Return the encoders' states of media in the order of their placeholders, as the model takes them."""
+        """Return the encoders' states of media in the order of their placeholders, as models take them."""
         return joined([self.read(number) for number in numbers])
 
     def read(self, number: int) -> State:

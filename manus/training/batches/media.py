@@ -1,4 +1,4 @@
-"""Batches of samples with images, video and sound: the rows of text, and beside them what the encoders take in.
+"""Batches of samples with images, video and sound: rows of text, and beside them what the encoders take in.
 
 A batch is of one kind: text alone, or samples with the same senses. Media are decoded when their batch is
 made, a few batches ahead, so memory holds those of a few. Knows nothing of models.
@@ -82,7 +82,10 @@ class MediaCollator:
 
 @dataclass(frozen=True, slots=True)
 class OwnCollator:
-    """Makes a batch of text as another collator does, and adds what the base's own processor makes of the media of each row."""
+    """Makes a batch of text as another collator does, and adds the media of each row.
+
+    These are what the base's own processor makes of them.
+    """
 
     collate: PaddedCollator
     inputs: OwnInputs

@@ -1,4 +1,4 @@
-"""The order in which large or mixed data are seen: shuffled anew for each epoch, known at any place, so continued at once.
+"""The order in which large or mixed data are seen: shuffled each epoch, known anywhere, continued at once.
 
 Where a run stands is an epoch and a number of batches, both in Trainer's state; nothing else is saved. Knows
 row numbers only.
@@ -149,7 +149,7 @@ def loader(
 
 @contextmanager
 def skipping_at_once() -> Iterator[None]:
-    """Let Trainer continue a shuffled order where it stopped; accelerate's own way walks through all batches before."""
+    """Let Trainer continue a shuffled order where it stopped; accelerate walks through all batches before."""
     before = transformers_trainer.skip_first_batches
     transformers_trainer.skip_first_batches = skip_first_batches
     try:

@@ -60,7 +60,7 @@ class Rows(Dataset[list[Segment]]):
 
 
 def segment_of(ids: npt.ArrayLike, is_learned: npt.ArrayLike) -> Segment:
-    """Return a sample's tokens and their labels; its first token has nothing before it and is never learned."""
+    """Return a sample's tokens and their labels; its first token has none before it and is never learned."""
     ids_T = torch.as_tensor(ids, dtype=torch.long)
     labels_T = torch.where(torch.as_tensor(is_learned), ids_T, IGNORED)
     labels_T[0] = IGNORED
@@ -95,7 +95,7 @@ class FlatCollator:
 
 
 def shared_beginning(segments: list[Segment], placeholders: Sequence[int] = ()) -> int:
-    """Return how many tokens all samples begin with, ending before what leads to the first learned token of any.
+    """Return how many tokens all samples begin with, before what leads to the first learned token of any.
 
     It ends before the first placeholder, too, and is 0 where sharing would save less than copying costs.
     """
@@ -118,7 +118,7 @@ def _unlearned(labels_T: torch.Tensor) -> int:
 
 
 def real_tokens(inputs: dict[str, Any]) -> int:
-    """Return how many tokens the samples of a batch have: without padding, and a shared beginning in each of them."""
+    """Return how many tokens a batch's samples have: without padding, with a shared beginning in each."""
     if "cu_seq_lens_k" not in inputs:
         return int(inputs["attention_mask"].sum())
     own, seen = inputs["cu_seq_lens_q"].diff(), inputs["cu_seq_lens_k"].diff()

@@ -41,7 +41,7 @@ def segments(
     sliding_window: int | None = None,
     **kwargs: Any,
 ) -> tuple[torch.Tensor, None]:
-    """Return attention outputs [B, T, H, D] for a row of samples, each causal within itself and a shared beginning.
+    """Return attention outputs [B, T, H, D] for a row of samples, causal within each and a shared beginning.
 
     Raises:
         ValueError: boundaries are missing, or the model wants something this function does not do.
@@ -83,7 +83,7 @@ AttentionMaskInterface.register(SEGMENTS, lambda *args, **kwargs: None)
 
 
 def logits_alone(model: PreTrainedModel, samples: list[list[int]]) -> list[torch.Tensor]:
-    """Return what a model says of each sample (token ids) by itself, [T, V]: what other ways to lay them out must equal.
+    """Return what a model says of each sample (token ids) alone, [T, V]: what other layouts must equal.
 
     All are asked at once, as rows of a batch that are filled up behind, where a causal model does not look.
     To be called before an attention is chosen that asks for boundaries.
@@ -123,7 +123,7 @@ def keep_samples_apart(
 def can_share_beginnings(
     model: PreTrainedModel, samples: list[list[int]], alone: list[torch.Tensor] | None = None
 ) -> bool:
-    """Tell whether a beginning that samples share may be computed once, which this very model shows on `samples`.
+    """Tell whether a beginning that samples share may be computed once, as the model shows on `samples`.
 
     They must begin alike. To be called when `keep_samples_apart` has chosen an attention: what that says of a
     row is the yardstick where the logits of each sample `alone` are not known. FlashAttention's kernels take
@@ -168,7 +168,7 @@ def _logits(model: PreTrainedModel, inputs: dict[str, Any]) -> torch.Tensor:
 
 @contextmanager
 def without_dropout(model: torch.nn.Module) -> Iterator[None]:
-    """Set everything but 4-bit layers to evaluation: those, once evaluated, are repacked for good and lose gradients."""
+    """Set all but 4-bit layers to evaluation: once evaluated, those are repacked and lose gradients."""
     wanted = [(module, type(module).__name__ == "Linear4bit") for module in model.modules()]
     changed = [(module, is_training) for module, is_training in wanted if module.training != is_training]
     for module, is_training in changed:

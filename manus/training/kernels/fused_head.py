@@ -29,7 +29,7 @@ OwnHeads = list[tuple[PreTrainedModel, Forward]]
 
 
 def own_heads(sample: list[int], model: PreTrainedModel, *others: PreTrainedModel | None) -> OwnHeads:
-    """Return the forward passes that TRL's fused head would not equal: none, or those of the model and its copies.
+    """Return the forward passes TRL's fused head would not equal: none, or those of the model and its copies.
 
     To be called before TRL changes the models, which stay as they were. `sample` are token ids.
     """
@@ -39,7 +39,7 @@ def own_heads(sample: list[int], model: PreTrainedModel, *others: PreTrainedMode
 
 
 def answer_by(heads: OwnHeads, temperature: float = 1.0) -> None:
-    """Let models that TRL gave its fused head answer as that would, but from the logits of their own forward passes."""
+    """Let models with TRL's fused head answer as that would, but from logits of their own forward passes."""
     for model, own in heads:
         _answer_by(model, own, temperature)
 

@@ -1,4 +1,4 @@
-"""The loss of many tokens without their logits: the output head on a few positions at a time. Knows no model family.
+"""The loss of many tokens without their logits: the head on a few positions at a time. Knows no model family.
 
 What a family does to its logits (Gemma 2 caps them softly, Cohere and Granite scale them) stands in its own
 forward pass, behind the backbone. So the head of any family is that forward pass with a backbone that only
@@ -138,7 +138,7 @@ class _SummedLoss(torch.autograd.Function):
 
 
 def _trained(model: PreTrainedModel) -> list[torch.Tensor]:
-    """Return the trained weights behind the backbone; a tied output head shares its weight with the embeddings."""
+    """Return the trained weights behind the backbone; a tied head shares its weight with embeddings."""
     behind = [child for child in model.children() if child is not model.base_model]
     found = [
         p

@@ -20,7 +20,7 @@ from transformers import PreTrainedModel
 
 
 def accumulate(config: LoraConfig, model: PreTrainedModel) -> LoraConfig:
-    """Let PEFT put `Accumulated` where it would put its own plain linear layer; quantised layers stay PEFT's."""
+    """Let PEFT put `Accumulated` where it would put its plain linear layer; quantised layers stay PEFT's."""
     if getattr(model, "hf_quantizer", None) is None and not config.use_dora:
         config._register_custom_module({torch.nn.Linear: Accumulated})
     return config
@@ -44,7 +44,7 @@ class Accumulated(Linear):  # type: ignore[misc]
         return outputs_NO.view(*x.shape[:-1], -1)
 
     def _is_plain(self) -> bool:
-        """Tell whether there is one adapter, in use, frozen weights below it, and nothing but its two matrices."""
+        """Tell whether there is one adapter, in use, frozen weights below it, and only its two matrices."""
         if self.disable_adapters or self.merged or len(self.active_adapters) != 1:
             return False
         [name] = self.active_adapters

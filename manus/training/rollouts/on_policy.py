@@ -1,4 +1,4 @@
-"""Makes pairs of the model's own answers: it answers each prompt several times, right answers beat wrong ones.
+"""Makes pairs of a model's own answers: it answers each prompt several times, right answers beat wrong ones.
 
 Knows nothing of how pairs are learned from. What is done is kept prompt by prompt, so that a kill costs one
 batch.

@@ -1,4 +1,4 @@
-"""Draws answers from the model that is being trained, by transformers or by vLLM. Knows nothing of rewards."""
+"""Draws answers from the model in training, by transformers or by vLLM. Knows nothing of rewards."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from manus.settings.sampling import SamplingSettings
 
 
 def is_vllm_used(wanted: str) -> bool:
-    """Tell whether vLLM generates: where the recipe says so, or by itself where it is installed and there is a GPU.
+    """Tell whether vLLM generates: if the recipe says so, or by itself if it is installed and there is a GPU.
 
     Raises:
         InputError: the recipe asks for it and it is not there.
@@ -53,7 +53,7 @@ class Sampler:
         accelerator: Any,
         rows: int,
     ) -> None:
-        """Args: the model, its tokenizer, how to draw, the Trainer's accelerator, and how many prompts come at once."""
+        """Args: model, tokenizer, how to draw, the Trainer's accelerator, how many prompts come at once."""
         self.model = model
         self.drawing = drawn(model, tokenizer, settings.max_new_tokens, settings.temperature, settings.top_p)
         self.engine = Engine(model, places=rows, pad_token_id=tokenizer.pad_token_id)
@@ -75,7 +75,7 @@ class Sampler:
             )
 
     def draw(self, prompts: Sequence[Sequence[int]]) -> list[list[int]]:
-        """Return the tokens of one answer to each prompt, the end of the turn included if the answer came to it."""
+        """Return the tokens of one answer to each prompt, with the turn's end if the answer came to it."""
         if self.vllm is None:
             with caching(self.model):
                 return self.engine.answers([Question(prompt, self.drawing) for prompt in prompts])

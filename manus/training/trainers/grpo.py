@@ -1,4 +1,4 @@
-"""Trains one stage by GRPO, with TRL's trainer on our loop (Shao et al. 2024, DeepSeekMath, arXiv:2402.03300)."""
+"""Trains a stage by GRPO, TRL's trainer on our loop (Shao et al. 2024, DeepSeekMath, arXiv:2402.03300)."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ class StageGRPOTrainer(Guarded, GRPOTrainer):
         return super()._compute_loss(model, inputs)
 
     def method_state(self) -> dict[str, Any]:
-        """Return the answers that are not used up yet, where in them the training is, and the metrics since the last log."""
+        """Return answers not used up yet, where in them the training is, and metrics since the last log."""
         return {
             "micro_step": self._step,
             "answers": self._buffered_inputs,

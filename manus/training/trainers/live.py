@@ -63,7 +63,10 @@ class LiveTrainer(StageTrainer):
         return super().compute_loss(model, inputs, *args, **kwargs)
 
     def _of_all_ranks(self) -> Quarantine:
-        """Return the bad rows that all ranks met, and how many rows they saw; what was looked at counts once."""
+        """Return the bad rows that all ranks met, and how many rows they saw.
+
+        What was looked at before the start counts once.
+        """
         rows, seen = self.looked_at
         everyone = ranks.gathered((self.quarantine.rows[rows:], self.quarantine.seen - seen))
         found = {
@@ -74,7 +77,10 @@ class LiveTrainer(StageTrainer):
         )
 
     def _quarantine_file(self) -> Path:
-        """Return where a rank leaves the bad rows of all when they are too many; only that of the first is spoken of."""
+        """Return where a rank leaves the bad rows of all when they are too many.
+
+        Only the file of the first rank is spoken of.
+        """
         name = QUARANTINE if ranks.is_first() else f"{ranks.rank()}.{QUARANTINE}"
         return Path(self.args.output_dir) / name
 

@@ -19,7 +19,7 @@ LARGEST_KL_ERROR = 0.2
 def token_rewards(
     scores_B: torch.Tensor, log_ratio_BT: torch.Tensor, mask_BT: torch.Tensor, kl_coefficient: float
 ) -> torch.Tensor:
-    """Return rewards [B, T]: r_t = -beta (log pi(a_t) - log pi_ref(a_t)), and the score added at the last token."""
+    """Return rewards [B, T]: r_t = -beta (log pi(a_t) - log pi_ref(a_t)), plus score at the last token."""
     rewards_BT = -kl_coefficient * log_ratio_BT * mask_BT
     last_B = mask_BT.long().sum(1) - 1
     rewards_BT[torch.arange(len(scores_B), device=scores_B.device), last_B] += scores_B
@@ -96,13 +96,13 @@ def losses(
 
 
 def adapted_coefficient(coefficient: float, kl: float, target: float, answers: int, horizon: int) -> float:
-    """Return the penalty's coefficient after so many answers, nearer to where the KL per answer meets its target."""
+    """Return the penalty's coefficient after so many answers, so that KL per answer nears its target."""
     error = min(max(kl / target - 1, -LARGEST_KL_ERROR), LARGEST_KL_ERROR)
     return coefficient * (1 + error * answers / horizon)
 
 
 def explained_variance(values: torch.Tensor, returns: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
-    """Return the share of the returns' variance that the values foresee; 1 is perfect, 0 no better than the mean."""
+    """Return the share of returns' variance that values foresee; 1 is perfect, 0 no better than the mean."""
     variance = masked_mean((returns - masked_mean(returns, mask)).square(), mask)
     rest = returns - values
     return 1 - masked_mean((rest - masked_mean(rest, mask)).square(), mask) / (variance + 1e-8)

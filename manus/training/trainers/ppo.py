@@ -150,7 +150,7 @@ class StagePPOTrainer(Measured):
         return {name: value[torch.from_numpy(rows)] for name, value in self.round.items()}
 
     def _samples(self, number: int) -> list[Sample]:
-        """Return what is asked in a round: all prompts, in an order of its own, before any of them comes again."""
+        """Return what is asked in a round: all prompts, in an order of its own, before any comes again."""
         size, count = self.settings.rollout_size, len(self.prompts)
         places = [divmod(place, count) for place in range(number * size, (number + 1) * size)]
         orders = {
@@ -224,7 +224,7 @@ class StagePPOTrainer(Measured):
         return {"input_ids": ids, "attention_mask": attention, "mask": mask_BT}
 
     def _foreseen(self, part: Round, model: Any = None) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-        """Return log-probabilities of the answers' tokens, values before each of them, and entropies, all [B, T]."""
+        """Return log-probabilities of the answers' tokens, values before each, and entropies, all [B, T]."""
         length = part["mask"].shape[1]
         keep = {"logits_to_keep": length + 1} if self.can_skip_logits else {}
         outputs = (model or self.model)(
@@ -245,7 +245,7 @@ class StagePPOTrainer(Measured):
         return logp_BT, self.value_head(hidden_BTD.float()).squeeze(2), entropy_BT
 
     def _as_reference(self) -> AbstractContextManager[Any]:
-        """While it lasts, the model is the one that the stage started from, if it has an adapter to switch off."""
+        """While it lasts, the model is the one the stage started from, if an adapter can be switched off."""
         if self.reference is not None:
             return nullcontext()
         return self.accelerator.unwrap_model(self.model).disable_adapter()  # type: ignore[no-any-return]
@@ -253,7 +253,7 @@ class StagePPOTrainer(Measured):
     def compute_loss(
         self, model: Any, inputs: Round, return_outputs: bool = False, num_items_in_batch: Any = None
     ) -> Any:
-        """Return the clipped policy loss, with those of the value head and of the entropy by their coefficients."""
+        """Return the clipped policy loss, with those of value head and entropy, times their coefficients."""
         settings, mask_BT = self.settings, inputs["mask"]
         self.tokens_seen += int(inputs["attention_mask"].sum())
         logp_BT, values_BT, entropy_BT = self._foreseen(inputs)

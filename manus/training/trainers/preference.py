@@ -119,7 +119,7 @@ def pairs_of(job: StageJob) -> Dataset:
 
 
 def train_dpo(job: StageJob) -> dict[str, Any]:
-    """Train by DPO. The reference is the start model: the adapter switched off, or a frozen copy of all weights."""
+    """Train by DPO. The reference is the start model: the adapter switched off, or a frozen full copy."""
     settings = job.settings
     pairs, total = begin(job)
     precision = precision_of(settings.precision)

@@ -41,7 +41,7 @@ class StageRewardTrainer(MeasuredPairTrainer, RewardTrainer):
 
 
 def train_reward_model(job: StageJob) -> dict[str, Any]:
-    """Train on pairs, leave `model/`, and return the metrics with the accuracy on held-out pairs before and after."""
+    """Train on pairs, leave `model/`, and return the metrics, with held-out accuracy before and after."""
     settings = job.settings
     pairs, total = begin(job)
     precision = precision_of(settings.precision)

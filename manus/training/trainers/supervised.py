@@ -72,7 +72,7 @@ def train_supervised(job: StageJob) -> dict[str, Any]:
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """What a model has shown of itself on a few samples: whether it can do without padding, logits and repetition."""
+    """What a model shows of itself on a few samples: whether it needs no padding, logits, repetition."""
 
     by_parts: bool
     is_flat: bool = False
@@ -82,7 +82,7 @@ class Shown:
 def shown_by(
     model: PreTrainedModel, samples: PreparedSamples | ShardedSamples, inputs: Media | None
 ) -> Shown:
-    """Switch a language model to what saves time and memory, as far as it shows on samples that it stays the same."""
+    """Switch a language model to what saves time and memory, where samples show that it stays the same."""
     from manus.models.native.inputs import OwnInputs
     from manus.training.kernels.attention import (
         can_share_beginnings,
@@ -226,7 +226,9 @@ def prepared_samples(job: StageJob) -> PreparedSamples | ShardedSamples:
 
 
 def proof(samples: PreparedSamples | ShardedSamples, vocabulary: int = 2**31) -> list[list[int]]:
-    """Return a few tokens of a few samples, on which a model shows what it can do: all begin alike, then come its last.
+    """Return a few tokens of a few samples, on which a model shows what it can do.
+
+    All begin alike, then come the last ones of each.
 
     Each forward pass over them is paid before the first step, so they are few. Placeholders of media, which
     the language model does not know, are left out.
