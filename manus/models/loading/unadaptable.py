@@ -48,7 +48,8 @@ def unadaptable(model: nn.Module) -> dict[str, str]:
 def used_past_themselves(folder: Path) -> list[str] | None:
     """Return which layers of a folder's model no quantisation may pack, and the head.
 
-    Others compute with the weight of these layers. None where there are none: then the library spares what it always does, which is the head.
+    Others compute with the weight of these layers. None where there are none: then the library spares what it
+    always does, which is the head.
 
     Raises:
         ModelError: no model can be built as the folder's configuration says.
