@@ -1,6 +1,7 @@
-"""Answers by the engine and by transformers' own ways, in one run: seconds side by side, as ratios, and peak memory.
+"""Answers by the engine and by transformers' own ways, in one run: seconds side by side, ratios, peak memory.
 
-    python -m benchmarks.answers [--base results/quickstart/base] [--repeats 3] [--asks probe group one] [--sides ...]
+    python -m benchmarks.answers [--base results/quickstart/base] [--repeats 3]
+        [--asks probe group one] [--sides ...]
 
 `probe`: 80 questions of the quickstart as its probe asks them. `spread`: the same, each with a limit of its
 own between a third of the longest answer and all of it. `group`: 4 prompts answered 8 times each, with such
@@ -73,7 +74,7 @@ def by_engine(
 def by_generate(
     model: Any, tokenizer: Any, questions: Asked, ends: list[int], is_group: bool
 ) -> list[list[int]]:
-    """Answer by `generate` in batches, sorted by length; a row stops at its own limit, the batch with its last row."""
+    """Answer by `generate` in batches sorted by length; a row stops at its limit, a batch with its last."""
     from transformers import StoppingCriteria, StoppingCriteriaList
 
     from manus.models.generation.inputs import left_padded

@@ -1,4 +1,4 @@
-"""The limit that throughput is measured against: a plain PyTorch loop for one Llama-like model, with every trick known.
+"""The limit of throughput: a plain PyTorch loop for one Llama-like model, with every trick known.
 
 Best-fit packing, attention sample by sample, logits on learned tokens only, fused AdamW. No checkpoints, no
 safe points, no logs, no other family. Knows nothing of Manus but the layout of prepared data.

@@ -1,4 +1,4 @@
-"""Sends signals at random moments to random processes of whole runs, and compares the results with undisturbed ones.
+"""Sends signals at random to random processes of whole runs, and compares results with undisturbed ones.
 
     python benchmarks/chaos.py [--kills 30] [--seed 0] [--recipe five live seeing]
 
@@ -132,7 +132,7 @@ def living(mark: str) -> list[psutil.Process]:
 
 
 def title(process: psutil.Process) -> str:
-    """Return what a process is: Snakemake, a job by its kind, or one beside a job; empty where it is not to be met."""
+    """Return what a process is: Snakemake, a job by its kind, or one beside a job; empty if not to be met."""
     with suppress(psutil.Error):
         words = process.cmdline()
         if any("manus.rewards.worker" in word for word in words):
@@ -219,7 +219,7 @@ def gone(mark: str) -> bool:
 
 
 def results(folder: Path, name: str) -> dict[str, str]:
-    """Return the sha256 of every file that a recipe shows, but for what tells of times: manifests, logs, the report."""
+    """Return the sha256 of each file that a recipe shows, but those that tell times: manifests, logs, report."""
     shown = folder / "results" / name
     told = ("logs", ".built", ".snakemake")
     return {

@@ -1,4 +1,4 @@
-"""Tears, mixes up and forges what a user may give or find, and asks the command line about it, case after case.
+"""Tears, mixes up and forges what a user may give or find, and asks the command line about it, case by case.
 
     python benchmarks/fuzz.py [--minutes 30] [--seed 0] [--only config.json] [--case 17]
 

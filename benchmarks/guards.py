@@ -75,7 +75,7 @@ def step_seconds(base: Path, data: Path, has_guards: bool) -> float:
 
 
 def crossing_seconds() -> float:
-    """Return the seconds of one safe point at which nothing was asked, with the thermometer's thread running."""
+    """Return the seconds of one safe point at which nothing was asked, with the thermometer running."""
     from manus.guards.run import RUN
     from manus.guards.settings import GuardSettings
 

@@ -1,6 +1,7 @@
-"""Peak memory and speed of preparing files of several sizes, and of training on them: flat, however large the file is.
+"""Peak memory and speed of preparing files of several sizes, and training on them: flat, however large.
 
-    python benchmarks/memory.py [BASE_FOLDER] [--megabytes 10 1000 8000] [--kind chat|text|log|pairs|prompts|pictures] [--processes 1 2] [--write]
+    python benchmarks/memory.py [BASE_FOLDER] [--megabytes 10 1000 8000]
+        [--kind chat|text|log|pairs|prompts|pictures] [--processes 1 2] [--write]
 
 Preparing and training run in processes of their own, for each size. A peak is the sum over a process and its
 workers, shared pages counted once (PSS): for preparing, up to the last of some rows read in shuffled order;

@@ -1,4 +1,4 @@
-"""How long planning takes: `manus plan` and `snakemake -n` for recipes of 10, 100 and 1000 stages, or of many media.
+"""How long planning takes: `manus plan` and `snakemake -n` for 10, 100 and 1000 stages, or many media.
 
     python benchmarks/plan.py [--stages 10 100 1000] [--repeats 1] [--write]
     python benchmarks/plan.py --media 3000 100000 [--repeats 1] [--write]

@@ -1,6 +1,7 @@
-"""Continuing a stage after 1 %, 50 % and 99 % of it: seconds from process start to the first new step, and the data's part.
+"""Continuing a stage after 1 %, 50 % and 99 %: seconds from process start to first new step, and the data's.
 
-    python benchmarks/resume.py [BASE_FOLDER] [--prepared FOLDER] [--steps 400] [--rows 1000000 1000000000] [--write]
+    python benchmarks/resume.py [BASE_FOLDER] [--prepared FOLDER] [--steps 400]
+        [--rows 1000000 1000000000] [--write]
 
 A LoRA stage on large data is stopped at each share and continued in a new process; the baseline is the first
 step of a new run. Seconds of the processor stand beside those of the clock, which other work on the machine
@@ -109,8 +110,9 @@ def prepare_stage(base: Path, folder: Path, rows: int) -> None:
 
 
 def train(base: Path, data: Path, work: Path, stop: int, began: float, max_length: int = 256) -> None:
-    """Train from where `work` stands to a step, save, and print the seconds from `began` to the first step done, and those
-    of the processor.
+    """Train from where `work` stands to a step, save, and print the seconds from `began` to the first step.
+
+    They are printed by the clock and by the processor.
     """
     from manus.errors import Interrupted
     from manus.guards.requests import REQUESTS
@@ -155,7 +157,7 @@ def train(base: Path, data: Path, work: Path, stop: int, began: float, max_lengt
 
 
 def in_a_process(base: Path, data: Path, work: Path, stop: int) -> tuple[float, float]:
-    """Train in a process of its own; return the seconds from its start to its first step, by the clock and by the processor.
+    """Train in a process of its own; return the seconds from start to first step, by clock and by processor.
 
     Raises:
         SystemExit: it failed.

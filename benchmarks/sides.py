@@ -1,4 +1,4 @@
-"""The sides of the throughput benchmark: each trains one stage in this process and prints its figures as JSON.
+"""The sides of the throughput benchmark: each trains one stage in this process and prints figures as JSON.
 
     python benchmarks/sides.py SIDE BASE_FOLDER DATA_FOLDER lora|full
 
@@ -65,7 +65,7 @@ class Meter:
 
 
 def rows_in_step(folder: Path) -> int:
-    """Return how many full rows hold about as many samples as a batch of the others, so that all take as many steps."""
+    """Return how many full rows hold about as many samples as others' batches: all take as many steps."""
     with (folder / TRAIN).open(encoding="utf-8") as stream:
         lengths = [len(json.loads(line)["input_ids"]) for line in stream]
     return max(1, round(SAMPLES_IN_STEP * sum(lengths) / len(lengths) / CAPACITY))

@@ -1,4 +1,4 @@
-"""Real tokens per CPU second of one stage: Manus, TRL's SFTTrainer, LLaMA-Factory, and a bare loop as the limit.
+"""Real tokens per CPU second of one stage: Manus, TRL's SFTTrainer, LLaMA-Factory, a bare loop as the limit.
 
     python benchmarks/throughput.py [BASE_FOLDER] [--samples 96] [--repeats 3] [--kinds lora full] [--write]
         [--llamafactory-python PATH]
@@ -152,7 +152,7 @@ def table(kind: str, rounds: list[dict[str, dict[str, float]]]) -> list[str]:
 
 
 def padded(share: float) -> str:
-    """Return how much of what was computed is padding; below 0, it is what samples share and what was computed once."""
+    """Return the share of padding in what was computed; below 0, samples share what was computed once."""
     return f"{share:.1%}" if share >= 0 else f"0.0%, {1 - 1 / (1 - share):.1%} of the tokens spared"
 
 

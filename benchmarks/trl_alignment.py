@@ -1,6 +1,7 @@
-"""The same DPO run and the same GRPO run by Manus and written directly against TRL: losses side by side, time as a ratio.
+"""The same DPO and GRPO runs by Manus and written directly against TRL: losses side by side, time as a ratio.
 
-    python -m benchmarks.trl_alignment [--base results/quickstart/base] [--methods dpo grpo] [--steps 8] [--repeats 3]
+    python -m benchmarks.trl_alignment [--base results/quickstart/base] [--methods dpo grpo]
+        [--steps 8] [--repeats 3]
 
 Same model, rows, seed, adapter, precision and settings; without `--base` the model is the pico model of the
 tests. The two run in turn, in processes of their own, so that a noisy machine harms both alike. The seconds
@@ -42,7 +43,7 @@ History = list[dict[str, float]]
 
 @dataclass(frozen=True)
 class Run:
-    """What both sides are told: pairs (dpo) or answers (grpo) in a batch, and how many tokens an answer may have.
+    """What both sides are told: pairs (dpo) or answers (grpo) a batch, and the most tokens of an answer.
 
     `answers: engine` lets TRL's side ask our engine for answers too: then both learn from the same ones.
     """
@@ -118,7 +119,7 @@ def prepare_rows(base: Path, folder: Path, data: list[Row], method: str) -> None
 
 @contextmanager
 def step_times() -> Iterator[list[tuple[float, float]]]:
-    """Note when every step of any Trainer ends, by the clock and by the processor, on both sides in the same way."""
+    """Note when every step of any Trainer ends, by clock and processor, on both sides in the same way."""
     from transformers import Trainer, TrainerCallback
 
     times: list[tuple[float, float]] = []
@@ -275,7 +276,7 @@ SIDES: dict[str, Callable[[Path, Path, Run, Path], History]] = {"manus": run_man
 
 
 def differences(ours: History, theirs: History) -> dict[str, float]:
-    """Return the largest difference, over the steps, of every figure that both sides log of the same computation."""
+    """Return the largest difference, over the steps, of every figure that both sides log alike."""
     assert len(ours) == len(theirs), f"{len(ours)} steps against {len(theirs)}"
     known = [name for name in theirs[0] if name in ours[0] and name.startswith(ALIKE)]
     return {

@@ -17,7 +17,7 @@ os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Hand out files in the order of collection: sorted by their number of tests, long ones of few tests come last."""
+    """Hand out files in the order of collection: sorted by number of tests, long files of few come last."""
     if hasattr(config.option, "loadscopereorder"):  # pytest-xdist is there
         config.option.loadscopereorder = False
 
@@ -50,7 +50,7 @@ def made_once(factory: pytest.TempPathFactory, name: str, build: Callable[[Path]
 
 @pytest.fixture(scope="session")
 def pico_base(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with the pico model, trained to name the last of three digits; once for all processes of a test run."""
+    """A folder with the pico model, trained to name the last of three digits; once for all processes."""
     from tests.pico import pretrained
 
     return made_once(tmp_path_factory, "pico", pretrained)
@@ -58,7 +58,7 @@ def pico_base(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def undecided_base(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A model that copies the last of three digits when asked for it, and any of them when asked for the first.
+    """A model that copies the last of three digits when asked for it, and any when asked for the first.
 
     It knows the form of the answer and not the task. Trained once for all processes of a test run.
     """

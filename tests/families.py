@@ -1,4 +1,4 @@
-"""Every causal model type of the installed transformers as a pico model, from its own configuration made small.
+"""Every causal model type of the installed transformers as a pico model, from its configuration made small.
 
 A configuration is shrunk field by field: what a name means is the same in nearly all families. Few need more.
 """
@@ -194,7 +194,7 @@ def small_config(model_type: str, **changes: Any) -> PreTrainedConfig:
 
 
 def _tokens(given: dict[str, Any]) -> dict[str, Any]:
-    """Return the fields for special tokens that a configuration has, with ids that lie in the small vocabulary."""
+    """Return the fields for special tokens that a configuration has, with ids in the small vocabulary."""
     fields = {"pad_token_id": 0, "bos_token_id": 1, "eos_token_id": 2}
     return {name: value for name, value in fields.items() if name in given}
 

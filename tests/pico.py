@@ -163,7 +163,7 @@ def _known(model: LlamaForCausalLM, words: PreTrainedTokenizerFast) -> float:
 
 
 def untrained(folder: Path, positions: int = 4096, seed: int = 0) -> Path:
-    """Save a pico model that has learned nothing and reads long texts, with its tokenizer; return the folder."""
+    """Save a pico model that knows nothing and reads long texts, with its tokenizer; return the folder."""
     words = tokenizer()
     torch.manual_seed(seed)
     config = LlamaConfig(

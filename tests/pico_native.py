@@ -1,4 +1,4 @@
-"""Pico bases that see or hear by themselves: transformers' own families from small configurations, with their processors."""
+"""Pico bases that see or hear: transformers' own families from small configurations, with processors."""
 
 from __future__ import annotations
 
@@ -107,7 +107,10 @@ def text_config(tokens: PreTrainedTokenizerFast, **more: Any) -> dict[str, Any]:
 
 
 def llava(folder: Path, base: Path | None = None) -> Path:
-    """Save a LLaVA: CLIP and Llama, a fixed number of tokens for a picture; its words are those of a pico base, if given."""
+    """Save a LLaVA: CLIP and Llama, a fixed number of tokens for a picture.
+
+    Its words are those of a pico base, if given.
+    """
     tokens = tokenizer(ONLY_PARTS.replace("MARK", "<image>"), "<image>")
     mark = tokens.convert_tokens_to_ids("<image>")
     text = LlamaConfig(**text_config(tokens)) if base is None else LlamaConfig.from_pretrained(base)
@@ -288,7 +291,7 @@ def idefics3(folder: Path) -> Path:
 
 
 def gemma3(folder: Path) -> Path:
-    """Save a Gemma 3: tokens of a picture see each other, sliding windows, marks of newlines around pictures."""
+    """Save a Gemma 3: a picture's tokens see each other, sliding windows, newlines around pictures."""
     named = {
         "boi_token": "<start_of_image>",
         "eoi_token": "<end_of_image>",
@@ -317,7 +320,10 @@ def gemma3(folder: Path) -> Path:
 
 
 def qwen2_audio(folder: Path, base: Path | None = None) -> Path:
-    """Save a Qwen2-Audio: a Whisper encoder, and a token for every 40 milliseconds; its words are a pico base's, if given."""
+    """Save a Qwen2-Audio: a Whisper encoder, and a token for every 40 milliseconds.
+
+    Its words are those of a pico base, if given.
+    """
     marks = ("<|AUDIO|>", "<|audio_bos|>", "<|audio_eos|>")
     tokens = tokenizer(TEMPLATE.replace("MARK", "<|audio_bos|><|AUDIO|><|audio_eos|>"), *marks)
     text: Any = (
@@ -342,7 +348,7 @@ def qwen2_audio(folder: Path, base: Path | None = None) -> Path:
 
 
 def _speaking(model: Any, base: Path | None, vocabulary: int) -> Any:
-    """Return a model whose language model is that of a pico base, where there is one, with room for more tokens."""
+    """Return a model with the language model of a pico base, if any, with room for more tokens."""
     if base is not None:
         own = LlamaForCausalLM.from_pretrained(base)
         model.model.language_model.load_state_dict(own.model.state_dict())

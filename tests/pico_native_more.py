@@ -1,4 +1,4 @@
-"""More pico bases that see by themselves: families whose processors do something else again with large pictures."""
+"""More pico bases that see by themselves: families whose processors treat large pictures otherwise."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ ONE_SIZE = {"height": SIDE, "width": SIDE}
 
 
 def qwen3_vl(folder: Path) -> Path:
-    """Save a Qwen3-VL: several layers of its encoder reach the language model, each by a projector of its own."""
+    """Save a Qwen3-VL: several layers of its encoder reach the language model, each by a projector."""
     marks = ("<|vision_start|>", "<|vision_end|>", "<|image_pad|>", "<|video_pad|>", "<|vision_pad|>")
     tokens = tokenizer(TEMPLATE.replace("MARK", "<|vision_start|><|image_pad|><|vision_end|>"), *marks)
     start, end, image, video, _ = tokens.convert_tokens_to_ids(list(marks))

@@ -1,4 +1,4 @@
-"""A pico model with senses: its text model, tiny encoders with random weights, and projectors that know nothing yet."""
+"""A pico model with senses: a text model, tiny random encoders, and projectors that know nothing yet."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The rooms of `manus/` and who imports whom, as the code has it. `python -m tests.rooms` writes the picture of it.
+"""The rooms of `manus/` and who imports whom, as the code has it. `python -m tests.rooms` draws it.
 
 A room is a folder directly below `manus/`. What every room may use (errors, files, the hub) is the ground and
 not drawn.
@@ -22,7 +22,7 @@ def rooms() -> list[str]:
 
 
 def imports() -> dict[str, set[str]]:
-    """Return, for each room, the rooms that its modules import, whether at their top or inside of a function."""
+    """Return, for each room, the rooms that its modules import, at their top or inside a function."""
     known = {room: set[str]() for room in rooms()}
     for room, others in known.items():
         for path in (ROOT / "manus" / room).rglob("*.py"):
@@ -34,7 +34,7 @@ def imports() -> dict[str, set[str]]:
 
 
 def modules_at_import() -> dict[str, set[str]]:
-    """Return, for each module, the modules that importing it imports: what stands in functions is imported later."""
+    """Return, for each module, the modules that importing it imports: functions' imports come later."""
     paths = {
         ".".join(path.with_suffix("").relative_to(ROOT).parts): path
         for path in (ROOT / "manus").rglob("*.py")
@@ -60,7 +60,7 @@ def _at_import(body: list[ast.stmt]) -> Iterator[ast.ImportFrom]:
 
 
 def drawn() -> list[tuple[str, str]]:
-    """Return the arrows to draw: those that do not follow from others. Rooms form no circle, so there is one answer."""
+    """Return the arrows to draw: those that follow from no others. Rooms form no circle: one answer."""
     direct = imports()
     behind: dict[str, set[str]] = {}
 

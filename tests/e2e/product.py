@@ -94,7 +94,7 @@ class Product:
 
 @dataclass(frozen=True)
 class Run:
-    """A process that runs, with its output in a file. Waiting for it ends when it shows no sign of life, not by a clock.
+    """A process that runs, with its output in a file. Waiting ends without a sign of life, not by a clock.
 
     A sign of life is a longer output or another state or step in a `status.json` below its folder. Between
     two of them it may use PROCESSOR_SECONDS, as imports do, and stand still for IDLE_SECONDS.
@@ -159,7 +159,10 @@ class Run:
 
 
 def start(command: list[str], folder: Path, file: Path | None = None, **variables: str) -> Run:
-    """Start a command in a session of its own, in a folder; its output goes to a file, `output.txt` there if none is given."""
+    """Start a command in a session of its own, in a folder.
+
+    Its output goes to a file, `output.txt` there if none is given.
+    """
     file = file or folder / "output.txt"
     with file.open("wb") as output:
         process = subprocess.Popen(

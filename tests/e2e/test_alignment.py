@@ -1,4 +1,4 @@
-"""A recipe with pairs of its own answers, a reward model, a teacher and a function of the user's, from end to end."""
+"""A recipe with pairs of its own answers, a reward model, a teacher, a user's function, from end to end."""
 
 from __future__ import annotations
 

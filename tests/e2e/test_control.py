@@ -163,7 +163,7 @@ STUB = Path(__file__).with_name("nvml_stub.c")
 
 @pytest.fixture
 def gpu(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A file whose lines are what a stub of NVIDIA's library says of GPUs; the real bindings load the stub."""
+    """A file whose lines are what a stub of NVIDIA's library says of GPUs; real bindings load the stub."""
     folder = tmp_path / "nvml"
     folder.mkdir()
     library = folder / "libnvidia-ml.so.1"

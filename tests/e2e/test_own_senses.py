@@ -1,4 +1,4 @@
-"""A recipe on a base that sees by itself, from end to end: nothing is assembled, and the merged model is of its family."""
+"""A recipe on a base that sees, from end to end: nothing is assembled, the merged model is of its family."""
 
 from __future__ import annotations
 

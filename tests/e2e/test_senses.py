@@ -1,4 +1,4 @@
-"""A recipe that gives a model senses, from end to end: encoders of folders, data of generators, a merged omni model."""
+"""A recipe that gives senses, from end to end: encoders of folders, generated data, a merged omni model."""
 
 from __future__ import annotations
 

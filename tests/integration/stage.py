@@ -172,7 +172,7 @@ LEAST_GAIN = 0.15
 
 
 def assert_learned(before: dict[str, Any], ablated: dict[str, Any], after: dict[str, Any]) -> None:
-    """A held-out accuracy is better than before the stage, and better than after the same stage on labels that teach nothing.
+    """A held-out accuracy is better than before, and than after the same stage on labels that teach nothing.
 
     Differences are compared, not a number with a fixed one: how much is learned in a few steps depends on the
     seed, and on the rounding of the processor.

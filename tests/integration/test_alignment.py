@@ -1,4 +1,4 @@
-"""Preference, reinforcement and distillation: each makes a held-out metric better, and not without what it learns from.
+"""Preference, reinforcement, distillation: each betters a held-out metric, not without what it learns from.
 
 The model that they start from answers `first of 3 8 5` with any of the three digits: it knows the form and
 not the task.
@@ -291,7 +291,7 @@ def kl_to(teacher: Any, student: Any, tokenizer: Any, samples: list[Sample]) -> 
 def test_distillation_comes_nearer_to_the_teacher_than_sft_on_the_same_tokens(
     pico_base: Path, base: Path, tmp_path: Path
 ) -> None:
-    """The teacher is undecided between three digits; one answer says nothing of that, its distribution everything.
+    """The teacher is undecided between three digits; one answer hides that, its distribution says all.
 
     Few rows, seen often: what their answers happened to be is learned by sft, and not by distillation, whose
     distance is a fifth to under a half of that of sft from three seeds.

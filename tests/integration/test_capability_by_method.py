@@ -62,7 +62,7 @@ def generator_of(capability: str) -> str:
 
 
 def generated(capability: str, count: int) -> list[dict[str, Any]]:
-    """Return rows of the capability's own generator, or, where it has none, of any that makes conversations."""
+    """Return rows of the capability's own generator, or, if it has none, of any that makes conversations."""
     generator = GENERATORS[generator_of(capability)]
     return list(generator.rows(count, 0, False, generator.Settings()))
 
@@ -92,7 +92,7 @@ FORMS: dict[SampleKind, Callable[[list[dict[str, Any]]], list[dict[str, Any]]]] 
 
 
 def sources(capability: str, kind: SampleKind, folder: Path) -> list[dict[str, Any]]:
-    """Return the data of a recipe: the generator itself, or a file of its rows in the form that the kind needs."""
+    """Return the data of a recipe: the generator itself, or a file of its rows in the kind's form."""
     if kind not in FORMS:
         return [{"generator": generator_of(capability), "size": SAMPLES}]
     path = write_rows(

@@ -168,7 +168,7 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> SimpleNamespace:
 
 
 def chained(model_type: str, data: SimpleNamespace, folder: Path) -> None:
-    """Train by lora, on top of that by dpo, and merge; the result equals base and adapters, and loads as it is."""
+    """Train by lora, then by dpo, and merge; the result equals base and adapters, and loads as it is."""
     model = small_model(model_type)
     model.save_pretrained(folder / "base")
     tokenizer().save_pretrained(folder / "base")
@@ -186,7 +186,7 @@ def chained(model_type: str, data: SimpleNamespace, folder: Path) -> None:
 
 
 def adapted_by(model: PreTrainedModel, first: Trained, second: Trained) -> torch.Tensor:
-    """Return the logits of a model with two stages' adapters beside its weights, by PEFT's own loading of their tensors."""
+    """Return the logits of a model with two stages' adapters beside its weights, as PEFT loads them."""
     from manus.models.loading.adapters import adapted as put
 
     before = logits(model)

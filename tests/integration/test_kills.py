@@ -1,4 +1,4 @@
-"""Kill -9 at random moments, again and again: every method ends in the bits of a run that nobody disturbed."""
+"""Kill -9 at random moments, again and again: every method ends in the bits of an undisturbed run."""
 
 from __future__ import annotations
 
@@ -86,7 +86,7 @@ processes.set_forkserver_preload(
 
 
 def train(base: Path, data: Path, folder: Path, method: str, settings: dict[str, Any]) -> None:
-    """Train one stage in this process, with a checkpoint every third step; media are decoded in two others."""
+    """Train one stage in this process, with a checkpoint each third step; media are decoded in two others."""
     from manus.guards.requests import REQUESTS
     from manus.guards.run import RUN
     from manus.guards.settings import GuardSettings

@@ -1,4 +1,4 @@
-"""Large data train as small ones do: stopped anywhere, over several epochs, packed or not, a run ends in the same bits."""
+"""Large data train as small ones do: stopped anywhere, over epochs, packed or not, bits are the same."""
 
 from __future__ import annotations
 

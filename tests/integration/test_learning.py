@@ -82,7 +82,7 @@ def test_a_method_learns_and_shuffled_labels_do_not(
 def test_instruct_lowers_the_nats_of_held_out_answers_and_shuffled_answers_do_not(
     undecided_base: Path, data: dict[str, Path], tmp_path: Path
 ) -> None:
-    """The base knows how answers look and that they are one of three digits: only which one is left to learn."""
+    """The base knows how answers look and that they are one of three digits: only which is left to learn."""
     before = measured(undecided_base, [], data["right"], instruct)
     after = {}
     for name in ("right", "shuffled"):

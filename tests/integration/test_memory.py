@@ -1,4 +1,4 @@
-"""With an adapter, dpo and grpo hold no second model: the reference is the trained model with its adapter switched off."""
+"""With an adapter, dpo and grpo hold no second model: the reference is the model with its adapter off."""
 
 from __future__ import annotations
 

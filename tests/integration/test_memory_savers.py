@@ -1,4 +1,4 @@
-"""What saves time or memory in a real stage: checkpointing changes no bit, upper layers alone learn and merge."""
+"""What saves time or memory in a stage: checkpointing changes no bit, upper layers alone learn and merge."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Stages about media: batches of one kind, decoded in processes beside the training, by one rank or several, change nothing."""
+"""Stages about media: batches of a kind, decoded beside training, by one rank or several, change nothing."""
 
 from __future__ import annotations
 

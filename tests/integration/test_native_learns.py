@@ -1,4 +1,4 @@
-"""Bases with senses of their own learn by them: a pico LLaVA tells colours, a pico Qwen2-Audio tones; cut off, they fail."""
+"""Bases with senses learn by them: pico LLaVA tells colours, pico Qwen2-Audio tones; cut off, they fail."""
 
 from __future__ import annotations
 

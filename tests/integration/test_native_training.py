@@ -1,4 +1,4 @@
-"""Bases with senses of their own, family by family: prepared, trained, merged, loaded by plain transformers, asked."""
+"""Bases with their own senses, by family: prepared, trained, merged, loaded by plain transformers, asked."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ FEW = ("llava", "qwen2_vl", "qwen2_audio")
 def family(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> tuple[str, Path, Path]:
-    """The name of a family, its base, and data with one or two media a conversation and some of text alone."""
+    """The name of a family, its base, and data with one or two media a conversation and some text alone."""
     folder = tmp_path_factory.mktemp(request.param)
     base = made(request.param, folder / "base")
     kind, draw = "audio" if request.param == "qwen2_audio" else "image", random.Random(0)

@@ -1,4 +1,4 @@
-"""Rows that are tokenised while training are learned, in a shuffled order, and a run stopped anywhere ends in the same bits."""
+"""Rows tokenised while training are learned, in shuffled order, and a stopped run ends in the same bits."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def described(
 
 
 def train(order: StageJob, stops: tuple[int, ...] = ()) -> tuple[list[float], str, str]:
-    """Train a stage, stopped by a signal after some steps; return its losses, the hash of its weights, and the bad rows."""
+    """Train a stage, stopped by a signal after some steps; return losses, a hash of weights, bad rows."""
     losses, weights = stopped(order, stops)
     told = (order.staging / "quarantine.jsonl").read_text()
     return losses, weights, told

@@ -1,4 +1,4 @@
-"""Encoders that a checkpoint refers to are no part of what a stage writes, and a stopped run goes on without them."""
+"""Encoders that a checkpoint refers to are no part of what stages write; stopped runs go on without them."""
 
 from __future__ import annotations
 

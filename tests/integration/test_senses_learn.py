@@ -1,4 +1,4 @@
-"""The whole way from rows to a probe: a pico model learns to see by our own methods, and fails when it is blindfolded."""
+"""From rows to a probe: a pico model learns to see by our own methods, and fails when it is blindfolded."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ LEARNS: dict[str, Any] = {"epochs": 12, "batch_size": 16, "learning_rate": 1e-3}
 
 
 def row(draw: random.Random, answers: list[str] | None = None) -> dict[str, Any]:
-    """Return a question about a square of some colour, size and place; `answers` are dealt out in place of the right one."""
+    """Return a question about a square of some colour, size and place; `answers` replace the right one."""
     colour, size = draw.choice(COLOURS), draw.randint(10, 16)
     left, top = draw.randint(0, SIDE - size), draw.randint(0, SIDE - size)
     picture = Image.new("RGB", (SIDE, SIDE))
@@ -114,7 +114,7 @@ def compared(
 def assert_senses(
     before: dict[str, Any], after: dict[str, Any], cut: dict[str, Any], ablations: Sequence[str]
 ) -> None:
-    """It is better than before by more than chance, and falls by more than chance when the sense is cut off."""
+    """It is better than before by more than chance, and falls by more than that when the sense is cut off."""
     assert gain(before, after)["low"] > LEAST_GAIN, (
         f"learned too little: {before['value']} -> {after['value']}"
     )

@@ -1,4 +1,4 @@
-"""A server under many streams and under nonsense: nothing lost, mixed up or starved, no 5xx, nothing left behind."""
+"""A server under many streams and nonsense: nothing lost, mixed up, starved or left behind, no 5xx."""
 
 from __future__ import annotations
 

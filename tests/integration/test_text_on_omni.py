@@ -1,4 +1,4 @@
-"""Stages of text alone train on a model with senses as on any other, by the methods whose losses TRL computes."""
+"""Stages of text alone train on a model with senses as on any, by the methods whose losses TRL computes."""
 
 from __future__ import annotations
 

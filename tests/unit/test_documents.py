@@ -1,4 +1,4 @@
-"""What the pages for users show as YAML, JSON and Python is accepted by the code; their tables name what there is."""
+"""What the pages for users show as YAML, JSON and Python is accepted by the code; tables name what is."""
 
 from __future__ import annotations
 
@@ -106,7 +106,7 @@ FOLDERS = {
 
 
 def added(heading: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[str, Any]:
-    """Put the file that the guide shows into its folder, as one is told to; return the public name and the module."""
+    """Put the file that the guide shows into its folder, as one is told; return public name and module."""
     package, contract = FOLDERS[heading]
     shown = section("docs/GUIDE.md", heading)
     (name,) = re.findall(r"`(\w+)\.py`,\s+gives", shown)

@@ -98,7 +98,7 @@ def trees() -> dict[str, ast.Module]:
 
 @cache
 def own_names() -> set[str]:
-    """What our code calls by private names: modules, functions, classes, variables, and attributes set on `self`."""
+    """What our code calls by private names: modules, functions, classes, variables, attributes of `self`."""
     found = {module.rpartition(".")[2] for module in trees()}
     for tree in trees().values():
         for node in ast.walk(tree):

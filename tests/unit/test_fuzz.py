@@ -1,4 +1,4 @@
-"""Files that somebody tore, mixed up or forged, drawn by a seed: each is read, or refused in one line. Nothing hangs."""
+"""Files torn, mixed up or forged, drawn by a seed: each is read, or refused in one line. Nothing hangs."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The house is as its pages say: each module has its tests, and the picture of the rooms is that of the imports."""
+"""The house is as its pages say: modules have tests, and the rooms' picture is that of the imports."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def modules() -> list[Path]:
 
 
 def is_tested(module: Path) -> bool:
-    """Tell whether a file of tests beside the module's place names it: `test_b.py`, or `test_b_and_c.py` for both."""
+    """Tell whether a file of tests at the module's place names it: `test_b.py`, or `test_b_and_c.py`."""
     names = [path.stem.removeprefix("test_") for path in (UNIT / module.parent).glob("test_*.py")]
     return any(module.stem == name or module.stem in name.split("_and_") for name in names)
 

@@ -1,4 +1,4 @@
-"""A key never lies: what is stored under it was made from what it stands for, and says so until it is changed."""
+"""A key never lies: what is stored under it was made from what it stands for, and says so till it changes."""
 
 from __future__ import annotations
 

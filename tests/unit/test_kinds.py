@@ -1,4 +1,4 @@
-"""Every kind of artifact has all that it needs: a row in the table, a builder, a rule, and names that no stage can have."""
+"""Every kind of artifact has all it needs: a table row, a builder, a rule, and names no stage can have."""
 
 from __future__ import annotations
 

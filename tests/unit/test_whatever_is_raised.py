@@ -1,4 +1,4 @@
-"""Whatever a library raises over the user's material becomes one message that names the file, and exit code 2."""
+"""Whatever a library raises over the user's material becomes one message with the file, and exit code 2."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The command line: quick, without torch where nothing is built, one message and an exit code for every mistake."""
+"""The command line: quick, without torch unless it builds, one message and an exit code for every mistake."""
 
 from __future__ import annotations
 

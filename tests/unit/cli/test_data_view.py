@@ -1,4 +1,4 @@
-"""`manus data` tells of every form of prepared data what is in it, shows what is learned, and refuses a leak."""
+"""`manus data` tells what is in every form of prepared data, shows what is learned, and refuses a leak."""
 
 from __future__ import annotations
 

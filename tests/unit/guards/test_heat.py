@@ -1,4 +1,4 @@
-"""When it is too hot, and what broken sensors may not do. The sensors are read through the real NVML bindings."""
+"""When it is too hot, and what broken sensors may not do. Sensors are read by the real NVML bindings."""
 
 from __future__ import annotations
 

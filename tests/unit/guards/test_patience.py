@@ -1,4 +1,4 @@
-"""What loops for ever is ended: by its time, by a signal; and what asks of a run is ignored when the run is over."""
+"""What loops for ever is ended, by time or a signal; what asks of a run is ignored when the run is over."""
 
 from __future__ import annotations
 

@@ -18,7 +18,7 @@ Told = tuple[str, str]  # the kind of error that ended a rank, and what it says
 
 
 def each_of_two(do: Callable[[], Any], folder: Path) -> list[Any]:
-    """Return what two ranks return, or how they end; whoever waits for a rank that is gone ends as a TimeoutError."""
+    """Return what two ranks return, or how they end; who waits for one that is gone gets a TimeoutError."""
     context = multiprocessing.get_context("fork")
     results = context.Queue()
     processes = [context.Process(target=_rank, args=(number, do, folder, results)) for number in range(2)]
@@ -138,7 +138,7 @@ def test_batches_end_for_all(tmp_path: Path) -> None:
 def test_live_rows_are_too_bad_for_all_ranks_at_once(
     bad: tuple[int, int], told: str | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What was looked at before the start, one bad row of four, counts once; each rank then reads five rows."""
+    """What was looked at before the start, one bad row of four, counts once; each rank reads five rows."""
     import json
     from types import SimpleNamespace
 

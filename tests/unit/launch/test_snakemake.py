@@ -1,4 +1,4 @@
-"""A signal to Snakemake ends it and its jobs, whatever it does at that moment; each case in a process of its own."""
+"""A signal to Snakemake ends it and its jobs, whatever it does then; each case in a process of its own."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""No code of a model's folder runs: every loader of transformers is called through one door, which never says yes."""
+"""No code of a model's folder runs: transformers' loaders are called by one door, which never says yes."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ AUTO = {
 
 
 def hostile(base: Path, folder: Path, marker: Path) -> Path:
-    """A model whose every configuration names code of its own, and classes that transformers does not know."""
+    """A model whose configurations all name their own code, and classes that transformers does not know."""
     shutil.copytree(base, folder)
     (folder / "evil.py").write_text(EVIL.format(marker=str(marker)))
     named = {auto: f"evil.Evil{kind}" for auto, kind in AUTO.items()}

@@ -1,4 +1,4 @@
-"""Where answers end: at the end that the chat template writes, in every way of asking and in the merged folder."""
+"""Where answers end: at the end that the template writes, in every way of asking and in the merged folder."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ CHAT: Any = [{"role": "user", "content": "q"}, {"role": "assistant", "content": 
 
 
 def with_another_end() -> PreTrainedTokenizerFast:
-    """Return a tokenizer as Qwen2.5's base has it: its template ends turns with another token than its texts."""
+    """Return a tokenizer like Qwen2.5's base: its template ends turns by another token than its texts."""
     made = tokenizer()
     made.add_special_tokens({"eos_token": "<|endoftext|>"})
     return made

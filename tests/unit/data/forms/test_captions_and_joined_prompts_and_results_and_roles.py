@@ -1,4 +1,4 @@
-"""Rows of which something would be lost or taken for something else in silence are read as they mean it, or refused."""
+"""Rows of which something could be lost or mistaken in silence are read as they mean it, or refused."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Every column is read, left out by the recipe, or named: in all ways of preparing, the log, `manus data` and the report."""
+"""Every column is read, left out by the recipe, or named: in all preparations, log, `manus data`, report."""
 
 from __future__ import annotations
 

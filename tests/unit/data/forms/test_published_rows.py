@@ -1,4 +1,4 @@
-"""Rows in the shapes of published data sets and of the peers' documents, with texts of ours, become exactly this."""
+"""Rows in shapes of published data sets and peers' documents, with texts of ours, become just this."""
 
 from __future__ import annotations
 

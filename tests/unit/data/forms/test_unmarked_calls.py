@@ -1,4 +1,4 @@
-"""Calls without a mark are calls where the row has the function; other ways to name it are refused, words are words."""
+"""Calls without a mark are calls if the row has the function; other namings are refused, words are words."""
 
 from __future__ import annotations
 

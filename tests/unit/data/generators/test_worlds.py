@@ -1,5 +1,7 @@
-"""Rows about media are the same for the same seed, never repeat, keep training apart from the held-out rows, and are
-what their capability accepts; what they say of a picture, a clip or a sound is true.
+"""Rows about media are the same for the same seed, never repeat, and say what is true.
+
+They keep training apart from the held-out rows, and are what their capability accepts; what they say of a
+picture, a clip or a sound is true.
 """
 
 from __future__ import annotations
@@ -144,7 +146,7 @@ def test_the_verifier_accepts_each_answer_and_refuses_another_samples(name, held
 
 @pytest.mark.parametrize("name", MODULES)
 def test_one_answer_to_a_question_is_no_good_guess(name):
-    """Whoever learns by heart which answer a wording mostly has in training stays near chance on the held-out side."""
+    """Learning by heart which answer a wording has in training stays near chance on held-out rows."""
     best = {}
     for row in made(name, False):
         best.setdefault((row["level"], question(row)), Counter())[row["answer"]] += 1

@@ -119,7 +119,7 @@ def test_parts_that_are_none_are_told(row: dict[str, Any], reason: str) -> None:
 
 
 def test_only_the_parts_are_decoded_by_seeking(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Frame n of ten minutes at one a second is grey of 8 n; second n of the sound is a tone of 200 + 10 n hertz."""
+    """Frame n of ten minutes at one a second is grey 8 n; second n of sound is 200 + 10 n hertz."""
     corpus.video(tmp_path / "long.mkv", 600, 1)
     sound = np.concatenate([tone(1, hertz=200 + 10 * second) for second in range(60)])
     (tmp_path / "long.wav").write_bytes(wav(sound))

@@ -1,4 +1,4 @@
-"""Small and large data are prepared by the same rules: the first stay bit for bit, the second give what the first give."""
+"""Small and large data are prepared by the same rules: small stay bit for bit, large give what small give."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ READERS: dict[SampleKind, Callable[[Row], Sample]] = {
 
 
 def picture(number: int, side: int = 20) -> bytes:
-    """Return a PNG whose bytes are the same under every version of every library: nothing in it is compressed."""
+    """Return a PNG of the same bytes under every version of every library: nothing is compressed."""
     draw = random.Random(number)
     lines = b"".join(b"\0" + draw.randbytes(3 * side) for _ in range(side))
     parts = [
@@ -84,7 +84,7 @@ def of_kind(kind: str) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
 
 
 def preparing(folder: Path, kind: str, **settings: Any) -> tuple[dict[str, Any], Path]:
-    """Prepare two sources of a kind, the second of which is seen half as often again; return statistics and folder."""
+    """Prepare two sources of a kind, the second seen half as often again; return statistics and folder."""
     first, second = of_kind(kind)
     slow_seconds = settings.pop("slow_seconds", 0)
     if kind == "media":
@@ -117,7 +117,7 @@ def preparing(folder: Path, kind: str, **settings: Any) -> tuple[dict[str, Any],
 
 
 def digest_of(out: Path) -> str:
-    """Return a digest of all prepared files; of tables, whose bytes are pyarrow's affair, that of their rows."""
+    """Return a digest of all prepared files; of tables, whose bytes are pyarrow's, that of their rows."""
     found = hashlib.sha256()
     for path in sorted(out.iterdir()):
         content = path.read_bytes()

@@ -1,4 +1,4 @@
-"""Rows become prepared samples; bad ones are kept apart with their reason, too many of them stop the stage."""
+"""Rows become prepared samples; bad ones are kept apart with their reason, too many stop the stage."""
 
 from __future__ import annotations
 

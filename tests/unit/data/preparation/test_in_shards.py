@@ -1,4 +1,4 @@
-"""Large data give what small ones give, in bounded memory, by several processes, and after a kill from where it was."""
+"""Large data give what small ones give, in bounded memory, by several processes, and after kills."""
 
 from __future__ import annotations
 

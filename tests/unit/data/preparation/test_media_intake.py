@@ -1,4 +1,4 @@
-"""Rows with media become prepared data: expanded, split by what is seen, read back by number, the same every time."""
+"""Rows with media become prepared data: expanded, split by what is seen, read by number, always the same."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Rows that are tokenised while training: any place at once, the same in every process, nothing held out among them."""
+"""Rows tokenised while training: any place at once, the same in every process, nothing held out in them."""
 
 from __future__ import annotations
 
@@ -92,7 +92,7 @@ def test_each_source_holds_out_at_least_one(tmp_path: Path) -> None:
 
 
 def test_all_rows_of_a_held_out_prompt_are_left_out(tmp_path: Path) -> None:
-    """Every prompt comes five times, with another answer each: whichever is held out, the other four do not train."""
+    """Every prompt has five answers, a row each: whichever is held out, the other four do not train."""
     data = [conversation("first", (n % 10, n // 10 % 6, 0), answer) for n in range(60) for answer in range(5)]
     _, live = opened(tmp_path, [source(tmp_path, data)])
     asked = {sample["messages"][0]["content"] for sample in read_held_out(tmp_path / "out")}
@@ -213,7 +213,7 @@ def test_the_same_bad_row_is_kept_once(tmp_path: Path) -> None:
 def test_rows_with_media_are_refused_and_so_is_what_stands_for_them_where_the_model_takes_them_in(
     tmp_path: Path,
 ) -> None:
-    """Nobody would keep the media; their placeholders alone would be learned, or stop the training of an omni model."""
+    """Nobody would keep the media; placeholders alone would be learned, or stop an omni model's training."""
     parts = [{"type": "image", "image": "a.png"}, {"type": "text", "text": "what is it?"}]
     answer = {"role": "assistant", "content": "one"}
     seen: dict[str, Any] = {"messages": [{"role": "user", "content": parts}, answer]}

@@ -1,4 +1,4 @@
-"""Media of hub rows are found in the archives beside the rows; rows without theirs are left out, and that is told."""
+"""Media of hub rows are found in archives beside the rows; rows without theirs are left out and told."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A few megabytes of a compressed file may hold gigabytes in one line: no reader takes more memory than a row may."""
+"""A few compressed megabytes may hold gigabytes in one line: no reader takes more memory than a row may."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Files as users have them: a bad byte costs its row, other encodings and torn files one clear message, nothing more."""
+"""Files as users have them: a bad byte costs its row, other encodings and torn files one clear message."""
 
 from __future__ import annotations
 

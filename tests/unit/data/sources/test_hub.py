@@ -1,4 +1,4 @@
-"""Hub rows reach the disk once, whole and in order: after kills, over a network that fails, and a part where asked."""
+"""Hub rows reach the disk once, whole and in order: after kills, over a failing network, in part if asked."""
 
 from __future__ import annotations
 

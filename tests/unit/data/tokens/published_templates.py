@@ -1,4 +1,4 @@
-"""Chat templates as models publish them, and tokenizers that write them. Those that TRL keeps are read from TRL."""
+"""Chat templates as models publish them, and tokenizers that write them. Those of TRL are read from it."""
 
 from __future__ import annotations
 
@@ -104,7 +104,7 @@ def kept(name: str) -> str:
 
 @dataclass(frozen=True)
 class Published:
-    """A template, and what it must teach: what stands before an answer's words, before those of earlier turns, and behind.
+    """A template, and what must be learned: what it puts before answers, the last and earlier, and behind.
 
     `ends` are of the last answer and of earlier ones. `hides` are roles that it refuses or leaves out.
     """

@@ -1,4 +1,4 @@
-"""What is learned is what the assistant says and the mark that ends it, in the templates that models are published with."""
+"""What is learned is what the assistant says and the mark that ends it, in models' published templates."""
 
 from __future__ import annotations
 
@@ -120,7 +120,7 @@ def test_calls_and_results_are_learned_and_shown_or_the_turn_is_named(name: str)
 
 @pytest.mark.parametrize("name", PUBLISHED)
 def test_thoughts_are_learned_wherever_they_stand(name: str) -> None:
-    """None is dropped, though most templates drop those of earlier turns; what is asked is not learned again."""
+    """None is dropped, though most templates drop those before; what is asked is not learned again."""
     tokenizer = PUBLISHED[name].tokenizer()
     messages = chat(
         "u: q", "a: <think>\nhm\n</think>\nsome words", "u: r", "a: <think>\nso\n</think>\nother words"

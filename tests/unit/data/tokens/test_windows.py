@@ -1,4 +1,4 @@
-"""Windows lose no token, begin where lines or words do, and overlap as asked; pieces give the tokens of the whole."""
+"""Windows lose no token, begin at lines or words, overlap as asked; pieces give the tokens of the whole."""
 
 from __future__ import annotations
 

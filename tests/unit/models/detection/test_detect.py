@@ -1,4 +1,4 @@
-"""Detection: every model type of the installed transformers, then each other kind of model, then what is refused."""
+"""Detection: every model type of the installed transformers, other kinds of model, and what is refused."""
 
 from __future__ import annotations
 

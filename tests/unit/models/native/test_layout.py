@@ -104,7 +104,7 @@ def test_a_turn_that_is_shown_otherwise_is_learned_apart_with_the_media_up_to_it
 
 
 def test_tokens_and_inputs_fit_together(layout: OwnLayout) -> None:
-    """The processor's call on the whole conversation gives the same as tokens kept and media prepared later."""
+    """The processor's call on a whole conversation gives the same as tokens kept and media prepared later."""
     kind = kind_of(layout)
     sample = turns(kind, 2, 0 if kind == "image" else 10)
     media = layout.decoded(sample["media"], Media())

@@ -1,4 +1,4 @@
-"""The loss by parts is the loss of all logits, in value and in gradients, whatever a family does to its logits."""
+"""The loss by parts is the loss of all logits, in value and in gradients, whatever a family does to them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Our way to compute an adapted linear layer gives what PEFT's gives, and stands aside where PEFT's must be used."""
+"""Our adapted linear layer computes what PEFT's does, and stands aside where PEFT's must be used."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ IDS = torch.arange(24).view(2, 12)
 
 
 def pair(config: Any, dtype: torch.dtype = torch.float32, **settings: Any) -> tuple[PeftModel, PeftModel]:
-    """Return the same adapted model twice, computed by PEFT and by us; the adapter already changes the outputs."""
+    """Return the same adapted model twice, computed by PEFT and by us; the adapter changes the outputs."""
     torch.manual_seed(0)
     start: PreTrainedModel = AutoModelForCausalLM.from_config(copy.deepcopy(config)).to(dtype)
     peft = LoraConfig(r=4, lora_alpha=12, target_modules="all-linear", task_type="CAUSAL_LM", **settings)
