@@ -49,5 +49,6 @@ def gc(
     )
     if cache and not is_cache:
         print(
-            f"data cache: {sum(size for _, size in cache) / 1e6:.1f} MB in {cache_folder()}; --cache removes it"
+            f"data cache: {sum(size for _, size in cache) / 1e6:.1f} MB in {cache_folder()}; "
+            "--cache removes it"
         )

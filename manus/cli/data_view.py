@@ -120,7 +120,10 @@ def facts(found: Examination) -> Iterator[tuple[str, RenderableType]]:
     learned = told.get("learned_share")
     yield "tokens", f"{told['tokens']:,}" + (f", {percent(learned)} of them learned" if learned else "")
     if found.padded_share is not None:
-        said = f"{percent(found.padded_share)} where batches of {found.batch_size} are padded, 0 % where samples are joined"
+        said = (
+            f"{percent(found.padded_share)} where batches of {found.batch_size} are padded, "
+            "0 % where samples are joined"
+        )
         packed = (
             f"; {percent(found.unfilled_share)} of packed rows stay empty"
             if found.unfilled_share is not None

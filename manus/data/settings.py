@@ -29,15 +29,16 @@ class Source(Frozen):
     revision: Text | None = Field(None, description="The hub data set's commit, branch or tag.")
     archives: Annotated[tuple[Text, ...], Field(strict=False)] = Field(
         (),
-        description="The hub data set's archives (.tar, .tar.gz, .tar.zst, .zip) with the media that its rows name; * "
-        "stands for any name. Rows whose media are in none of them are left out.",
+        description="The hub data set's archives (.tar, .tar.gz, .tar.zst, .zip) with the media "
+        "that its rows name; * stands for any name. Rows whose media are in none of them are left out.",
     )
     columns: dict[str, str] = Field(
         {}, description="Rename columns first: {name Manus knows: name in the data}."
     )
     ignore: Annotated[tuple[Text, ...], Field(strict=False)] = Field(
         (),
-        description="Columns, by their names in the data, that are left out: not read, and not named as unread.",
+        description="Columns, by their names in the data, that are left out: not read, "
+        "and not named as unread.",
     )
     weight: Annotated[float, Field(gt=0, le=1000)] = Field(
         1.0, description="How often each of its samples is seen per epoch."
@@ -106,7 +107,8 @@ class DataSettings(Frozen):
     )
     on_policy: OnPolicySettings | None = Field(
         None,
-        description="For dpo and orpo: make the pairs of the model's own answers, judged by the capability's verifier.",
+        description="For dpo and orpo: make the pairs of the model's own answers, "
+        "judged by the capability's verifier.",
     )
     sample_size: SampleSize = Field(0, description="Training samples to use, drawn by the seed; 0 is all.")
     held_out: Count | None = Field(
@@ -125,7 +127,8 @@ class DataSettings(Frozen):
     )
     mix: Literal["epochs", "samples", "tokens"] = Field(
         "epochs",
-        description="What weights mean: how often samples are seen, or the share of a source in samples or in tokens.",
+        description="What weights mean: how often samples are seen, "
+        "or the share of a source in samples or in tokens.",
     )
     until: Literal["first_exhausted", "all_exhausted"] = Field(
         "first_exhausted",
@@ -141,12 +144,13 @@ class DataSettings(Frozen):
     )
     clip_seconds: Annotated[float, Field(gt=0, le=86_400)] | None = Field(
         None,
-        description="Parts of a video or sound with a text each (segments) that follow each other are joined to clips of "
-        "at most this length; none: each is a sample.",
+        description="Parts of a video or sound with a text each (segments) that follow each other are joined "
+        "to clips of at most this length; none: each is a sample.",
     )
     prepare: Literal["ahead", "never"] = Field(
         "ahead",
-        description="When rows become tokens: once before training, or, for lines of files, in the background of it.",
+        description="When rows become tokens: once before training, or, for lines of files, "
+        "in the background of it.",
     )
     failure_budget: Annotated[float, Field(ge=0, le=1)] = Field(
         0.01, description="Share of rows that may be unusable before the stage refuses its data."

@@ -279,7 +279,10 @@ class Run:
     def _wait_for_room(self, folder: Path, needed: int, seconds: float) -> bool:
         """Wait so many seconds or more, until a disk has room or a signal says stop; tell if it has room."""
         began = time.monotonic()
-        why = f"the disk is full: a checkpoint needs {needed / 1e6:.1f} MB, {free_bytes(folder) / 1e6:.1f} MB are free"
+        why = (
+            f"the disk is full: a checkpoint needs {needed / 1e6:.1f} MB, "
+            f"{free_bytes(folder) / 1e6:.1f} MB are free"
+        )
         say(f"Paused: {why}. Free some and it goes on by itself; earlier checkpoints are safe")
         with self._idle("paused", why, NOTHING):
             while not self._look().stop:

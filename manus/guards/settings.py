@@ -36,7 +36,8 @@ class GuardSettings(Frozen):
     pause_keeps_memory: bool = Field(False, description="Leave model and optimizer on the GPU while paused.")
     decoding_processes: Annotated[int, Field(ge=0, le=64)] | Literal["auto"] = Field(
         "auto",
-        description="Processes that decode media beside the training; auto: the processors but one, at most 4.",
+        description="Processes that decode media beside the training; "
+        "auto: the processors but one, at most 4.",
     )
 
     @model_validator(mode="after")

@@ -143,7 +143,10 @@ class _Crew:
         )
         is_killed = process.exitcode == -signal.SIGKILL
         hint = "; is the memory full? fewer processes need less" if is_killed else ""
-        return f"a process died while {self.doing} ({why}){hint}; what it had finished is kept, the next run continues"
+        return (
+            f"a process died while {self.doing} ({why}){hint}; "
+            "what it had finished is kept, the next run continues"
+        )
 
     def _stop(self) -> None:
         self._signal(signal.SIGSTOP)

@@ -69,12 +69,13 @@ def check_measurable(job: Job, stage: Stage, tokenizer: PreTrainedTokenizerBase)
         if is_retrieval(probe.capability):
             needed = "has a medium and a caption among others of its kind and with other words, which"
         raise DataError(
-            f"stage {stage.name}: none of the {count} held-out samples {needed} the {stage.capability} probe can "
-            "verify; its gain could not be measured"
+            f"stage {stage.name}: none of the {count} held-out samples {needed} the {stage.capability} probe "
+            "can verify; its gain could not be measured"
         )
     if probe.is_of_answers and probe.metric != probe.capability.METRIC:
         say(
-            f"{stage.name}: no held-out answer can be verified; how well they are foreseen is measured instead"
+            f"{stage.name}: no held-out answer can be verified; "
+            "how well they are foreseen is measured instead"
         )
     if probe.is_of_answers and not has_answer_to_foresee(probe, tokenizer):
         raise DataError(

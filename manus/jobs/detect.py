@@ -35,7 +35,8 @@ def build(job: Job) -> dict[str, Any]:
         needed = set(CAPABILITIES[stage.capability].MODALITIES) - added
         if missing := modalities_missing(found, sorted(needed)):
             raise ModelError(
-                f"base_model {job.plan.base.spec!r} ({found.model_type}) lacks {', '.join(missing)}, which stage "
-                f"{stage.name!r} needs; name a language model, and add senses to it by `- omni` above the stage"
+                f"base_model {job.plan.base.spec!r} ({found.model_type}) lacks {', '.join(missing)}, "
+                f"which stage {stage.name!r} needs; "
+                "name a language model, and add senses to it by `- omni` above the stage"
             )
     return {"modalities": found.modalities}

@@ -46,7 +46,8 @@ def build(plan: Plan, name: str, with_parents: bool = False) -> None:
         ]
         if ranks.world_size() > 1 and missing not in ([], [name]):
             raise InputError(
-                f"{missing[0]} must be built first, by one process; `manus stage` with --ranks {ranks.world_size()} does so"
+                f"{missing[0]} must be built first, by one process; "
+                f"`manus stage` with --ranks {ranks.world_size()} does so"
             )
         for needed in missing:
             build(plan, needed)
@@ -107,8 +108,8 @@ def check_unchanged(plan: Plan, artifact: Artifact) -> None:
     changed = own_changes(plan, artifact, planned_again(plan, artifact))
     if changed:
         raise InputError(
-            f"{artifact.id} is not stored: {'; '.join(changed)} while it was built; run the same again (with the old "
-            "content it goes on from its checkpoint, with the new one it starts anew)"
+            f"{artifact.id} is not stored: {'; '.join(changed)} while it was built; run the same again (with "
+            "the old content it goes on from its checkpoint, with the new one it starts anew)"
         )
 
 

@@ -29,7 +29,8 @@ class Settings(AlignmentSettings, SamplingSettings):
     teacher: Text = Field(description="An earlier stage of the recipe, a hub id[@revision], or a folder.")
     on_policy_share: Annotated[float, Field(ge=0, le=1)] = Field(
         0.0,
-        description="Share of batches on which the student answers itself; the others take the data's answers.",
+        description="Share of batches on which the student answers itself; "
+        "the others take the data's answers.",
     )
     beta: Annotated[float, Field(ge=0, le=1)] = Field(
         0.0, description="Divergence: 0 forward KL, 1 reverse KL, between them generalised Jensen-Shannon."

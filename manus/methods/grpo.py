@@ -53,8 +53,8 @@ class Settings(AlignmentSettings, SamplingSettings, RewardedSettings):
         answers = self.batch_size * self.gradient_accumulation * self.updates_per_generation
         if answers % self.group_size:
             raise ValueError(
-                f"batch_size x gradient_accumulation x updates_per_generation ({answers}) must be a multiple of "
-                f"group_size ({self.group_size}); set batch_size or group_size"
+                f"batch_size x gradient_accumulation x updates_per_generation ({answers}) must be a multiple "
+                f"of group_size ({self.group_size}); set batch_size or group_size"
             )
         return self
 

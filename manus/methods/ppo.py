@@ -64,8 +64,9 @@ class Settings(AlignmentSettings, SamplingSettings, RewardedSettings):
     def _has_whole_minibatches(self) -> Settings:
         if self.rollout_size % (self.batch_size * self.gradient_accumulation):
             raise ValueError(
-                f"rollout_size ({self.rollout_size}) must be a multiple of batch_size x gradient_accumulation "
-                f"({self.batch_size * self.gradient_accumulation}); set rollout_size or batch_size"
+                f"rollout_size ({self.rollout_size}) must be a multiple "
+                f"of batch_size x gradient_accumulation ({self.batch_size * self.gradient_accumulation}); "
+                "set rollout_size or batch_size"
             )
         return self
 

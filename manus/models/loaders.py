@@ -68,7 +68,8 @@ def check_config(config: Path) -> None:
     held = read_object(config)
     if kernels := sorted({name for name in _implementations(held) if "/" in name}):
         raise ModelError(
-            f"{config} names the kernel {kernels[0]!r} of the hub, which is code and never run here; remove the line"
+            f"{config} names the kernel {kernels[0]!r} of the hub, which is code and never run here; "
+            "remove the line"
         )
     if absurd := next(
         ((name, size) for name, size in _sizes(held) if LAYERS in name and size > MOST_LAYERS), None

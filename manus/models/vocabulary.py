@@ -33,8 +33,9 @@ def fit_special_tokens(tokenizer: PreTrainedTokenizerBase, folder: Path) -> None
     for text, id_ in written.items():
         if id_ >= embedded:
             raise ModelError(
-                f"{folder}: the tokenizer's token {text!r} has the id {id_}, and the model has embeddings for {embedded} "
-                "tokens; give the tokenizer that belongs to the model, or a model whose embeddings were resized for it"
+                f"{folder}: the tokenizer's token {text!r} has the id {id_}, and the model "
+                f"has embeddings for {embedded} tokens; give the tokenizer that belongs to the model, "
+                "or a model whose embeddings were resized for it"
             )
     if tokenizer.pad_token_id is None or int(tokenizer.pad_token_id) >= embedded:  # type: ignore[arg-type]
         tokenizer.pad_token = tokenizer.eos_token

@@ -158,8 +158,8 @@ class Judge:
         now = identity(self._single, self._context, Lookup(Digests()))
         if self._identity not in (None, now):
             raise RewardError(
-                "the file of a reward changed while the stage runs, and a new worker would score otherwise than before; "
-                "start the run again: it is another stage now"
+                "the file of a reward changed while the stage runs, and a new worker would score otherwise "
+                "than before; start the run again: it is another stage now"
             )
         self._identity = now
 

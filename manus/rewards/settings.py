@@ -71,7 +71,10 @@ def _explained(detail: Any, settings: type[Frozen]) -> str:
     place = ".".join(["options", *map(str, detail["loc"])])
     if detail["type"] == "extra_forbidden":
         known = settings.model_fields
-        return f"{place} is not known; {did_you_mean(str(detail['loc'][-1]), known) if known else 'it takes no options'}"
+        return (
+            f"{place} is not known; "
+            f"{did_you_mean(str(detail['loc'][-1]), known) if known else 'it takes no options'}"
+        )
     message = detail["msg"].removeprefix("Value error, ")
     return f"{place}: {message[:1].lower()}{message[1:]}"
 

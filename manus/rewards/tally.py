@@ -60,8 +60,8 @@ class Tally:
             most = self.listed(component)[:REASONS_IN_ERROR]
             shown = "\n".join(f"  {f['count']} x {f['reason']} (first: {f['example']})" for f in most)
             raise RewardError(
-                f"reward {component!r} failed for {failed} of {scored} completions, more than reward_failure_budget "
-                f"{budget:.0%} allows:\n{shown}\n"
+                f"reward {component!r} failed for {failed} of {scored} completions, "
+                f"more than reward_failure_budget {budget:.0%} allows:\n{shown}\n"
                 "mend the verifier, or the data that it compares with; or raise reward_failure_budget"
             )
 

@@ -116,8 +116,9 @@ class Guarded(Trainer):
             self.before = counters_of(found)
             if self.before.ranks != ranks.world_size():
                 raise InputError(
-                    f"{found} was saved by {self.before.ranks} rank(s), this run has {ranks.world_size()}: its steps hold "
-                    f"other samples; run `manus stage` with --ranks {self.before.ranks}, or delete {found.parent}"
+                    f"{found} was saved by {self.before.ranks} rank(s), "
+                    f"this run has {ranks.world_size()}: its steps hold other samples; "
+                    f"run `manus stage` with --ranks {self.before.ranks}, or delete {found.parent}"
                 )
             self.tokens_seen = self.before.tokens if ranks.is_first() else 0
             self.saved_step = int(found.name.removeprefix(PREFIX))

@@ -59,8 +59,8 @@ class MediaSettings(Frozen):
 
     cache_features: bool | Literal["auto"] = Field(
         "auto",
-        description="Keep on disk, while training, what the frozen encoders make of the media; auto does so for more "
-        "than one epoch.",
+        description="Keep on disk, while training, what the frozen encoders make of the media; "
+        "auto does so for more than one epoch.",
     )
 
 
@@ -76,7 +76,8 @@ class AdapterSettings(TrainingSettings):
     )
     upper_layers: Annotated[float, Field(gt=0, le=1)] = Field(
         1.0,
-        description="Share of the layers, from the top, that get an adapter; nothing is computed backward below them.",
+        description="Share of the layers, from the top, that get an adapter; "
+        "nothing is computed backward below them.",
     )
 
 

@@ -83,7 +83,8 @@ def refuse_other_forms(text: str) -> None:
     """
     if found := _OTHER_MARKS.search(text):
         raise ValueError(
-            f"it calls a function in a form that is not read, {shortened(found[0])}; write the call as a turn's 'tool_calls'"
+            f"it calls a function in a form that is not read, {shortened(found[0])}; "
+            "write the call as a turn's 'tool_calls'"
         )
 
 

@@ -54,8 +54,8 @@ def captioned(row: Columns, kind: MediumKind) -> tuple[Columns, str | None]:
         (name for name in _ASKING if isinstance(row.get(name), str) and row[name].strip()), None
     ):
         raise RowError(
-            f"it has a question in {other!r} and a caption in {column!r}: say columns: {{answer: {column}}} in the source if "
-            f"the one answers the other, else ignore: [{other}]"
+            f"it has a question in {other!r} and a caption in {column!r}: say columns: {{answer: {column}}} "
+            f"in the source if the one answers the other, else ignore: [{other}]"
         )
     row.take(column)
     if isinstance(row[column], list) and len(row[column]) > 1:

@@ -152,8 +152,8 @@ def refuse_key_alone(row: Mapping[str, Any], column: str) -> None:
             families.setdefault(found[1].lower(), []).append(name)
     if listed := next((names for names in families.values() if len(names) > 1), None):
         raise RowError(
-            f"{column!r} is {shortened(key)}, which seems to name one of the columns {', '.join(listed)}; give these as a list in "
-            "'choices'"
+            f"{column!r} is {shortened(key)}, which seems to name one of the columns {', '.join(listed)}; "
+            "give these as a list in 'choices'"
         )
 
 

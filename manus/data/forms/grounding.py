@@ -32,8 +32,8 @@ def with_boxes(row: Columns, messages: list[Message]) -> list[Message]:
     things, boxes = (list(objects.get(key) or []) for key in ("ref", "bbox"))
     if (marks.count("ref-object"), marks.count("bbox")) != (len(things), len(boxes)):
         raise RowError(
-            f"its texts have {marks.count('ref-object')} <ref-object> and {marks.count('bbox')} <bbox>, and its objects "
-            f"{len(things)} ref and {len(boxes)} bbox"
+            f"its texts have {marks.count('ref-object')} <ref-object> and {marks.count('bbox')} <bbox>, "
+            f"and its objects {len(things)} ref and {len(boxes)} bbox"
         )
     scale = _scale(objects) if boxes else 1
     written = {"ref-object": iter(map(str, things)), "bbox": iter([_box(box, scale) for box in boxes])}
@@ -61,8 +61,8 @@ def _scale(objects: Mapping[str, Any]) -> int:
     kind = objects.get("bbox_type") or "real"
     if kind not in ("norm1", "norm1000"):
         raise RowError(
-            f"its boxes are in pixels (bbox_type: {kind}), and a picture is made smaller before the model sees it; give "
-            "shares of its sides (bbox_type: norm1) or thousandths (norm1000)"
+            f"its boxes are in pixels (bbox_type: {kind}), and a picture is made smaller "
+            "before the model sees it; give shares of its sides (bbox_type: norm1) or thousandths (norm1000)"
         )
     return THOUSANDTHS if kind == "norm1" else 1
 

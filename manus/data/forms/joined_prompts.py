@@ -46,7 +46,8 @@ def _only_read(turn: Mapping[str, Any], column: str, is_last: bool) -> Mapping[s
         return turn
     if is_last:
         raise RowError(
-            f"{column!r} ends with a turn of the assistant, which the answer goes on with; put its words into the answer"
+            f"{column!r} ends with a turn of the assistant, which the answer goes on with; "
+            "put its words into the answer"
         )
     says_nothing = column == "prompt" and not any(turn.get(name) is not None for name in OF_TURNS)
     return {**turn, "train": False} if says_nothing else turn

@@ -108,8 +108,8 @@ def _refuse_unknown_columns(row: Columns) -> None:
         (name for name in row if name not in IDENTIFYING and is_medium(row[name], by_name=False)), None
     ):
         raise RowError(
-            f"{found!r} holds a medium, and is not known to: say columns: {{image: {found}}} in the source (or video, or audio), "
-            f"or ignore: [{found}]"
+            f"{found!r} holds a medium, and is not known to: "
+            f"say columns: {{image: {found}}} in the source (or video, or audio), or ignore: [{found}]"
         )
 
 
@@ -122,7 +122,8 @@ def _check_turns(sample: Sample) -> None:
             )
         if message["role"] != "assistant" and (mark := _LEFT.search(message["content"])):
             raise RowError(
-                f"turn {number} ({message['role']}) shows a medium by {mark[0].strip()!r}, which the row does not have"
+                f"turn {number} ({message['role']}) shows a medium by {mark[0].strip()!r}, "
+                "which the row does not have"
             )
 
 
@@ -212,7 +213,8 @@ class _Placed:
         unknown = {key for key, value in part.items() if value is not None} - _BARE_KEYS
         if unknown:
             raise RowError(
-                f"a content part of type {part['type']!r} names its medium by {min(unknown)!r}, which is not known"
+                f"a content part of type {part['type']!r} names its medium by {min(unknown)!r}, "
+                "which is not known"
             )
         taken = sum(medium["kind"] == kind for medium in self.media)
         if part.get("index") not in (None, taken):
@@ -300,7 +302,8 @@ def _with_media(messages: list[Message], media: list[Medium]) -> list[Message]:
     begins = _MARK.findall(leading[0]) if leading else []
     if marks and marks != [medium["kind"] for medium in media]:
         raise RowError(
-            f"its texts show {', '.join(marks)}, and the row has {', '.join(medium['kind'] for medium in media)}"
+            f"its texts show {', '.join(marks)}, "
+            f"and the row has {', '.join(medium['kind'] for medium in media)}"
         )
     if begins == marks:
         text = f"{_heads(media)}\n{content[leading.end() if leading else 0 :].strip()}"

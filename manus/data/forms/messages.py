@@ -103,8 +103,8 @@ def as_messages(row: Row) -> Sample:
 def _read(row: Columns) -> Sample:
     if (column := next((name for name in _OF_THE_TEMPLATE if not is_empty(row.get(name))), None)) is not None:
         raise RowError(
-            f"{column!r} changes the chat template for one row, which is not built; say ignore: [{column}] in the source "
-            "to have all rows rendered alike"
+            f"{column!r} changes the chat template for one row, which is not built; "
+            f"say ignore: [{column}] in the source to have all rows rendered alike"
         )
     sample: Sample = {"messages": []}
     if (conversation := _conversation(row)) is not None:

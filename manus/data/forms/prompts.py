@@ -91,7 +91,8 @@ def question_of(row: Row) -> list[Message]:
             turns = read_turns(value)
             if name == "prompt" and turns[-1]["role"] == "assistant" and turns[-1]["content"]:
                 raise RowError(
-                    "'prompt' ends with a turn of the assistant, which an answer cannot go on with; leave it out"
+                    "'prompt' ends with a turn of the assistant, which an answer cannot go on with; "
+                    "leave it out"
                 )
             while turns and turns[-1]["role"] == "assistant":
                 turns.pop()

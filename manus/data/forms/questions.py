@@ -75,7 +75,8 @@ def _to_be_answered(turns: list[Message]) -> list[Message]:
     if turns[-1]["role"] == "assistant":
         if turns[-1]["content"]:
             raise RowError(
-                "the prompt is a dialogue that ends within the assistant's turn, which the answer goes on with"
+                "the prompt is a dialogue that ends within the assistant's turn, "
+                "which the answer goes on with"
             )
         return turns[:-1]
     return turns
@@ -137,8 +138,8 @@ def check_history(row: Columns, messages: list[Message]) -> None:
     said = [(message["role"], message["content"]) for message in messages if message["role"] != "system"]
     if said[: len(earlier)] != [one for one in earlier if one[0] != "system"]:
         raise RowError(
-            "it has earlier rounds in 'history' beside a conversation that does not begin with them: put them into it, or say "
-            "ignore: [history] in the source"
+            "it has earlier rounds in 'history' beside a conversation that does not begin with them: "
+            "put them into it, or say ignore: [history] in the source"
         )
 
 
@@ -150,7 +151,8 @@ def _only_read(turns: list[Message], column: str) -> list[Message]:
     """
     if turns and turns[-1]["role"] == "assistant":
         raise RowError(
-            f"{column!r} ends with a turn of the assistant, which the answer goes on with; put its words into the answer"
+            f"{column!r} ends with a turn of the assistant, which the answer goes on with; "
+            "put its words into the answer"
         )
     if column != "prompt":
         return turns
@@ -170,7 +172,8 @@ def with_system(row: Columns, messages: list[Message]) -> list[Message]:
     text = column_text(row, column).removeprefix("SYSTEM: ") if column else ""  # the mark is Glaive's
     if other := next((key for key in there[1:] if column_text(row, key) != text), None):
         raise RowError(
-            f"{column!r} and {other!r} have different system texts; say ignore: [{other}] in the source, or of both"
+            f"{column!r} and {other!r} have different system texts; "
+            f"say ignore: [{other}] in the source, or of both"
         )
     return [{"role": "system", "content": text}, *messages] if text else messages
 
@@ -234,7 +237,8 @@ def note_keys(row: Columns, column: str, value: Any) -> None:
             continue
         if rank := next((name for name in _RANKS if one.get(name) is not None), None):
             raise RowError(
-                f"the answers in {column!r} have a {rank}: give the better one alone, or pairs as chosen and rejected"
+                f"the answers in {column!r} have a {rank}: give the better one alone, "
+                "or pairs as chosen and rejected"
             )
         for name in one.keys() - _OF_ANSWERS:
             row.note(f"{column}[].{name}")

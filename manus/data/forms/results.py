@@ -58,7 +58,8 @@ def check_results(turns: Sequence[Any]) -> None:
             missing = [one for one in ids if one not in named]
             if named and missing and all(one in ids for one in named):
                 raise RowError(
-                    f"turn {number}: the call {shortened(missing[0])} has no result before it, and others have"
+                    f"turn {number}: the call {shortened(missing[0])} has no result before it, "
+                    "and others have"
                 )
             calls = turn.get("tool_calls")
             calls = calls if isinstance(calls, list | tuple) else ()

@@ -147,7 +147,8 @@ def _read_turn(turn: Mapping[str, Any]) -> list[Message]:
         return [_flagged(one, learn, turn) if one["role"] == "assistant" else one for one in messages]
     if (flag := asks_to_be_learned(turn)) is not None:
         raise ValueError(
-            f"{flag!r} asks for learning what the {messages[0]['role']} says; only the assistant's turns are learned"
+            f"{flag!r} asks for learning what the {messages[0]['role']} says; "
+            "only the assistant's turns are learned"
         )
     return messages
 

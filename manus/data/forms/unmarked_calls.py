@@ -39,14 +39,15 @@ def unmarked_calls(text: str, names: Collection[str]) -> list[Call]:
             pass  # code, or words; seen below
     if (named := _named_in(bare, names)) is not None:
         raise ValueError(
-            f"it names the function {named!r} in JSON that is no call; write the call as a turn's 'tool_calls'"
+            f"it names the function {named!r} in JSON that is no call; "
+            "write the call as a turn's 'tool_calls'"
         )
     is_code = re.match(rf"(?:\w+[ \t]*=[ \t]*|print\(){called.pattern}", said) or called.match(said)
     for code in [block[1] for block in _FENCE.finditer(said)] or ([said] if is_code else []):
         if found := re.search(rf"(?<![\w.\"'#]){called.pattern}", code):
             raise ValueError(
-                f"it calls a function in code, {shortened(found[0])}; write the call as a turn's 'tool_calls', or leave the "
-                "function out"
+                f"it calls a function in code, {shortened(found[0])}; "
+                "write the call as a turn's 'tool_calls', or leave the function out"
             )
     return []
 

@@ -71,16 +71,17 @@ def minding_media(read: Callable[[Row], Sample], kind: SampleKind) -> Callable[[
         if kind == "preference" and found:
             medium, column = next(iter(found.items()))
             raise RowError(
-                f"it has a medium ({medium}, in {column!r}), and preferences are learned from text alone: leave the "
-                f"column out where the texts do without it, or teach what is seen and heard by lora or sft"
+                f"it has a medium ({medium}, in {column!r}), and preferences are learned from text alone: "
+                "leave the column out where the texts do without it, "
+                "or teach what is seen and heard by lora or sft"
             )
         sample = read(row)
         if not sample.get("media"):
             for medium, column in found.items():
                 if _refers_to(sample, medium):
                     raise RowError(
-                        f"its text shows the {medium} in {column!r} by <{medium}>, and this capability reads text alone; "
-                        "give the row to one with that sense"
+                        f"its text shows the {medium} in {column!r} by <{medium}>, "
+                        "and this capability reads text alone; give the row to one with that sense"
                     )
         return sample
 

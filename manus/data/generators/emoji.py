@@ -57,7 +57,8 @@ class Settings(Frozen):
     kinds: Annotated[tuple[Kind, ...], Field(strict=False)] = Field(
         ("choice", "yes or no", "category", "count"),
         min_length=1,
-        description="Kinds of question, in turn; `name` asks for names never taught, `caption` is for alignment.",
+        description="Kinds of question, in turn; "
+        "`name` asks for names never taught, `caption` is for alignment.",
     )
 
 

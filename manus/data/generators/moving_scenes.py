@@ -76,14 +76,16 @@ class Settings(Palette):
     kinds: Annotated[tuple[Kind, ...], Field(strict=False)] = Field(
         ("order: direction", "order: first", "order: change", "order: count", "colour", "shape"),
         min_length=1,
-        description="Kinds of question, in turn; `order: colours` is the easiest of order, `caption` is for alignment.",
+        description="Kinds of question, in turn; "
+        "`order: colours` is the easiest of order, `caption` is for alignment.",
     )
 
     @model_validator(mode="after")
     def _appearances_can_be_told_apart(self) -> Self:
         if self.frames < 2 * self.most_appearances + 2:
             raise ValueError(
-                f"{self.frames} frames are too few for {self.most_appearances} appearances; raise seconds or fps"
+                f"{self.frames} frames are too few for {self.most_appearances} appearances; "
+                "raise seconds or fps"
             )
         return self
 

@@ -53,8 +53,8 @@ class Settings(Palette):
         1,
         ge=1,
         le=len(SHAPES),
-        description="In training, up to so many questions about one picture in one conversation: `colour` and `shape` "
-        "ask for other things in it, too.",
+        description="In training, up to so many questions about one picture in one conversation: "
+        "`colour` and `shape` ask for other things in it, too.",
     )
 
 

@@ -168,7 +168,10 @@ def _owners(draw: random.Random, world: World) -> Puzzle:
     clues = [f"{names[0]} {has_not} {goods[1]} or {goods[2]}.", f"{names[1]} {has_not} {goods[2]}."]
     draw.shuffle(clues)
     people, offered = draw.sample(names, 3), sorted(goods)
-    told = f"{people[0]}, {people[1]} and {people[2]} each {have} one thing: {', '.join(offered[:2])} or {offered[2]}."
+    told = (
+        f"{people[0]}, {people[1]} and {people[2]} each {have} one thing: "
+        f"{', '.join(offered[:2])} or {offered[2]}."
+    )
     asked = draw.randrange(3)
     thought = " ".join(f"{name}: {good}." for name, good in zip(names, goods, strict=True))
     return f"{told} {' '.join(clues)} {who_has} {goods[asked]}?", thought, names[asked]

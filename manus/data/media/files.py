@@ -155,7 +155,8 @@ class MediaFiles:
         except MediaError as error:
             told = str(error).replace(UNNAMED, self.name(number))
             raise DataError(
-                f"{told}; it could be decoded when the data were prepared: delete {self.folder}, and run again"
+                f"{told}; "
+                f"it could be decoded when the data were prepared: delete {self.folder}, and run again"
             ) from error
 
 

@@ -58,8 +58,8 @@ def _decoded(stream: IO[bytes], name: str) -> Image.Image:
         width, height = image.size
         if width * height > MOST_PIXELS:
             raise MediaError(
-                f"{name}: {width:,} x {height:,} pixels are more than the {MOST_PIXELS:,} that are decoded at once; "
-                "make it smaller, or a plain JPEG, which is reduced while it is decoded"
+                f"{name}: {width:,} x {height:,} pixels are more than the {MOST_PIXELS:,} that are decoded "
+                "at once; make it smaller, or a plain JPEG, which is reduced while it is decoded"
             )
         image.load()
         orientation = image.getexif().get(ORIENTATION, 1)

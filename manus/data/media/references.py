@@ -52,7 +52,8 @@ def read_reference(value: Any, kind: MediumKind) -> Medium:
     if isinstance(value, Mapping):
         return cast(Medium, {**_from_mapping(value, kind), **read_part(value)})
     raise RowError(
-        f"a {kind} is a path, bytes or an object with them, not {type(value).__name__}; read decoded columns with decode=False"
+        f"a {kind} is a path, bytes or an object with them, not {type(value).__name__}; "
+        "read decoded columns with decode=False"
     )
 
 

@@ -77,8 +77,8 @@ class Intake:
         if self.writer is None or self.layout is None:
             if sample.get("media"):
                 raise RowError(
-                    f"the row has a medium ({sample['media'][0]['kind']}), but the model takes in text only; give the "
-                    "recipe an omni stage before this one"
+                    f"the row has a medium ({sample['media'][0]['kind']}), but the model takes in text only; "
+                    "give the recipe an omni stage before this one"
                 )
             return []
         refuse_unmeant(sample, self.layout)

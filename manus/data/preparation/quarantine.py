@@ -64,9 +64,9 @@ class Failures:
             for reason, count in self.reasons.most_common(EXAMPLES_IN_ERROR)
         )
         raise DataError(
-            f"{self.bad} of {self.seen} rows cannot be used, more than failure_budget {budget:.0%} allows:\n{reasons}\n"
-            f"{'all of them' if shown == self.bad else f'{shown} of them'} are in {file}; mend the data, or raise "
-            "failure_budget"
+            f"{self.bad} of {self.seen} rows cannot be used, more than failure_budget {budget:.0%} allows:\n"
+            f"{reasons}\n{'all of them' if shown == self.bad else f'{shown} of them'} are in {file}; "
+            "mend the data, or raise failure_budget"
         )
 
 

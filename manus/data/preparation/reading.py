@@ -182,7 +182,8 @@ def tell_unread(unread: Mapping[str, int], columns: Unread) -> None:
     """Say how many rows have media that are not read, and which columns of each source nothing reads."""
     for medium, count in sorted(unread.items()):
         say(
-            f"{count:,} rows have {medium} columns, which this capability does not read: it takes their text alone"
+            f"{count:,} rows have {medium} columns, "
+            "which this capability does not read: it takes their text alone"
         )
     for name, counted in columns.items():
         say(unread_words(name, counted))

@@ -267,7 +267,8 @@ def tell_shared(is_shared: bool) -> None:
     """Say that parts of one recording stand on both sides, where they do."""
     if is_shared:
         say(
-            "all samples are parts of what is held out: parts of one recording stand on both sides of the split"
+            "all samples are parts of what is held out: "
+            "parts of one recording stand on both sides of the split"
         )
 
 

@@ -280,8 +280,8 @@ def check_places(shards: Sequence[Shard], folder: Path) -> None:
         leaked = np.flatnonzero(is_among(shard.samples()["prompt"][which], asked))
         if len(leaked):
             raise DataError(
-                f"{len(leaked)} training samples of {shard.task.name} ask what held-out samples ask; this must not be, "
-                "please report it"
+                f"{len(leaked)} training samples of {shard.task.name} ask what held-out samples ask; "
+                "this must not be, please report it"
             )
         begin, base = last, end
 

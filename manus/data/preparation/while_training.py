@@ -247,8 +247,8 @@ def _opened(path: Path, digest: str, settings: DataSettings) -> Records:
     records = records_of(path, digest, cache_folder(), segment_bytes=BYTES_OF_A_TOKEN * settings.max_length)
     if records is None or not hasattr(records, "file"):
         raise DataError(
-            f"data {path}: prepare: never reads rows one by one, which {path.suffix} does not allow; give .jsonl, .csv, "
-            ".tsv or text, or set prepare: ahead"
+            f"data {path}: prepare: never reads rows one by one, which {path.suffix} does not allow; "
+            "give .jsonl, .csv, .tsv or text, or set prepare: ahead"
         )
     return records
 

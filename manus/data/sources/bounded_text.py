@@ -23,7 +23,10 @@ class TooMuch(ValueError):
 def too_long(size: int, largest: int | None = None) -> str:
     """Return why a row of so many bytes is none."""
     most = largest or LARGEST_ROW_BYTES
-    return f"{size:,} bytes long, a row may have {most:,}; write one object a line, or give a giant text as a .txt file"
+    return (
+        f"{size:,} bytes long, a row may have {most:,}; "
+        "write one object a line, or give a giant text as a .txt file"
+    )
 
 
 def lines_of(stream: IO[str], doing: str, largest: int | None = None) -> Iterator[str | int]:

@@ -121,8 +121,8 @@ def _blocks(path: Path, cache: Path) -> Iterator[bytes]:
                 return
             if shutil.disk_usage(cache).free < SPARE_BYTES:
                 raise DataError(
-                    f"data {path}: {cache} has no room for a plain copy, which large compressed files need; free some, "
-                    "or name a larger disk in MANUS_CACHE_DIR"
+                    f"data {path}: {cache} has no room for a plain copy, which large compressed files need; "
+                    "free some, or name a larger disk in MANUS_CACHE_DIR"
                 )
             yield block
             advance(raw.tell() // MEGABYTE)

@@ -38,8 +38,8 @@ def data_files(source: Source, beside: Path) -> list[Path]:
     files = [path] if path.is_file() else sorted(entry for entry in entries if _is_data(entry))
     if other := next((entry for entry in sorted(entries) if _is_other_data(entry)), None):
         raise DataError(
-            f"data {source.path}: {other.relative_to(path)} in it cannot be read; save it as .jsonl or .parquet (lower case), or "
-            "move it away"
+            f"data {source.path}: {other.relative_to(path)} in it cannot be read; "
+            "save it as .jsonl or .parquet (lower case), or move it away"
         )
     if not files:
         raise DataError(
@@ -48,7 +48,8 @@ def data_files(source: Source, beside: Path) -> list[Path]:
     for file in files:
         if format_of(file) is None:
             raise DataError(
-                f"data {file}: {file.suffix or 'no ending'} is not a known format; {did_you_mean(file.suffix, BY_ENDING)}"
+                f"data {file}: {file.suffix or 'no ending'} is not a known format; "
+                f"{did_you_mean(file.suffix, BY_ENDING)}"
             )
         if file.stat().st_size == 0:
             raise DataError(f"data {file}: the file is empty")

@@ -185,8 +185,8 @@ def _fetch(source: Source, path: Path, limit: int | None, seed: int) -> None:
                 cause = error.__cause__
                 if failures > MOST_FAILURES:
                     raise DataError(
-                        f"data {source.hub}: the hub fails again and again: {cause}; what was read is kept, the next run "
-                        "continues"
+                        f"data {source.hub}: the hub fails again and again: {cause}; "
+                        "what was read is kept, the next run continues"
                     ) from None
                 _wait(source, min(FIRST_WAIT_SECONDS * 2 ** (failures - 1), LONGEST_WAIT_SECONDS), cause)
     put_in_place(part, path)
@@ -231,7 +231,8 @@ def _wait(source: Source, seconds: float, cause: BaseException | None) -> None:
 def _check_room(path: Path) -> None:
     if shutil.disk_usage(path.parent).free < SPARE_BYTES:
         raise DataError(
-            f"{path.parent} has no room for the rows of the hub; free some (what was read is kept), or give a sample_size"
+            f"{path.parent} has no room for the rows of the hub; "
+            "free some (what was read is kept), or give a sample_size"
         )
 
 

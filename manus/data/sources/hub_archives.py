@@ -46,7 +46,8 @@ class Missing:
         """
         if self.left_out and not self.given:
             raise DataError(
-                f"data {source.hub}: no row's media are in {', '.join(source.archives)}; one names {self.named!r}"
+                f"data {source.hub}: no row's media are in {', '.join(source.archives)}; "
+                f"one names {self.named!r}"
             )
 
 

@@ -60,7 +60,8 @@ def refuse_other_encodings(path: Path) -> None:
         half = begin[first::2]
         if len(half) >= SHORTEST_HALF_BYTES and half.count(0) > len(half) / 2:
             raise DataError(
-                f"data {path}: every other byte is zero, as in UTF-16; save it as UTF-8, such as with iconv -f {name} -t UTF-8"
+                f"data {path}: every other byte is zero, as in UTF-16; "
+                f"save it as UTF-8, such as with iconv -f {name} -t UTF-8"
             )
 
 

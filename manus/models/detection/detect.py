@@ -187,8 +187,8 @@ def _detect_gguf(path: Path) -> Detection:
             findings.add(modality, f"{key} in {path.name}")
     if not isinstance(architecture, str) or not findings.reasons:
         raise ModelError(
-            f"{path} has the architecture {architecture!r} and neither a tokenizer nor a vision or audio encoder; "
-            "only language models and their encoders can be read from GGUF"
+            f"{path} has the architecture {architecture!r} and neither a tokenizer nor a vision "
+            "or audio encoder; only language models and their encoders can be read from GGUF"
         )
     return _detection(
         findings,

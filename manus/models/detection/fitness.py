@@ -72,7 +72,10 @@ def why_no_base(config: Mapping[str, Any]) -> str | None:
     for part in _types_in(config):
         package_name = PACKAGES.get(part)
         if package_name and senses and importlib.util.find_spec(package_name) is None:
-            return f"needs the Python package {package_name} ({part}), which is not installed; pip install {package_name}"
+            return (
+                f"needs the Python package {package_name} ({part}), which is not installed; "
+                f"pip install {package_name}"
+            )
     if not transformers_modalities(config).language_model:
         saved = ", ".join(config.get("architectures") or [model_type])
         return f"is no causal language model ({saved}); {NAME_ANOTHER}"
@@ -94,14 +97,14 @@ def why_not_adapted(config: Mapping[str, Any], adapter: str, targets: str | Sequ
         return f"{model_type} {NOT_IN_4_BITS[model_type]}; use method: lora"
     if adapter == "qlora" and has_fused_experts(config):
         return (
-            f"the experts of {model_type}, most of its weights, are fused tensors, which bitsandbytes does not hold in 4 "
-            "bits; use method: lora"
+            f"the experts of {model_type}, most of its weights, are fused tensors, "
+            "which bitsandbytes does not hold in 4 bits; use method: lora"
         )
     named = targets == "all-linear" or any(target.rsplit(".")[-1] in EXPERT_LAYERS for target in targets)
     if adapter == "dora" and named and has_fused_experts(config) and _is_adapted_in_experts(model_type):
         return (
-            f"dora cannot adapt the experts of {model_type}, which are fused tensors; use method: lora, or name its "
-            "attention layers, as in targets: [q_proj, k_proj, v_proj, o_proj]"
+            f"dora cannot adapt the experts of {model_type}, which are fused tensors; "
+            "use method: lora, or name its attention layers, as in targets: [q_proj, k_proj, v_proj, o_proj]"
         )
     return None
 

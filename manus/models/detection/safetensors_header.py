@@ -49,7 +49,8 @@ def shards_of(index: Path) -> list[str]:
     for name in set(shards.values()):
         if "/" in name or not name.endswith(".safetensors"):
             raise ModelError(
-                f"{index} names {name!r}; weights are loaded only from .safetensors files beside it, which its digest covers"
+                f"{index} names {name!r}; "
+                "weights are loaded only from .safetensors files beside it, which its digest covers"
             )
     return sorted(set(shards.values()))
 

@@ -175,8 +175,8 @@ class OwnLayout(OwnProcessor):
         for name in sorted(own.keys() | again.keys()):
             if not _equal(own.get(name), again.get(name)):
                 raise ModelError(
-                    f"{self.name}: {name} depends on the text around a medium and cannot be made again while training; "
-                    "this family cannot be trained"
+                    f"{self.name}: {name} depends on the text around a medium and cannot be made again "
+                    "while training; this family cannot be trained"
                 )
         self.proven.add(kinds)
 

@@ -36,7 +36,8 @@ class SensesSettings(OmniSettings):
 
     vision: Text = Field(
         "default",
-        description="Vision encoder: a name in configs/encoders.yaml, a hub id[@revision], a folder, or none.",
+        description="Vision encoder: a name in configs/encoders.yaml, a hub id[@revision], a folder, "
+        "or none.",
     )
     audio_input: Text = Field(
         "default",
@@ -44,8 +45,8 @@ class SensesSettings(OmniSettings):
     )
     embed_encoders: bool | None = Field(
         None,
-        description="Copy the encoders' weights into the checkpoint (true) or refer to them by their digest (false); "
-        "null: refer to those on the hub, copy the others.",
+        description="Copy the encoders' weights into the checkpoint (true) or refer to them "
+        "by their digest (false); null: refer to those on the hub, copy the others.",
     )
 
     @model_validator(mode="after")

@@ -176,6 +176,6 @@ def _check_room(folder: Path, needed: int) -> None:
     free = shutil.disk_usage(folder).free
     if needed > free:
         raise InputError(
-            f"what the encoders say of the media takes about {needed / 1e9:.1f} GB, and {free / 1e9:.1f} GB are free in "
-            f"{folder}; set cache_features: false"
+            f"what the encoders say of the media takes about {needed / 1e9:.1f} GB, "
+            f"and {free / 1e9:.1f} GB are free in {folder}; set cache_features: false"
         )

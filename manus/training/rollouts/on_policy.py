@@ -81,9 +81,9 @@ def make_pairs(job: StageJob, settings: OnPolicySettings, capability: Capability
     if not len(lengths):
         raise DataError(
             f"{job.name}: of {counts['prompts']} prompts {counts['all_right']} were always answered right, "
-            f"{counts['all_wrong']} always wrong and {counts['unanswered']} never to the end, so there is nothing to "
-            f"compare; give easier or harder data, a higher on_policy.temperature or max_new_tokens, more "
-            f"samples_per_prompt, or train by sft first"
+            f"{counts['all_wrong']} always wrong and {counts['unanswered']} never to the end, "
+            "so there is nothing to compare; give easier or harder data, "
+            "a higher on_policy.temperature or max_new_tokens, more samples_per_prompt, or train by sft first"
         )
     write_jsonl(job.staging / "pairs.jsonl", texts)
     right = sum(answer["is_right"] for answers in answered for answer in answers)

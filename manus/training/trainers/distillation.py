@@ -169,6 +169,7 @@ def check_tokenizers(job: StageJob, teacher: Any) -> None:
     unlike = next((token for token, number in own.items() if other.get(token) != number), None)
     if unlike is not None or len(own) != len(other):
         raise ModelError(
-            f"{job.name}: the teacher has another tokenizer ({unlike!r} is not the same token there), so it cannot be "
-            f"learned from token by token; take a teacher of the same family, or train by sft on its answers"
+            f"{job.name}: the teacher has another tokenizer ({unlike!r} is not the same token there), "
+            "so it cannot be learned from token by token; "
+            "take a teacher of the same family, or train by sft on its answers"
         )
