@@ -77,7 +77,8 @@ KINDS: dict[Kind, KindFacts] = {
         column=3, cores="all", gpus=1, names=("evaluate",),
     ),
     "merge": KindFacts(
-        format=2, state="merging", doing="merging the stages into one model, and checking that it computes the same",
+        format=2, state="merging",
+        doing="merging the stages into one model, and checking that it computes the same",
         column=4, cores="all", gpus=1, names=("merge", "merged"),
     ),
     "report": KindFacts(

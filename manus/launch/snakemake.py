@@ -64,8 +64,8 @@ def _forward(reader: int, main: int) -> None:
             if _terminate_jobs(told) or not told:
                 last_seen = time.monotonic()
             elif time.monotonic() - last_seen > SECONDS_TO_END:
-                # It misses the end of a job when it cannot write of it, its reader being gone; what Ctrl-C does
-                # ends it yet.
+                # It misses the end of a job when it cannot write of it, its reader being gone; what Ctrl-C
+                # does ends it yet.
                 signal.pthread_kill(main, INTERRUPT)
                 return
 

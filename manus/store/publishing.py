@@ -19,7 +19,8 @@ from manus.files import sha256_of
 from manus.store.manifest import MANIFEST, Manifest
 
 MOVE_IT = "move it away, or choose another output_dir"
-MARK = ".manus"  # stands in a folder while we fill it or take it away: a kill may leave it, and the next run removes it
+# Stands in a folder while we fill it or take it away: a kill may leave it, and the next run removes it.
+MARK = ".manus"
 EDITED = "edited"  # ends the name of a file that the user edited
 
 

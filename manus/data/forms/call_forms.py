@@ -33,15 +33,16 @@ _GLAIVE, _PYTHON_TAG, _MISTRAL, _PHI = "<functioncall>", "<|python_tag|>", "[TOO
 _NEMOTRON, _LFM2 = "<TOOLCALL>", "<|tool_call_start|>"
 _DEEPSEEK, _END_OF_DEEPSEEK = "<｜tool▁calls▁begin｜>", "<｜tool▁calls▁end｜>"
 _DEEPSEEK_CALL = re.compile(
-    r"<｜tool▁call▁begin｜>(?:function<｜tool▁sep｜>)?\s*([^<\n]+?)\s*(?:<｜tool▁sep｜>)?\s*(?:```json)?\s*(\{.*?\})\s*(?:```)?\s*"
-    r"<｜tool▁call▁end｜>",
+    r"<｜tool▁call▁begin｜>(?:function<｜tool▁sep｜>)?\s*([^<\n]+?)\s*(?:<｜tool▁sep｜>)?\s*"
+    r"(?:```json)?\s*(\{.*?\})\s*(?:```)?\s*<｜tool▁call▁end｜>",
     re.DOTALL,
 )
 _FENCED = re.compile(r"```(?:json|tool_call|tool_calls)?[ \t]*\n(.*)\n```", re.DOTALL)
 _CALLED_BY_LLAMA = ".call"  # Llama 3.1's own functions: brave_search.call(query="x")
 _OTHER_MARKS = re.compile(
-    r"<tool_calls>|<function_calls?>|<invoke name=|<minimax:tool_call>|\[TOOL_REQUEST\]|<\|tool_calls?_section_begin\|>"
-    r"|<\|action_start\|>|✿FUNCTION✿|<start_function_call>|to=functions\.\w|```tool_code|functools\["
+    r"<tool_calls>|<function_calls?>|<invoke name=|<minimax:tool_call>|\[TOOL_REQUEST\]"
+    r"|<\|tool_calls?_section_begin\|>|<\|action_start\|>|✿FUNCTION✿|<start_function_call>"
+    r"|to=functions\.\w|```tool_code|functools\["
     r"|^Action:.+\n+Action Input:",
     re.MULTILINE,
 )

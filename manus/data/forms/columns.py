@@ -12,8 +12,9 @@ from manus.data.sample import Row, Sample
 # What only says which row it is: declared unused by every form.
 IDENTIFYING = frozenset(
     [
-        "id", "_id", "idx", "index", "uuid", "guid", "row_id", "sample_id", "example_id", "question_id", "conversation_id",
-        "prompt_id", "message_id", "image_id", "video_id", "audio_id", "speaker_id", "chapter_id", "__index_level_0__", "", "Unnamed: 0",
+        "id", "_id", "idx", "index", "uuid", "guid", "row_id", "sample_id", "example_id", "question_id",
+        "conversation_id", "prompt_id", "message_id", "image_id", "video_id", "audio_id", "speaker_id",
+        "chapter_id", "__index_level_0__", "", "Unnamed: 0",
     ]
 )  # fmt: skip
 MOST_COLUMNS = 200  # of a source, that are counted one by one

@@ -37,5 +37,8 @@ def read_dialogue(text: str) -> list[Message] | None:
         ):
             continue
         spoken = zip(parts[::2], parts[1::2], strict=True)
-        return [{"role": roles[speaker], "content": without_end_marks(said)} for speaker, said in spoken]  # type: ignore[typeddict-item]
+        return [
+            {"role": roles[speaker], "content": without_end_marks(said)}  # type: ignore[typeddict-item]
+            for speaker, said in spoken
+        ]
     return None

@@ -40,7 +40,8 @@ _LEADING = re.compile(r"(?:\s*<(?:image|video|audio)>)*")
 # Marks as they stand where a medium does, which words about marks of HTML do not: numbered, at an edge, or
 # with a path.
 _LEFT = re.compile(
-    r"<(?:image|video|audio)[ _-]?\d+>|\A\s*<(?:image|video|audio)>(?=\w)|^[ \t]*<(?:image|video|audio)>[ \t]*$"
+    r"<(?:image|video|audio)[ _-]?\d+>|\A\s*<(?:image|video|audio)>(?=\w)"
+    r"|^[ \t]*<(?:image|video|audio)>[ \t]*$"
     r"|(?<=[\w.?!])<(?:image|video|audio)>\s*\Z|<(img|audio|video)>[^<>\s]+\.\w+</\1>",
     re.MULTILINE,
 )
@@ -309,6 +310,12 @@ def _with_media(messages: list[Message], media: list[Medium]) -> list[Message]:
         text = f"{_heads(media)}\n{content[leading.end() if leading else 0 :].strip()}"
         return [*messages[:first], {**messages[first], "content": text}, *messages[first + 1 :]]
     return [
-        {**message, "content": _MARK.sub(lambda mark: PLACEHOLDERS[mark[1]], message["content"])}  # type: ignore[index]
+        {
+            **message,
+            "content": _MARK.sub(
+                lambda mark: PLACEHOLDERS[mark[1]],  # type: ignore[index]
+                message["content"],
+            ),
+        }
         for message in messages
     ]

@@ -30,15 +30,17 @@ PICTURES = "img/google/64"
 MOST_WORDS = 3
 _PLAIN = re.compile(r"[a-z]+(?:[ -][a-z]+)*")
 _WITHIN = {
-    "animal": ("animal-mammal", "animal-bird", "animal-marine", "animal-bug", "animal-reptile", "animal-amphibian"),
+    "animal": ("animal-mammal", "animal-bird", "animal-marine", "animal-bug", "animal-reptile",
+               "animal-amphibian"),
     "plant": ("plant-flower", "plant-other"),
     "food": ("food-fruit", "food-vegetable", "food-prepared", "food-asian", "food-sweet", "food-marine"),
     "drink": ("drink",),
     "vehicle": ("transport-ground", "transport-air", "transport-water"),
     "building": ("place-building", "place-religious"),
     "clothing": ("clothing",),
-    "face": ("face-smiling", "face-affection", "face-tongue", "face-hand", "face-neutral-skeptical", "face-sleepy",
-             "face-unwell", "face-hat", "face-glasses", "face-concerned", "face-negative", "cat-face"),
+    "face": ("face-smiling", "face-affection", "face-tongue", "face-hand", "face-neutral-skeptical",
+             "face-sleepy", "face-unwell", "face-hat", "face-glasses", "face-concerned", "face-negative",
+             "cat-face"),
     "sport": ("sport",),
     "tool": ("tool",),
     "instrument": ("musical-instrument",),

@@ -34,8 +34,8 @@ HELD_OUT_ONE_IN = 5
 SPEED_STEPS = 8
 
 ADJECTIVES = ("old", "young", "happy", "tired", "clever", "quiet", "brave", "hungry", "lazy", "polite")
-NOUNS = ("captain", "doctor", "teacher", "farmer", "painter", "soldier", "singer", "baker", "spider", "rabbit",
-         "tiger", "monkey", "robot", "lawyer", "sailor", "driver")  # fmt: skip
+NOUNS = ("captain", "doctor", "teacher", "farmer", "painter", "soldier", "singer", "baker", "spider",
+         "rabbit", "tiger", "monkey", "robot", "lawyer", "sailor", "driver")  # fmt: skip
 VERBS = ("sings", "sleeps", "waits", "dances", "works", "laughs", "reads", "runs", "cooks", "hides")
 PLACES = (
     "in the garden",

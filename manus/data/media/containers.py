@@ -13,8 +13,8 @@ if TYPE_CHECKING:
 
 # What holds sound and video itself. Play lists are left out: they make FFmpeg open other files and addresses.
 DEMUXERS = (
-    "aac,ac3,aiff,amr,ape,asf,au,avi,caf,flac,flv,gif,h264,hevc,matroska,webm,mov,mp4,m4a,3gp,3g2,mj2,mp3,mpeg,mpegts,"
-    "mpegvideo,ogg,opus,tta,w64,wav,wv"
+    "aac,ac3,aiff,amr,ape,asf,au,avi,caf,flac,flv,gif,h264,hevc,matroska,webm,mov,mp4,m4a,3gp,3g2,mj2,"
+    "mp3,mpeg,mpegts,mpegvideo,ogg,opus,tta,w64,wav,wv"
 )
 WORDS = {"video": "picture", "audio": "sound"}
 

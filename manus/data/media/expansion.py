@@ -53,7 +53,11 @@ def in_text(text: str) -> list[str]:
 def texts_of(sample: Sample) -> list[str]:
     """Return all texts that are learned from, those of the messages first."""
     texts = [message["content"] for message in sample.get("messages", [])]
-    return texts + [sample[name] for name in ("text", "rejected") if name in sample]  # type: ignore[literal-required]
+    return texts + [
+        sample[name]  # type: ignore[literal-required]
+        for name in ("text", "rejected")
+        if name in sample
+    ]
 
 
 def check_placeholders(sample: Sample) -> None:

@@ -20,9 +20,18 @@ COLUMNS: dict[MediumKind, tuple[str, ...]] = {
 }
 FILE_NAME = "file_name"  # of folders of media with a metadata file
 ENDINGS: dict[MediumKind, frozenset[str]] = {
-    "image": frozenset([".avif", ".bmp", ".dib", ".gif", ".ico", ".jfif", ".jp2", ".jpeg", ".jpg", ".mpo", ".png", ".ppm", ".qoi", ".tga", ".tif", ".tiff", ".webp"]),
-    "video": frozenset([".3gp", ".avi", ".flv", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg", ".ogv", ".ts", ".webm", ".wmv"]),
-    "audio": frozenset([".aac", ".aif", ".aiff", ".amr", ".au", ".flac", ".m4a", ".mka", ".mp3", ".oga", ".ogg", ".opus", ".w64", ".wav", ".wma"]),
+    "image": frozenset([
+        ".avif", ".bmp", ".dib", ".gif", ".ico", ".jfif", ".jp2", ".jpeg", ".jpg", ".mpo", ".png", ".ppm",
+        ".qoi", ".tga", ".tif", ".tiff", ".webp",
+    ]),
+    "video": frozenset([
+        ".3gp", ".avi", ".flv", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg", ".ogv", ".ts", ".webm",
+        ".wmv",
+    ]),
+    "audio": frozenset([
+        ".aac", ".aif", ".aiff", ".amr", ".au", ".flac", ".m4a", ".mka", ".mp3", ".oga", ".ogg", ".opus",
+        ".w64", ".wav", ".wma",
+    ]),
 }  # fmt: skip
 ADDRESSES = ("http://", "https://")
 _CLOCK = re.compile(r"(?:(?:(\d+):)?(\d{1,2}):)?(\d+(?:[.,]\d+)?)")
@@ -157,7 +166,12 @@ def media_columns(row: Mapping[str, Any]) -> set[str]:
 
 def part_columns(row: Mapping[str, Any]) -> set[str]:
     """Return which columns of a row say where in its medium the part that is meant begins and ends."""
-    media = {column for kind in ("video", "audio") for column in COLUMNS[kind] if row.get(column) is not None}  # type: ignore[index]
+    media = {
+        column
+        for kind in ("video", "audio")
+        for column in COLUMNS[kind]  # type: ignore[index]
+        if row.get(column) is not None
+    }
     is_of_time = media or (
         isinstance(row.get(FILE_NAME), str) and kind_of_file(row[FILE_NAME]) in ("video", "audio")
     )

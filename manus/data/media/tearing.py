@@ -27,12 +27,12 @@ LARGEST_OGG_PAGE = 65_307
 EBML, SEGMENT, CLUSTER = b"\x1a\x45\xdf\xa3", 0x18538067, 0x1F43B675
 # What stands side by side in an open segment or cluster.
 ELEMENTS = (
-    0x1A45DFA3, SEGMENT, CLUSTER, 0x114D9B74, 0x1549A966, 0x1654AE6B, 0x1C53BB6B, 0x1254C367, 0x1043A770, 0x1941A469,
-    0xEC, 0xBF, 0xE7, 0xA3, 0xA0, 0xA7, 0xAB, 0x5854,
+    0x1A45DFA3, SEGMENT, CLUSTER, 0x114D9B74, 0x1549A966, 0x1654AE6B, 0x1C53BB6B, 0x1254C367, 0x1043A770,
+    0x1941A469, 0xEC, 0xBF, 0xE7, 0xA3, 0xA0, 0xA7, 0xAB, 0x5854,
 )  # fmt: skip
 BOXES = (
-    b"ftyp", b"styp", b"moov", b"mdat", b"free", b"skip", b"wide", b"moof", b"mfra", b"meta", b"uuid", b"pnot", b"udta",
-    b"sidx", b"ssix", b"prft", b"emsg",
+    b"ftyp", b"styp", b"moov", b"mdat", b"free", b"skip", b"wide", b"moof", b"mfra", b"meta", b"uuid",
+    b"pnot", b"udta", b"sidx", b"ssix", b"prft", b"emsg",
 )  # fmt: skip
 # Of MPEG audio, layer III: kilobits a second of version 1, and of versions 2 and 2.5.
 KILOBITS = {

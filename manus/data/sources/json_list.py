@@ -17,8 +17,9 @@ from manus.errors import DataError
 # Lists of objects that one row may hold: an object with one of them is a row, not a list of rows.
 PARTS_OF_ROWS = frozenset(
     [
-        "messages", "conversations", "conversation", "chat", "contents", "prompt", "completion", "chosen", "rejected", "history",
-        "tools", "functions", "answers", "choices", "options", "objects", "images", "videos", "audios", "texts",
+        "messages", "conversations", "conversation", "chat", "contents", "prompt", "completion", "chosen",
+        "rejected", "history", "tools", "functions", "answers", "choices", "options", "objects", "images",
+        "videos", "audios", "texts",
     ]
 )  # fmt: skip
 

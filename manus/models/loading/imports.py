@@ -162,7 +162,9 @@ def _indexing_later() -> Iterator[None]:
         yield
         return
     later = ModuleType(INDEXING)
-    later.TransformGetItemToIndex = lambda: import_module(INDEXING).TransformGetItemToIndex()  # type: ignore[attr-defined]
+    later.TransformGetItemToIndex = (  # type: ignore[attr-defined]
+        lambda: import_module(INDEXING).TransformGetItemToIndex()
+    )
     sys.modules[INDEXING] = later
     try:
         yield

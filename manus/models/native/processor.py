@@ -135,7 +135,8 @@ def rewriting(into_parts: bool, ends_answers: bool) -> str:
     )
     content = f"[{{'type': 'text', 'text': {text}}}]" if into_parts else text
     return (
-        "{%- set turns = namespace(all=[]) -%}{%- for turn in messages -%}{%- if turn['content'] is string -%}"
+        "{%- set turns = namespace(all=[]) -%}{%- for turn in messages -%}"
+        "{%- if turn['content'] is string -%}"
         f"{{%- set turns.all = turns.all + [dict(turn, content={content})] -%}}"
         "{%- else -%}{%- set turns.all = turns.all + [turn] -%}{%- endif -%}{%- endfor -%}"
         "{%- set messages = turns.all %}"
@@ -163,7 +164,8 @@ def plain_template(processor: Any) -> str:
     marks = {kind: getattr(processor, f"{kind}_token", None) for kind in ("image", "audio")}
     media = "".join(f"{{% elif p['type'] == '{kind}' %}}{mark}" for kind, mark in marks.items() if mark)
     return (
-        "{% for m in messages %}<|{{ m['role'] }}|>\n{% if m['content'] is string %}{{ m['content'] }}{% else %}"
+        "{% for m in messages %}<|{{ m['role'] }}|>\n"
+        "{% if m['content'] is string %}{{ m['content'] }}{% else %}"
         "{% for p in m['content'] %}{% if p['type'] == 'text' %}{{ p['text'] }}"
         + media
         + "{% endif %}{% endfor %}"

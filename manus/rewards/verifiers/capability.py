@@ -25,7 +25,8 @@ def can_score(sample: Sample, context: Context) -> bool:
 
 def scorer(settings: Settings, context: Context) -> Callable[[Sample, str], float]:
     """Return the capability's verifier as 1 or 0."""
-    import math_verify  # noqa: F401  the capabilities import it when they first compare; the clock of a score runs then
+    # The capabilities import it when they first compare; the clock of a score runs then.
+    import math_verify  # noqa: F401
 
     capability = _capability(context)
 

@@ -54,7 +54,9 @@ def scorer(settings: Settings, context: Context) -> Callable[[Sample, str], floa
     def score(sample: Sample, completion: str) -> float:
         own: dict[str, Any] = copy.deepcopy(dict(sample))
         prompt = copy.deepcopy(prompt_of(sample))
-        return function(prompt=prompt, completion=completion, answer=own.get("answer"), sample=own)  # type: ignore[no-any-return]
+        return function(  # type: ignore[no-any-return]
+            prompt=prompt, completion=completion, answer=own.get("answer"), sample=own
+        )
 
     return score
 

@@ -99,7 +99,9 @@ def summed_loss(
     """
     parts = -(-len(next_N) * vocabulary // logits_at_once) or 1
     size = -(-len(next_N) // parts) or 1
-    loss: torch.Tensor = _SummedLoss.apply(head, hidden_ND, next_N, size, *weights)  # type: ignore[no-untyped-call]
+    loss: torch.Tensor = _SummedLoss.apply(  # type: ignore[no-untyped-call]
+        head, hidden_ND, next_N, size, *weights
+    )
     return loss
 
 

@@ -110,13 +110,17 @@ def train_grpo(job: StageJob, judge: Judge) -> dict[str, Any]:
             model=model,
             reference=reference,
             ledger=ledger,
-            reward_funcs=[component(name, lambda: trainer.state.global_step, ledger, tokenizer) for name in judge.names],
+            reward_funcs=[
+                component(name, lambda: trainer.state.global_step, ledger, tokenizer) for name in judge.names
+            ],
             rollout_func=None if uses_vllm else rollouts(tokenizer, settings),
             args=arguments(
-                job, precision, total, GRPOConfig, beta=settings.kl_coefficient, num_generations=settings.group_size,
+                job, precision, total, GRPOConfig,
+                beta=settings.kl_coefficient, num_generations=settings.group_size,
                 num_iterations=settings.iterations, epsilon=settings.clip, epsilon_high=settings.clip_high,
-                loss_type=settings.loss, scale_rewards=settings.scale_rewards, reward_weights=list(judge.weights),
-                max_completion_length=settings.max_new_tokens, temperature=settings.temperature, top_p=settings.top_p,
+                loss_type=settings.loss, scale_rewards=settings.scale_rewards,
+                reward_weights=list(judge.weights), max_completion_length=settings.max_new_tokens,
+                temperature=settings.temperature, top_p=settings.top_p,
                 top_k=0, mask_truncated_completions=settings.ignore_unfinished,
                 steps_per_generation=settings.gradient_accumulation * settings.updates_per_generation,
                 disable_dropout=settings.dropout == 0, use_vllm=uses_vllm,
