@@ -108,7 +108,8 @@ def main() -> None:
         print(f"peak of {name:13} {peak / 1e6:8.0f} MB")
     for one, other in (("dpo+lora", "lora"), ("dpo", "sft")):
         print(
-            f"{one} over {other}: {(peaks[one] - peaks[other]) / 1e6:.0f} MB, ratio {peaks[one] / peaks[other]:.2f}"
+            f"{one} over {other}: {(peaks[one] - peaks[other]) / 1e6:.0f} MB, "
+            f"ratio {peaks[one] / peaks[other]:.2f}"
         )
 
 

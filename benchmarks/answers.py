@@ -43,7 +43,11 @@ def asked(kind: str, count: int, tokenizer: Any) -> Asked:
     from manus.data.sources.rows import rows
     from manus.data.tokens.rendering import render_prompt
 
-    read = [cot.read(row) for _, row in rows(Source(generator="cot"), ROOT, count, SEED, False) if row]  # type: ignore[arg-type]
+    read = [
+        cot.read(row)  # type: ignore[arg-type]
+        for _, row in rows(Source(generator="cot"), ROOT, count, SEED, False)
+        if row
+    ]
     prompts = [
         tokenizer(render_prompt(tokenizer, one["messages"][:-1]), add_special_tokens=False)["input_ids"]
         for one in read
@@ -233,7 +237,8 @@ def main() -> None:
             ratio = median(one["cpu"] for one in first) / cpu
             alike = sum(a == b for a, b in zip(found[0]["said"], first[0]["said"], strict=True))
             print(
-                f"{kind:8} {name:11} {seconds:7.1f} s  {cpu:7.1f} s of processor  {ratio:5.2f}x  +{grown:5.0f} MB  "
+                f"{kind:8} {name:11} {seconds:7.1f} s  {cpu:7.1f} s of processor  {ratio:5.2f}x  "
+                f"+{grown:5.0f} MB  "
                 f"{found[0]['tokens']} tokens, answers of {found[0]['shortest']} to {found[0]['longest']}, "
                 f"{alike}/{len(found[0]['said'])} as {given.sides[0]}",
                 flush=True,

@@ -49,7 +49,10 @@ defaults: {{batch_size: 8, learning_rate: 5e-3, held_out: 20, max_length: {lengt
 guards: {{checkpoint_every_steps: 10, cooldown_every_steps: 0, decoding_processes: 2}}
 capabilities:
 """
-STAGE = "  - {capability}: {{name: {name}, method: {method}, data: [{{{data}}}], probe: {{max_new_tokens: 12}}{more}}}\n"
+STAGE = (
+    "  - {capability}: {{name: {name}, method: {method}, data: [{{{data}}}], "
+    "probe: {{max_new_tokens: 12}}{more}}}\n"
+)
 Stages = list[tuple[str, str, str, str, str]]
 STAGES: dict[str, Stages] = {
     "five": [
@@ -219,7 +222,7 @@ def gone(mark: str) -> bool:
 
 
 def results(folder: Path, name: str) -> dict[str, str]:
-    """Return the sha256 of each file that a recipe shows, but those that tell times: manifests, logs, report."""
+    """Return the sha256 of each file that a recipe shows, but for what has times: manifests, logs, report."""
     shown = folder / "results" / name
     told = ("logs", ".built", ".snakemake")
     return {

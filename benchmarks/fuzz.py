@@ -38,7 +38,10 @@ capabilities:
   - cot: {method: lora, data: [{path: first.jsonl}], probe: {max_new_tokens: 4}}
 """
 ENDINGS = ("json", "csv", "parquet", "jsonl.gz")
-ROWS = "base_model: base\ndefaults: {{held_out: 2, max_length: 64, epochs: 1}}\ncapabilities:\n  - cot: {{data: [{{path: rows.{0}}}]}}\n"
+ROWS = (
+    "base_model: base\ndefaults: {{held_out: 2, max_length: 64, epochs: 1}}\n"
+    "capabilities:\n  - cot: {{data: [{{path: rows.{0}}}]}}\n"
+)
 MINE = (
     "results/r/merged/mine.txt",
     "results/notes/mine.txt",
@@ -100,7 +103,10 @@ def make_product(folder: Path) -> None:
     write_rows(folder / "first.jsonl", some)
     (folder / "r.yaml").write_text(RECIPE)
     pairs = [
-        {"prompt": one["messages"][0]["content"], "completion": one["messages"][1]["content"]}  # type: ignore[index]
+        {
+            "prompt": one["messages"][0]["content"],  # type: ignore[index]
+            "completion": one["messages"][1]["content"],  # type: ignore[index]
+        }
         for one in some[:12]
     ]
     (folder / "rows.json").write_text(json.dumps(some[:12]))
@@ -248,7 +254,10 @@ def judge(
     name: str, words: Sequence[str], ended: Ended, usual: set[str], findings: Findings, case: str
 ) -> None:
     """Note what is wrong with how a command ended."""
-    told = f"{case}: {name}: manus {' '.join(words)}: {ended.code}, {ended.seconds:.1f} s\n{ended.output[-1500:]}"
+    told = (
+        f"{case}: {name}: manus {' '.join(words)}: {ended.code}, {ended.seconds:.1f} s\n"
+        f"{ended.output[-1500:]}"
+    )
     last = re.sub(r"[\d'\"]+.*", "", next(reversed(ended.output.strip().splitlines()), ""))[:80]
     if ended.code is None:
         findings.add(f"does not end: {name} {words[0]}", told)
@@ -324,7 +333,8 @@ def main() -> None:
                         findings.add(f"changed or gone: {path} by {words[0]}", f"{case}: {name}: {words}")
             count += 1
     print(
-        f"{count} cases, exit codes {dict(codes)}; {sum(findings.kinds.values())} findings of {len(findings.kinds)} kinds"
+        f"{count} cases, exit codes {dict(codes)}; "
+        f"{sum(findings.kinds.values())} findings of {len(findings.kinds)} kinds"
     )
     for kind, times in findings.kinds.most_common():
         print(f"{times:5} {kind}")

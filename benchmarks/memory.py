@@ -309,7 +309,8 @@ def main() -> None:
         print(json.dumps(train_from_the_middle(given.base, given.folder)))
         return
     lines = [
-        "| kind | tokens | MB | processes | indexed | preparing: peak MB | s | MB/s | us per sample | training: peak MB |",
+        "| kind | tokens | MB | processes | indexed "
+        "| preparing: peak MB | s | MB/s | us per sample | training: peak MB |",
         "|---|---|---|---|---|---|---|---|---|---|",
     ]
     print("\n".join(lines))
@@ -325,8 +326,8 @@ def main() -> None:
             for processes in given.processes:
                 found = measured(base, megabytes, given.kind, processes, Path(place), above, given.letters)
                 lines.append(
-                    f"| {given.kind} | {found['tokens'] / 1e6:.1f} M{'' if given.base else words} | {megabytes} "
-                    f"| {processes} | {'yes' if found['is_indexed'] else 'no'} "
+                    f"| {given.kind} | {found['tokens'] / 1e6:.1f} M{'' if given.base else words} "
+                    f"| {megabytes} | {processes} | {'yes' if found['is_indexed'] else 'no'} "
                     f"| {found['prepared_peak'] / MEGABYTE:.0f} | {found['seconds']:.1f} "
                     f"| {megabytes / found['seconds']:.1f} | {found['microseconds_per_sample']:.0f} "
                     f"| {found['trained_peak'] / MEGABYTE if found['trained_peak'] else float('nan'):.0f} |"

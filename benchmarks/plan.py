@@ -189,7 +189,8 @@ def main() -> None:
         for stages in given.stages:
             artifacts, plan, dry = measured(stages, given.repeats, Path(place))
             lines.append(
-                f"| {stages} | {artifacts} | {plan:.2f} | {plan / first_plan:.1f} | {dry:.1f} | {dry / first_dry:.1f} |"
+                f"| {stages} | {artifacts} | {plan:.2f} | {plan / first_plan:.1f} "
+                f"| {dry:.1f} | {dry / first_dry:.1f} |"
             )
             print(lines[-1], flush=True)
     if given.write:

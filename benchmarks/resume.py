@@ -193,7 +193,8 @@ def whole(base: Path | None, steps: int, place: Path) -> list[str]:
     data, run = place / "data", place / "run"
     fresh = in_a_process(base, data, place / "fresh", 1)
     lines = [
-        "| continued at | step | process start to first new step, s | of the processor, s | ratio of these to a new run |",
+        "| continued at | step | process start to first new step, s | of the processor, s "
+        "| ratio of these to a new run |",
         "|---|---|---|---|---|",
         f"| 0 % (a new run) | 0 of {steps} | {fresh[0]:.2f} | {fresh[1]:.2f} | 1.00 |",
     ]
@@ -204,7 +205,8 @@ def whole(base: Path | None, steps: int, place: Path) -> list[str]:
         shutil.copytree(run, copy)
         clock, processor = in_a_process(base, data, copy, step + 1)
         lines.append(
-            f"| {share:.0%} | {step} of {steps} | {clock:.2f} | {processor:.2f} | {processor / fresh[1]:.2f} |"
+            f"| {share:.0%} | {step} of {steps} | {clock:.2f} | {processor:.2f} "
+            f"| {processor / fresh[1]:.2f} |"
         )
     return lines
 

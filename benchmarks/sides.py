@@ -189,10 +189,12 @@ def run_llamafactory(base: Path, folder: Path, is_full: bool, meter: Meter) -> A
     )
     with tempfile.TemporaryDirectory() as place:
         run_exp({
-            "model_name_or_path": str(base), "stage": "sft", "dataset": "that_of_tokenized_path", "do_train": True, "tokenized_path": str(folder / FOR_LLAMAFACTORY),
-            "template": "smollm2", "cutoff_len": CAPACITY, "output_dir": place, "num_train_epochs": 1, "seed": 1,
-            "learning_rate": RATE_OF_ALL_WEIGHTS if is_full else SETTINGS["learning_rate"], "save_strategy": "no",
-            "lr_scheduler_type": "constant", "report_to": "none", "use_cpu": not torch.cuda.is_available(), **own,
+            "model_name_or_path": str(base), "stage": "sft", "dataset": "that_of_tokenized_path",
+            "do_train": True, "tokenized_path": str(folder / FOR_LLAMAFACTORY), "template": "smollm2",
+            "cutoff_len": CAPACITY, "output_dir": place, "num_train_epochs": 1, "seed": 1,
+            "learning_rate": RATE_OF_ALL_WEIGHTS if is_full else SETTINGS["learning_rate"],
+            "save_strategy": "no", "lr_scheduler_type": "constant", "report_to": "none",
+            "use_cpu": not torch.cuda.is_available(), **own,
         })  # fmt: skip
     return meter.model
 

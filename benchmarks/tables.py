@@ -27,7 +27,10 @@ def write_table(name: str, markdown: str, path: Path = BENCHMARKS) -> None:
 
 def machine() -> str:
     """Return the processor, how many of it there are, and the date, as a line."""
-    return f"Measured on {processor()}, {len(os.sched_getaffinity(0))} cores, {datetime.date.today().isoformat()}."
+    return (
+        f"Measured on {processor()}, {len(os.sched_getaffinity(0))} cores, "
+        f"{datetime.date.today().isoformat()}."
+    )
 
 
 def processor() -> str:

@@ -144,8 +144,10 @@ def table(kind: str, rounds: list[dict[str, dict[str, float]]]) -> list[str]:
             each["manus"]["tokens_per_cpu_second"] / each[side]["tokens_per_cpu_second"] for each in rounds
         )
         lines.append(
-            f"| {name} | {one['tokens_per_cpu_second']:.1f} | {ratios[0]:.2f}, {median(ratios):.2f}, {ratios[-1]:.2f} "
-            f"| {one['peak_gb']:.2f} | {padded(one['padding'])} | {one['startup_seconds']:.1f} ({one['startup_cpu_seconds']:.1f}) "
+            f"| {name} | {one['tokens_per_cpu_second']:.1f} "
+            f"| {ratios[0]:.2f}, {median(ratios):.2f}, {ratios[-1]:.2f} "
+            f"| {one['peak_gb']:.2f} | {padded(one['padding'])} "
+            f"| {one['startup_seconds']:.1f} ({one['startup_cpu_seconds']:.1f}) "
             f"| {one['held_out_loss']:.3f} |"
         )
     return lines

@@ -72,7 +72,11 @@ def worked_rows(samples: int) -> list[Row]:
     from manus.data.settings import Source
     from manus.data.sources.rows import rows
 
-    read = [cot.read(row) for _, row in rows(Source(generator="cot"), ROOT, samples + 1, SEED, False) if row]  # type: ignore[arg-type]
+    read = [
+        cot.read(row)  # type: ignore[arg-type]
+        for _, row in rows(Source(generator="cot"), ROOT, samples + 1, SEED, False)
+        if row
+    ]
     return [
         {
             "prompt": one["messages"][:-1],

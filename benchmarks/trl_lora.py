@@ -151,7 +151,8 @@ def main() -> None:
         ours, theirs = (median(pair[who][figure] for pair in pairs) for who in ("manus", "trl"))
         ratios = ", ".join(f"{pair['manus'][figure] / pair['trl'][figure]:.2f}" for pair in pairs)
         print(
-            f"{figure:17} manus {ours:8.3f}   trl {theirs:8.3f}   ratio {ours / theirs:.2f}   (each: {ratios})"
+            f"{figure:17} manus {ours:8.3f}   trl {theirs:8.3f}   "
+            f"ratio {ours / theirs:.2f}   (each: {ratios})"
         )
 
 
