@@ -55,32 +55,34 @@ class Said(NamedTuple):
 HIDDEN, INNER, HEADS, HEAD_SIZE, LAYERS, EXPERTS, POSITIONS, VOCABULARY = 32, 48, 4, 8, 2, 4, 128, 320
 SIZES: dict[str, int] = {
     **dict.fromkeys(
-        ["hidden_size", "d_model", "n_embd", "dim_model", "emb_dim", "embedding_size", "embedding_dim", "lru_width",
-         "word_embed_proj_dim", "input_embedding_size", "output_embedding_size", "attention_hidden_size",
-         "hidden_size_per_layer_input", "pronunciation_embed_dim", "shape_embed_dim", "backbone_hidden_size",
-         "router_hidden_size", "ple_embed_dim", "hidden_size_global", "adapter_in_dim",
-         "adapter_input_size", "adapter_out_dim"],
+        ["hidden_size", "d_model", "n_embd", "dim_model", "emb_dim", "embedding_size", "embedding_dim",
+         "lru_width", "word_embed_proj_dim", "input_embedding_size", "output_embedding_size",
+         "attention_hidden_size", "hidden_size_per_layer_input", "pronunciation_embed_dim", "shape_embed_dim",
+         "backbone_hidden_size", "router_hidden_size", "ple_embed_dim", "hidden_size_global",
+         "adapter_in_dim", "adapter_input_size", "adapter_out_dim"],
         HIDDEN,
     ),
     **dict.fromkeys(
-        ["intermediate_size", "moe_intermediate_size", "shared_expert_intermediate_size", "ffn_dim", "decoder_ffn_dim",
-         "encoder_ffn_dim", "n_inner", "d_inner", "dff", "dim_ff", "ffn_hidden_size", "expert_ffn_hidden_size",
-         "feed_forward_size", "shared_intermediate_size", "intermediate_size_mlp", "dense_intermediate_size",
-         "moe_shared_expert_intermediate_size", "feedforward_size", "swiglu_intermediate_size", "adapter_rank",
-         "shared_moe_intermediate_size", "moe_latent_size"],
+        ["intermediate_size", "moe_intermediate_size", "shared_expert_intermediate_size", "ffn_dim",
+         "decoder_ffn_dim", "encoder_ffn_dim", "n_inner", "d_inner", "dff", "dim_ff", "ffn_hidden_size",
+         "expert_ffn_hidden_size", "feed_forward_size", "shared_intermediate_size", "intermediate_size_mlp",
+         "dense_intermediate_size", "moe_shared_expert_intermediate_size", "feedforward_size",
+         "swiglu_intermediate_size", "adapter_rank", "shared_moe_intermediate_size", "moe_latent_size"],
         INNER,
     ),
     **dict.fromkeys(
-        ["num_attention_heads", "n_head", "n_heads", "num_heads", "decoder_attention_heads", "encoder_attention_heads",
-         "attention_heads", "num_decoder_attention_heads", "num_encoder_attention_heads", "linear_num_heads",
-         "swa_num_attention_heads", "linear_num_key_heads", "linear_num_value_heads"],
+        ["num_attention_heads", "n_head", "n_heads", "num_heads", "decoder_attention_heads",
+         "encoder_attention_heads", "attention_heads", "num_decoder_attention_heads",
+         "num_encoder_attention_heads", "linear_num_heads", "swa_num_attention_heads", "linear_num_key_heads",
+         "linear_num_value_heads"],
         HEADS,
     ),
     **dict.fromkeys(["num_key_value_heads", "num_kv_heads", "kv_n_heads", "swa_num_key_value_heads"], 2),
     **dict.fromkeys(
-        ["head_dim", "d_head", "dim_head", "attention_head_size", "global_head_dim", "swa_head_dim", "linear_head_dim",
-         "linear_key_head_dim", "linear_value_head_dim", "qk_rope_head_dim", "qk_nope_head_dim", "v_head_dim",
-         "mamba_d_head", "mamba_head_dim", "kv_channels", "swa_v_head_dim", "rotary_dim", "index_head_dim"],
+        ["head_dim", "d_head", "dim_head", "attention_head_size", "global_head_dim", "swa_head_dim",
+         "linear_head_dim", "linear_key_head_dim", "linear_value_head_dim", "qk_rope_head_dim",
+         "qk_nope_head_dim", "v_head_dim", "mamba_d_head", "mamba_head_dim", "kv_channels", "swa_v_head_dim",
+         "rotary_dim", "index_head_dim"],
         HEAD_SIZE,
     ),
     **dict.fromkeys(
@@ -89,29 +91,39 @@ SIZES: dict[str, int] = {
         LAYERS,
     ),
     **dict.fromkeys(
-        ["num_experts", "num_local_experts", "n_routed_experts", "moe_num_experts", "num_routed_experts"], EXPERTS
+        ["num_experts", "num_local_experts", "n_routed_experts", "moe_num_experts", "num_routed_experts"],
+        EXPERTS,
     ),
     **dict.fromkeys(
-        ["num_experts_per_tok", "num_experts_per_token", "moe_topk", "moe_top_k", "moe_k", "zero_expert_num"], 2
+        ["num_experts_per_tok", "num_experts_per_token", "moe_topk", "moe_top_k", "moe_k", "zero_expert_num"],
+        2,
     ),
     **dict.fromkeys(["n_shared_experts", "num_shared_experts", "moe_num_shared_experts"], 1),
     **dict.fromkeys(["n_group", "topk_group", "num_expert_group"], 1),
     **dict.fromkeys(["kv_lora_rank", "q_lora_rank", "o_lora_rank"], 16),
-    **dict.fromkeys(["max_position_embeddings", "n_positions", "n_ctx", "max_target_positions", "context_length"], POSITIONS),
+    **dict.fromkeys(
+        ["max_position_embeddings", "n_positions", "n_ctx", "max_target_positions", "context_length"],
+        POSITIONS,
+    ),
     **dict.fromkeys(["mamba_d_state", "state_size", "ssm_state_size"], 8),
     **dict.fromkeys(["mamba_n_heads", "mamba_num_heads", "n_mamba_heads"], 8),
     **dict.fromkeys(["mamba_dt_rank", "time_step_rank"], 4),
     **dict.fromkeys(["mamba_n_groups", "n_groups", "mamba_ngroups"], 1),
     **dict.fromkeys(["chunk_size", "mamba_chunk_size"], 16),
     **dict.fromkeys(["index_n_heads", "index_topk", "index_topk_blocks"], 2),
-    **dict.fromkeys(["vocab_size", "vocab_size_per_layer_input", "encoder_hash_byte_group_vocab"], VOCABULARY),
+    **dict.fromkeys(
+        ["vocab_size", "vocab_size_per_layer_input", "encoder_hash_byte_group_vocab"], VOCABULARY
+    ),
 }  # fmt: skip
 DEPTH = ("num_hidden_layers", "n_layer", "n_layers", "num_layers")
 # What a name does not tell: sizes that must fit others, patterns by which layers of each kind appear.
 EXTRAS: dict[str, dict[str, Any]] = {
-    "cohere_compass_text": {"rope_parameters": {"full_attention": {"rope_type": "default", "rope_theta": 10000.0}}},
+    "cohere_compass_text": {
+        "rope_parameters": {"full_attention": {"rope_type": "default", "rope_theta": 10000.0}}
+    },
     "dbrx": {"attn_config": {"kv_n_heads": 2, "rope_theta": 10000.0, "clip_qkv": 8.0},
-             "ffn_config": {"hidden_size": HIDDEN, "ffn_hidden_size": INNER, "moe_num_experts": EXPERTS, "moe_top_k": 2}},
+             "ffn_config": {"hidden_size": HIDDEN, "ffn_hidden_size": INNER, "moe_num_experts": EXPERTS,
+                            "moe_top_k": 2}},
     "deepseek_v2": {"num_experts_per_tok": 2},
     "dots1": {"n_routed_experts": EXPERTS, "n_shared_experts": 1, "num_experts_per_tok": 2},
     "dots3_note_text": {"head_dim": 2 * HEAD_SIZE},
@@ -127,15 +139,16 @@ EXTRAS: dict[str, dict[str, Any]] = {
     "mamba2": {"num_heads": 8},
     "ministral": {"head_dim": HEAD_SIZE},
     "nemotron": {"num_key_value_heads": 2},
-    "qwen4_exp_text": {"indexer_n_heads": 2, "indexer_kv_heads": 1, "indexer_head_dim": HEAD_SIZE, "indexer_budget": 4,
-                       "indexer_compress_ratio": 2},
+    "qwen4_exp_text": {"indexer_n_heads": 2, "indexer_kv_heads": 1, "indexer_head_dim": HEAD_SIZE,
+                       "indexer_budget": 4, "indexer_compress_ratio": 2},
     "reformer": {"is_decoder": True, "axial_pos_shape": (8, 16), "axial_pos_embds_dim": (16, 16)},
     "xmod": {"default_language": "en_XX"},
     "zamba": {"attention_hidden_size": 2 * HIDDEN, "attention_head_dim": 16, "num_key_value_heads": HEADS,
               "n_mamba_heads": 2, "num_hidden_layers": 4,
               "layers_block_type": ["linear_attention", "hybrid", "linear_attention", "hybrid"]},
     "zamba2": {"attention_hidden_size": 2 * HIDDEN, "attention_head_dim": 16, "num_key_value_heads": HEADS,
-               "mamba_headdim": 8, "kv_channels": HEAD_SIZE, "num_query_groups": HEADS, "num_hidden_layers": 4,
+               "mamba_headdim": 8, "kv_channels": HEAD_SIZE, "num_query_groups": HEADS,
+               "num_hidden_layers": 4,
                "layers_block_type": ["linear_attention", "hybrid", "linear_attention", "hybrid"],
                "hybrid_layer_ids": [1, 3]},
 }  # fmt: skip

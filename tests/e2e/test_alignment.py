@@ -49,7 +49,11 @@ capabilities:
       probe: {max_new_tokens: 12}
 guards: {cooldown_every_steps: 0}
 """
-MINE = "def short(completion, **others):\n    print('a word to the terminal')\n    return float(len(completion) < 40)\n"
+MINE = (
+    "def short(completion, **others):\n"
+    "    print('a word to the terminal')\n"
+    "    return float(len(completion) < 40)\n"
+)
 
 
 @pytest.fixture(scope="module")

@@ -129,7 +129,8 @@ def test_what_cannot_be_cached_is_refused(seeing: Product, tmp_path: Path) -> No
     shutil.copytree(seeing.folder / "base", folder / "base")
     product = Product(folder, folder / "r.yaml")
     product.recipe.write_text(
-        "base_model: base\ncapabilities:\n  - vision-qa: {data: [{generator: scenes, size: 12}], held_out: 4, "
+        "base_model: base\ncapabilities:\n"
+        "  - vision-qa: {data: [{generator: scenes, size: 12}], held_out: 4, "
         "max_length: 512, cache_features: true}\n"
     )
     refused = product.manus("stage", "r.yaml", "vision-qa", check=False)

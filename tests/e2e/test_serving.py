@@ -195,7 +195,8 @@ def agents_say(script: str, url: str, folder: Path) -> list[Any]:
     installed = os.environ.get(AGENTS)
     if installed is None or shutil.which("node") is None:
         pytest.skip(
-            f"Node and a folder named in {AGENTS}, in which npm install @openai/agents zod was run, are needed"
+            f"Node and a folder named in {AGENTS}, in which npm install @openai/agents zod was run, "
+            "are needed"
         )
     shutil.copy(Path(__file__).parent / "agents" / script, folder)
     (folder / "node_modules").symlink_to(Path(installed).resolve() / "node_modules")

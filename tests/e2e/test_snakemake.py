@@ -19,10 +19,11 @@ END = {"merge/merged", "evaluate/merged", "report/report"}
 def test_the_run_leaves_all_that_the_contract_names(finished: tuple[Product, str]) -> None:
     product, printed = finished
     expected = [
-        "plan.json", "detected.json", "report.html", "logs/cot.log", "merged/model.safetensors", "merged/README.md",
-        "merged/tokenizer.json", "merged/generation_config.json", "stages/cot/adapter/adapter_model.safetensors",
-        "stages/cot/metrics.jsonl", "stages/cot/loss.svg", "stages/cot/manifest.json", "data/cot/manifest.json",
-        "data/cot/held_out.jsonl", "data/cot/quarantine.jsonl", "evaluations/cot.json", "evaluations/merged.json",
+        "plan.json", "detected.json", "report.html", "logs/cot.log", "merged/model.safetensors",
+        "merged/README.md", "merged/tokenizer.json", "merged/generation_config.json",
+        "stages/cot/adapter/adapter_model.safetensors", "stages/cot/metrics.jsonl", "stages/cot/loss.svg",
+        "stages/cot/manifest.json", "data/cot/manifest.json", "data/cot/held_out.jsonl",
+        "data/cot/quarantine.jsonl", "evaluations/cot.json", "evaluations/merged.json",
     ]  # fmt: skip
     assert [name for name in expected if not (product.results / name).exists()] == []
     assert "held-out" in printed and "Traceback" not in printed
@@ -37,7 +38,8 @@ def test_the_capabilities_got_better_on_held_out_data(finished: tuple[Product, s
 
 def test_the_merged_model_loads_with_plain_transformers(finished: tuple[Product, str]) -> None:
     code = (
-        "import sys; from transformers import AutoModelForCausalLM as M, AutoTokenizer as T; p = sys.argv[1]\n"
+        "import sys; from transformers import AutoModelForCausalLM as M, AutoTokenizer as T; "
+        "p = sys.argv[1]\n"
         "m, t = M.from_pretrained(p), T.from_pretrained(p)\n"
         "c = [{'role': 'user', 'content': 'middle of 3 8 5'}]\n"
         "i = t.apply_chat_template(c, add_generation_prompt=True, return_tensors='pt', return_dict=True)\n"

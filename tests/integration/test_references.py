@@ -41,7 +41,11 @@ def test_a_stopped_run_ends_in_the_same_bits(
     with safe_open(file, framework="pt") as stored:
         assert not any("_encoder." in name for name in stored.keys())  # noqa: SIM118 (a file)
     before = load_model(base, torch.float32).state_dict()
-    after = compose(base, [Trained("calm", kind, left / kind)], torch.float32).state_dict()  # type: ignore[arg-type]
+    after = compose(
+        base,
+        [Trained("calm", kind, left / kind)],  # type: ignore[arg-type]
+        torch.float32,
+    ).state_dict()
     changed = {name.split(".")[0] for name in before if not torch.equal(before[name], after[name])}
     projectors = {"vision_projector", "audio_projector"}
     assert changed == (projectors if kind == "projectors" else {"language_model", *projectors})

@@ -36,9 +36,10 @@ WORDS = (
     "x" * 900,
 )
 NAMES = (
-    "model", "messages", "prompt", "input", "role", "content", "stream", "n", "stop", "tools", "tool_choice", "type",
-    "function", "name", "parameters", "response_format", "json_schema", "schema", "max_tokens", "temperature", "top_p",
-    "logprobs", "top_logprobs", "seed", "logit_bias", "user", "image_url", "url", "text", "stream_options", "nonsense",
+    "model", "messages", "prompt", "input", "role", "content", "stream", "n", "stop", "tools", "tool_choice",
+    "type", "function", "name", "parameters", "response_format", "json_schema", "schema", "max_tokens",
+    "temperature", "top_p", "logprobs", "top_logprobs", "seed", "logit_bias", "user", "image_url", "url",
+    "text", "stream_options", "nonsense",
 )  # fmt: skip
 
 

@@ -53,7 +53,9 @@ FOREIGN_NAMES = {
     "transformers.generation.utils:GenerationMixin": {
         "_is_stateful": "whether the language model inside can go back in its cache",
         "_expand_inputs_for_generation": "media are repeated with the rows of beams",
-        "_prepare_position_ids_for_generation": "positions as `generate` has them, in three directions where there are media",
+        "_prepare_position_ids_for_generation": (
+            "positions as `generate` has them, in three directions where there are media"
+        ),
         "_supports_default_dynamic_cache": "whether a family takes transformers' own cache",
         "_update_model_kwargs_for_generation": "what goes from step to step where a cache is not looked into",
     },

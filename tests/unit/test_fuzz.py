@@ -32,8 +32,8 @@ from tests.unit.store.test_store import KEY, sealed
 
 SECONDS = 2.0  # of processor time a case may take; the usual one takes some milliseconds
 ODD: list[Any] = [
-    None, True, -1, 0, 10**30, 1e308, "", "\u0000", "..", "/etc/passwd", "{{ 1 / 0 }}", "a" * 5000, [], {}, [[]],
-    [None], {"a": {"b": []}}, ["x", 1], "auto", {"__class__": "x"}, "🙂", [1] * 3000,
+    None, True, -1, 0, 10**30, 1e308, "", "\u0000", "..", "/etc/passwd", "{{ 1 / 0 }}", "a" * 5000, [], {},
+    [[]], [None], {"a": {"b": []}}, ["x", 1], "auto", {"__class__": "x"}, "🙂", [1] * 3000,
 ]  # fmt: skip
 DEEP = b'{"a":' * 3000 + b"[" * 3000
 BYTES = [

@@ -34,7 +34,12 @@ def test_a_new_step_in_its_status_is_a_sign_and_a_new_time_is_none(tmp_path: Pat
     work = tmp_path / "results" / ".store" / "key" / "work"
     work.mkdir(parents=True)
     status = work / "status.json"
-    write = "import json, os, time\nfor n in range(6):\n open({path!r} + '.new', 'w').write(json.dumps({told}))\n os.replace({path!r} + '.new', {path!r}); time.sleep(1)"
+    write = (
+        "import json, os, time\n"
+        "for n in range(6):\n"
+        " open({path!r} + '.new', 'w').write(json.dumps({told}))\n"
+        " os.replace({path!r} + '.new', {path!r}); time.sleep(1)"
+    )
     status.write_text(json.dumps({"state": "training", "step": 0}))
     steps = write.format(path=str(status), told="{'state': 'training', 'step': n}")
     assert python(tmp_path, steps).wait() == 0
@@ -66,7 +71,8 @@ def test_what_stands_still_or_turns_in_circles_or_ends_is_not_waited_for(
 def test_what_a_test_leaves_behind_is_ended_with_all_that_it_started(tmp_path: Path) -> None:
     program = (
         "import subprocess, sys\n"
-        "subprocess.Popen([sys.executable, '-S', '-c', 'import time; time.sleep(600)', 'left'], process_group=0)\n"
+        "subprocess.Popen([sys.executable, '-S', '-c', 'import time; time.sleep(600)', 'left'], "
+        "process_group=0)\n"
         "print('started', flush=True)"
     )
     run = python(tmp_path, program)

@@ -132,7 +132,9 @@ def test_every_exception_at_every_place_names_the_file(
     with pytest.raises(RowError), template_at_work():
         raise made(kind if issubclass(kind, Exception) else ValueError)
     with pytest.raises(RowError):
-        of_any_row(thrown if issubclass(kind, Exception) else lambda _: 1 / 0)({})  # type: ignore[arg-type,return-value]
+        of_any_row(
+            thrown if issubclass(kind, Exception) else lambda _: 1 / 0  # type: ignore[arg-type,return-value]
+        )({})
 
 
 @pytest.mark.parametrize("kind", [KeyboardInterrupt, SystemExit, GeneratorExit, Interrupted])
@@ -150,10 +152,19 @@ TEMPORARY = FileNotFoundError(errno.ENOENT, "No usable temporary directory found
 
 
 @pytest.mark.parametrize(("error", "code", "words"), [
-    (PermissionError(errno.EACCES, "Permission denied", "/locked/x"), EXIT_BAD_INPUT, "/locked/x: permission denied"),
+    (
+        PermissionError(errno.EACCES, "Permission denied", "/locked/x"), EXIT_BAD_INPUT,
+        "/locked/x: permission denied",
+    ),
     (OSError(errno.EROFS, "Read-only file system", b"/cd/x"), EXIT_BAD_INPUT, "/cd/x: read-only file system"),
-    (NotADirectoryError(errno.ENOTDIR, "Not a directory", "results/r"), EXIT_BAD_INPUT, "results/r: not a directory"),
-    (TEMPORARY, EXIT_BAD_INPUT, "found in ['/tmp', '/']: free some space there, or name another folder in TMPDIR"),
+    (
+        NotADirectoryError(errno.ENOTDIR, "Not a directory", "results/r"), EXIT_BAD_INPUT,
+        "results/r: not a directory",
+    ),
+    (
+        TEMPORARY, EXIT_BAD_INPUT,
+        "found in ['/tmp', '/']: free some space there, or name another folder in TMPDIR",
+    ),
     (OSError(errno.ENOSPC, "No space left on device", "/tmp/x"), EXIT_FAILED, "the disk is full (/tmp/x)"),
 ])  # fmt: skip
 def test_a_machine_that_cannot_is_said_in_one_line(

@@ -182,7 +182,10 @@ def test_a_job_decides_how_threads_wait_before_it_builds(tmp_path, monkeypatch):
 
 
 def test_an_unexpected_error_is_one_message_too(run, monkeypatch):
-    code = "import manus.recipe.recipe; manus.recipe.recipe.read_recipe = None; from manus.cli.main import main; main()"
+    code = (
+        "import manus.recipe.recipe; manus.recipe.recipe.read_recipe = None; "
+        "from manus.cli.main import main; main()"
+    )
     Path("breaks.py").write_text(code)
     monkeypatch.setenv("PYTHONPATH", ".")
     done = subprocess.run([sys.executable, "breaks.py", "validate", "r.yaml"], capture_output=True, text=True)
@@ -199,7 +202,8 @@ def test_an_unexpected_error_is_one_message_too(run, monkeypatch):
         ("seed=-1", "--set seed: must be at least 0, not -1"),
         (
             "training_method=foo",
-            "--set training_method: unknown method 'foo'; known: alignment, cpt, distillation, dora, dpo, grpo, lora, orpo, ppo, qlora, sft",
+            "--set training_method: unknown method 'foo'; known: alignment, cpt, distillation, dora, dpo, "
+            "grpo, lora, orpo, ppo, qlora, sft",
         ),
         ("epoch=1", "--set epoch: unknown key; did you mean 'epochs'?"),
         ("epochs", "--set epochs: the value is missing; write --set epochs=..."),

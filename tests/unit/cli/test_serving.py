@@ -28,7 +28,8 @@ def test_a_recipe_that_is_not_built_says_how_to_build_it(tmp_path: Path, pico_ba
     recipe = tmp_path / "mine.yaml"
     recipe.write_text(
         f"base_model: {pico_base}\noutput_dir: {tmp_path}/results\n"
-        f"defaults: {{method: sft}}\ncapabilities:\n  - instruct: {{data: [{{path: {tmp_path}/rows.jsonl}}]}}\n",
+        "defaults: {method: sft}\ncapabilities:\n"
+        f"  - instruct: {{data: [{{path: {tmp_path}/rows.jsonl}}]}}\n",
         encoding="utf-8",
     )
     with pytest.raises(InputError, match="not built yet; run snakemake"):

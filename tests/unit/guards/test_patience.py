@@ -22,7 +22,10 @@ from manus.guards.requests import REQUESTS
 from manus.guards.workers import side_by_side
 from tests.pico import tokenizer
 
-LOOP = "{% for a in range(99999) %}{% for b in range(99999) %}{% if a < 0 %}{{ a }}{% endif %}{% endfor %}{% endfor %}"
+LOOP = (
+    "{% for a in range(99999) %}{% for b in range(99999) %}{% if a < 0 %}{{ a }}{% endif %}"
+    "{% endfor %}{% endfor %}"
+)
 CHAT: Sample = {"messages": [{"role": "user", "content": "a"}, {"role": "assistant", "content": "b"}]}
 
 
@@ -122,10 +125,11 @@ def test_a_signal_ends_a_template_that_loops(monkeypatch: pytest.MonkeyPatch) ->
 
 
 @pytest.mark.parametrize("said", [
-    "{{ 1 / 0 }}", "{{ 10.0 ** 999 }}", "{{ [1][5] }}{{ [][0].a }}", "{{ nothing.there }}", "{{ messages | nonsense }}",
-    "{% macro again() %}{{ again() }}{% endmacro %}{{ again() }}", "{{ raise_exception('no') }}", "{{ 'a' + 1 }}",
-    "{{ messages | sum }}", "{% for a in 5 %}{% endfor %}", "{{ ''.__class__.__mro__ }}", "{{ '%d' | format('a') }}",
-    "{{ 9 ** 99999 }}", "{% if %}", "{{ dict(a=1)['b'].c }}", "{% include 'x' %}",
+    "{{ 1 / 0 }}", "{{ 10.0 ** 999 }}", "{{ [1][5] }}{{ [][0].a }}", "{{ nothing.there }}",
+    "{{ messages | nonsense }}", "{% macro again() %}{{ again() }}{% endmacro %}{{ again() }}",
+    "{{ raise_exception('no') }}", "{{ 'a' + 1 }}", "{{ messages | sum }}", "{% for a in 5 %}{% endfor %}",
+    "{{ ''.__class__.__mro__ }}", "{{ '%d' | format('a') }}", "{{ 9 ** 99999 }}", "{% if %}",
+    "{{ dict(a=1)['b'].c }}", "{% include 'x' %}",
 ])  # fmt: skip
 def test_whatever_a_template_raises_is_the_rows_reason(said: str) -> None:
     words = tokenizer()

@@ -17,16 +17,34 @@ REWARDS = TypeAdapter(Rewards)
     ("given", "message"),
     [
         ({"verifier": "math-anser"}, "no verifier 'math-anser'; did you mean 'math-answer'"),
-        ({"verifier": "format", "options": {"patern": "a"}}, r"format: options.patern is not known; did you mean 'pattern'"),
+        (
+            {"verifier": "format", "options": {"patern": "a"}},
+            r"format: options.patern is not known; did you mean 'pattern'",
+        ),
         ({"verifier": "format", "options": {"kind": "regex"}}, "kind: regex needs a pattern"),
         ({"verifier": "format", "options": {"pattern": "a"}}, "kind: think takes no pattern"),
-        ({"verifier": "format", "options": {"kind": "regex", "pattern": "("}}, r"options.pattern: '\(' is no regular expr"),
+        (
+            {"verifier": "format", "options": {"kind": "regex", "pattern": "("}},
+            r"options.pattern: '\(' is no regular expr",
+        ),
         ({"verifier": "length"}, "needs exactly one of most_words"),
-        ({"verifier": "length", "options": {"most_words": 0}}, "options.most_words: input should be greater than 0"),
-        ({"verifier": "length", "options": {"most_words": 1, "target_words": 2}}, "has most_words, target_words"),
-        ({"verifier": "math-answer", "options": {"strict": True}}, "options.strict is not known; it takes no options"),
+        (
+            {"verifier": "length", "options": {"most_words": 0}},
+            "options.most_words: input should be greater than 0",
+        ),
+        (
+            {"verifier": "length", "options": {"most_words": 1, "target_words": 2}},
+            "has most_words, target_words",
+        ),
+        (
+            {"verifier": "math-answer", "options": {"strict": True}},
+            "options.strict is not known; it takes no options",
+        ),
         ({"verifier": "python", "options": {}}, "options.file: field required"),
-        ({"verifier": "python", "options": {"file": "a.py", "function": "a.b"}}, "options.function: string should match"),
+        (
+            {"verifier": "python", "options": {"file": "a.py", "function": "a.b"}},
+            "options.function: string should match",
+        ),
         ({"verifier": "math-answer", "weight": float("nan")}, "finite"),
         ({"verifier": "math-answer", "weight": "1"}, "valid number"),
         ({"verifier": "math-answer", "name": "a b"}, "name"),

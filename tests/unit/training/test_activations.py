@@ -118,7 +118,9 @@ def test_settings_decide_and_auto_asks_memory(
 
 def test_a_forward_pass_is_as_long_as_the_data_are(tmp_path: Path) -> None:
     def tokens(settings: Any) -> int:
-        return tokens_at_once(SimpleNamespace(settings=settings, data=tmp_path, max_length=1000))  # type: ignore[arg-type]
+        return tokens_at_once(
+            SimpleNamespace(settings=settings, data=tmp_path, max_length=1000)  # type: ignore[arg-type]
+        )
 
     assert tokens(sft.Settings(batch_size=2)) == 2000
     (tmp_path / "statistics.json").write_text(

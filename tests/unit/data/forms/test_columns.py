@@ -25,8 +25,13 @@ from manus.report.page import _environment
 from tests.pico import rows, tokenizer, write_rows
 
 SHAPES: dict[str, tuple[dict[str, Any], Any]] = {
-    "chat": ({"messages": [{"role": "user", "content": "q"}, {"role": "assistant", "content": "a"}]}, cot.read),
-    "sharegpt": ({"conversations": [{"from": "human", "value": "q"}, {"from": "gpt", "value": "a"}], "system": "S"}, cot.read),
+    "chat": (
+        {"messages": [{"role": "user", "content": "q"}, {"role": "assistant", "content": "a"}]}, cot.read,
+    ),
+    "sharegpt": (
+        {"conversations": [{"from": "human", "value": "q"}, {"from": "gpt", "value": "a"}], "system": "S"},
+        cot.read,
+    ),
     "alpaca": ({"instruction": "q", "input": "i", "output": "a", "history": [["b", "c"]]}, cot.read),
     "pair": ({"prompt": "q", "completion": "a", "context": "c"}, cot.read),
     "choices": ({"question": "q", "choices": ["a", "b"], "answer": 1}, cot.read),
@@ -34,10 +39,28 @@ SHAPES: dict[str, tuple[dict[str, Any], Any]] = {
     "calls": ({"query": "q", "answers": "[]", "tools": '[{"name": "f", "parameters": {}}]'}, tools.read),
     "picture": ({"image": "a.png", "question": "q", "answer": "a"}, vision_qa.read),
     "caption": ({"image": "a.png", "caption": "a fox"}, vision_qa.read),
-    "marks": ({"images": ["a.png"], "messages": [{"role": "user", "content": "<image>q"}, {"role": "assistant", "content": "a"}]}, vision_qa.read),
-    "parts": ({"images": ["a.png"], "prompt": [{"role": "user", "content": [{"type": "image"}]}], "completion": "a"}, vision_qa.read),
-    "preference": ({"prompt": "q", "chosen": "a", "rejected": "b", "system": "S"}, lambda row: read_pair(row, as_messages)),
-    "prompt": ({"question": "q", "solution": "4", "answer": "4"}, lambda row: read_prompt(row, cot.read, lambda one: "answer" in one)),
+    "marks": (
+        {
+            "images": ["a.png"],
+            "messages": [{"role": "user", "content": "<image>q"}, {"role": "assistant", "content": "a"}],
+        },
+        vision_qa.read,
+    ),
+    "parts": (
+        {
+            "images": ["a.png"], "prompt": [{"role": "user", "content": [{"type": "image"}]}],
+            "completion": "a",
+        },
+        vision_qa.read,
+    ),
+    "preference": (
+        {"prompt": "q", "chosen": "a", "rejected": "b", "system": "S"},
+        lambda row: read_pair(row, as_messages),
+    ),
+    "prompt": (
+        {"question": "q", "solution": "4", "answer": "4"},
+        lambda row: read_prompt(row, cot.read, lambda one: "answer" in one),
+    ),
     "text": ({"text": "Once."}, as_text),
 }  # fmt: skip
 VALUES = ["something", 3, 0, False, ["a"], {"a": 1}, b"x", 0.5]

@@ -119,17 +119,29 @@ def test_the_cauldron_is_a_row_for_each_text() -> None:
 
 SHAPES: list[tuple[dict[str, Any], list[str], str | None]] = [
     ({"image": "a.png", **ASKED}, [f"{IMAGE}\nWhat is it?", "A cat."], "A cat."),
-    ({"image": "a.png", "question": "<image>\nWhat is it?", "answers": ["dog", "cat", "cat"]}, [f"{IMAGE}\nWhat is it?", "cat"], "cat"),
+    (
+        {"image": "a.png", "question": "<image>\nWhat is it?", "answers": ["dog", "cat", "cat"]},
+        [f"{IMAGE}\nWhat is it?", "cat"], "cat",
+    ),
     ({"image": "a.png", "question": "How many?", "answer": 3}, [f"{IMAGE}\nHow many?", "3"], "3"),
     ({"image": "a.png", "question": "Is it?", "answer": True}, [f"{IMAGE}\nIs it?", "yes"], "yes"),
     ({"images": ["a.png", "b.png"], **ASKED}, [f"{IMAGE}\n{IMAGE}\nWhat is it?", "A cat."], "A cat."),
     ({"image": "a.png", "prompt": "What?", "completion": "A cat."}, [f"{IMAGE}\nWhat?", "A cat."], None),
     ({"image": b"x", "text": "a cat"}, [f"{IMAGE}\nDescribe the image.", "a cat"], "a cat"),
-    ({"image": "a.png", "caption": ["a cat", "an animal"]}, [f"{IMAGE}\nDescribe the image.", "a cat"], "a cat"),
+    (
+        {"image": "a.png", "caption": ["a cat", "an animal"]}, [f"{IMAGE}\nDescribe the image.", "a cat"],
+        "a cat",
+    ),
     ({"video": "a.mp4", "caption": "it runs"}, [f"{VIDEO}\nDescribe the video.", "it runs"], "it runs"),
-    ({"audio": {"path": "a.flac"}, "text": "HELLO THERE"}, [f"{AUDIO}\nTranscribe the speech.", "hello there"], "hello there"),
+    (
+        {"audio": {"path": "a.flac"}, "text": "HELLO THERE"},
+        [f"{AUDIO}\nTranscribe the speech.", "hello there"], "hello there",
+    ),
     ({"file_name": "a.JPG", "text": "a cat"}, [f"{IMAGE}\nDescribe the image.", "a cat"], "a cat"),
-    ({"file_name": "a.wav", "transcription": "hello"}, [f"{AUDIO}\nTranscribe the speech.", "hello"], "hello"),
+    (
+        {"file_name": "a.wav", "transcription": "hello"}, [f"{AUDIO}\nTranscribe the speech.", "hello"],
+        "hello",
+    ),
     ({"file_name": "a.mp4", **ASKED}, [f"{VIDEO}\nWhat is it?", "A cat."], "A cat."),
 ]  # fmt: skip
 
@@ -154,15 +166,33 @@ def test_rows_without_media_are_read_as_ever() -> None:
 
 
 BAD: list[tuple[dict[str, Any], str]] = [
-    (parts({"type": "image", "image": "a.png"}, {"type": "text", "text": f"What is {IMAGE}?"}), "stands in a text"),
+    (
+        parts({"type": "image", "image": "a.png"}, {"type": "text", "text": f"What is {IMAGE}?"}),
+        "stands in a text",
+    ),
     ({"image": "a.png", "question": f"What is {IMAGE}?", "answer": "x"}, "stands in a text"),
     ({"image": "a.png", "question": "What?", "answer": VIDEO}, "stands in a text"),
-    ({"messages": [{"role": "user", "content": IMAGE}, {"role": "assistant", "content": "x"}]}, "stands in a text"),
+    (
+        {"messages": [{"role": "user", "content": IMAGE}, {"role": "assistant", "content": "x"}]},
+        "stands in a text",
+    ),
     ({"question": "What?", "answer": AUDIO}, "stands in a text"),
     ({"image": "a.png", **ASKED, "system": f"You see {IMAGE}."}, "stands in a text"),
     (parts({"type": "image"}, TEXT), "more places for image"),
-    ({"image": "a.png", "conversations": [{"from": "human", "value": "<image> <image>"}, {"from": "gpt", "value": "x"}]}, "more places"),
-    ({"images": ["a.png", "b.png"], "conversations": [{"from": "human", "value": "<image>"}, {"from": "gpt", "value": "x"}]}, "no place"),
+    (
+        {
+            "image": "a.png",
+            "conversations": [{"from": "human", "value": "<image> <image>"}, {"from": "gpt", "value": "x"}],
+        },
+        "more places",
+    ),
+    (
+        {
+            "images": ["a.png", "b.png"],
+            "conversations": [{"from": "human", "value": "<image>"}, {"from": "gpt", "value": "x"}],
+        },
+        "no place",
+    ),
     ({"image": "", **ASKED}, "path of the image is empty"),
     ({"image": 7, **ASKED}, "not int"),
     ({"image": {"path": None, "bytes": None}, **ASKED}, "neither path nor bytes"),

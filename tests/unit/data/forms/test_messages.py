@@ -31,7 +31,8 @@ OPENAI_CALL = {
 }
 TRL_CALL = {"type": "function", "function": {"name": "get_weather", "arguments": {"city": "Oslo"}}}
 HERMES_SYSTEM = (
-    "You are a function calling AI model. You are provided with function signatures within <tools></tools> XML tags. "
+    "You are a function calling AI model. "
+    "You are provided with function signatures within <tools></tools> XML tags. "
     "<tools>\n[" + repr(WEATHER) + "]\n</tools>\nFor each function call return a json object."
 )
 QUESTION = ("user", "Weather in Oslo?")
@@ -184,7 +185,8 @@ def test_hermes_rows_with_python_quotes():
             {"from": "human", "value": "Weather in Oslo?"},
             {
                 "from": "gpt",
-                "value": "<tool_call>\n{'arguments': {'city': 'Oslo'}, 'name': 'get_weather'}\n</tool_call>\n",
+                "value": "<tool_call>\n{'arguments': {'city': 'Oslo'}, 'name': 'get_weather'}\n"
+                "</tool_call>\n",
             },
             {"from": "tool", "value": "<tool_response>\n{'rain': True}\n</tool_response>\n"},
             {"from": "gpt", "value": "It rains."},
@@ -269,24 +271,34 @@ BROKEN = {
     "no turns": ({"messages": []}, "no assistant turn"),
     "unknown role": (chat(("narrator", "Once"), ("assistant", "Yes")), "turn 1: no such role: 'narrator'"),
     "role that is no text": (chat((1, "Hi"), ("assistant", "Yes")), "turn 1: the role is a number"),
-    "begins with the assistant": (chat(("system", "Be."), ("assistant", "Hello!")), "begins with the assistant"),
+    "begins with the assistant": (
+        chat(("system", "Be."), ("assistant", "Hello!")), "begins with the assistant",
+    ),
     "late system turn": (
         chat(("user", "Hi"), ("assistant", "Yes"), ("system", "Be."), ("user", "Hi"), ("assistant", "Yes")),
         "turn 3: a system turn after",
     ),
     "a result without a call": (
-        chat(("user", "Hi"), ("tool", "3"), ("assistant", "3")), "turn 2: a tool's result that no call precedes",
+        chat(("user", "Hi"), ("tool", "3"), ("assistant", "3")),
+        "turn 2: a tool's result that no call precedes",
     ),
-    "content of a wrong type": (chat(("user", 3), ("assistant", "Yes")), "turn 1: the content is a number, not text"),
+    "content of a wrong type": (
+        chat(("user", 3), ("assistant", "Yes")), "turn 1: the content is a number, not text",
+    ),
     "an image": (
-        chat(("user", [{"type": "image_url", "image_url": "x"}]), ("assistant", "Yes")), "type 'image_url' is not text",
+        chat(("user", [{"type": "image_url", "image_url": "x"}]), ("assistant", "Yes")),
+        "type 'image_url' is not text",
     ),
-    "half a surrogate": (chat(("user", "Hi \ud83d"), ("assistant", "Yes")), "turn 1: half of a surrogate pair"),
+    "half a surrogate": (
+        chat(("user", "Hi \ud83d"), ("assistant", "Yes")), "turn 1: half of a surrogate pair",
+    ),
     "turns that are no list": ({"messages": {"role": "user"}}, "a list of turns, not an object"),
     "a turn that is no object": ({"messages": ["Hi"]}, "turn 1 is text, not an object"),
     "a turn without a role": ({"messages": [{"content": "Hi"}]}, "turn 1: it has neither 'role' nor 'from'"),
     "messages as broken text": ({"messages": "[{'role'"}, "'messages' is neither JSON nor"),
-    "an open call": (chat(("user", "Hi"), ("assistant", '<tool_call>{"name": "f"}')), "turn 2: <tool_call> is not closed"),
+    "an open call": (
+        chat(("user", "Hi"), ("assistant", '<tool_call>{"name": "f"}')), "turn 2: <tool_call> is not closed",
+    ),
     "a call turn that is no call": (
         {"conversations": [{"from": "human", "value": "Hi"}, {"from": "function_call", "value": "f(1)"}]},
         "turn 2: neither JSON nor a Python literal",
@@ -294,7 +306,9 @@ BROKEN = {
     "tools that are none": (CONVERSATIONS["openai"] | {"tools": "[3]"}, "a function without a name"),
     "alpaca without output": ({"instruction": "Hi", "input": ""}, "'instruction' without an answer"),
     "alpaca with an empty output": ({"instruction": "Hi", "output": ""}, "assistant.* is empty"),
-    "history that is none": ({"instruction": "Hi", "output": "Yes", "history": ["Hi"]}, "'history' is not a list"),
+    "history that is none": (
+        {"instruction": "Hi", "output": "Yes", "history": ["Hi"]}, "'history' is not a list",
+    ),
     "unknown columns": ({"foo": 1, "bar": 2}, "no known shape: the columns are bar, foo"),
     "no columns": ({}, "no known shape"),
     "no row": (["Hi"], "a row is an object"),

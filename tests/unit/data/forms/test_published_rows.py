@@ -60,8 +60,8 @@ PUBLISHED: dict[str, tuple[dict[str, Any], Turns, list[str]]] = {
             "history": [["First", "one"], ["Second", "two"]],
         },
         [
-            ("system", "Count."), ("user", "First"), ("assistant", "one"), ("user", "Second"), ("assistant", "two"),
-            ("user", "Third"), ("assistant", "three"),
+            ("system", "Count."), ("user", "First"), ("assistant", "one"), ("user", "Second"),
+            ("assistant", "two"), ("user", "Third"), ("assistant", "three"),
         ], [],
     ),
     "LLaMA-Factory's ShareGPT": (
@@ -74,7 +74,10 @@ PUBLISHED: dict[str, tuple[dict[str, Any], Turns, list[str]]] = {
             ],
             "system": "Be brief.", "tools": json.dumps([WEATHER]),
         },
-        [("system", "Be brief."), ASKED, ("assistant", CALL), ("tool", '{"celsius": 3}'), ("assistant", "3 degrees.")], [],
+        [
+            ("system", "Be brief."), ASKED, ("assistant", CALL), ("tool", '{"celsius": 3}'),
+            ("assistant", "3 degrees."),
+        ], [],
     ),
     "SQuAD": (
         {
@@ -118,8 +121,8 @@ PUBLISHED: dict[str, tuple[dict[str, Any], Turns, list[str]]] = {
     ),
     "MedQA": (
         {
-            "question": "Which is even?", "answer": "two", "options": {"A": "one", "B": "two"}, "answer_idx": "B",
-            "meta_info": "step1",
+            "question": "Which is even?", "answer": "two", "options": {"A": "one", "B": "two"},
+            "answer_idx": "B", "meta_info": "step1",
         },
         [("user", "Which is even?\nA. one\nB. two"), ("assistant", "B. two")], ["meta_info"],
     ),
@@ -128,7 +131,10 @@ PUBLISHED: dict[str, tuple[dict[str, Any], Turns, list[str]]] = {
         [("user", "1 + 1?\nA. 1\nB. 2"), ("assistant", "B. 2")], ["rationale"],
     ),
     "MMBench": (
-        {"index": 1, "question": "Which is even?", "hint": "Count.", "A": "one", "B": "two", "answer": "B", "category": "c"},
+        {
+            "index": 1, "question": "Which is even?", "hint": "Count.", "A": "one", "B": "two", "answer": "B",
+            "category": "c",
+        },
         [("user", "Which is even?\nCount.\nA. one\nB. two"), ("assistant", "B. two")], ["category"],
     ),
     "an answer as turns": (
@@ -136,7 +142,10 @@ PUBLISHED: dict[str, tuple[dict[str, Any], Turns, list[str]]] = {
         [("user", "Hi"), ("assistant", "Hello!")], [],
     ),
     "HH-RLHF as a prompt": (
-        {"prompt": "\n\nHuman: Hi\n\nAssistant: Hello!\n\nHuman: How are you?\n\nAssistant:", "response": " Fine."},
+        {
+            "prompt": "\n\nHuman: Hi\n\nAssistant: Hello!\n\nHuman: How are you?\n\nAssistant:",
+            "response": " Fine.",
+        },
         [("user", "Hi"), ("assistant", "Hello!"), ("user", "How are you?"), ("assistant", "Fine.")], [],
     ),
     "ms-swift with rejected": (
@@ -155,7 +164,8 @@ PUBLISHED: dict[str, tuple[dict[str, Any], Turns, list[str]]] = {
             ],
             "parallel_tool_calls": False,
         },
-        [("system", "Be brief."), ("user", "Hi"), ("assistant", "Hello!")], ["parallel_tool_calls", "messages[].name"],
+        [("system", "Be brief."), ("user", "Hi"), ("assistant", "Hello!")],
+        ["parallel_tool_calls", "messages[].name"],
     ),
 }  # fmt: skip
 
@@ -170,19 +180,28 @@ WITH_CALLS: dict[str, dict[str, Any]] = {
     "OpenAI's older shape": {
         "messages": [
             {"role": "user", "content": ASKED[1]},
-            {"role": "assistant", "content": None, "function_call": {"name": "get_weather", "arguments": '{"city": "Oslo"}'}},
+            {
+                "role": "assistant", "content": None,
+                "function_call": {"name": "get_weather", "arguments": '{"city": "Oslo"}'},
+            },
         ],
         "functions": [WEATHER],
     },
     "Anthropic": {
         "messages": [
             {"role": "user", "content": ASKED[1]},
-            {"role": "assistant", "content": [{"type": "tool_use", "id": "a", "name": "get_weather", "input": {"city": "Oslo"}}]},
+            {
+                "role": "assistant",
+                "content": [
+                    {"type": "tool_use", "id": "a", "name": "get_weather", "input": {"city": "Oslo"}},
+                ],
+            },
         ],
         "tools": [{"name": "get_weather", "description": "Weather of a city", "input_schema": CITY}],
     },
     "Glaive v2": {
-        "system": "SYSTEM: You are a helpful assistant with access to the following functions. Use them if required -\n"
+        "system": "SYSTEM: You are a helpful assistant with access to the following functions. "
+        "Use them if required -\n"
         + json.dumps(WEATHER, indent=4) + "\n",
         "chat": f"USER: {ASKED[1]}\n\n\nASSISTANT: <functioncall> "
         '{"name": "get_weather", "arguments": \'{"city": "Oslo"}\'} <|endoftext|>\n\n\n',
@@ -190,19 +209,29 @@ WITH_CALLS: dict[str, dict[str, Any]] = {
     "ToolACE": {
         "system": "Here is a list of functions in JSON format that you can invoke:\n"
         + json.dumps([WEATHER | {"parameters": CITY | {"type": "dict"}}])
-        + ".\nShould you decide to return the function call(s), put them as [func1(params_name=params_value)].",
-        "conversations": [{"from": "user", "value": ASKED[1]}, {"from": "assistant", "value": '[get_weather(city="Oslo")]'}],
+        + ".\nShould you decide to return the function call(s), "
+        "put them as [func1(params_name=params_value)].",
+        "conversations": [
+            {"from": "user", "value": ASKED[1]}, {"from": "assistant", "value": '[get_weather(city="Oslo")]'},
+        ],
     },
     "xlam": {
         "id": 3, "query": ASKED[1], "answers": '[{"name": "get_weather", "arguments": {"city": "Oslo"}}]',
-        "tools": '[{"name": "get_weather", "description": "Weather of a city", "parameters": {"city": {"type": "str"}}}]',
+        "tools": '[{"name": "get_weather", "description": "Weather of a city", '
+        '"parameters": {"city": {"type": "str"}}}]',
     },
     "Hermes": {
         "id": "1", "category": "", "task": "",
         "conversations": [
-            {"from": "system", "value": f"Signatures are within <tools></tools> tags: <tools> {[WEATHER]} </tools>"},
+            {
+                "from": "system",
+                "value": f"Signatures are within <tools></tools> tags: <tools> {[WEATHER]} </tools>",
+            },
             {"from": "human", "value": ASKED[1]},
-            {"from": "gpt", "value": "<tool_call>\n{'arguments': {'city': 'Oslo'}, 'name': 'get_weather'}\n</tool_call>"},
+            {
+                "from": "gpt",
+                "value": "<tool_call>\n{'arguments': {'city': 'Oslo'}, 'name': 'get_weather'}\n</tool_call>",
+            },
         ],
     },
 }  # fmt: skip
@@ -401,8 +430,12 @@ def test_broken_calls_of_other_forms_are_refused(text: str) -> None:
 
 OTHER_FORMS = {
     "ReAct": 'Thought: hm\nAction: w\nAction Input: {"c": "x"}',
-    "Anthropic's XML": '<function_calls>\n<invoke name="w">\n<parameter name="c">x</parameter>\n</invoke>\n</function_calls>',
-    "Kimi": '<|tool_calls_section_begin|><|tool_call_begin|>functions.w:0<|tool_call_argument_begin|>{"c": "x"}',
+    "Anthropic's XML": (
+        '<function_calls>\n<invoke name="w">\n<parameter name="c">x</parameter>\n</invoke>\n</function_calls>'
+    ),
+    "Kimi": (
+        '<|tool_calls_section_begin|><|tool_call_begin|>functions.w:0<|tool_call_argument_begin|>{"c": "x"}'
+    ),
     "GPT-OSS": '<|channel|>commentary to=functions.w<|message|>{"c": "x"}<|call|>',
     "Gemma": '```tool_code\nw(c="x")\n```',
     "Qwen3-Coder": "<tool_call>\n<function=w>\n<parameter=c>\nx\n</parameter>\n</function>\n</tool_call>",
@@ -431,28 +464,45 @@ def test_calls_of_functions_that_are_not_among_the_rows_are_refused(capability: 
 
 REFUSED: dict[str, tuple[dict[str, Any], str]] = {
     "SQuAD 2 without an answer": (
-        {"question": "Who?", "context": "A fox.", "answers": {"text": [], "answer_start": []}}, "'answers' names no answer",
+        {"question": "Who?", "context": "A fox.", "answers": {"text": [], "answer_start": []}},
+        "'answers' names no answer",
     ),
-    "a key of no choice": ({"question": "q", "choices": ["a", "b"], "answer": "F"}, "none of the choices: 'F'"),
-    "a number of no choice": ({"question": "q", "choices": ["a", "b"], "answer": 2}, "choice number 2, from 0, of 2"),
+    "a key of no choice": (
+        {"question": "q", "choices": ["a", "b"], "answer": "F"}, "none of the choices: 'F'",
+    ),
+    "a number of no choice": (
+        {"question": "q", "choices": ["a", "b"], "answer": 2}, "choice number 2, from 0, of 2",
+    ),
     "two right ones": (
-        {"question": "q", "choices": ["a", "b"], "answer": "A", "answerKey": "B"}, "name different choices as the right one",
+        {"question": "q", "choices": ["a", "b"], "answer": "A", "answerKey": "B"},
+        "name different choices as the right one",
     ),
-    "choices that are none": ({"question": "q", "choices": [["a"], ["b"]], "answer": 0}, "a choice is a text"),
-    "a context that is no text": ({"question": "q", "context": {"a": 1}, "answer": "b"}, "'context': the content is an object"),
+    "choices that are none": (
+        {"question": "q", "choices": [["a"], ["b"]], "answer": 0}, "a choice is a text",
+    ),
+    "a context that is no text": (
+        {"question": "q", "context": {"a": 1}, "answer": "b"}, "'context': the content is an object",
+    ),
     "a prompt within the answer": (
-        {"prompt": "Human: Hi\n\nAssistant: Well,", "completion": "hello"}, "ends within the assistant's turn",
+        {"prompt": "Human: Hi\n\nAssistant: Well,", "completion": "hello"},
+        "ends within the assistant's turn",
     ),
     "a template of its own": (
         {"prompt": "q", "completion": "a", "chat_template_kwargs": {"enable_thinking": False}},
         r"ignore: \[chat_template_kwargs\]",
     ),
     "boxes in pixels": (
-        {"prompt": "Find <ref-object>", "completion": "<bbox>", "objects": {"ref": ["a"], "bbox": [[1, 2, 3, 4]]}},
+        {
+            "prompt": "Find <ref-object>", "completion": "<bbox>",
+            "objects": {"ref": ["a"], "bbox": [[1, 2, 3, 4]]},
+        },
         "boxes are in pixels",
     ),
     "more marks than boxes": (
-        {"prompt": "Find it", "completion": "<bbox>", "objects": {"ref": [], "bbox": []  , "bbox_type": "norm1", "x": 1}},
+        {
+            "prompt": "Find it", "completion": "<bbox>",
+            "objects": {"ref": [], "bbox": []  , "bbox_type": "norm1", "x": 1},
+        },
         "1 <bbox>, and its objects 0 ref and 0 bbox",
     ),
 }  # fmt: skip

@@ -183,7 +183,10 @@ def test_functions_are_found_in_system_texts():
         f"within <tools></tools> tags: <tools> {json.dumps([first, second])} </tools>",
         f"<tools>\n{json.dumps(first)}\n{json.dumps(second)}\n</tools>",
         f"<tools>\n{first}\n{second}\n</tools>",
-        f"with access to the following functions. Use them if required -\n{json.dumps(first, indent=4)}\n\n{json.dumps(second)}",
+        (
+            "with access to the following functions. Use them if required -\n"
+            f"{json.dumps(first, indent=4)}\n\n{json.dumps(second)}"
+        ),
     ):
         assert [tool["name"] for tool in tools_within(text)] == ["f", "g"], text
     assert tools_within('You are {"name": "Bob", "age": 3}') == []

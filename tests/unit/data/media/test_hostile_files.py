@@ -47,20 +47,31 @@ def _noise_video(path: Path) -> bytes:
 # name: what makes it, what the row calls it, its facts
 TAKEN: dict[str, tuple[Made, MediumKind, dict[str, Any]]] = {
     "plain.png": (lambda _: encoded(noise(30, 20), "PNG"), "image", {"width": 30, "height": 20}),
-    "cmyk.jpg": (lambda _: encoded(noise(30, 20).convert("CMYK"), "JPEG"), "image", {"width": 30, "height": 20}),
+    "cmyk.jpg": (
+        lambda _: encoded(noise(30, 20).convert("CMYK"), "JPEG"), "image", {"width": 30, "height": 20},
+    ),
     "grey16.png": (lambda _: corpus.grey16(), "image", {"width": 8, "height": 4}),
     "one.png": (lambda _: encoded(noise(1, 1), "PNG"), "image", {"width": 1, "height": 1}),
     "wide.png": (lambda _: encoded(noise(20_000, 10), "PNG"), "image", {"width": 2048, "height": 1}),
     "tall.jpg": (lambda _: encoded(noise(10, 20_000), "JPEG"), "image", {"width": 1, "height": 2048}),
-    "huge.jpg": (lambda _: encoded(Image.new("L", (20_000, 10_000), 90), "JPEG"), "image", {"width": 2048, "height": 1024}),
+    "huge.jpg": (
+        lambda _: encoded(Image.new("L", (20_000, 10_000), 90), "JPEG"), "image",
+        {"width": 2048, "height": 1024},
+    ),
     "turned.jpg": (lambda _: corpus.turned(6), "image", {"width": 20, "height": 40}),
     "bitmap.png": (lambda _: encoded(noise(9, 9).convert("1"), "PNG"), "image", {"width": 9, "height": 9}),
     "palette.png": (lambda _: _palette_with_transparency(), "image", {"width": 16, "height": 16}),
-    "alpha.webp": (lambda _: encoded(noise(9, 7).convert("RGBA"), "WEBP"), "image", {"width": 9, "height": 7}),
-    "greyalpha.png": (lambda _: encoded(noise(9, 7).convert("LA"), "PNG"), "image", {"width": 9, "height": 7}),
+    "alpha.webp": (
+        lambda _: encoded(noise(9, 7).convert("RGBA"), "WEBP"), "image", {"width": 9, "height": 7},
+    ),
+    "greyalpha.png": (
+        lambda _: encoded(noise(9, 7).convert("LA"), "PNG"), "image", {"width": 9, "height": 7},
+    ),
     "animated.gif": (lambda _: _animation("GIF"), "image", {"width": 12, "height": 10}),
     "animated.webp": (lambda _: _animation("WEBP"), "image", {"width": 12, "height": 10}),
-    "progressive.jpg": (lambda _: encoded(noise(30, 20), "JPEG", progressive=True), "image", {"width": 30, "height": 20}),
+    "progressive.jpg": (
+        lambda _: encoded(noise(30, 20), "JPEG", progressive=True), "image", {"width": 30, "height": 20},
+    ),
     "scan.tiff": (lambda _: encoded(noise(30, 20), "TIFF"), "image", {"width": 30, "height": 20}),
     "really-a-png.jpg": (lambda _: encoded(noise(30, 20), "PNG"), "image", {"width": 30, "height": 20}),
     "mono.wav": (lambda _: wav(tone(0.5)), "audio", {"seconds": 0.5}),
@@ -75,14 +86,28 @@ TAKEN: dict[str, tuple[Made, MediumKind, dict[str, Any]]] = {
     "talk.ogg": (lambda path: corpus.compressed(path, "libopus", tone(0.5)), "audio", {"seconds": 0.5}),
     "book.flac": (lambda path: corpus.compressed(path, "flac", tone(0.5)), "audio", {"seconds": 0.5}),
     "sound-of.mp4": (lambda path: corpus.video(path, sound=True), "audio", {"seconds": 3.0}),
-    "film.mp4": (lambda path: corpus.video(path, sound=True), "video", {"width": 64, "height": 48, "seconds": 3.0}),
-    "silent-film.webm": (lambda path: corpus.video(path, codec="libvpx-vp9"), "video", {"width": 64, "height": 48, "seconds": 3.0}),
-    "uneven.mp4": (lambda path: corpus.video(path, 4, stamps=[0, 1, 20, 50]), "video", {"width": 64, "height": 48}),
-    "one-frame.mp4": (lambda path: corpus.video(path, 1), "video", {"width": 64, "height": 48, "seconds": 0.1}),
+    "film.mp4": (
+        lambda path: corpus.video(path, sound=True), "video", {"width": 64, "height": 48, "seconds": 3.0},
+    ),
+    "silent-film.webm": (
+        lambda path: corpus.video(path, codec="libvpx-vp9"), "video",
+        {"width": 64, "height": 48, "seconds": 3.0},
+    ),
+    "uneven.mp4": (
+        lambda path: corpus.video(path, 4, stamps=[0, 1, 20, 50]), "video", {"width": 64, "height": 48},
+    ),
+    "one-frame.mp4": (
+        lambda path: corpus.video(path, 1), "video", {"width": 64, "height": 48, "seconds": 0.1},
+    ),
     "turned.mp4": (corpus.turned_video, "video", {"width": 48, "height": 64, "seconds": 3.0}),
     "no-duration.mkv": (_without_duration, "video", {"width": 64, "height": 48, "seconds": 3.0}),
-    "large.mp4": (lambda path: corpus.video(path, 2, size=(1920, 1080)), "video", {"width": 768, "height": 432, "seconds": 0.2}),
-    "animated-as-video.gif": (lambda _: _animation("GIF"), "video", {"width": 12, "height": 10, "seconds": 0.3}),
+    "large.mp4": (
+        lambda path: corpus.video(path, 2, size=(1920, 1080)), "video",
+        {"width": 768, "height": 432, "seconds": 0.2},
+    ),
+    "animated-as-video.gif": (
+        lambda _: _animation("GIF"), "video", {"width": 12, "height": 10, "seconds": 0.3},
+    ),
 }  # fmt: skip
 
 REFUSED: dict[str, tuple[Made, MediumKind, str]] = {

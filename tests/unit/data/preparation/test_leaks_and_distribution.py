@@ -25,7 +25,10 @@ from tests.pico import rows, tokenizer, write_rows
 
 
 def prepared(folder: Path, kind: SampleKind, index_above_bytes: int = 10**9) -> Path:
-    data = [{**row, "rejected": "no", "chosen": row["messages"][-1]["content"]} for row in rows("first", 60)]  # type: ignore[index]
+    data = [
+        {**row, "rejected": "no", "chosen": row["messages"][-1]["content"]}  # type: ignore[index]
+        for row in rows("first", 60)
+    ]
     if kind == "preference":
         data = [
             {"prompt": r["messages"][0]["content"], "chosen": r["chosen"], "rejected": "no"} for r in data

@@ -118,7 +118,10 @@ def part(recording: str, number: int) -> Sample:
             "digest": f"{sha256(recording.encode()).hexdigest()} {number}-{number + 1}",
         }
     ]
-    return {**sample("<|audio|>\nTranscribe.", f"{recording} {number}"), "media": media}  # type: ignore[typeddict-item]
+    return {
+        **sample("<|audio|>\nTranscribe.", f"{recording} {number}"),
+        "media": media,  # type: ignore[typeddict-item]
+    }
 
 
 def test_parts_of_one_recording_stay_on_one_side() -> None:

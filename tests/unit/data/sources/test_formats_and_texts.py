@@ -94,7 +94,8 @@ def test_utf_16_without_a_mark_is_told_by_its_zeros(encoding: str, ending: str, 
     path.write_bytes(gzip.compress(data) if ending.endswith(".gz") else data)
     with pytest.raises(
         DataError,
-        match=f"every other byte is zero.*iconv -f {encoding.upper().replace('-LE', 'LE').replace('-BE', 'BE')}",
+        match="every other byte is zero.*iconv -f "
+        f"{encoding.upper().replace('-LE', 'LE').replace('-BE', 'BE')}",
     ):
         data_files(Source(path=str(path)), tmp_path)
         list(rows(Source(path=str(path)), tmp_path, 0, 0, False))
@@ -185,7 +186,8 @@ def test_a_line_without_an_end_is_never_whole_in_memory(tmp_path: Path) -> None:
     ]
     assert (
         found[1][1]
-        == "40,000,034 bytes long, a row may have 1,048,576; write one object a line, or give a giant text as a .txt file"
+        == "40,000,034 bytes long, a row may have 1,048,576; "
+        "write one object a line, or give a giant text as a .txt file"
         and peak < 12_000_000
     )
     assert [isinstance(row, dict) for _, row in first_rows(Source(path=str(file)), tmp_path, 5)] == [

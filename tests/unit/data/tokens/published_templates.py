@@ -15,7 +15,8 @@ from tests.pico import tokenizer as pico_tokenizer
 
 KEPT_BY_TRL = Path(trl.__file__).parent / "chat_templates"
 OWN_TOKENS = re.compile(
-    r"<\|[a-zA-Z_]+\|>|<｜[^｜]+｜>|<(?:start|end)_of_turn>|<end_of_utterance>|<turn\|>|\[/?(?:INST|TOOL_CALLS)\]"
+    r"<\|[a-zA-Z_]+\|>|<｜[^｜]+｜>|<(?:start|end)_of_turn>|<end_of_utterance>|<turn\|>"
+    r"|\[/?(?:INST|TOOL_CALLS)\]"
 )
 ALTERNATES = (
     "{% if (message['role'] == 'user') != (loop.index0 % 2 == 0) %}"
@@ -28,25 +29,30 @@ LLAMA_2 = (
     + ALTERNATES
     + "{% if loop.index0 == 0 "
     "and system_message != false %}{% set content = '<<SYS>>\\n' + system_message + '\\n<</SYS>>\\n\\n' + "
-    "message['content'] %}{% else %}{% set content = message['content'] %}{% endif %}{% if message['role'] == 'user' %}"
+    "message['content'] %}{% else %}{% set content = message['content'] %}{% endif %}"
+    "{% if message['role'] == 'user' %}"
     "{{ bos_token + '[INST] ' + content.strip() + ' [/INST]' }}{% elif message['role'] == 'assistant' %}"
     "{{ ' '  + content.strip() + ' ' + eos_token }}{% endif %}{% endfor %}"
 )
 MISTRAL_7B_V01 = (
     "{{ bos_token }}{% for message in messages %}" + ALTERNATES + "{% if message['role'] == 'user' %}"
     "{{ '[INST] ' + message['content'] + ' [/INST]' }}{% elif message['role'] == 'assistant' %}"
-    "{{ message['content'] + eos_token}}{% else %}{{ raise_exception('Only user and assistant roles are supported!') }}"
+    "{{ message['content'] + eos_token}}{% else %}"
+    "{{ raise_exception('Only user and assistant roles are supported!') }}"
     "{% endif %}{% endfor %}"
 )
-MISTRAL_7B_V03 = (  # what the system says stands before the last question, and nowhere once there is an answer to it
+# What the system says stands before the last question, and nowhere once there is an answer to it.
+MISTRAL_7B_V03 = (
     '{%- if messages[0]["role"] == "system" %}{%- set system_message = messages[0]["content"] %}'
-    "{%- set loop_messages = messages[1:] %}{%- else %}{%- set loop_messages = messages %}{%- endif %}{{- bos_token }}"
+    "{%- set loop_messages = messages[1:] %}{%- else %}{%- set loop_messages = messages %}{%- endif %}"
+    "{{- bos_token }}"
     '{%- for message in loop_messages %}{%- if message["role"] == "user" %}'
     "{%- if loop.last and system_message is defined %}"
     '{{- "[INST] " + system_message + "\\n\\n" + message["content"] + "[/INST]" }}'
     '{%- else %}{{- "[INST] " + message["content"] + "[/INST]" }}{%- endif %}'
     '{%- elif message["role"] == "assistant" %}{{- " " + message["content"]|trim + eos_token}}'
-    '{%- else %}{{- raise_exception("Only user and assistant roles are supported") }}{%- endif %}{%- endfor %}'
+    '{%- else %}{{- raise_exception("Only user and assistant roles are supported") }}{%- endif %}'
+    "{%- endfor %}"
 )
 ZEPHYR = (
     "{% for message in messages %}\n{% if message['role'] == 'user' %}\n"
@@ -57,42 +63,52 @@ ZEPHYR = (
 )
 SMOLLM2 = (
     "{% for message in messages %}{% if loop.first and messages[0]['role'] != 'system' %}"
-    "{{ '<|im_start|>system\nYou are a helpful AI assistant named SmolLM, trained by Hugging Face<|im_end|>\n' }}"
-    "{% endif %}{{'<|im_start|>' + message['role'] + '\n' + message['content'] + '<|im_end|>' + '\n'}}{% endfor %}"
+    "{{ '<|im_start|>system\nYou are a helpful AI assistant named SmolLM, "
+    "trained by Hugging Face<|im_end|>\n' }}"
+    "{% endif %}{{'<|im_start|>' + message['role'] + '\n' + message['content'] + '<|im_end|>' + '\n'}}"
+    "{% endfor %}"
     "{% if add_generation_prompt %}{{ '<|im_start|>assistant\n' }}{% endif %}"
 )
 OLMO_2 = (
     "{{ bos_token }}{% for message in messages %}{% if message['role'] == 'system' %}"
     "{{ '<|system|>\n' + message['content'] + '\n' }}{% elif message['role'] == 'user' %}"
-    "{{ '<|user|>\n' + message['content'] + '\n' }}{% elif message['role'] == 'assistant' %}{% if not loop.last %}"
+    "{{ '<|user|>\n' + message['content'] + '\n' }}{% elif message['role'] == 'assistant' %}"
+    "{% if not loop.last %}"
     "{{ '<|assistant|>\n'  + message['content'] + eos_token + '\n' }}{% else %}"
     "{{ '<|assistant|>\n'  + message['content'] + eos_token }}{% endif %}{% endif %}"
     "{% if loop.last and add_generation_prompt %}{{ '<|assistant|>\n' }}{% endif %}{% endfor %}"
 )
 GRANITE_3 = (
     "{%- for message in messages %}{%- if message['role'] in ['system', 'user', 'assistant'] %}"
-    "{{- '<|start_of_role|>' + message['role'] + '<|end_of_role|>' + message['content'] + '<|end_of_text|>\n' }}"
+    "{{- '<|start_of_role|>' + message['role'] + '<|end_of_role|>' "
+    "+ message['content'] + '<|end_of_text|>\n' }}"
     "{%- elif message['role'] == 'tool' %}"
-    "{{- '<|start_of_role|>tool_response<|end_of_role|>' + message['content'] + '<|end_of_text|>\n' }}{%- endif %}"
-    "{%- if loop.last and add_generation_prompt %}{{- '<|start_of_role|>assistant<|end_of_role|>' }}{%- endif %}"
-    "{%- endfor %}"
+    "{{- '<|start_of_role|>tool_response<|end_of_role|>' + message['content'] + '<|end_of_text|>\n' }}"
+    "{%- endif %}"
+    "{%- if loop.last and add_generation_prompt %}{{- '<|start_of_role|>assistant<|end_of_role|>' }}"
+    "{%- endif %}{%- endfor %}"
 )
 PHI_4 = (
     "{% for message in messages %}{% if (message['role'] == 'system') %}"
-    "{{'<|im_start|>system<|im_sep|>' + message['content'] + '<|im_end|>'}}{% elif (message['role'] == 'user') %}"
-    "{{'<|im_start|>user<|im_sep|>' + message['content'] + '<|im_end|>'}}{% elif (message['role'] == 'assistant') %}"
+    "{{'<|im_start|>system<|im_sep|>' + message['content'] + '<|im_end|>'}}"
+    "{% elif (message['role'] == 'user') %}"
+    "{{'<|im_start|>user<|im_sep|>' + message['content'] + '<|im_end|>'}}"
+    "{% elif (message['role'] == 'assistant') %}"
     "{{'<|im_start|>assistant<|im_sep|>' + message['content'] + '<|im_end|>'}}{% endif %}{% endfor %}"
     "{% if add_generation_prompt %}{{ '<|im_start|>assistant<|im_sep|>' }}{% endif %}"
 )
 GLM_4 = (  # an answer ends where the next turn's own token stands
     "[gMASK]<sop>{% for item in messages %}{% if item['role'] == 'system' %}<|system|>\n{{ item['content'] }}"
-    "{% elif item['role'] == 'user' %}<|user|>\n{{ item['content'] }}{% elif item['role'] == 'assistant' %}<|assistant|>\n"
-    "{{ item['content'] }}{% elif item['role'] == 'tool' %}<|observation|>\n{{ item['content'] }}{% endif %}{% endfor %}"
+    "{% elif item['role'] == 'user' %}<|user|>\n{{ item['content'] }}"
+    "{% elif item['role'] == 'assistant' %}<|assistant|>\n"
+    "{{ item['content'] }}{% elif item['role'] == 'tool' %}<|observation|>\n{{ item['content'] }}{% endif %}"
+    "{% endfor %}"
     "{% if add_generation_prompt %}<|assistant|>\n{% endif %}"
 )
 QWQ = (  # opens a thought in the prompt, and drops thoughts of the answers that it is given
     "{% for m in messages %}<|im_start|>{{ m['role'] }}\n"
-    "{{ m['content'].split('</think>')[-1].lstrip('\n') if m['role'] == 'assistant' else m['content'] }}<|im_end|>\n"
+    "{{ m['content'].split('</think>')[-1].lstrip('\n') if m['role'] == 'assistant' else m['content'] }}"
+    "<|im_end|>\n"
     "{% endfor %}{% if add_generation_prompt %}<|im_start|>assistant\n<think>\n{% endif %}"
 )
 

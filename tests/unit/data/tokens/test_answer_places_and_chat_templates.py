@@ -184,7 +184,8 @@ def test_a_system_turn_that_a_template_leaves_out_goes_into_the_users_turn() -> 
     template = kept("lfm2").replace("system", "nobody")
     tokenizer = Published(template, ("", "")).tokenizer()
     tokenizer.chat_template = "{% for m in messages if m['role'] != 'system' %}" + (
-        "<{{ m['role'] }}>{{ m['content'] }}</s>{% endfor %}{% if add_generation_prompt %}<assistant>{% endif %}"
+        "<{{ m['role'] }}>{{ m['content'] }}</s>{% endfor %}"
+        "{% if add_generation_prompt %}<assistant>{% endif %}"
     )
     assert (
         written(tokenizer, chat("s: be brief", "u: q", "a: x")).text
@@ -229,8 +230,10 @@ def _agrees(name: str) -> bool:
 
 
 ASKS_ALWAYS = (
-    "{{ bos_token }}{% for m in messages %}{% if m['role'] == 'user' %}{{ '### Instruction:\n' + m['content'] + '\n' }}"
-    "{% else %}{{ '### Response:\n' + m['content'] + '\n<|EOT|>\n' }}{% endif %}{% endfor %}{{ '### Response:\n' }}"
+    "{{ bos_token }}{% for m in messages %}{% if m['role'] == 'user' %}"
+    "{{ '### Instruction:\n' + m['content'] + '\n' }}"
+    "{% else %}{{ '### Response:\n' + m['content'] + '\n<|EOT|>\n' }}{% endif %}{% endfor %}"
+    "{{ '### Response:\n' }}"
 )
 
 
@@ -251,8 +254,9 @@ def test_a_template_that_changes_the_words_is_refused() -> None:
 
 
 WORDS = st.lists(
-    st.sampled_from(["d", "e", " ", "\n", "<", "|", ">", "im_end", "<|im_end|>", "</s>", "<think>", "[/INST]", "é", "😀",
-                     "user", "assistant", "<|im_start|>assistant\n", chr(FIRST_MARK), chr(FIRST_MARK + 3)]),
+    st.sampled_from(["d", "e", " ", "\n", "<", "|", ">", "im_end", "<|im_end|>", "</s>", "<think>", "[/INST]",
+                     "é", "😀", "user", "assistant", "<|im_start|>assistant\n", chr(FIRST_MARK),
+                     chr(FIRST_MARK + 3)]),
     min_size=1, max_size=6,
 ).map("".join).filter(str.strip)  # fmt: skip
 TURN = st.tuples(WORDS, WORDS)

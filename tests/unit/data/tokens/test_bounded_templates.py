@@ -18,7 +18,8 @@ TURNS = [{"role": "user", "content": "hi"}]
 TOO_MUCH = {
     "a power": "{{ 99 ** 99 ** 99 }}",
     "a power of what is said": "{% set n = messages|length + 98 %}{{ n ** n ** n }}",
-    "products of products": "{% set n = namespace(x=9) %}{% for _ in range(60) %}{% set n.x = n.x * n.x %}{% endfor %}",
+    "products of products": "{% set n = namespace(x=9) %}{% for _ in range(60) %}{% set n.x = n.x * n.x %}"
+    "{% endfor %}",
     "a text": "{{ 'a' * 20000000000 }}",
     "a list": "{{ (20000000000 * [1])|length }}",
     "a width": "{{ 'a'.center(10000000000) }}",
@@ -36,12 +37,17 @@ TOO_MUCH = {
     "a list as text": "{% set x = 'a' * 40000000 %}{{ [x, x] }}",
     "a list as JSON": "{% set x = 'a' * 40000000 %}{{ [x, x]|tojson }}",
     "a complaint": "{% set x = 'a' * 40000000 %}{{ raise_exception([x, x]) }}",
-    "what is compared": "{% set n = namespace(a=[1], b=[1]) %}{% for _ in range(60) %}{% set n.a = [n.a, n.a] %}"
+    "what is compared": "{% set n = namespace(a=[1], b=[1]) %}{% for _ in range(60) %}"
+    "{% set n.a = [n.a, n.a] %}"
     "{% set n.b = [n.b, n.b] %}{% endfor %}{{ n.a == n.b }}",
-    "what is a key": "{% set n = namespace(a=(1,)) %}{% for _ in range(60) %}{% set n.a = (n.a, n.a) %}{% endfor %}{{ {n.a: 1} }}",
-    "dictionaries": "{% set n = namespace(a={}) %}{% for _ in range(60) %}{% set n.a = dict(a=n.a, b=n.a) %}{% endfor %}",
-    "lists repeated": "{% set n = namespace(a=[1]) %}{% for _ in range(60) %}{% set n.a = ([n.a] * 2)|batch(2)|list %}{% endfor %}",
-    "variables": "{% set n = namespace(x=[1]) %}{% for _ in range(60) %}{% set n.x = [n.x, n.x] %}{% endfor %}{{ n }}",
+    "what is a key": "{% set n = namespace(a=(1,)) %}{% for _ in range(60) %}{% set n.a = (n.a, n.a) %}"
+    "{% endfor %}{{ {n.a: 1} }}",
+    "dictionaries": "{% set n = namespace(a={}) %}{% for _ in range(60) %}{% set n.a = dict(a=n.a, b=n.a) %}"
+    "{% endfor %}",
+    "lists repeated": "{% set n = namespace(a=[1]) %}{% for _ in range(60) %}"
+    "{% set n.a = ([n.a] * 2)|batch(2)|list %}{% endfor %}",
+    "variables": "{% set n = namespace(x=[1]) %}{% for _ in range(60) %}{% set n.x = [n.x, n.x] %}"
+    "{% endfor %}{{ n }}",
 }
 
 
@@ -62,9 +68,12 @@ def test_what_templates_compute_stays(pico_base: Path) -> None:
     )
     assert rendered(tokenizer, TURNS, add_generation_prompt=False) == "---10241.50.5[1, 1]abab"
     tokenizer.chat_template = (
-        "{{ 'a'.center(3) }}|{{ 'a\nb'|indent(2) }}|{{ ['x', 1]|join('+') }}|{{ '%s-%d' % ('a', 3) }}|{{ '{}:{x}'.format(1, x=2) }}"
-        "|{{ {'a': 1700000000000}|tojson }}|{{ 1700000000000 }}|{{ 'a' ~ 1 ~ none }}|{{ 'a,b'.replace(',', ';') }}|{{ none }}"
-        "|{{ '<'|e ~ 'b' }}|{% autoescape true %}{{ '<' ~ 'b' }}{% endautoescape %}|{% macro f(a) %}[{{ a }}]{% endmacro %}{{ f(1) }}"
+        "{{ 'a'.center(3) }}|{{ 'a\nb'|indent(2) }}|{{ ['x', 1]|join('+') }}|{{ '%s-%d' % ('a', 3) }}"
+        "|{{ '{}:{x}'.format(1, x=2) }}"
+        "|{{ {'a': 1700000000000}|tojson }}|{{ 1700000000000 }}|{{ 'a' ~ 1 ~ none }}"
+        "|{{ 'a,b'.replace(',', ';') }}|{{ none }}"
+        "|{{ '<'|e ~ 'b' }}|{% autoescape true %}{{ '<' ~ 'b' }}{% endautoescape %}"
+        "|{% macro f(a) %}[{{ a }}]{% endmacro %}{{ f(1) }}"
     )
     expected = ' a |a\n  b|x+1|a-3|1:2|{"a": 1700000000000}|1700000000000|a1None|a;b|None|&lt;b|&lt;b|[1]'
     assert rendered(tokenizer, TURNS, add_generation_prompt=False) == expected

@@ -43,9 +43,10 @@ SAVED_AS = {"EvollaModel": "evolla", "gpt-sw3": "gpt2", "mlcd": "mlcd_vision_mod
 
 SHORT = {"t": "text", "v": "vision", "a": "audio_in", "A": "audio_out", "f": "video", "V": "vision_output"}
 WELL_KNOWN = {  # t text, v vision, a audio in, f video (frames), A audio out, V vision output
-    "llama": "t", "qwen2": "t", "qwen3": "t", "qwen3_moe": "t", "gemma2": "t", "gemma3_text": "t", "mistral": "t",
-    "mixtral": "t", "gpt2": "t", "gpt_neox": "t", "gpt_oss": "t", "phi3": "t", "mamba": "t", "mamba2": "t", "rwkv": "t",
-    "bert": "t", "roberta": "t", "modernbert": "t", "t5": "t", "bart": "t", "blt": "t", "mistral4": "t",
+    "llama": "t", "qwen2": "t", "qwen3": "t", "qwen3_moe": "t", "gemma2": "t", "gemma3_text": "t",
+    "mistral": "t", "mixtral": "t", "gpt2": "t", "gpt_neox": "t", "gpt_oss": "t", "phi3": "t", "mamba": "t",
+    "mamba2": "t", "rwkv": "t", "bert": "t", "roberta": "t", "modernbert": "t", "t5": "t", "bart": "t",
+    "blt": "t", "mistral4": "t",
     "gemma3": "tv", "llava": "tv", "llava_next": "tv", "idefics3": "tv", "mistral3": "tv", "paligemma": "tv",
     "mllama": "tv", "llama4": "tv", "blip-2": "tv", "git": "tv", "got_ocr2": "tv", "chameleon": "tv",
     "qwen2_vl": "tvf", "qwen2_5_vl": "tvf", "qwen3_vl": "tvf", "video_llava": "tvf", "llava_onevision": "tvf",
@@ -54,17 +55,19 @@ WELL_KNOWN = {  # t text, v vision, a audio in, f video (frames), A audio out, V
     "qwen2_5_omni": "tvafA", "qwen3_omni_moe": "tvafA", "qwen2_5_omni_thinker": "tvaf",
     "janus": "tvV", "emu3": "tvV", "glm_image": "tvV", "imagegpt": "vV", "swin2sr": "vV",
     "qwen2_audio": "ta", "voxtral": "ta", "audioflamingo3": "ta", "granite_speech": "ta",
-    "whisper": "ta", "moonshine": "ta", "parakeet_ctc": "ta", "parakeet_tdt": "ta", "wav2vec2": "ta", "hubert": "ta",
-    "kyutai_speech_to_text": "ta", "clap": "ta", "speech_to_text": "ta", "audio-spectrogram-transformer": "a",
+    "whisper": "ta", "moonshine": "ta", "parakeet_ctc": "ta", "parakeet_tdt": "ta", "wav2vec2": "ta",
+    "hubert": "ta", "kyutai_speech_to_text": "ta", "clap": "ta", "speech_to_text": "ta",
+    "audio-spectrogram-transformer": "a",
     "vits": "tA", "bark": "tA", "dia": "taA", "higgs_audio_v2": "taA", "speecht5_hifigan": "aA",
     "fastspeech2_conformer_hifigan": "aA", "qwen2_5_omni_token2wav": "aA", "qwen2_5_omni_bigvgan": "aA",
     "vibevoice_acoustic_tokenizer_decoder": "aA", "fastspeech2_conformer": "tA", "csm": "taA", "moshi": "taA",
     "speecht5": "taA", "musicgen": "taA", "seamless_m4t_v2": "taA", "vibevoice": "taA",
     "mimi": "aA", "encodec": "aA", "dac": "aA", "univnet": "aA",
-    "clip": "tv", "siglip": "tv", "siglip2": "tv", "vilt": "tv", "layoutlmv3": "tv", "sam3": "tv", "aimv2": "tv",
-    "siglip_vision_model": "v", "clip_vision_model": "v", "clip_text_model": "t", "pixtral": "v", "dinov2": "v",
-    "dinov3_vit": "v", "vit": "v", "vit_mae": "v", "convnext": "v", "resnet": "v", "detr": "v", "sam": "v", "sam2": "v",
-    "depth_anything": "v", "segformer": "v", "superpoint": "v", "dpt": "v",
+    "clip": "tv", "siglip": "tv", "siglip2": "tv", "vilt": "tv", "layoutlmv3": "tv", "sam3": "tv",
+    "aimv2": "tv", "siglip_vision_model": "v", "clip_vision_model": "v", "clip_text_model": "t",
+    "pixtral": "v", "dinov2": "v", "dinov3_vit": "v", "vit": "v", "vit_mae": "v", "convnext": "v",
+    "resnet": "v", "detr": "v", "sam": "v", "sam2": "v", "depth_anything": "v", "segformer": "v",
+    "superpoint": "v", "dpt": "v",
     "vivit": "f", "videomae": "f", "timesformer": "f", "vjepa2": "f", "xclip": "tf",
 }  # fmt: skip
 
@@ -302,8 +305,9 @@ D, T = "diffusers", "transformers"
 PIPELINES: dict[str, tuple[list[str], dict[str, Any]]] = {
     "StableDiffusionPipeline": (
         ["text", "vision_output"],
-        {"text_encoder": [T, "CLIPTextModel"], "unet": [D, "UNet2DConditionModel"], "vae": [D, "AutoencoderKL"],
-         "image_encoder": [None, None], "safety_checker": [None, None], "feature_extractor": [T, "CLIPImageProcessor"]},
+        {"text_encoder": [T, "CLIPTextModel"], "unet": [D, "UNet2DConditionModel"],
+         "vae": [D, "AutoencoderKL"], "image_encoder": [None, None], "safety_checker": [None, None],
+         "feature_extractor": [T, "CLIPImageProcessor"]},
     ),
     "StableDiffusion3Pipeline": (
         ["text", "vision_output"],
@@ -316,13 +320,15 @@ PIPELINES: dict[str, tuple[list[str], dict[str, Any]]] = {
     ),
     "StableDiffusionControlNetPipeline": (
         ["text", "vision", "vision_output"],
-        {"tokenizer": [T, "CLIPTokenizer"], "unet": [D, "UNet2DConditionModel"], "controlnet": [D, "ControlNetModel"]},
+        {"tokenizer": [T, "CLIPTokenizer"], "unet": [D, "UNet2DConditionModel"],
+         "controlnet": [D, "ControlNetModel"]},
     ),
     "DDPMPipeline": (["vision_output"], {"unet": [D, "UNet2DModel"], "scheduler": [D, "DDPMScheduler"]}),
     "StableVideoDiffusionPipeline": (
         ["vision", "video_output"],
-        {"image_encoder": [T, "CLIPVisionModelWithProjection"], "unet": [D, "UNetSpatioTemporalConditionModel"],
-         "vae": [D, "AutoencoderKLTemporalDecoder"], "feature_extractor": [T, "CLIPImageProcessor"]},
+        {"image_encoder": [T, "CLIPVisionModelWithProjection"],
+         "unet": [D, "UNetSpatioTemporalConditionModel"], "vae": [D, "AutoencoderKLTemporalDecoder"],
+         "feature_extractor": [T, "CLIPImageProcessor"]},
     ),
     "AnimateDiffPipeline": (
         ["text", "video_output"],
@@ -359,7 +365,8 @@ PIPELINES: dict[str, tuple[list[str], dict[str, Any]]] = {
     "DanceDiffusionPipeline": (["audio_out"], {"unet": [D, "UNet1DModel"]}),
     "LTX2Pipeline": (
         ["text", "audio_out", "video_output"],
-        {"text_encoder": [T, "Gemma3ForConditionalGeneration"], "transformer": [D, "LTX2VideoTransformer3DModel"],
+        {"text_encoder": [T, "Gemma3ForConditionalGeneration"],
+         "transformer": [D, "LTX2VideoTransformer3DModel"],
          "audio_vae": [D, "AutoencoderKLLTX2Audio"], "vocoder": [D, "LTX2Vocoder"]},
     ),
     "WanSpeechToVideoPipeline": (

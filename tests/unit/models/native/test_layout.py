@@ -67,7 +67,8 @@ def test_answers_are_learned_wherever_media_stand(layout: OwnLayout) -> None:
 
 THOUGHTS = (
     "{%- if m['role'] == 'assistant' and not loop.last -%}"
-    "{{ (m['content'] if m['content'] is string else m['content'][0]['text']).split('</think>')[-1] }}{%- else -%}"
+    "{{ (m['content'] if m['content'] is string else m['content'][0]['text']).split('</think>')[-1] }}"
+    "{%- else -%}"
 )
 
 

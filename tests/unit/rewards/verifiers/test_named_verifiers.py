@@ -192,7 +192,8 @@ def test_importing_them_loads_nothing_heavy():
     code = (
         "import sys; import manus.rewards.worker, manus.rewards.judge;"
         "from manus.rewards.verifiers import known_verifiers; known_verifiers();"
-        "print([n for n in ('torch', 'transformers', 'reasoning_gym', 'math_verify', 'sympy', 'numpy') if n in sys.modules])"
+        "print([n for n in ('torch', 'transformers', 'reasoning_gym', 'math_verify', 'sympy', 'numpy') "
+        "if n in sys.modules])"
     )
     environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
     done = subprocess.run(
