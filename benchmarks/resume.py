@@ -112,7 +112,7 @@ def prepare_stage(base: Path, folder: Path, rows: int) -> None:
 def train(base: Path, data: Path, work: Path, stop: int, began: float, max_length: int = 256) -> None:
     """Train from where `work` stands to a step, save, and print the seconds from `began` to the first step.
 
-    They are printed by the clock and by the processor.
+    Both those of the clock and those of the processor are printed.
     """
     from manus.errors import Interrupted
     from manus.guards.requests import REQUESTS

@@ -118,7 +118,7 @@ def prepare_in_shards(
 
 @dataclass
 class _Opened:
-    """The files of all sources, with random access; what is no file, or has no index, was written to one."""
+    """All sources as files, with random access; what is none, or cannot be indexed, was made one first."""
 
     files: list[list[Opened]] = field(default_factory=list)
     digests: list[str] = field(default_factory=list)

@@ -35,7 +35,7 @@ def rows(source: Source, beside: Path, count: int, seed: int, held_out: bool) ->
 
 
 def located_rows(source: Source, beside: Path, count: int, seed: int, held_out: bool) -> Iterator[Located]:
-    """Yield the folder that a row's relative paths start from, where it stands, and the row or why not.
+    """Yield the folder of a row's relative paths, where the row stands, and the row or why it is none.
 
     Args:
         count: how many rows a generator makes. A hub data set is shuffled (in a buffer) when there is a

@@ -84,7 +84,7 @@ class MediaCollator:
 class OwnCollator:
     """Makes a batch of text as another collator does, and adds the media of each row.
 
-    These are what the base's own processor makes of them.
+    Media are added as the base's own processor makes them.
     """
 
     collate: PaddedCollator
