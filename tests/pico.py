@@ -154,12 +154,17 @@ def _tokens(words: PreTrainedTokenizerFast, data: list[dict[str, object]]) -> to
 
 
 def _known(model: LlamaForCausalLM, words: PreTrainedTokenizerFast) -> float:
-    """Return for which share of all triples the model names the last digit."""
-    ids = _tokens(words, [conversation("last", triple) for triple in TRIPLES])
-    place = next(n for n in reversed(range(ids.shape[1])) if len(set(ids[:, n].tolist())) > 1)
+    """Return for which share of all triples the model says the whole answer to `last`, from its first token to its end."""
+    conversations = [conversation("last", triple) for triple in TRIPLES]
+    ids = _tokens(words, conversations)
+    asked = words.apply_chat_template(
+        conversations[0]["messages"][:-1], tokenize=False, add_generation_prompt=True
+    )
+    whole = words.apply_chat_template(conversations[0]["messages"], tokenize=False)
+    answer = len(words(whole)["input_ids"]) - len(words(asked)["input_ids"])
     with torch.no_grad():
-        said = model(input_ids=ids).logits[:, place - 1].argmax(-1)
-    return float((said == ids[:, place]).float().mean())
+        said = model(input_ids=ids).logits[:, -answer - 1 : -1].argmax(-1)
+    return float((said == ids[:, -answer:]).all(1).float().mean())
 
 
 def untrained(folder: Path, positions: int = 4096, seed: int = 0) -> Path:
