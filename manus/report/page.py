@@ -26,7 +26,7 @@ from manus.report.graph import layout
 from manus.report.reward_models import reward_model_views
 from manus.report.samples import shortened
 from manus.report.stages import stage_views
-from manus.report.streaming import milliseconds, streaming_views
+from manus.report.streaming import per_second, short_time, streaming_views
 from manus.report.summary import SummaryRow, headline, summary_rows, unpublished
 from manus.report.terminal import print_summary
 from manus.report.values import flat, settings, shown
@@ -181,12 +181,12 @@ def _ruling_of_streams(verdict: Verdict) -> Ruling:
         rule = "every streamed answer is the one that comes at once (always asked)"
         measured = f"{verdict.measured:g} of {verdict.allowed:g}"
     elif verdict.limit == "min_tokens_per_second":
-        rule = f"with {of_streams(verdict.streams or 1)}, at least {shown(verdict.allowed)} tokens come in a second"
-        measured = shown(verdict.measured)
+        rule = f"with {of_streams(verdict.streams or 1)}, at least {per_second(verdict.allowed)} tokens come in a second"
+        measured = per_second(verdict.measured)
     else:
         what = "the slowest first token comes" if "first" in verdict.limit else "95 % of the gaps lie"
-        rule = f"with {of_streams(verdict.streams or 1)}, {what} within {milliseconds(verdict.allowed)}"
-        measured = milliseconds(verdict.measured)
+        rule = f"with {of_streams(verdict.streams or 1)}, {what} within {short_time(verdict.allowed)}"
+        measured = short_time(verdict.measured)
     return Ruling(verdict.stage, rule, measured, verdict.is_passed)
 
 

@@ -11,6 +11,7 @@ from manus.plan.artifacts import Plan
 from manus.report.finished import Finished, finished
 from manus.report.values import shown
 
+FIXED = "fixed questions"  # as a measurement calls what no stage holds out
 WAYS = {"greedy": "the likeliest token", "drawn": "drawn tokens"}
 
 
@@ -42,26 +43,25 @@ class StreamingView:
     drawing: str
 
     @property
-    def sentence(self) -> str:
-        """The result in one line of plain words."""
-        said = (
-            "every streamed answer is"
-            if self.is_equal
-            else f"{self.equal} of {self.answers} streamed answers are"
-        )
-        return (
-            f"{self.name}: {said} the one that comes at once{'' if self.is_equal else ', the others are not'}"
-        )
+    def finding(self) -> str:
+        """Whether streams are what they must be, in plain words."""
+        if self.is_equal:
+            return "every streamed answer is the one that comes at once"
+        return f"{self.equal} of {self.answers} streamed answers are the one that comes at once, the others are not"
 
     @property
-    def sentence_of_times(self) -> str:
-        """The times in one line of plain words."""
-        told = [
+    def sentence(self) -> str:
+        """The same with the name, for where others stand beside it."""
+        return f"{self.name}: {self.finding}"
+
+    @property
+    def times_in_words(self) -> list[str]:
+        """The times, a line for each number of streams."""
+        return [
             f"{row.streams}: first token after {row.first_token}, {row.tokens_per_second} tokens per second, "
-            f"95 % of the gaps within {row.gap_p95}"
+            f"gaps p50 {row.gap_p50}, p95 {row.gap_p95}"
             for row in self.times
         ]
-        return "; ".join(told)
 
 
 def streaming_views(plan: Plan, jobs: Mapping[str, Finished] | None = None) -> list[StreamingView]:
@@ -87,7 +87,7 @@ def _view(job: Finished) -> StreamingView:
         comparisons=comparisons,
         times=[_times(load) for load in found["loads"]],
         asked=", ".join(
-            f"{count} of {name}" if name != "fixed questions" else f"{count} {name}"
+            f"{count} {name}" if name == FIXED else f"{count} held out by {name}"
             for name, count in found["asked"].items()
         ),
         where=f"{_machine(found['device'], job.manifest.hardware)}, {found['dtype']}",
@@ -98,11 +98,11 @@ def _view(job: Finished) -> StreamingView:
 def _times(load: Mapping[str, Any]) -> Times:
     return Times(
         streams=of_streams(load["streams"]),
-        first_token=milliseconds(load["first_token"]["p50"]),
-        slowest_first_token=milliseconds(load["first_token"]["slowest"]),
-        tokens_per_second=shown(load["tokens_per_second"]),
-        gap_p50=milliseconds(load["gap"]["p50"]),
-        gap_p95=milliseconds(load["gap"]["p95"]),
+        first_token=short_time(load["first_token"]["p50"]),
+        slowest_first_token=short_time(load["first_token"]["slowest"]),
+        tokens_per_second=per_second(load["tokens_per_second"]),
+        gap_p50=short_time(load["gap"]["p50"]),
+        gap_p95=short_time(load["gap"]["p95"]),
         answers=f"{shown(load['answers'])} answers, {shown(load['tokens'])} tokens",
     )
 
@@ -114,9 +114,15 @@ def _machine(device: str, hardware: Mapping[str, Any]) -> str:
     return f"{hardware.get('cpu') or device}, {hardware.get('cores')} cores"
 
 
-def milliseconds(seconds: float | None) -> str:
-    """Return a short time as people read it: 12.3 ms, 1,250 ms."""
+def short_time(seconds: float | None) -> str:
+    """Return a time as people read it: 2.1 ms, 250 ms, 1.25 s."""
     if seconds is None:
         return "–"
-    value = 1000 * seconds
-    return f"{value:.1f} ms" if value < 100 else f"{value:,.0f} ms"
+    if seconds >= 1:
+        return f"{seconds:.2f} s"
+    return f"{1000 * seconds:.1f} ms" if seconds < 0.1 else f"{1000 * seconds:.0f} ms"
+
+
+def per_second(rate: float | None) -> str:
+    """Return a rate as people read it: 4.4, 1,250."""
+    return "–" if rate is None else f"{rate:.1f}" if rate < 100 else f"{rate:,.0f}"

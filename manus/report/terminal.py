@@ -26,7 +26,8 @@ def print_summary(plan: Plan, verdicts: Sequence[Verdict], console: Console) -> 
         console.print(Text("a gain in nats: those saved per token", style="dim"))
     for view in streaming_views(plan):
         console.print(Text(view.sentence, style="green" if view.is_equal else "red"))
-        console.print(Text(f"  {view.sentence_of_times}", style="dim"))
+        for times in view.times_in_words:
+            console.print(Text(f"  {times}", style="dim"))
     if reason := unpublished(verdicts):
         console.print(Text(reason, style="bold red"))
         for verdict in verdicts:

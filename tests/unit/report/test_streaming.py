@@ -9,16 +9,21 @@ import pytest
 from rich.console import Console
 
 from manus.report.page import print_summary, render
-from manus.report.streaming import milliseconds, streaming_views
+from manus.report.streaming import per_second, short_time, streaming_views
 from tests.unit.report.report_fixture import build
 from tests.unit.report.test_page import HOSTILE, Page
 
 
 @pytest.mark.parametrize(
-    ("seconds", "text"), [(0.00213, "2.1 ms"), (0.25, "250 ms"), (1.25, "1,250 ms"), (None, "–")]
+    ("seconds", "text"), [(0.00213, "2.1 ms"), (0.25, "250 ms"), (1.25, "1.25 s"), (None, "–")]
 )
 def test_short_times(seconds: float | None, text: str) -> None:
-    assert milliseconds(seconds) == text
+    assert short_time(seconds) == text
+
+
+@pytest.mark.parametrize(("rate", "text"), [(4.366, "4.4"), (1250.4, "1,250"), (None, "–")])
+def test_rates(rate: float | None, text: str) -> None:
+    assert per_second(rate) == text
 
 
 def test_a_recipe_that_tries_no_streams_has_no_such_section(tmp_path: Path) -> None:
@@ -34,7 +39,11 @@ def test_equal_streams_and_their_times(tmp_path: Path) -> None:
     assert [row.streams for row in view.times] == ["1 stream", "8 streams"]
     html = render(plan, verdicts)
     texts = " ".join(" ".join(Page(html).texts).split())
-    assert "16 of 16" in texts and "4 of 4" in texts and "Asked: 2 of cot, 2 of tools" in texts
+    assert (
+        "16 of 16" in texts
+        and "4 of 4" in texts
+        and "Questions: 2 held out by cot, 2 held out by tools" in texts
+    )
     for row in view.times:
         for cell in (row.first_token, row.tokens_per_second, row.gap_p50, row.gap_p95):
             assert cell in texts
