@@ -20,6 +20,8 @@ from manus.serving.streaming import measuring
 from manus.serving.streaming.client import Asking, Wanted
 from manus.serving.streaming.measuring import measured
 from manus.serving.streaming.questions import Conversation
+from tests import pico_native
+from tests.unit.models.omni import small
 from tests.unit.serving.server.serving import running
 
 SETTINGS = Settings(questions=3, max_new_tokens=16)
@@ -122,6 +124,28 @@ def test_a_server_whose_engine_alters_a_token_now_and_then_is_found_out(
     monkeypatch.setattr(Writer, "write", altered)
     found, _ = measured(pico_base, QUESTIONS, SETTINGS, seed=7)
     assert not found["is_equal"]
+
+
+def test_in_16_bits_too(pico_base: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What shares a batch decides ties there, so both sides must be asked in the same company."""
+    monkeypatch.setattr("manus.serving.server.hosted.precision_of", lambda wanted: "bf16")
+    found, _ = measured(pico_base, QUESTIONS, SETTINGS, seed=7)
+    assert found["is_equal"] and found["dtype"] == "bfloat16"
+
+
+@pytest.mark.parametrize("kind", ["omni", "llava"])
+def test_a_model_with_senses_is_asked_in_text(
+    kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if kind == "llava":
+        folder = pico_native.made("llava", tmp_path / "llava")
+    else:
+        eyes = small.vision_encoder("siglip_vision_model", tmp_path / "vision")
+        text = small.text_model("llama", tmp_path / "text")
+        folder = small.omni(text, tmp_path / "omni", eyes, None)
+    marked = asked(f"what is {'<image>' if kind == 'llava' else '<|image|>'} here?")
+    found, _ = measured(folder, [*QUESTIONS[:2], *marked], Settings(questions=9, max_new_tokens=6), seed=7)
+    assert found["is_equal"] and found["asked"] == {"cot": 2}, "what stands for a medium is not asked as text"
 
 
 def test_where_no_question_leaves_room_fixed_ones_are_asked(pico_base: Path) -> None:
