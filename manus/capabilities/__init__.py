@@ -67,14 +67,12 @@ class Feature(Contract):
 
     VERSION: raised when the same model is measured otherwise.
     TRAINS: "nothing", which tells such a file from the others.
-    MODALITIES: what the base must be able to take in or give out.
     GATES: the limits of a gate that can hold it.
     Settings: what a recipe may set under `probe:`.
     """
 
     VERSION: int
     TRAINS: Literal["nothing"]
-    MODALITIES: tuple[Modality, ...]
     GATES: tuple[str, ...]
     Settings: type[Frozen]
 

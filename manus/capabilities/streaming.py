@@ -24,7 +24,6 @@ from manus.settings.frozen import Frozen
 
 VERSION = 1
 TRAINS = "nothing"
-MODALITIES = ("text",)
 GATES = ("max_first_token_seconds", "max_gap_p95_seconds", "min_tokens_per_second")
 
 

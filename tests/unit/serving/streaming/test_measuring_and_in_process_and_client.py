@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -10,7 +11,7 @@ from typing import Any
 import pytest
 
 from manus.capabilities.streaming import Settings
-from manus.errors import ManusError, ModelError
+from manus.errors import Interrupted, ManusError, ModelError
 from manus.models.generation.engine import Engine
 from manus.models.generation.questions import Step
 from manus.models.generation.text import Stream
@@ -156,6 +157,24 @@ def test_where_no_question_leaves_room_fixed_ones_are_asked(pico_base: Path) -> 
 def test_a_model_that_reads_too_little_is_refused(pico_base: Path) -> None:
     with pytest.raises(ModelError, match="lower max_new_tokens in the probe of `streaming`"):
         measured(pico_base, QUESTIONS, Settings(max_new_tokens=1_000_000), seed=7)
+
+
+@pytest.mark.parametrize("crossings", [0, 3, 7])
+def test_a_signal_ends_the_measurement_and_the_server(
+    pico_base: Path, monkeypatch: pytest.MonkeyPatch, crossings: int
+) -> None:
+    seen: list[str] = []
+
+    def cross(doing: str, **_: Any) -> None:
+        seen.append(doing)
+        if len(seen) > crossings:
+            raise Interrupted("a signal came")
+
+    monkeypatch.setattr(measuring.RUN, "cross", cross)
+    with pytest.raises(Interrupted):
+        measured(pico_base, QUESTIONS, SETTINGS, seed=7)
+    assert seen == ["streaming"] * (crossings + 1)
+    assert not [thread.name for thread in threading.enumerate() if thread.name == "engine"]
 
 
 def test_what_a_server_refuses_is_said(pico_base: Path) -> None:
