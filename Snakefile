@@ -14,6 +14,7 @@ include: "rules/reward.smk"
 include: "rules/train.smk"
 include: "rules/evaluate.smk"
 include: "rules/merge.smk"
+include: "rules/feature.smk"
 include: "rules/report.smk"
 
 

@@ -39,8 +39,15 @@ def public_name(module_name: str) -> str:
 
 
 @functools.cache
-def discovered(package: str, contract: type[C]) -> Mapping[str, C]:
+def discovered(
+    package: str, contract: type[C], is_meant: Callable[[ModuleType], bool] | None = None
+) -> Mapping[str, C]:
     """Import every public module of `package` and return what each says, by public name, sorted.
+
+    Args:
+        package: where the modules are.
+        contract: what each must and may say.
+        is_meant: tells which modules the contract is of, where a package has several; None: all.
 
     Raises:
         TypeError: a module lacks a name of the contract, misspells one, or gives it a value of another type.
@@ -50,7 +57,8 @@ def discovered(package: str, contract: type[C]) -> Mapping[str, C]:
     for info in sorted(pkgutil.iter_modules(parent.__path__), key=lambda info: info.name):
         if not info.name.startswith("_"):
             module = importlib.import_module(f"{package}.{info.name}")
-            found[public_name(info.name)] = said_by(module, contract, types)
+            if is_meant is None or is_meant(module):
+                found[public_name(info.name)] = said_by(module, contract, types)
     return found
 
 

@@ -12,7 +12,18 @@ from typing import Literal, get_args
 from manus.guards.status_file import State
 
 Kind = Literal[
-    "detect", "base", "encoder", "assemble", "data", "reward", "pairs", "train", "evaluate", "merge", "report"
+    "detect",
+    "base",
+    "encoder",
+    "assemble",
+    "data",
+    "reward",
+    "pairs",
+    "train",
+    "evaluate",
+    "merge",
+    "feature",
+    "report",
 ]
 
 
@@ -80,6 +91,10 @@ KINDS: dict[Kind, KindFacts] = {
         format=2, state="merging",
         doing="merging the stages into one model, and checking that it computes the same",
         column=4, cores="all", gpus=1, names=("merge", "merged"),
+    ),
+    "feature": KindFacts(
+        format=1, state="evaluating", doing="trying what the merged model does at run time",
+        column=4, cores="all", gpus=1, names=("feature",),
     ),
     "report": KindFacts(
         format=1, state="reporting", doing="writing the report",

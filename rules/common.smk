@@ -94,7 +94,7 @@ wildcard_constraints:
 
 # What people may ask for by name: the parts of the model, each stage, and the folders that show them.
 NAMED = {"detected": "detect/detected", "merged": "merge/merged"}
-NAMED |= {stage.name: f"train/{stage.name}" for stage in PLAN.recipe.stages}
+NAMED |= {entry.name: PLAN.result_of(entry.name) for entry in PLAN.recipe.entries}
 NAMED |= {
     str(artifact.view): artifact.id
     for artifact in PLAN.artifacts.values()

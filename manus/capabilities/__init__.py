@@ -1,13 +1,14 @@
 """What is gained: one file a capability, found by its name. A new file here is a new entry for recipes.
 
 `Capability` is what such a file says. Its docstring describes the format that is taught; docs/RECIPES.md
-shows it.
+shows it. A file with `TRAINS = "nothing"` says what a `Feature` does: the merged model does it at run time.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from types import ModuleType
 from typing import Any, Literal
 
 from manus.data.sample import Row, Sample, SampleKind
@@ -60,10 +61,39 @@ class Capability(Contract):
     Senses: type[SensesSettings] | None = None
 
 
-PLANNED = ("streaming", "podcast", "tri-streaming", "image-generation", "video-generation")
-GROUPS = {"all_text": ("cot", "reasoning", "thinking", "tools")}
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Feature(Contract):
+    """What a file in this folder says of a capability that trains nothing.
+
+    VERSION: raised when the same model is measured otherwise.
+    TRAINS: "nothing", which tells such a file from the others.
+    GATES: the limits of a gate that can hold it.
+    Settings: what a recipe may set under `probe:`.
+    """
+
+    VERSION: int
+    TRAINS: Literal["nothing"]
+    GATES: tuple[str, ...]
+    Settings: type[Frozen]
+
+
+PLANNED = ("podcast", "tri-streaming", "image-generation", "video-generation")
+GROUPS = {"all_text": ("cot", "reasoning", "thinking", "tools", "streaming")}
 
 
 def known_capabilities() -> Mapping[str, Capability]:
-    """Return the capabilities by public name."""
-    return discovered("manus.capabilities", Capability)
+    """Return the capabilities that train, by public name."""
+    return discovered("manus.capabilities", Capability, _trains)
+
+
+def known_features() -> Mapping[str, Feature]:
+    """Return the capabilities that train nothing, by public name."""
+    return discovered("manus.capabilities", Feature, _trains_nothing)
+
+
+def _trains(module: ModuleType) -> bool:
+    return not _trains_nothing(module)
+
+
+def _trains_nothing(module: ModuleType) -> bool:
+    return hasattr(module, "TRAINS")

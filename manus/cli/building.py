@@ -21,11 +21,11 @@ def stage(
         int, typer.Option(min=1, help="Train with so many processes (torchrun), one a GPU.")
     ] = 1,
 ) -> None:
-    """Train one stage without Snakemake, and first whatever it needs."""
+    """Train one stage without Snakemake, and first whatever it needs. One that trains nothing is measured."""
     resolved = planned(recipe, given)
-    resolved.stage(name)
-    if ranks == 1:
-        build_one(recipe, given, f"train/{name}")
+    result = resolved.result_of(name)
+    if ranks == 1 or result.startswith("feature/"):
+        build_one(recipe, given, result)
         return
     from manus.launch.ranks import launch
     from manus.runs.progress import progress_of
@@ -43,9 +43,8 @@ def stage(
 @app.command()
 def evaluate(recipe: RecipeFile, name: StageName, given: Given = None) -> None:
     """Measure a stage (or `merged`) on held-out data, and first build whatever it needs."""
-    if name != "merged":
-        planned(recipe, given).stage(name)
-    build_one(recipe, given, f"evaluate/{name}")
+    result = "" if name == "merged" else planned(recipe, given).result_of(name)
+    build_one(recipe, given, result if result.startswith("feature/") else f"evaluate/{name}")
 
 
 @app.command()

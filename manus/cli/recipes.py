@@ -72,6 +72,7 @@ def validate(recipe: RecipeFile, given: Given = None, as_json: AsJson = False) -
         print(json.dumps(told, ensure_ascii=False))
         raise typer.Exit(error.exit_code) from None
     stages = [f"{stage.name} ({stage.method})" for stage in plan.recipe.stages]
+    stages += [f"{feature.name} (trains nothing)" for feature in plan.recipe.features]
     if as_json:
         print(json.dumps({"recipe": plan.recipe.name, "is_valid": True, "stages": len(stages)}))
     else:
@@ -104,6 +105,8 @@ def plan(recipe: RecipeFile, given: Given = None, as_json: AsJson = False) -> No
         print(f"  {status.action:8} {artifact.id:{width}}  {artifact.key[:8]}  {status.why}".rstrip())
     for name, measure in measures.items():
         print(f"  {name} is measured by {measure}")
+    for feature in resolved.recipe.features:
+        print(f"  {feature.name} trains nothing: it is tried on the merged model before that is shown")
     count = {
         action: sum(status.action == action for _, status in rows)
         for action in ("build", "publish", "current")
@@ -119,8 +122,9 @@ def why(recipe: RecipeFile, stage: StageName, given: Given = None, as_json: AsJs
     from manus.plan.next_run import next_run
 
     resolved = planned(recipe, given)
-    resolved.stage(stage)
-    chain = [name for name in resolved.needed_for([f"train/{stage}"]) if not name.startswith("detect/")]
+    chain = [
+        name for name in resolved.needed_for([resolved.result_of(stage)]) if not name.startswith("detect/")
+    ]
     statuses = next_run(resolved)
     reasons = {name: statuses[name] for name in chain}
     if as_json:

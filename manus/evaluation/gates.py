@@ -9,21 +9,37 @@ from typing import Any
 from manus.evaluation.gate_settings import GateSettings
 
 ROUNDING = 1e-9  # 0.5625 - 0.5125 is a little more than 0.05
+EQUALITY = "equal_answers"
 
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What one limit said of one stage."""
+    """What one limit said of one stage; `streams` where it holds answers that are streamed: how many side by side.
+
+    `measured` is None where nothing could be measured, which no limit lets pass.
+    """
 
     stage: str
     limit: str
     allowed: float
-    measured: float
+    measured: float | None
     is_passed: bool
+    streams: int | None = None
 
     def __str__(self) -> str:
-        sign = ">=" if self.limit == "min_gain" else "<="
+        sign = ">=" if self.limit.startswith("min_") else "<="
         word = "passed" if self.is_passed else "FAILED"
+        if self.limit == EQUALITY:
+            return (
+                f"{word}: {self.stage}: {self.measured:g} of {self.allowed:g} streamed answers are those that "
+                "come at once"
+            )
+        if self.streams is not None:
+            measured = "not measured" if self.measured is None else f"{self.measured:.3f}"
+            return (
+                f"{word}: {self.stage}, {of_streams(self.streams)}: {self.limit} is {measured}, "
+                f"must be {sign} {self.allowed:.3f}"
+            )
         return (
             f"{word}: {self.stage}: {self.limit} is {self.measured:+.3f}, must be {sign} {self.allowed:+.3f}"
         )
@@ -73,6 +89,42 @@ def judge_all(
             )
             verdicts += judge(name, gate, *values)
     return verdicts
+
+
+def judge_streams(stage: str, gate: GateSettings | None, measured: Mapping[str, Any]) -> list[Verdict]:
+    """Hold what `streaming` measured against its limits; that streamed answers are equal is always asked.
+
+    Args:
+        stage: the name of the entry in the recipe.
+        gate: its limits, if there are any.
+        measured: with `comparisons` and `loads`, as `manus.serving.streaming.measuring` returns them.
+    """
+    answers = sum(one["answers"] for one in measured["comparisons"])
+    equal = sum(one["equal"] for one in measured["comparisons"])
+    verdicts = [Verdict(stage, EQUALITY, answers, equal, bool(answers) and equal == answers)]
+    for limit, allowed in (gate.limits if gate is not None else {}).items():
+        for load in measured["loads"]:
+            value = _timed(limit, load)
+            is_passed = value is not None and (
+                value >= allowed if limit.startswith("min_") else value <= allowed
+            )
+            verdicts.append(Verdict(stage, limit, allowed, value, is_passed, load["streams"]))
+    return verdicts
+
+
+def of_streams(count: int) -> str:
+    """Return a number of streams in words."""
+    return "1 stream" if count == 1 else f"{count} streams"
+
+
+def _timed(limit: str, load: Mapping[str, Any]) -> float | None:
+    """Return what a limit is about, as one load measured it."""
+    values: dict[str, float | None] = {
+        "max_first_token_seconds": load["first_token"]["slowest"],
+        "max_gap_p95_seconds": load["gap"]["p95"],
+        "min_tokens_per_second": load["tokens_per_second"],
+    }
+    return values[limit]
 
 
 def _goodness(measured: Mapping[str, Any]) -> float:

@@ -18,7 +18,7 @@ from manus.models.base import Base
 from manus.models.encoders.finding import Encoder
 from manus.models.senses.settings import Sense
 from manus.plan.saved_plan import saved_plan
-from manus.recipe.recipe import Recipe, RewardModel, Stage
+from manus.recipe.recipe import FeatureStage, Recipe, RewardModel, Stage
 from manus.store.keys import canonical
 from manus.store.store import Store
 
@@ -84,9 +84,23 @@ class Plan:
         """
         found = next((stage for stage in self.recipe.stages if stage.name == name), None)
         if found is None:
-            names = [stage.name for stage in self.recipe.stages]
+            names = [one.name for one in self.recipe.entries]
             raise RecipeError(f"{self.recipe.path}: no stage is called {name!r}; {did_you_mean(name, names)}")
         return found
+
+    def feature(self, name: str) -> FeatureStage:
+        """Return what trains nothing, by its name in the recipe."""
+        return next(feature for feature in self.recipe.features if feature.name == name)
+
+    def result_of(self, name: str) -> str:
+        """Return the id of what a stage trains, or of what is measured for one that trains nothing.
+
+        Raises:
+            RecipeError: there is none of this name.
+        """
+        if name in [feature.name for feature in self.recipe.features]:
+            return f"feature/{name}"
+        return f"train/{self.stage(name).name}"
 
     def learned(self, artifact: Artifact) -> Stage | RewardModel:
         """Return what an artifact is named after: a stage, or a reward model."""
@@ -131,6 +145,7 @@ class Plan:
 
     def to_json(self) -> dict[str, Any]:
         """Return what `plan.json` holds."""
+        features = [{"name": f.name, "capability": f.capability} for f in self.recipe.features]
         return {
             "recipe": self.recipe.name,
             "file": os.path.relpath(self.recipe.path.resolve(), self.folder.resolve()),
@@ -140,6 +155,7 @@ class Plan:
             "stages": [
                 {"name": s.name, "capability": s.capability, "method": s.method} for s in self.recipe.stages
             ],
+            **({"features": features} if features else {}),
             "artifacts": {a.id: {"key": a.key, "made_from": a.made_from} for a in self.artifacts.values()},
         }
 

@@ -14,7 +14,7 @@ from manus.models.base import Base
 from manus.models.encoders.finding import Encoder
 from manus.models.senses.settings import Sense
 from manus.plan.artifacts import Artifact
-from manus.recipe.recipe import CAPABILITIES, METHODS, Recipe, RewardModel, Stage
+from manus.recipe.recipe import CAPABILITIES, FEATURES, METHODS, FeatureStage, Recipe, RewardModel, Stage
 from manus.rewards.context import Context, Lookup
 from manus.rewards.settings import identity as identity_of_rewards
 from manus.store.digests import Digests
@@ -65,10 +65,11 @@ class ArtifactBuilder:
             evaluations.append(self.evaluate(stage, base, data[stage.name], [*chain, trained[stage.name]]))
         merge = self.merge([*base, *data.values(), *trained.values(), *evaluations])
         merged = self.evaluate_merged(list(data.values()), merge, evaluations)
+        features = [self.feature(feature, list(data.values()), merge) for feature in self.recipe.features]
         report = self.report(
-            [*rewards.values(), *trained.values(), *evaluations, merge, merged, detect], merge
+            [*rewards.values(), *trained.values(), *evaluations, merge, merged, *features, detect], merge
         )
-        last = [*evaluations, merge, merged, report]
+        last = [*evaluations, merge, merged, *features, report]
         learned_in_order = [
             a for stage in self.recipe.stages for a in (*pairs, *trained.values()) if a.name == stage.name
         ]
@@ -191,8 +192,23 @@ class ArtifactBuilder:
             "merge": self.recipe.merge.model_dump(mode="json"),
             "seed": self.recipe.seed,
         }
-        gates = {name: gate.model_dump() for name, gate in self.recipe.gates.items()}
-        return self.make("merge", "merged", settings, "merged", parents, shown_if=gates)
+        shown_if: dict[str, Any] = {name: gate.identity for name, gate in self.recipe.gates.items()}
+        if self.recipe.features:  # what they find may keep the model from being shown
+            tried = {feature.name: self.feature_settings(feature) for feature in self.recipe.features}
+            shown_if = {"gates": shown_if, "features": tried}
+        return self.make("merge", "merged", settings, "merged", parents, shown_if=shown_if)
+
+    def feature_settings(self, feature: FeatureStage) -> dict[str, Any]:
+        """Return all that alters what is measured for a feature but the model. The machine is none of it: docs/decisions/0029."""
+        return {
+            "capability": _versioned(feature.capability, FEATURES),
+            "probe": feature.probe.model_dump(mode="json"),
+            "seed": self.recipe.seed,
+        }
+
+    def feature(self, feature: FeatureStage, data: list[Artifact], merge: Artifact) -> Artifact:
+        settings, view = self.feature_settings(feature), f"evaluations/{feature.name}.json"
+        return self.make("feature", feature.name, settings, view, [*data, merge], "feature.json")
 
     def evaluate_merged(self, data: list[Artifact], merge: Artifact, evaluations: list[Artifact]) -> Artifact:
         probes = {stage.name: stage.probe.model_dump(mode="json") for stage in self.recipe.stages}
@@ -202,7 +218,7 @@ class ArtifactBuilder:
         )
 
     def report(self, parents: list[Artifact], merge: Artifact) -> Artifact:
-        gates = {name: gate.model_dump() for name, gate in self.recipe.gates.items()}
+        gates = {name: gate.identity for name, gate in self.recipe.gates.items()}
         return self.make("report", "report", {"gates": gates}, "report.html", parents, "report.html")
 
 

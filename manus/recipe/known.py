@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import BaseModel
 
-from manus.capabilities import known_capabilities
+from manus.capabilities import known_capabilities, known_features
 from manus.data.generators import known_generators
 from manus.data.sample import SampleKind
 from manus.data.settings import DataSettings
@@ -14,6 +14,7 @@ from manus.methods import known_methods
 from manus.models.senses.settings import SensesSettings
 
 CAPABILITIES = known_capabilities()
+FEATURES = known_features()
 METHODS = known_methods()
 GENERATORS = known_generators()
 DEFAULT_METHOD = "lora"

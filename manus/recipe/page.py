@@ -12,7 +12,7 @@ from pydantic import BaseModel
 from manus import capabilities
 from manus.data.settings import DataSettings, OnPolicySettings
 from manus.recipe.fields import Header, StageHeader
-from manus.recipe.known import CAPABILITIES, GENERATORS, METHODS, senses_model, shared_kind
+from manus.recipe.known import CAPABILITIES, FEATURES, GENERATORS, METHODS, senses_model, shared_kind
 from manus.recipe.problems import model_in
 from manus.recipe.suitability import refusal
 from manus.rewards.settings import RewardSettings
@@ -43,6 +43,8 @@ def markdown() -> str:
     lines = [INTRODUCTION, *HEAD, *_rows(Header), ""]
     lines += [
         f"A stage in `capabilities` is a name, or `name: {{settings}}`. {'; '.join(groups)}.",
+        f"{', '.join(f'`{name}`' for name in FEATURES)} trains nothing and takes `name` and `probe` alone; a group's "
+        "settings are not its own.",
         "`defaults` takes any setting of data and training below; those that a stage's method does not have are not read.",
         "A stage's own settings beat the defaults, `--config` beats both.",
         "",
@@ -74,6 +76,14 @@ def markdown() -> str:
                 "",
             ]
         lines += [f"Probe: `{capability.METRIC}`. Under `probe:`", "", *HEAD, *_rows(capability.Settings), ""]
+    for name, feature in FEATURES.items():
+        lines += [f"### {name}", "", *_prose(feature.doc), "", "Under `probe:`", "", *HEAD]
+        lines += [
+            *_rows(feature.Settings),
+            "",
+            f"Limits of its gate: {', '.join(f'`{key}`' for key in feature.GATES)}.",
+            "",
+        ]
     lines += ["## Generators", "", "Synthetic data, made off line by rule. Below: what `options` takes.", ""]
     for name, generator in GENERATORS.items():
         lines += [

@@ -13,23 +13,25 @@ from typing import Any, Literal
 
 from manus import capabilities
 from manus.errors import Fault, InputError, RecipeError, did_you_mean
-from manus.evaluation.gate_settings import GateSettings
+from manus.evaluation.gate_settings import OF_PROBES, GateSettings
 from manus.guards.settings import GuardSettings
 from manus.kinds import RESERVED_NAMES
 from manus.models.merging.settings import MergeSettings, chosen
 from manus.recipe.fields import NAME_RULE, SAFE_NAME, Header, Overrides, StageHeader, nearest_word
-from manus.recipe.known import CAPABILITIES, GENERATORS, METHODS, shared_kind, stage_keys
+from manus.recipe.known import CAPABILITIES, FEATURES, GENERATORS, METHODS, shared_kind, stage_keys
 from manus.recipe.located_yaml import Located, read_located
 from manus.recipe.machine import machine_limits
 from manus.recipe.problems import COMMAND_LINE, Problems, validated
-from manus.recipe.stage import RewardModel, Stage
-from manus.recipe.stage_reader import StageReader
+from manus.recipe.stage import FeatureStage, RewardModel, Stage
+from manus.recipe.stage_reader import Entry, StageReader
 from manus.recipe.wording import KeyPath, dotted, quoted, shortened
 
 __all__ = [
     "CAPABILITIES",
+    "FEATURES",
     "GENERATORS",
     "METHODS",
+    "FeatureStage",
     "Header",
     "Overrides",
     "Recipe",
@@ -43,7 +45,7 @@ __all__ = [
 
 @dataclass(frozen=True, slots=True)
 class Recipe:
-    """A recipe that can be planned."""
+    """A recipe that can be planned: `stages` are what it trains, `features` what it tries on the merged model."""
 
     path: Path
     base_model: str
@@ -55,6 +57,7 @@ class Recipe:
     gates: dict[str, GateSettings]
     guards: GuardSettings
     reward_models: tuple[RewardModel, ...]
+    features: tuple[FeatureStage, ...]
     source: Located = field(compare=False, repr=False)
     option: str = field(default=COMMAND_LINE, compare=False, repr=False)  # what overrides were given with
 
@@ -67,6 +70,11 @@ class Recipe:
     def adds_senses(self) -> Stage | None:
         """The stage that gives the base model encoders, if there is one."""
         return next((stage for stage in self.stages if stage.senses is not None), None)
+
+    @property
+    def entries(self) -> tuple[Stage | FeatureStage, ...]:
+        """All that it lists: the stages, and what trains nothing."""
+        return (*self.stages, *self.features)
 
     @property
     def learned(self) -> tuple[Stage | RewardModel, ...]:
@@ -130,15 +138,21 @@ def _resolved(problems: Problems, given: dict[str, Any]) -> Recipe | None:
     reader.read_defaults(raw.get("defaults"))
     entries = reader.entries(raw.get("capabilities"))
     known = [entry for entry in entries if entry is not None]
-    stages = [reader.stage(entry) for entry in known]
+    trained = [entry for entry in known if entry.capability not in FEATURES]
+    tried = [entry for entry in known if entry.capability in FEATURES]
+    stages = [reader.stage(entry) for entry in trained]
+    features = [reader.feature(entry) for entry in tried]
     reader.check_names(known)
     if len(known) == len(entries):
-        _check_stage_names(problems, raw, [entry.name for entry in known])
+        _check_stage_names(problems, raw, [entry.name for entry in trained], [entry.name for entry in tried])
+        _check_something_trains(problems, trained, tried)
     if header is None or len(problems):
         return None
     built = tuple(stage for stage in stages if stage is not None)
+    resolved_features = tuple(feature for feature in features if feature is not None)
+    _check_gates(problems, header, resolved_features)
     _check_merge(problems, header, built)
-    _check_references(problems, header, built)
+    _check_references(problems, header, built, [feature.name for feature in resolved_features])
     _check_senses(problems, header, built)
     for name, settings in header.reward_models.items():
         reader.check_sources(settings.data, ("reward_models", name, "data"), "preference")
@@ -156,6 +170,7 @@ def _resolved(problems: Problems, given: dict[str, Any]) -> Recipe | None:
             RewardModel(name, settings.model_copy(update=overrides.for_stages()))
             for name, settings in header.reward_models.items()
         ),
+        resolved_features,
         problems.source,
         problems.option,
     )
@@ -188,30 +203,65 @@ def _unknown_key(key: str) -> str:
         return "is designed but not built yet; remove this key"
     if key in (*stage_keys(), *StageHeader.model_fields):
         return "is a setting of stages; write it below `defaults:`, or below a capability"
-    if key in (*CAPABILITIES, *capabilities.GROUPS, *capabilities.PLANNED):
+    if key in (*CAPABILITIES, *FEATURES, *capabilities.GROUPS, *capabilities.PLANNED):
         return f"is a capability; write `- {key}` below `capabilities:`"
     return f"unknown key; {nearest_word(key, Header.model_fields)}"
 
 
-def _check_stage_names(problems: Problems, raw: dict[str, Any], names: Sequence[str]) -> None:
-    """Refuse gates and merge weights of stages that do not exist."""
+def _check_stage_names(
+    problems: Problems, raw: dict[str, Any], names: Sequence[str], tried: Sequence[str]
+) -> None:
+    """Refuse gates and merge weights of stages that do not exist; of those that train nothing, there is no weight."""
     gates, merge = raw.get("gates"), raw.get("merge")
     weights = merge.get("weights") if isinstance(merge, dict) else None
+    known = [*names, *tried, "*"]
     for name in gates if isinstance(gates, dict) else ():
-        if name not in (*names, "*"):
-            hint = did_you_mean(shortened(name), [*names, "*"])
+        if name not in known:
+            hint = did_you_mean(shortened(name), known)
             problems.refuse(("gates", name), f"no stage is called {shortened(name)!r}; {hint}")
     for name in weights if isinstance(weights, dict) else ():
-        if name not in names:
+        at = ("merge", "weights", name)
+        if name in tried:
+            problems.refuse(at, f"{name} trains nothing, so there is no change to weigh; remove this key")
+        elif name not in names:
             hint = did_you_mean(shortened(name), names)
-            problems.refuse(("merge", "weights", name), f"no stage is called {shortened(name)!r}; {hint}")
+            problems.refuse(at, f"no stage is called {shortened(name)!r}; {hint}")
 
 
-def _check_references(problems: Problems, header: Header, stages: Sequence[Stage]) -> None:
+def _check_something_trains(problems: Problems, trained: Sequence[Entry], tried: Sequence[Entry]) -> None:
+    """Refuse a recipe that trains nothing: there is no merged model to try."""
+    if tried and not trained:
+        problems.refuse(
+            tried[0].keys,
+            f"{tried[0].capability} trains nothing, and is tried on the merged model of stages that do; "
+            "add one, such as `- cot`",
+        )
+
+
+def _check_gates(problems: Problems, header: Header, features: Sequence[FeatureStage]) -> None:
+    """Refuse limits that a stage, or a capability that trains nothing, cannot be held to."""
+    by_name = {feature.name: feature for feature in features}
+    for name, gate in header.gates.items():
+        feature = by_name.get(name)
+        able = OF_PROBES if feature is None else FEATURES[feature.capability].GATES
+        for limit in gate.limits:
+            if limit in able:
+                continue
+            if feature is not None:
+                why = f"{feature.capability} trains nothing, so nothing is gained or lost; use {' or '.join(able)}"
+            else:
+                named = ", ".join(by_name) or "`- streaming`, once the recipe has it"
+                why = f"holds what is streamed; write it below the name of that entry ({named})"
+            problems.refuse(("gates", name, limit), why)
+
+
+def _check_references(
+    problems: Problems, header: Header, stages: Sequence[Stage], features: Sequence[str]
+) -> None:
     """Refuse names of things that the recipe does not make, or not yet, and code that it does not trust."""
     names = [stage.name for stage in stages]
     for name in header.reward_models:
-        if not SAFE_NAME.fullmatch(name) or name in (*names, *RESERVED_NAMES):
+        if not SAFE_NAME.fullmatch(name) or name in (*names, *features, *RESERVED_NAMES):
             problems.refuse(
                 ("reward_models", name), f"{quoted(name)} becomes a folder beside the stages'; {NAME_RULE}"
             )

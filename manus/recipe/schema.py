@@ -13,7 +13,7 @@ from manus.data.settings import DataSettings
 from manus.kinds import RESERVED_NAMES
 from manus.models.senses.settings import SensesSettings
 from manus.recipe.fields import SAFE_NAME, Header, StageHeader
-from manus.recipe.known import CAPABILITIES, GENERATORS, METHODS, senses_model, shared_kind
+from manus.recipe.known import CAPABILITIES, FEATURES, GENERATORS, METHODS, senses_model, shared_kind
 from manus.rewards.verifiers import known_verifiers
 
 Schema = dict[str, Any]
@@ -24,8 +24,10 @@ def json_schema() -> Schema:
     """Return the JSON Schema (draft 2020-12) of recipes."""
     models = _Models()
     stages = {name: _stage(models, name, _methods_for([name])) for name in CAPABILITIES}
+    stages |= {name: _feature(models, name) for name in FEATURES}
     for group, members in capabilities.GROUPS.items():
-        stages[group] = _without(_stage(models, members[0], _methods_for(members)), "name")
+        trained = [name for name in members if name in CAPABILITIES]
+        stages[group] = _without(_stage(models, trained[0], _methods_for(trained)), "name")
     defaults = _without(_stage(models, next(iter(CAPABILITIES)), list(METHODS)), "name", "probe")
     schema = models.of(Header)
     schema["properties"] |= {
@@ -57,6 +59,7 @@ class _Models:
     def __init__(self) -> None:
         models: list[type[BaseModel]] = [Header, StageHeader, DataSettings, SensesSettings]
         models += [capability.Settings for capability in CAPABILITIES.values()]
+        models += [feature.Settings for feature in FEATURES.values()]
         models += [method.Settings for method in METHODS.values()]
         models += [generator.Settings for generator in GENERATORS.values()]
         models += [verifier.Settings for verifier in known_verifiers().values()]
@@ -88,13 +91,23 @@ def _stage(models: _Models, capability: str, methods: list[str]) -> Schema:
         properties |= models.of(senses)["properties"]
     properties["method"] = {"enum": methods, "description": StageHeader.model_fields["method"].description}
     properties["probe"] = models.reference(CAPABILITIES[capability].Settings)
-    properties["name"] = {
+    properties["name"] = _name()
+    return {"type": ["object", "null"], "properties": properties, "additionalProperties": False}
+
+
+def _feature(models: _Models, feature: str) -> Schema:
+    """Return what an entry may say that trains nothing."""
+    properties = {"name": _name(), "probe": models.reference(FEATURES[feature].Settings)}
+    return {"type": ["object", "null"], "properties": properties, "additionalProperties": False}
+
+
+def _name() -> Schema:
+    return {
         "description": StageHeader.model_fields["name"].description,
         "type": ["string", "null"],
         "pattern": f"^{SAFE_NAME.pattern}$",
         "not": {"enum": sorted(RESERVED_NAMES)},
     }
-    return {"type": ["object", "null"], "properties": properties, "additionalProperties": False}
 
 
 def _without(stage: Schema, *keys: str) -> Schema:

@@ -101,3 +101,13 @@ class Stage:
             return self.data.data
         method, capability = METHODS[self.method], CAPABILITIES[self.capability]
         return (Source(**(method.DEFAULT_DATA or capability.DEFAULT_DATA)),)
+
+
+@dataclass(frozen=True, slots=True)
+class FeatureStage:
+    """A capability of the recipe that trains nothing, everything resolved; the merged model is measured for it."""
+
+    name: str
+    capability: str
+    probe: Frozen
+    keys: KeyPath = field(default=(), compare=False)

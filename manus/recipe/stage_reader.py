@@ -19,6 +19,7 @@ from manus.recipe.fields import NAME_RULE, SAFE_NAME, Header, Overrides, StageHe
 from manus.recipe.known import (
     CAPABILITIES,
     DEFAULT_METHOD,
+    FEATURES,
     GENERATORS,
     METHODS,
     default_method,
@@ -29,12 +30,13 @@ from manus.recipe.known import (
     stage_keys,
 )
 from manus.recipe.problems import COMMAND_LINE, Problems, validated
-from manus.recipe.stage import Stage
+from manus.recipe.stage import FeatureStage, Stage
 from manus.recipe.suitability import NOT_BUILT, refusal
 from manus.recipe.wording import KeyPath, quoted, shown
 from manus.training.settings import PackingSettings
 
 DEFAULTS: KeyPath = ("defaults",)
+OF_FEATURES = ("name", "probe")  # what an entry may say that trains nothing
 NOT_YET = f"is designed but {NOT_BUILT}; remove this key"
 
 
@@ -80,9 +82,8 @@ class StageReader:
             self.problems.refuse(keys, _not_one_capability(item))
             return [None]
         members = capabilities.GROUPS.get(name, (name,))
-        if not all(
-            self.is_known(name, CAPABILITIES, capabilities.PLANNED, "capability", keys) for name in members
-        ):
+        known = sorted([*CAPABILITIES, *FEATURES])
+        if not all(self.is_known(name, known, capabilities.PLANNED, "capability", keys) for name in members):
             return [None]
         if not isinstance(own, dict):
             self.problems.refuse(keys, f"its settings must be `key: value` pairs, not {shown(own)}")
@@ -152,6 +153,28 @@ class StageReader:
         if not (header and data and training and probe) or len(self.problems) > before:
             return None
         return Stage(entry.name, entry.capability, method, data, training, probe, data_at, keys, senses)
+
+    def feature(self, entry: Entry) -> FeatureStage | None:
+        """Resolve an entry that trains nothing, or note what is wrong with it.
+
+        What a group says is about training and its probes, so it is not read here.
+        """
+        before, keys = len(self.problems), entry.keys
+        own = {} if entry.is_in_group else entry.own
+        trained = (*stage_keys(), *StageHeader.model_fields)
+        for key in _except(own, OF_FEATURES):
+            if key in trained:
+                problem = f"{entry.capability} trains nothing, so it takes no {key}; remove this key"
+            else:
+                hint = nearest_word(key, OF_FEATURES)
+                problem = f"{entry.capability} trains nothing and takes name and probe alone; {hint}"
+            self.problems.refuse((*keys, key), problem)
+        header = self.problems.check(StageHeader, _only(own, OF_FEATURES), keys)
+        settings = FEATURES[entry.capability].Settings
+        probe = header and self.problems.check(settings, header.probe, (*keys, "probe"))
+        if not probe or len(self.problems) > before:
+            return None
+        return FeatureStage(entry.name, entry.capability, probe, keys)
 
     def check_unprepared(self, capability: str, data: DataSettings, training: Any, keys: KeyPath) -> None:
         """Refuse `prepare: never` where rows must be known before the training."""
@@ -290,7 +313,7 @@ def _makers_of(kind: SampleKind) -> str:
 def _not_one_capability(item: Any) -> str:
     if not isinstance(item, dict) or not item:
         return f"must be a capability's name, or `name: {{settings}}`, not {shown(item)}"
-    known = [name for name in item if name in CAPABILITIES or name in capabilities.GROUPS]
+    known = [name for name in item if name in (*CAPABILITIES, *FEATURES, *capabilities.GROUPS)]
     if len(known) == 1:
         beside = next(key for key in item if key not in known)
         return f"{quoted(beside)} stands beside {known[0]!r}, not below it; indent it two spaces deeper"

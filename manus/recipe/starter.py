@@ -17,8 +17,9 @@ defaults:                  # for every stage that does not say otherwise
   batch_size: 4
   held_out: 50             # samples that are never trained on and measure the gain
 
-# Stages: instruct (your own conversations), cot, reasoning, thinking, tools; with pictures, video and sound: omni, which gives the model senses, and after
-# it vision-qa, video-understanding, hearing.
+# Stages: instruct (your own conversations), cot, reasoning, thinking, tools; with pictures, video and sound: omni, which
+# gives the model senses, and after it vision-qa, video-understanding, hearing. streaming trains nothing: the merged model
+# is not shown unless what it streams is what it says at once.
 capabilities:              # the stages, in order
   - cot:
       data: [{{generator: cot}}]             # synthetic; or your own: [{{path: my_data.jsonl}}], [{{hub: OWNER/NAME}}]

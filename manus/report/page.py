@@ -17,7 +17,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from manus.data.forms.columns import counted_words
-from manus.evaluation.gates import Verdict
+from manus.evaluation.gates import EQUALITY, Verdict, of_streams
 from manus.evaluation.numbers import difference, percent
 from manus.guards.progress import duration
 from manus.plan.artifacts import Plan
@@ -26,6 +26,7 @@ from manus.report.graph import layout
 from manus.report.reward_models import reward_model_views
 from manus.report.samples import shortened
 from manus.report.stages import stage_views
+from manus.report.streaming import per_second, short_time, streaming_views
 from manus.report.summary import SummaryRow, headline, summary_rows, unpublished
 from manus.report.terminal import print_summary
 from manus.report.values import flat, settings, shown
@@ -61,7 +62,7 @@ def render(plan: Plan, verdicts: Sequence[Verdict]) -> str:
     jobs = finished(plan)
     stages = stage_views(plan, jobs)
     rows = [stage.row for stage in stages]
-    capabilities = list(dict.fromkeys(stage.capability for stage in plan.recipe.stages))
+    capabilities = list(dict.fromkeys(entry.capability for entry in plan.recipe.entries))
     manifests = {name: job.manifest for name, job in jobs.items()}
     detected = jobs["detect/detected"].read("detected.json")
     context = {
@@ -73,6 +74,7 @@ def render(plan: Plan, verdicts: Sequence[Verdict]) -> str:
         "rulings": rulings(verdicts, rows),
         "stages": stages,
         "reward_models": reward_model_views(plan, jobs),
+        "streaming": streaming_views(plan, jobs),
         "are_open": len(stages) <= OPEN_STAGES,
         "graph": layout(plan),
         "jobs": jobs,
@@ -153,10 +155,16 @@ def inline_svg(svg: str, name: str) -> Markup:
 def rulings(verdicts: Iterable[Verdict], rows: Iterable[SummaryRow]) -> list[Ruling]:
     """Return the gates' verdicts in words, each in the unit of its stage's metric."""
     is_share = {row.stage: row.is_share for row in rows}
-    return [_ruling(verdict, is_share[verdict.stage]) for verdict in verdicts]
+    return [
+        _ruling(verdict, is_share[verdict.stage])
+        if verdict.stage in is_share
+        else _ruling_of_streams(verdict)
+        for verdict in verdicts
+    ]
 
 
 def _ruling(verdict: Verdict, is_share: bool) -> Ruling:
+    assert verdict.measured is not None, "probes always measure something"
     allowed = difference(verdict.allowed, is_share)
     if verdict.limit == "min_gain":
         rule = f"the merged model is better than the stage's start by at least {allowed}"
@@ -165,6 +173,20 @@ def _ruling(verdict: Verdict, is_share: bool) -> Ruling:
         rule = f"the merged model lies below the better of before and after by at most {allowed}"
         side = " below" if verdict.measured > 0 else " above" if verdict.measured < 0 else ""
         measured = difference(abs(verdict.measured), is_share) + side
+    return Ruling(verdict.stage, rule, measured, verdict.is_passed)
+
+
+def _ruling_of_streams(verdict: Verdict) -> Ruling:
+    if verdict.limit == EQUALITY:
+        rule = "every streamed answer is the one that comes at once (always asked)"
+        measured = f"{verdict.measured:g} of {verdict.allowed:g}"
+    elif verdict.limit == "min_tokens_per_second":
+        rule = f"with {of_streams(verdict.streams or 1)}, at least {per_second(verdict.allowed)} tokens come in a second"
+        measured = per_second(verdict.measured)
+    else:
+        what = "the slowest first token comes" if "first" in verdict.limit else "95 % of the gaps lie"
+        rule = f"with {of_streams(verdict.streams or 1)}, {what} within {short_time(verdict.allowed)}"
+        measured = short_time(verdict.measured)
     return Ruling(verdict.stage, rule, measured, verdict.is_passed)
 
 

@@ -10,6 +10,7 @@ from rich.text import Text
 
 from manus.evaluation.gates import Verdict
 from manus.plan.artifacts import Plan
+from manus.report.streaming import streaming_views
 from manus.report.summary import SummaryRow, headline, summary_rows, unpublished
 
 WIDE_COLUMNS = 110
@@ -23,6 +24,10 @@ def print_summary(plan: Plan, verdicts: Sequence[Verdict], console: Console) -> 
     console.print(Text(headline(rows), style="bold"))
     if any(not row.is_share for row in rows):
         console.print(Text("a gain in nats: those saved per token", style="dim"))
+    for view in streaming_views(plan):
+        console.print(Text(view.sentence, style="green" if view.is_equal else "red"))
+        for times in view.times_in_words:
+            console.print(Text(f"  {times}", style="dim"))
     if reason := unpublished(verdicts):
         console.print(Text(reason, style="bold red"))
         for verdict in verdicts:

@@ -24,6 +24,7 @@ capabilities:
       data: [{path: middle.jsonl}]
       epochs: 25
       probe: {max_new_tokens: 12}
+  - streaming: {probe: {questions: 2, max_new_tokens: 12}}
 gates: {reasoning: {min_gain: 0.2}}
 guards: {cooldown_every_steps: 0}
 """

@@ -85,7 +85,7 @@ class Product:
 
     def dry_run(self) -> set[str]:
         """The artifacts whose jobs `snakemake -n` lists."""
-        kinds = ("detect", "base", "data", "train", "evaluate", "merge", "report")
+        kinds = ("detect", "base", "data", "train", "evaluate", "merge", "feature", "report")
         done = self.snakemake("-n")
         lines = (done.stdout + done.stderr).splitlines()
         words = [line.split(": ")[1].split() for line in lines if line.startswith("Job ")]

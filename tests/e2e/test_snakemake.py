@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import sys
 import time
 from pathlib import Path
 
@@ -13,7 +14,7 @@ from tests.e2e.product import Product, digest, manifest, run
 from tests.pico import rows, write_rows
 
 pytestmark = pytest.mark.e2e
-END = {"merge/merged", "evaluate/merged", "report/report"}
+END = {"merge/merged", "evaluate/merged", "feature/streaming", "report/report"}
 
 
 def test_the_run_leaves_all_that_the_contract_names(finished: tuple[Product, str]) -> None:
@@ -24,6 +25,7 @@ def test_the_run_leaves_all_that_the_contract_names(finished: tuple[Product, str
         "stages/cot/adapter/adapter_model.safetensors", "stages/cot/metrics.jsonl", "stages/cot/loss.svg",
         "stages/cot/manifest.json", "data/cot/manifest.json", "data/cot/held_out.jsonl",
         "data/cot/quarantine.jsonl", "evaluations/cot.json", "evaluations/merged.json",
+        "evaluations/streaming.json",
     ]  # fmt: skip
     assert [name for name in expected if not (product.results / name).exists()] == []
     assert "held-out" in printed and "Traceback" not in printed
@@ -46,8 +48,6 @@ def test_the_merged_model_loads_with_plain_transformers(finished: tuple[Product,
         "print(t.decode(m.generate(**i, max_new_tokens=12, do_sample=False)[0]))\n"
         "assert not any(name.split('.')[0] == 'manus' for name in sys.modules)"
     )
-    import sys
-
     told = run([sys.executable, "-c", code, str(finished[0].results / "merged")], finished[0].folder).stdout
     assert "\\boxed{8}" in told
 
@@ -56,7 +56,7 @@ def test_no_path_and_no_host_is_in_a_manifest(finished: tuple[Product, str]) -> 
     import socket
 
     found = list(finished[0].folder.glob("results/.store/*/manifest.json"))
-    assert len(found) == 10
+    assert len(found) == 11
     for path in found:
         text = path.read_text()
         assert str(finished[0].folder) not in text and f'"{socket.gethostname()}"' not in text
@@ -151,6 +151,34 @@ def test_a_failing_job_leaves_the_earlier_results(product: Product) -> None:
     assert done.returncode != 0 and "fp16 needs a GPU" in done.stderr + done.stdout
     assert digest(product.results) == before
     assert (product.results / "merged" / "manifest.json").exists()
+
+
+def test_the_merged_model_streams_what_it_says_at_once(finished: tuple[Product, str]) -> None:
+    product, printed = finished
+    told = json.loads((product.results / "evaluations" / "streaming.json").read_text())
+    assert [(one["equal"], one["answers"]) for one in told["comparisons"]] == [(2, 2)] * 4
+    assert [load["streams"] for load in told["loads"]] == [1, 8]
+    assert "streaming: every streamed answer is the one that comes at once" in printed
+    assert not (product.results / "stages" / "streaming").exists(), "nothing is trained for it"
+
+
+BROKEN = (
+    "import sys; from manus.cli.main import main; from manus.models.generation.text import Stream as S\n"
+    "add = S.add; S.add = lambda self, token: add(self, token).replace('answer', 'answr')\n"
+    "sys.argv = ['manus', 'merge', 'pico.yaml']; main()"
+)
+
+
+def test_streams_that_differ_keep_the_merged_model_back_until_they_do_not(product: Product) -> None:
+    product.edit("questions: 2", "questions: 1")
+    product.edit("gates: {reasoning: {min_gain: 0.2}}\n", "")
+    done = run([sys.executable, "-c", BROKEN], product.folder, check=False)
+    assert done.returncode == 1 and "Traceback" not in done.stderr
+    assert "FAILED: streaming: 2 of 4 streamed answers are those that come at once" in done.stderr
+    assert "merged/ was not published" in (product.results / "report.html").read_text()
+    product.manus("merge", "pico.yaml")
+    assert json.loads((product.results / "evaluations" / "streaming.json").read_text())["is_equal"]
+    assert product.plan()["merge/merged"] == "current"
 
 
 def test_a_failing_gate_stops_the_merge_with_the_numbers(product: Product) -> None:

@@ -181,6 +181,26 @@ def test_a_job_decides_how_threads_wait_before_it_builds(tmp_path, monkeypatch):
     assert told == ["waiting", "built"]
 
 
+@pytest.mark.parametrize(
+    ("command", "name", "built"),
+    [
+        (building.stage, "cot", "train/cot"),
+        (building.stage, "live", "feature/live"),
+        (building.evaluate, "cot", "evaluate/cot"),
+        (building.evaluate, "live", "feature/live"),
+        (building.evaluate, "merged", "evaluate/merged"),
+    ],
+)
+def test_what_trains_nothing_is_measured_by_its_name(command, name, built, monkeypatch):
+    told = []
+    results = {"cot": "train/cot", "live": "feature/live"}
+    resolved = SimpleNamespace(result_of=results.__getitem__)
+    monkeypatch.setattr(building, "planned", lambda recipe, given: resolved)
+    monkeypatch.setattr(building, "build_one", lambda recipe, given, artifact: told.append(artifact))
+    command(Path("r.yaml"), name, None, **({"ranks": 1} if command is building.stage else {}))
+    assert told == [built]
+
+
 def test_an_unexpected_error_is_one_message_too(run, monkeypatch):
     code = (
         "import manus.recipe.recipe; manus.recipe.recipe.read_recipe = None; "

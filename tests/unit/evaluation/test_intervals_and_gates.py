@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import random
+from typing import Any
 
 import pytest
 
 from manus.evaluation.gate_settings import GateSettings
-from manus.evaluation.gates import judge, judge_all
+from manus.evaluation.gates import judge, judge_all, judge_streams
 from manus.evaluation.intervals import paired_bootstrap, wilson
 from manus.evaluation.probes import gain
 
@@ -80,3 +81,52 @@ def test_a_star_is_for_all_others() -> None:
         ("tools", "max_drop", False),
     ]
     assert "FAILED: tools: max_drop is +0.100" in str(told[1])
+
+
+def streams(equal: int, gap: float | None = 0.02) -> dict[str, Any]:
+    """What is measured of streams: two comparisons of four answers, one and eight streams."""
+    loads = [
+        {
+            "streams": n,
+            "first_token": {"slowest": 0.1 * n},
+            "gap": {"p95": gap},
+            "tokens_per_second": 20.0 * n,
+        }
+        for n in (1, 8)
+    ]
+    return {"comparisons": [{"answers": 4, "equal": 4}, {"answers": 4, "equal": equal}], "loads": loads}
+
+
+def test_equal_streams_are_always_asked_for() -> None:
+    (passed,), (failed,) = (judge_streams("live", None, streams(equal)) for equal in (4, 3))
+    assert passed.is_passed and not failed.is_passed
+    assert str(failed) == "FAILED: live: 7 of 8 streamed answers are those that come at once"
+    nothing = {"comparisons": [], "loads": []}
+    assert not judge_streams("live", None, nothing)[0].is_passed, "nothing that was compared proves nothing"
+
+
+@pytest.mark.parametrize(
+    ("limits", "passes"),
+    [
+        ({"max_first_token_seconds": 0.5}, [True, False]),
+        ({"max_first_token_seconds": 0.8}, [True, True]),
+        ({"max_gap_p95_seconds": 0.01}, [False, False]),
+        ({"max_gap_p95_seconds": 0.03}, [True, True]),
+        ({"min_tokens_per_second": 100}, [False, True]),
+    ],
+)
+def test_limits_of_streams_hold_for_one_and_for_eight(limits: dict[str, float], passes: list[bool]) -> None:
+    _, *told = judge_streams("live", GateSettings(**limits), streams(4))
+    assert [(verdict.streams, verdict.is_passed) for verdict in told] == list(
+        zip((1, 8), passes, strict=True)
+    )
+
+
+def test_what_was_not_measured_passes_no_limit() -> None:
+    _, one, _ = judge_streams("live", GateSettings(max_gap_p95_seconds=0.5), streams(4, gap=None))
+    assert str(one) == "FAILED: live, 1 stream: max_gap_p95_seconds is not measured, must be <= 0.500"
+
+
+def test_gates_of_probes_have_the_keys_that_they_had() -> None:
+    assert GateSettings(min_gain=0.1).identity == {"min_gain": 0.1, "max_drop": None}
+    assert GateSettings(max_gap_p95_seconds=0.1).identity["max_gap_p95_seconds"] == 0.1

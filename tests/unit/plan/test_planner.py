@@ -141,6 +141,10 @@ EDITS = {
         replaced("three.jsonl}]", "three.jsonl, ignore: [score]}]"),
         {"data/thinking", "train/thinking", "evaluate/thinking"} | END,
     ),
+    "streams that are tried": (
+        lambda path: path.write_text(path.read_text() + "  - streaming\n"),
+        {"feature/streaming", "report/report"},
+    ),
     "the merge": (replaced("seed: 1", "seed: 1\nmerge: {combine: ties}"), END),
     "the second stage's probe": (
         replaced("epochs: 2", "epochs: 2\n      probe: {max_new_tokens: 9}"),
@@ -271,6 +275,45 @@ def test_gates_decide_what_is_shown_not_what_is_built(recipe: Path) -> None:
     plan = planned(recipe)
     assert to_build(plan) == {"report/report"}
     assert status_of(plan, plan.artifacts["merge/merged"]).action == "publish"
+
+
+def with_streaming(path: Path, more: str = "") -> Plan:
+    path.write_text(RECIPE.format(out=path.parent / "results") + f"  - streaming{more}\n")
+    return planned(path)
+
+
+def test_streaming_trains_nothing_and_is_measured_on_the_merged_model(recipe: Path) -> None:
+    before = planned(recipe)
+    plan = with_streaming(recipe)
+    new = {name: artifact for name, artifact in plan.artifacts.items() if name not in before.artifacts}
+    assert list(new) == ["feature/streaming"]
+    data = {"data/cot", "data/tools", "data/thinking"}
+    assert set(new["feature/streaming"].parents) == {"merge/merged", *data}
+    assert new["feature/streaming"].view == plan.folder / "evaluations" / "streaming.json"
+    changed = [name for name, a in before.artifacts.items() if plan.artifacts[name].key != a.key]
+    assert changed == ["report/report"], "what is trained and merged has the keys that it had"
+    assert "feature/streaming" in plan.artifacts["report/report"].parents
+    assert plan.to_json()["features"] == [{"name": "streaming", "capability": "streaming"}]
+    assert "features" not in before.to_json()
+    assert (plan.result_of("streaming"), plan.result_of("cot")) == ("feature/streaming", "train/cot")
+
+
+def test_streams_decide_whether_the_merged_model_is_shown(recipe: Path) -> None:
+    built(planned(recipe))
+    plan = with_streaming(recipe)
+    assert status_of(plan, plan.artifacts["merge/merged"]).action == "publish"
+    built(plan)
+    again = with_streaming(recipe, ": {probe: {questions: 2}}")
+    assert to_build(again) == {"feature/streaming", "report/report"}
+    assert status_of(again, again.artifacts["merge/merged"]).action == "publish"
+    gated = with_streaming(recipe, "\ngates: {streaming: {max_gap_p95_seconds: 0.1}}")
+    assert to_build(gated) == {"report/report"}, "limits are held against what was measured"
+    assert status_of(gated, gated.artifacts["merge/merged"]).action == "publish"
+
+
+def test_the_machine_is_in_no_key_of_what_it_measures(recipe: Path) -> None:
+    made_from = with_streaming(recipe).artifacts["feature/streaming"].made_from
+    assert set(made_from) == {"kind", "format", "base", "capability", "probe", "seed", "parents"}
 
 
 def test_a_parallel_recipe_starts_every_stage_from_the_base(recipe: Path) -> None:

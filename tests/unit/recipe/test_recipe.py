@@ -13,7 +13,7 @@ from pydantic import ValidationError
 
 from manus.errors import ModelError, RecipeError
 from manus.kinds import RESERVED_NAMES
-from manus.recipe.recipe import CAPABILITIES, GENERATORS, METHODS, Recipe, read_recipe, shared_kind
+from manus.recipe.recipe import CAPABILITIES, FEATURES, GENERATORS, METHODS, Recipe, read_recipe, shared_kind
 from tests.unit.recipe.broken_recipes import (
     BASE,
     BELOW,
@@ -296,7 +296,9 @@ def test_methods_have_defaults_of_their_own():
 
 
 def test_groups_take_settings():
-    stages = recipe(f"{BASE}capabilities:\n  - all_text: {{epochs: 2, data: [{{path: x.jsonl}}]}}\n").stages
+    read = recipe(f"{BASE}capabilities:\n  - all_text: {{epochs: 2, data: [{{path: x.jsonl}}]}}\n")
+    stages = read.stages
+    assert [(one.name, one.probe.questions) for one in read.features] == [("streaming", 4)]
     assert [stage.name for stage in stages] == ["cot", "reasoning", "thinking", "tools"]
     assert {stage.training.epochs for stage in stages} == {2.0}
     assert {stage.sources[0].path for stage in stages} == {"x.jsonl"}
@@ -352,6 +354,19 @@ def test_names_tell_stages_apart():
     assert read.gate_of("cot-2") is not None
 
 
+def test_what_trains_nothing_is_no_stage_wherever_it_stands():
+    read = recipe(
+        f"{BASE}defaults: {{method: sft, epochs: 9}}\ncapabilities:\n  - streaming: {{name: live, probe: {{questions: 2}}}}\n"
+        "  - cot\n  - streaming\ngates: {live: {max_gap_p95_seconds: 0.5}, '*': {max_drop: 0.1}}\n"
+    )
+    assert [stage.name for stage in read.stages] == ["cot"]
+    assert [(one.name, one.capability, one.probe.questions) for one in read.features] == [
+        ("live", "streaming", 2),
+        ("streaming", "streaming", 4),
+    ]
+    assert read.gates["live"].limits == {"max_gap_p95_seconds": 0.5}
+
+
 def test_lists_of_settings_are_read():
     [stage] = recipe(
         STAGE % "targets: [q_proj, v_proj], data: [{generator: thinking, options: {kinds: [days]}}]"
@@ -366,7 +381,7 @@ def test_settings_are_frozen_and_strict():
         read.seed = 1  # type: ignore[misc]
     with pytest.raises(ValidationError, match="frozen"):
         read.stages[0].training.epochs = 1.0
-    for found in (*CAPABILITIES.values(), *METHODS.values(), *GENERATORS.values()):
+    for found in (*CAPABILITIES.values(), *FEATURES.values(), *METHODS.values(), *GENERATORS.values()):
         config = found.Settings.model_config
         assert (config["extra"], config["frozen"], config["strict"], config["allow_inf_nan"]) == (
             "forbid",

@@ -13,7 +13,7 @@ from ruamel.yaml.error import YAMLError
 
 from manus.errors import RecipeError
 from manus.recipe.page import markdown
-from manus.recipe.recipe import CAPABILITIES, GENERATORS, METHODS, read_recipe
+from manus.recipe.recipe import CAPABILITIES, FEATURES, GENERATORS, METHODS, read_recipe
 from manus.recipe.schema import json_schema
 from manus.recipe.starter import STARTER
 from tests.unit.recipe.broken_recipes import BASE, BELOW, GOOD, OF_A_STAGE, STAGE
@@ -47,15 +47,16 @@ def test_the_schema_is_one_and_every_reference_leads_somewhere():
 
 def test_the_schema_knows_every_name():
     choices = SCHEMA["properties"]["capabilities"]["items"]["oneOf"]
-    assert choices[0]["enum"] == [*CAPABILITIES, "all_text"]
+    assert choices[0]["enum"] == [*CAPABILITIES, *FEATURES, "all_text"]
     stages = choices[1]["properties"]
-    assert set(stages) == {*CAPABILITIES, "all_text"}
+    assert set(stages) == {*CAPABILITIES, *FEATURES, "all_text"}
     of_text = [name for name in METHODS if name != "alignment"]
     assert stages["cot"]["properties"]["method"]["enum"] == of_text
     assert stages["all_text"]["properties"]["method"]["enum"] == [name for name in of_text if name != "cpt"]
     assert stages["omni"]["properties"]["method"]["enum"] == ["alignment"]
     assert "vision" in stages["omni"]["properties"] and "vision" not in stages["vision-qa"]["properties"]
     assert "name" not in stages["all_text"]["properties"]
+    assert set(stages["streaming"]["properties"]) == {"name", "probe"}
     assert SCHEMA["$defs"]["Source"]["properties"]["generator"]["enum"] == list(GENERATORS)
 
 
@@ -94,6 +95,8 @@ def test_what_manus_new_writes_is_valid(tmp_path):
         f"{BASE}capabilities:\n  - cot:\n  - tools: {{data: [{{path: a}}, {{hub: b/c, split: d}}], targets: [q, v]}}\n",
         f"{BASE}defaults: {{method: sft, rank: 3}}\ncapabilities: [thinking: {{probe: {{max_new_tokens: 5}}}}]\n",
         f"{GOOD}gates: {{'*': {{max_drop: 0.1}}}}\nmerge: {{combine: ties, density: 0.2}}\nexport: []\n",
+        f"{BASE}capabilities: [cot, streaming]\ngates: {{streaming: {{max_gap_p95_seconds: 0.5}}}}\n",
+        f"{BASE}capabilities: [streaming: {{name: s, probe: {{questions: 2}}}}, all_text]\n",
     ],
 )
 def test_the_schema_accepts_what_is_read(text, tmp_path):
@@ -137,6 +140,8 @@ def is_yaml(text: str) -> bool:
         f"{BASE}capabilities: [tools: {{method: cpt}}]\n",
         f"{BASE}capabilities: [all_text: {{method: cpt}}]\n",
         f"{BASE}capabilities: [all_text: {{name: x}}]\n",
+        f"{BASE}capabilities: [cot, streaming: {{method: lora}}]\n",
+        f"{BASE}capabilities: [cot, streaming: {{probe: {{questions: 0}}}}]\n",
         f"{GOOD}defaults: {{name: x}}\n",
         f"{GOOD}gates: {{cot: {{}}}}\n",
         f"{GOOD}export: [gguf]\n",
@@ -152,10 +157,10 @@ def test_the_schema_refuses(text, tmp_path):
 
 def test_the_page_names_every_setting():
     page = markdown()
-    for module in (*METHODS.values(), *CAPABILITIES.values(), *GENERATORS.values()):
+    for module in (*METHODS.values(), *CAPABILITIES.values(), *FEATURES.values(), *GENERATORS.values()):
         for key in module.Settings.model_fields:
             assert f"| `{key}` |" in page
-    for name in (*METHODS, *CAPABILITIES, *GENERATORS):
+    for name in (*METHODS, *CAPABILITIES, *FEATURES, *GENERATORS):
         assert name in page
     for line in page.splitlines():
         if line.startswith("| "):

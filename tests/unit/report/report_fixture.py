@@ -11,20 +11,25 @@ import time
 import wave
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from itertools import accumulate
 from pathlib import Path
 from typing import Any
 
+from manus.charts.arrivals import arrivals_chart
 from manus.charts.drawing import LENGTHS_SVG, length_histogram, loss_curve
 from manus.charts.metrics import metric_charts
 from manus.data.generators import moving_scenes, scenes
 from manus.data.media.store import MediaWriter
 from manus.data.sample import PLACEHOLDERS
-from manus.evaluation.gates import Verdict, judge_all
+from manus.evaluation.gates import Verdict, judge_all, judge_streams
 from manus.evaluation.intervals import paired_bootstrap, wilson
 from manus.files import write_atomically, write_json, write_jsonl
+from manus.jobs.job import stored_json
 from manus.plan.artifacts import Artifact, Plan
 from manus.plan.planner import make_plan
 from manus.recipe.recipe import read_recipe
+from manus.serving.streaming.equality import Said, comparison
+from manus.serving.streaming.latency import Arrivals, summary
 from manus.store.store import Made
 
 HELD_OUT = 80
@@ -74,6 +79,7 @@ def build(
     hostile: str = "",
     is_gguf: bool = False,
     judges: Sequence[str] = (),
+    streams: str = "",
 ) -> tuple[Plan, list[Verdict]]:
     """Write a recipe, a base, data and a store full of results; return the plan and the gates' verdicts.
 
@@ -85,6 +91,7 @@ def build(
         hostile: text that models and data say wherever they say something.
         is_gguf: whether the base must be converted first.
         judges: names of reward models.
+        streams: "equal" or "differ": the recipe tries its streams, and this is what comes out.
     """
     base = folder / ("SmolLM2-135M-Instruct.Q8_0.gguf" if is_gguf else "SmolLM2-135M-Instruct")
     if is_gguf:
@@ -94,14 +101,64 @@ def build(
         base.mkdir(parents=True)
         (base / "config.json").write_text('{"model_type": "llama"}')
         (base / "model.safetensors").write_bytes(b"weights")
-    plan = make_plan(read_recipe(_recipe(folder, base, fakes, compose, gate, hostile, judges)))
+    plan = make_plan(read_recipe(_recipe(folder, base, fakes, compose, gate, hostile, judges, bool(streams))))
     stages = {fake.name: _evaluation(fake, hostile) for fake in fakes}
     merged = {fake.name: _merged(fake, stages[fake.name], hostile) for fake in fakes}
     for artifact in plan.artifacts.values():
-        if artifact.kind != "report":
+        if artifact.kind == "feature":
+            _store_streams(plan, artifact, streams == "equal", hostile)
+        elif artifact.kind != "report":
             _store(plan, artifact, {fake.name: fake for fake in fakes}, stages, merged, hostile)
     measured = {name: entry["merged"] for name, entry in merged.items()}
-    return plan, judge_all(plan.recipe.gates, stages, measured)
+    verdicts = judge_all(plan.recipe.gates, stages, measured)
+    for feature in plan.recipe.features:
+        found = stored_json(plan, f"feature/{feature.name}")
+        verdicts += judge_streams(feature.name, plan.recipe.gates.get(feature.name), found)
+    return plan, verdicts
+
+
+def _store_streams(plan: Plan, artifact: Artifact, is_equal: bool, hostile: str) -> None:
+    """Store what streams were found to be: with eight of them each takes longer, and the server loses words or not."""
+    draw = random.Random(1)
+    arrivals = {
+        n: [
+            list(accumulate(draw.uniform(0.02, 0.05) * (1 + n / 8) for _ in range(40)))
+            for _ in range(max(n, 4))
+        ]
+        for n in (1, 8)
+    }
+    seen = {
+        n: [Arrivals(0.0, tuple(moments), moments[-1], len(moments) + 1) for moments in many]
+        for n, many in arrivals.items()
+    }
+    ways = [(where, drawn) for drawn in ("greedy", "drawn") for where in ("in process", "server")]
+    whole, lost = Said("Six boxes." + hostile, tokens=4), Said("Six." + hostile, tokens=3)
+    comparisons = [
+        comparison(
+            where,
+            drawn,
+            [whole] * 4,
+            [lost if where == "server" and drawn == "drawn" and not is_equal else whole, *[whole] * 3],
+            ["How many boxes?" + hostile] * 4,
+        )
+        for where, drawn in ways
+    ]
+    staging = plan.store.staging(artifact.key)
+    found = {
+        "stage": artifact.name,
+        "is_equal": is_equal,
+        "comparisons": comparisons,
+        "loads": [summary(1, [[one] for one in seen[1]]), summary(8, [seen[8]])],
+        "asked": {"cot": 2, "tools": 2},
+        "device": "cpu",
+        "dtype": "bfloat16",
+    }
+    write_json(
+        staging / "feature.json", {"schema": 1, "key": artifact.key, "capability": "streaming", **found}
+    )
+    write_atomically(staging / "arrivals.svg", arrivals_chart(arrivals))
+    made = Made(plan.recipe.seed, {"is_equal": is_equal}, seconds=31)
+    plan.store.seal(artifact.kind, artifact.name, artifact.key, artifact.made_from, time.time() - 31, made)
 
 
 def _recipe(
@@ -112,6 +169,7 @@ def _recipe(
     gate: str,
     hostile: str,
     judges: Sequence[str],
+    with_streams: bool = False,
 ) -> Path:
     data = folder / "problems.jsonl"
     rows = [{"prompt": f"{a} + {a}?", "completion": f"{2 * a}"} for a in range(300)]
@@ -126,7 +184,9 @@ def _recipe(
         f"  {name}: {{data: [{{path: problems.jsonl}}], epochs: 2{targets}}}\n" for name in judges
     )
     models = f"reward_models:\n{models}" if judges else ""
-    gates = f'gates: {{"*": {gate}}}\n' if gate else ""
+    stages += "  - streaming\n" if with_streams else ""
+    held = ", streaming: {max_first_token_seconds: 0.09, min_tokens_per_second: 2}" if with_streams else ""
+    gates = f'gates: {{"*": {gate}{held}}}\n' if gate else ""
     path = folder / "secret-name.yaml"
     path.write_text(
         f"base_model: {base}\ncompose: {compose}\noutput_dir: {folder / 'results'}\n{gates}{models}"
