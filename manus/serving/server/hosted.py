@@ -87,9 +87,11 @@ class Hosted:
             tokenizer = load_tokenizer(folder)
         in_system = tools_in_system if tools_in_system is not None else learned_calls(folder)
         own = isinstance(layout, OwnLayout)
-        return cls(
+        hosted = cls(
             name, folder, model, tokenizer, layout, preparer, own or in_system or not shows_tools(tokenizer)
         )
+        assert hosted.ends is not None  # asks the template, so not within a request
+        return hosted
 
     @property
     def senses(self) -> set[MediumKind]:

@@ -13,6 +13,8 @@ import numpy as np
 import pytest
 from openai import BadRequestError, OpenAI
 
+from manus.data.tokens import bounded_templates
+from manus.guards.patience import Patience
 from manus.serving.server.hosted import Hosted, learned_calls, shows_tools
 from manus.serving.server.limits import Limits
 from manus.serving.server.media import MediaDesk
@@ -207,3 +209,21 @@ def test_a_models_own_settings_of_drawing_are_the_default(long_base: Path, tmp_p
         '{"do_sample": true, "temperature": 0.6, "top_k": 20, "eos_token_id": 2}', encoding="utf-8"
     )
     assert Hosted.load(folder, "m").drawn_by_default == {"temperature": 0.6, "top_p": 1.0, "top_k": 20}
+
+
+LOOP = "{% for a in range(99999) %}{% for b in range(99999) if false %}{% endfor %}{% endfor %}"
+
+
+def test_a_template_that_loops_holds_up_no_server(pico_base: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bounded_templates, "PATIENCE", Patience(seconds=0.7, times=3))
+    with running(pico_base) as (url, service):
+        client = OpenAI(base_url=f"{url}/v1", api_key="none", max_retries=0, timeout=60)
+        tokenizer = service.hosted.tokenizer
+        good, tokenizer.chat_template = tokenizer.chat_template, LOOP
+        asked: list[Any] = [{"role": "user", "content": "last of 3 8 5"}]
+        for _ in range(4):
+            with pytest.raises(BadRequestError, match=r"chat template takes more than 0\.7 s"):
+                client.chat.completions.create(model="pico", messages=asked)
+        assert client.completions.create(model="pico", prompt="one").choices[0].finish_reason
+        tokenizer.chat_template = good
+        assert client.chat.completions.create(model="pico", messages=asked).choices[0].message.content
