@@ -23,6 +23,7 @@ from manus.serving.server.hosted import Asked, Hosted
 from manus.serving.server.limits import Limits
 from manus.serving.server.metrics import Metrics
 from manus.serving.server.pieces import Piece, Splitter
+from manus.serving.server.reading import Bodies
 from manus.serving.server.refusals import Refused
 from manus.serving.server.words import Words
 
@@ -40,6 +41,7 @@ class Service:
     grammars: Grammars
     metrics: Metrics
     access: Access
+    bodies: Bodies
     preparing: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(PREPARED_AT_ONCE))
     sessions: int = 0  # realtime ones that are open
     began: int = field(default_factory=lambda: int(time.time()))

@@ -21,6 +21,7 @@ from manus.serving.server.engine_thread import EngineThread
 from manus.serving.server.hosted import Hosted
 from manus.serving.server.limits import Limits
 from manus.serving.server.metrics import Metrics
+from manus.serving.server.reading import Bodies
 
 LARGEST_MESSAGE = 16 << 20  # of a WebSocket
 BACKLOG = 512
@@ -33,7 +34,8 @@ def service_of(hosted: Hosted, limits: Limits, access: Access) -> Service:
         return Engine(hosted.model, places=limits.places, pad_token_id=int(hosted.tokenizer.pad_token_id))  # type: ignore[arg-type]
 
     thread = EngineThread(build, limits.places, limits.waiting)
-    return Service(hosted, thread, limits, Grammars(hosted), Metrics(thread), access)
+    bodies = Bodies(limits.all_bodies_bytes)
+    return Service(hosted, thread, limits, Grammars(hosted), Metrics(thread), access, bodies)
 
 
 def access_to(host: str, key: str | None, origins: tuple[str, ...] = ()) -> Access:
