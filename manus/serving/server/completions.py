@@ -12,8 +12,8 @@ from pydantic import Field
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
+from manus.serving.hosted import Asked
 from manus.serving.server.answering import Counted, Delta, Drawn, Service, Wish, deltas_of
-from manus.serving.server.hosted import Asked
 from manus.serving.server.reading import parsed
 from manus.serving.server.refusals import Refused
 from manus.serving.server.sampling import Sampling

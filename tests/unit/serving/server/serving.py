@@ -8,9 +8,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from manus.serving.hosted import Hosted
 from manus.serving.server.access import Access
 from manus.serving.server.answering import Service
-from manus.serving.server.hosted import Hosted
 from manus.serving.server.limits import Limits
 from manus.serving.server.running import Server, listening_at, service_of
 

@@ -76,7 +76,7 @@ from manus.serving.server.access import Access
 from manus.serving.server.application import application
 from manus.serving.server.limits import Limits
 from manus.serving.server.running import service_of
-from manus.serving.server.hosted import Hosted
+from manus.serving.hosted import Hosted
 from starlette.testclient import TestClient
 service = service_of(Hosted.load(Path(sys.argv[1]), "pico"), Limits(), Access())
 body = {"messages": [{"role": "user", "content": "hi"}], "max_tokens": 2}

@@ -1,4 +1,6 @@
-"""A model in memory, and what a server must know to put conversations to it. Knows nothing of requests.
+"""A model in memory, and what must be known to put conversations to it, in a terminal or behind a server.
+
+Knows nothing of requests, and nothing of who asks.
 
 Shapes: T tokens of a prompt.
 """
