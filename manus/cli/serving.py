@@ -61,6 +61,9 @@ def serve(
     from manus.serving.chat import quiet_libraries
 
     quiet_libraries()
+    from manus.models.loading.imports import import_libraries
+
+    import_libraries()
     from manus.serving.server.limits import Limits
     from manus.serving.server.running import access_to, serve
 

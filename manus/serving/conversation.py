@@ -8,23 +8,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from transformers import AutoProcessor, AutoTokenizer
-
 from manus.data.sample import MediumKind
-from manus.data.tokens.chat_templates import placed
-from manus.errors import DataError, InputError, blamed_on
-from manus.models.detection.modalities import OMNI
+from manus.errors import DataError, InputError
 from manus.models.generation.engine import Engine
 from manus.models.generation.questions import Drawing, Question
 from manus.models.generation.settings import drawn, greedy
 from manus.models.generation.text import Stream
-from manus.models.loaders import load_from
-from manus.models.loading.composition import load_model
-from manus.models.loading.precision import device, held_dtype, precision_of
-from manus.models.native.layout import OwnLayout
-from manus.models.omni.layout import SAMPLES_PER_SECOND, MediaLayout
+from manus.models.omni.layout import SAMPLES_PER_SECOND
 from manus.models.omni.reading import read_audio, read_image, video_facts
-from manus.models.senses.inputs import layout_of
+from manus.serving.hosted import Asked, Hosted
 from manus.serving.replies import Reply
 
 SENSES: dict[MediumKind, str] = {"image": "vision", "video": "video", "audio": "hearing"}
@@ -44,25 +36,15 @@ class Conversation:
     last: Reply = field(default_factory=Reply)
 
     def __post_init__(self) -> None:
-        self.model = load_model(self.folder, held_dtype(precision_of("auto")), device()).eval()
-        self.is_omni = self.model.config.model_type == OMNI
-        self.layout: Any = layout_of(self.folder) or MediaLayout()
-        if isinstance(self.layout, OwnLayout):
-            self.preparer = self.tokenizer = self.layout.tokenizer
-        else:
-            self._load_preparer()
-        self.engine = Engine(self.model, places=1, pad_token_id=self.tokenizer.pad_token_id or 0)
+        self.hosted = Hosted.load(self.folder, self.folder.name)
+        self.model, self.tokenizer = self.hosted.model, self.hosted.tokenizer
+        self.engine = Engine(self.model, places=1, pad_token_id=int(self.tokenizer.pad_token_id))  # type: ignore[arg-type]
         self.reset()
-
-    def _load_preparer(self) -> None:
-        loader = AutoProcessor if self.is_omni else AutoTokenizer
-        self.preparer = load_from(loader, self.folder, f"{self.folder}: cannot load its tokenizer")
-        self.tokenizer = self.preparer.tokenizer if self.is_omni else self.preparer
 
     @property
     def senses(self) -> set[MediumKind]:
         """The kinds of media that can be attached."""
-        return set(self.layout.senses)
+        return self.hosted.senses
 
     def reset(self) -> None:
         """Forget what has been said, and media that wait."""
@@ -91,7 +73,7 @@ class Conversation:
             return file
         sound = read_audio(file)
         try:
-            self.layout.check_heard(len(sound) / SAMPLES_PER_SECOND)
+            self.hosted.layout.check_heard(len(sound) / SAMPLES_PER_SECOND)
         except ValueError as error:
             raise InputError(f"{file}: {error}") from None
         return sound
@@ -106,11 +88,13 @@ class Conversation:
         """
         content = [*self.waiting, {"type": "text", "text": question}] if self.senses else question
         asked = [*self.messages, {"role": "user", "content": content}]
-        inputs = self._inputs(asked)
-        self.last = Reply(prompt_tokens=int(inputs["input_ids"].shape[1]))
+        if self.senses:
+            self.hosted.refuse_unmeant(question)
+        put = self.hosted.asked(asked, None)
+        self.last = Reply(prompt_tokens=len(put.ids))
         self._check_length(self.last.prompt_tokens)
         try:
-            yield from self._streamed(inputs)
+            yield from self._streamed(put)
         except (GeneratorExit, KeyboardInterrupt):
             self.last.was_stopped = True
             self._remember(asked)
@@ -121,12 +105,11 @@ class Conversation:
         self.messages = [*asked, {"role": "assistant", "content": self.last.text}]
         self.waiting = []
 
-    def _streamed(self, inputs: dict[str, Any]) -> Iterator[str]:
+    def _streamed(self, put: Asked) -> Iterator[str]:
         """Yield the answer's text as its tokens come; who stops listening frees the engine."""
-        media = {name: value for name, value in inputs.items() if name not in ("input_ids", "attention_mask")}
         stream = Stream(self.tokenizer)
         begin = time.perf_counter()
-        ticket = self.engine.add(Question(inputs["input_ids"][0].tolist(), self._drawing(), media))
+        ticket = self.engine.add(Question(put.ids, self._drawing(), put.media))
         try:
             while steps := self.engine.step():
                 (step,) = steps
@@ -142,29 +125,8 @@ class Conversation:
             self.engine.cancel(ticket)
             self.last.seconds = time.perf_counter() - begin
 
-    def _inputs(self, messages: list[dict[str, Any]]) -> dict[str, Any]:
-        """Return the model's inputs for a conversation; a model without a chat template goes on with the bare text."""
-        settings = {"return_tensors": "pt"}
-        with blamed_on("this cannot be asked", InputError):
-            if isinstance(self.layout, OwnLayout):
-                prepared = self.layout.asked(messages)
-            elif self.tokenizer.chat_template is None and not self.is_omni:
-                text = "\n".join(message["content"] for message in messages)
-                prepared = self.tokenizer(text, **settings)
-            else:
-                prepared = self.preparer.apply_chat_template(
-                    placed(self.tokenizer, messages),
-                    tokenize=True,
-                    return_dict=True,
-                    add_generation_prompt=True,
-                    **settings,
-                )
-        if not isinstance(self.layout, OwnLayout):
-            prepared = {name: value for name, value in prepared.items() if name != "token_type_ids"}
-        return dict(prepared)
-
     def _check_length(self, tokens: int) -> None:
-        most = getattr(self.model.config.get_text_config(), "max_position_embeddings", None)
+        most = self.hosted.context
         if most is not None and tokens + 1 > most:
             raise InputError(
                 f"the conversation has {tokens} tokens, the model reads {most}; /reset begins a new one"

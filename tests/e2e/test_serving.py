@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import os
 import re
@@ -18,10 +19,11 @@ from typing import Any
 
 import httpx2
 import pytest
-from openai import OpenAI
+from openai import APIConnectionError, APIError, OpenAI
 from websockets.sync.client import connect
 
 from tests.pico import untrained
+from tests.unit.models.omni import small
 
 pytestmark = pytest.mark.e2e
 BROWSERS = ("chromium-headless-shell", "chromium", "chromium-browser", "google-chrome")
@@ -75,6 +77,81 @@ def test_two_ports_alike_and_an_open_address_are_refused(pico_base: Path) -> Non
             assert refused.returncode == 2 and said in refused.stderr and "Traceback" not in refused.stderr
 
 
+ENDLESS: dict[str, Any] = {
+    "model": "pico",
+    "messages": [{"role": "user", "content": "last of 3 8 5"}],
+    "stream": True,
+    "temperature": 1.0,
+    "max_tokens": 100_000,
+    "logit_bias": {str(end): -100 for end in range(3)},
+}
+LEAVING = """
+import sys
+from openai import APIConnectionError, APIError, OpenAI
+client = OpenAI(base_url=sys.argv[1] + "/v1", api_key="none", max_retries=0)
+for chunk in client.chat.completions.create(**eval(sys.argv[2])):
+    print("said", flush=True)
+"""
+
+
+def running_answers(url: str) -> float:
+    lines = httpx2.get(f"{url}/metrics").text.splitlines()
+    return next(float(line.split()[1]) for line in lines if line.startswith("manus_running "))
+
+
+def test_a_client_that_is_killed_frees_its_place(tmp_path: Path) -> None:
+    with process(untrained(tmp_path / "model")) as (_, url):
+        client = subprocess.Popen(
+            [sys.executable, "-c", LEAVING, url, repr(ENDLESS)], stdout=subprocess.PIPE, text=True
+        )
+        assert client.stdout is not None and client.stdout.readline() == "said\n"
+        assert running_answers(url) == 1
+        client.kill()
+        client.communicate()
+        for _ in range(200):
+            if not running_answers(url):
+                return
+            time.sleep(0.05)
+        pytest.fail("its place stays taken")
+
+
+def test_a_server_that_is_killed_ends_its_streams_and_its_port_is_free(tmp_path: Path) -> None:
+    folder = untrained(tmp_path / "model")
+    with process(folder) as (server, url):
+        client = OpenAI(base_url=f"{url}/v1", api_key="none", max_retries=0)
+        stream = client.chat.completions.create(**ENDLESS)
+        next(stream)
+        server.kill()
+        with pytest.raises((APIConnectionError, httpx2.TransportError)):
+            list(stream)
+        with pytest.raises(APIConnectionError):
+            client.models.list()
+    port = url.rpartition(":")[2]
+    command = [sys.executable, "-m", "manus", "serve", str(folder), "--name", "pico", "--port", port]
+    again = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    try:
+        assert again.stdout is not None and url in again.stdout.readline()
+    finally:
+        again.kill()
+        again.communicate()
+
+
+@pytest.mark.parametrize("second", [signal.SIGTERM, signal.SIGINT])
+def test_a_second_signal_does_not_wait_for_answers(tmp_path: Path, second: signal.Signals) -> None:
+    with process(untrained(tmp_path / "model"), "--answer-seconds", "600") as (server, url):
+        client = OpenAI(base_url=f"{url}/v1", api_key="none", max_retries=0)
+        stream = client.chat.completions.create(**ENDLESS)
+        next(stream)
+        server.send_signal(signal.SIGTERM)
+        refused = 0
+        while refused != 503:
+            refused = httpx2.get(f"{url}/health").status_code
+        server.send_signal(second)
+        with pytest.raises(APIError, match="stopping"):
+            list(stream)
+        assert server.wait(20) == 0
+
+
 class Page:
     """A page in a headless browser, by Chromium's debugging protocol."""
 
@@ -106,9 +183,15 @@ class Page:
             time.sleep(0.1)
         raise AssertionError(f"never true: {script}; the page says {self.run('document.body.innerText')}")
 
+    def photograph(self, name: str) -> None:
+        """Keep a picture of the page, where the environment names a folder for it."""
+        if folder := os.environ.get("MANUS_SCREENSHOTS"):
+            shot = self.call("Page.captureScreenshot", format="png")["data"]
+            Path(folder, f"{name}.png").write_bytes(base64.b64decode(shot))
+
     def press(self, key: str, code: int) -> None:
         """Press and let go a key."""
-        text = {"Enter": {"text": "\r"}}.get(key, {})
+        text = {"Enter": {"text": "\r"}, " ": {"text": " "}}.get(key, {})
         self.call(
             "Input.dispatchKeyEvent", type="keyDown", key=key, code=key, windowsVirtualKeyCode=code, **text
         )
@@ -124,6 +207,9 @@ def opened(url: str, profile: Path) -> Iterator[Page]:
     command = [
         browser,
         "--headless",
+        "--use-fake-device-for-media-stream",
+        "--use-fake-ui-for-media-stream",
+        "--autoplay-policy=no-user-gesture-required",
         "--no-sandbox",
         "--disable-gpu",
         "--remote-debugging-port=0",
@@ -180,11 +266,72 @@ def test_the_page_streams_an_answer_by_keyboard_on_a_small_screen(pico_base: Pat
         page.until("document.getElementById('send').textContent === 'Send'")
         page.run("document.getElementById('again').click()")
         assert page.run("document.querySelectorAll('article').length") == 0
-        if folder := os.environ.get("MANUS_SCREENSHOTS"):
-            import base64
+        page.photograph("serving")
 
-            shot = page.call("Page.captureScreenshot", format="png")["data"]
-            Path(folder, "serving.png").write_bytes(base64.b64decode(shot))
+
+DROP = """
+(async () => {
+  const canvas = Object.assign(document.createElement("canvas"), { width: 64, height: 64 });
+  canvas.getContext("2d").fillRect(8, 8, 40, 40);
+  const picture = new File([await new Promise((done) => canvas.toBlob(done))], "square.png", { type: "image/png" });
+  const held = new DataTransfer();
+  held.items.add(picture);
+  held.items.add(new File(["text"], "notes.txt", { type: "text/plain" }));
+  const tell = (kind) => document.dispatchEvent(new DragEvent(kind, { dataTransfer: held, bubbles: true, cancelable: true }));
+  tell("dragover");
+  const told = getComputedStyle(document.getElementById("drop")).display !== "none";
+  tell("drop");
+  return told;
+})()
+"""
+
+
+@pytest.fixture(scope="module")
+def seeing_and_hearing(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    root = tmp_path_factory.mktemp("senses")
+    eyes, ears = small.vision_encoder("siglip_vision_model", root / "eyes"), small.whisper(root / "ears")
+    return small.omni(small.text_model("llama", root / "text"), root / "omni", eyes, ears)
+
+
+@pytest.mark.parametrize(("width", "height"), [(390, 800), (1280, 800)])
+def test_the_page_takes_a_dropped_picture_and_the_microphone(
+    seeing_and_hearing: Path, tmp_path: Path, width: int, height: int
+) -> None:
+    with process(seeing_and_hearing) as (_, url), opened(url, tmp_path / "profile") as page:
+        page.call(
+            "Emulation.setDeviceMetricsOverride",
+            width=width,
+            height=height,
+            deviceScaleFactor=1,
+            mobile=width < 600,
+        )
+        page.until("document.title === 'pico'")
+        page.run("document.getElementById('tokens').value = 8")
+        assert page.run(DROP), "it says where to drop"
+        page.until("document.querySelector('#waiting img')")
+        assert "notes.txt: this model takes files of audio, image, video" in page.run(
+            "document.querySelector('.error').textContent"
+        )
+        for _ in range(20):  # by keyboard, from the message to the microphone
+            page.press("Tab", 9)
+            if page.run("document.activeElement.id") == "record":
+                break
+        page.press(" ", 32)
+        page.until("document.getElementById('record').ariaPressed === 'true'")
+        page.photograph(f"recording-{width}")
+        time.sleep(1)
+        page.press(" ", 32)
+        page.until("document.querySelectorAll('#waiting li').length === 2")
+        assert page.run("document.getElementById('record').ariaPressed") == "false"
+        page.run("document.getElementById('text').focus()")
+        page.call("Input.insertText", text="What is this?")
+        page.press("Enter", 13)
+        page.until("document.querySelector('article.assistant footer, article.assistant .error')")
+        page.photograph(f"answered-{width}")
+        assert page.run("document.querySelector('article.assistant .error')?.textContent") is None
+        assert page.run("document.querySelectorAll('article.user img, article.user audio').length") == 2
+        assert page.run("document.querySelector('article.user audio').duration") > 0.5
+        assert page.run("document.documentElement.scrollWidth <= window.innerWidth"), "wider than the screen"
 
 
 AGENTS = "MANUS_AGENTS_FOLDER"  # where `npm install @openai/agents zod` was run

@@ -1,7 +1,7 @@
-"""Bounds what one operation of a chat template may compute, as nothing can end it while it computes.
+"""Bounds what one operation of a chat template may compute, as nothing can end it while it computes, and how long all may.
 
-Python hears no signal within a power of huge numbers or while one text is written, which may take all memory.
-What grows by and by is `guards.patience`'s. Knows nothing of conversations.
+Nothing is heard within a power of huge numbers or while one text is written, which may take all memory. What
+grows by and by, or loops, is given up by `guards.patience`, in whichever thread. Knows nothing of conversations.
 """
 
 from __future__ import annotations
@@ -9,8 +9,9 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable, Iterable
 from functools import cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
+from manus.data.sample import RowError
 from manus.data.tokens.text_bounds import (
     FILTERS,
     LARGEST_TEXT,
@@ -19,9 +20,25 @@ from manus.data.tokens.text_bounds import (
     of_method,
     written_length,
 )
+from manus.errors import ModelError
+from manus.guards.patience import Patience
 
 if TYPE_CHECKING:
     from jinja2.sandbox import ImmutableSandboxedEnvironment
+
+PATIENCE = Patience(seconds=20.0, times=3)  # with chat templates: usual ones take a millisecond
+Made = TypeVar("Made")
+
+
+def patiently(work: Callable[[], Made]) -> Made:
+    """Let a chat template do its work.
+
+    Raises:
+        RowError: it takes too long for one conversation.
+        ModelError: it took too long for several.
+        Interrupted: a signal asks to stop.
+    """
+    return PATIENCE.wait_for(work, "writing a conversation with the chat template", RowError, ModelError)
 
 
 @cache
@@ -35,6 +52,7 @@ def bound_templates() -> None:
 @cache
 def bounded_environment() -> type[ImmutableSandboxedEnvironment]:
     """Return the sandbox that transformers takes, with bounds."""
+    from jinja2 import Template
     from jinja2.compiler import CodeGenerator, Frame
     from jinja2.nodes import Concat, Const, Dict, Expr, List, Tuple
     from jinja2.sandbox import ImmutableSandboxedEnvironment
@@ -69,7 +87,14 @@ def bounded_environment() -> type[ImmutableSandboxedEnvironment]:
             visit(node, frame)
             self.write(")")
 
+    class Patient(Template):
+        """A template that is given up when it loops, whoever lets it write."""
+
+        def render(self, *given: Any, **more: Any) -> str:
+            return patiently(lambda: super(Patient, self).render(*given, **more))
+
     class Bounded(ImmutableSandboxedEnvironment):
+        template_class = Patient
         intercepted_binops = frozenset({"**", "*", "+", "%"})
         code_generator_class = Generator
         concat = staticmethod(joined)
@@ -79,7 +104,7 @@ def bounded_environment() -> type[ImmutableSandboxedEnvironment]:
             for name in FILTERS.keys() & self.filters.keys():
                 self.filters[name] = bounded_filter(name, self.filters[name])
             self.finalize = shown
-            return super().from_string(*source, **more)
+            return patiently(lambda: super(Bounded, self).from_string(*source, **more))
 
         def call_binop(self, context: Any, operator: str, left: Any, right: Any) -> Any:
             if is_too_much(operator, left, right):

@@ -16,14 +16,12 @@ from typing import TYPE_CHECKING, Any
 from manus.data.forms.thought_format import CLOSE, OPEN
 from manus.data.sample import RowError
 from manus.data.tokens.bounded_templates import bound_templates
-from manus.errors import ManusError, ModelError, reason_of
-from manus.guards.patience import Patience
+from manus.errors import ManusError, reason_of
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
 Turn = Mapping[str, Any]
-PATIENCE = Patience(seconds=20.0, times=3)  # with chat templates: usual ones take a millisecond
 
 # Characters for private use: nobody's text holds one by chance, no template looks for one, none is white
 # space.
@@ -69,19 +67,20 @@ def rendered(tokenizer: PreTrainedTokenizerBase, turns: Sequence[Turn], add_gene
 def template_at_work() -> Iterator[None]:
     """Let a chat template write one conversation. It is the base's: it may raise anything, or loop for ever.
 
+    How long it may take, its sandbox sees to: what else is done inside, such as decoding media, has its own time.
+
     Raises:
         RowError: it refuses the conversation, or takes too long for it.
         ModelError: it took too long for several.
         Interrupted: a signal asks to stop.
     """
     bound_templates()
-    with PATIENCE.waiting("writing a conversation with the chat template", RowError, ModelError):
-        try:
-            yield
-        except (ManusError, RowError):
-            raise
-        except Exception as error:
-            raise RowError(f"the chat template refuses this conversation: {reason_of(error)}") from None
+    try:
+        yield
+    except (ManusError, RowError):
+        raise
+    except Exception as error:
+        raise RowError(f"the chat template refuses this conversation: {reason_of(error)}") from None
 
 
 def placed(tokenizer: PreTrainedTokenizerBase, turns: Sequence[Turn]) -> Sequence[Turn]:

@@ -128,7 +128,9 @@ class Engine:
         for batch, answers in list(self._batches):
             try:
                 logits_BV = batch.forward([answer.ids[-1] for answer in answers])
-            except Exception as error:  # its cache is in no known state
+            except (
+                Exception
+            ) as error:  # whatever it is: others go on, and this batch's cache is in no known state
                 tickets = [answer.ticket for answer in answers]
                 self._leave(set(tickets))
                 failed.append((tickets, error))
@@ -150,7 +152,7 @@ class Engine:
             answer = self._waiting[0]
             try:
                 answer.joins = may_join(self.model, answer.question)
-            except Exception as error:
+            except Exception as error:  # the model is tried on it, and may raise anything: it fails alone
                 failed.append(([answer.ticket], error))
                 self._waiting.popleft()
                 continue
@@ -180,7 +182,7 @@ class Engine:
         """Read prompts and say the first tokens; return what failed, and only that: one prompt does not spoil others."""
         try:
             begun = self._read(answers)
-        except Exception as error:
+        except Exception as error:  # of one prompt among several, nobody knows which: each is tried by itself
             if len(answers) == 1:
                 return [([answers[0].ticket], error)]
             return [failure for answer in answers for failure in self._begin([answer])]

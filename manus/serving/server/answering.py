@@ -16,15 +16,16 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from manus.models.generation.questions import Drawing, Limit, Question, Step
+from manus.models.generation.text import Stream
+from manus.serving.hosted import Asked, Hosted
 from manus.serving.server.access import Access
 from manus.serving.server.constraints import Grammars
 from manus.serving.server.engine_thread import Answer, Arrived, EngineThread
-from manus.serving.server.hosted import Asked, Hosted
 from manus.serving.server.limits import Limits
 from manus.serving.server.metrics import Metrics
-from manus.serving.server.pieces import Piece, Splitter
+from manus.serving.server.pieces import KEPT, Piece, Splitter
+from manus.serving.server.reading import Bodies
 from manus.serving.server.refusals import Refused
-from manus.serving.server.words import Words
 
 SEEDS = 2**63
 PREPARED_AT_ONCE = 2  # requests whose media are decoded: each may need some hundred MB
@@ -40,6 +41,7 @@ class Service:
     grammars: Grammars
     metrics: Metrics
     access: Access
+    bodies: Bodies
     preparing: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(PREPARED_AT_ONCE))
     sessions: int = 0  # realtime ones that are open
     began: int = field(default_factory=lambda: int(time.time()))
@@ -106,7 +108,7 @@ class Writer:
 
     def __init__(self, service: Service, wish: Wish, choice: int) -> None:
         self.service, self.wish, self.choice = service, wish, choice
-        self.words = Words(service.hosted.tokenizer)
+        self.words = Stream(service.hosted.tokenizer, KEPT)
         opens = bool(wish.asked.thought) and not wish.is_plain
         self.splitter = Splitter(opens, wish.may_call, wish.stops, is_plain=wish.is_plain)
         self.told: list[dict[str, Any]] = []  # logprobs whose text is held back
@@ -121,13 +123,17 @@ class Writer:
         if self.splitter.is_stopped:
             return self._delta(pieces, "stop")
         if step.finish is not None:
-            pieces += self.splitter.end()
+            pieces += self._last()
             return self._delta(pieces, step.finish)
         return self._delta(pieces, None)
 
     def cut(self) -> Delta:
         """Return what is left when the answer's time is over."""
-        return self._delta(self.splitter.end(), "length")
+        return self._delta(self._last(), "length")
+
+    def _last(self) -> list[Piece]:
+        """Return what is held back, be it bytes of a character or what might have become a mark."""
+        return [*self.splitter.add(self.words.end()), *self.splitter.end()]
 
     def _delta(self, pieces: Sequence[Piece], finish: str | None) -> Delta:
         if finish == "stop" and self.splitter.has_called:

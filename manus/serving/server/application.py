@@ -138,7 +138,9 @@ async def model(request: Request, service: Service) -> Response:
 
 async def health(request: Request, service: Service) -> Response:
     """Say that the server answers."""
-    if service.thread.is_closing or not service.thread.thread.is_alive():
+    if service.thread.is_lost:
+        return JSONResponse({"status": "the engine is lost"}, 503)
+    if service.thread.is_closing:
         return JSONResponse({"status": "stopping"}, 503)
     return JSONResponse({"status": "ok"})
 

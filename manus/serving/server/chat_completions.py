@@ -6,19 +6,20 @@ import asyncio
 import secrets
 import time
 from collections.abc import AsyncIterator, Mapping, Sequence
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from manus.serving.server.answering import Counted, Delta, Drawn, Service, Wish, deltas
-from manus.serving.server.constraints import Weighed, both, of_calls, of_json
+from manus.serving.server.constraints import both, of_calls, of_json
 from manus.serving.server.media import MediaDesk
 from manus.serving.server.messages import FunctionTool, Message, as_functions, for_model
 from manus.serving.server.pieces import Piece
-from manus.serving.server.reading import parsed, read_body, some
+from manus.serving.server.reading import parsed, some
 from manus.serving.server.refusals import Refused
+from manus.serving.server.sampling import Sampling
 from manus.serving.server.streams import at_once, event_stream
 from manus.settings.frozen import Frozen
 
@@ -80,85 +81,6 @@ class NamedTool(Frozen):
     function: NamedFunction
 
 
-class StreamOptions(Frozen):
-    """What else a stream has."""
-
-    include_usage: bool | None = None
-    include_obfuscation: bool | None = None  # nothing is padded here, so false changes nothing
-
-
-class Sampling(Frozen):
-    """What requests say of how tokens are drawn, and what has no effect on an answer."""
-
-    model: str = ""
-    stream: bool | None = False
-    stream_options: StreamOptions | None = None
-    temperature: float | None = Field(None, ge=0, le=2)
-    top_p: float | None = Field(None, gt=0, le=1)
-    top_k: int | None = Field(None, ge=0, le=1_000_000)
-    seed: int | None = Field(None, ge=-(2**63), lt=2**63)
-    n: int | None = Field(1, ge=1)
-    stop: str | list[str] | None = None
-    frequency_penalty: float | None = Field(None, ge=-2, le=2)
-    presence_penalty: float | None = Field(None, ge=-2, le=2)
-    logit_bias: dict[str, float] | None = None
-    user: str | None = None
-    metadata: dict[str, str] | None = None
-    safety_identifier: str | None = None
-    prompt_cache_key: str | None = None
-    prompt_cache_retention: str | None = None
-    service_tier: Literal["auto", "default"] | None = None
-
-    MOST_STOPS: ClassVar[int] = 16
-
-    @property
-    def stops(self) -> list[str]:
-        """The texts that end an answer.
-
-        Raises:
-            Refused: one is empty, or there are too many.
-        """
-        stops = [self.stop] if isinstance(self.stop, str) else self.stop or []
-        if len(stops) > self.MOST_STOPS or not all(stops):
-            raise Refused(f"stop: up to {self.MOST_STOPS} texts, none of them empty", param="stop")
-        return stops
-
-    def weighed(self, service: Service) -> Weighed | None:
-        """Return what biases and penalties make of logits, if there are any.
-
-        Raises:
-            Refused: a bias is for no token.
-        """
-        bias = {}
-        for token, more in (self.logit_bias or {}).items():
-            if not token.isascii() or not token.isdigit() or int(token) >= service.hosted.vocabulary:
-                raise Refused(f"logit_bias: {token[:20]!r} is no token of this model", param="logit_bias")
-            if not -100 <= more <= 100:
-                raise Refused("logit_bias: a bias is between -100 and 100", param="logit_bias")
-            bias[int(token)] = more
-        if not (bias or self.frequency_penalty or self.presence_penalty):
-            return None
-        return Weighed(bias, self.frequency_penalty or 0.0, self.presence_penalty or 0.0)
-
-    def check(self, service: Service) -> None:
-        """See to it that the request is for the model that is here, and for not too many answers.
-
-        Raises:
-            Refused: it is not.
-        """
-        if self.model and self.model != service.hosted.name:
-            raise Refused(
-                f"the model {self.model[:100]!r} is not here; this server has {service.hosted.name!r}",
-                status=404,
-                param="model",
-                code="model_not_found",
-            )
-        if (self.n or 1) > service.limits.choices:
-            raise Refused(f"n: up to {service.limits.choices} answers", param="n")
-        if self.stream_options is not None and not self.stream:
-            raise Refused("stream_options: only with stream: true", param="stream_options")
-
-
 class ChatRequest(Sampling):
     """The body of a request."""
 
@@ -212,18 +134,22 @@ class ChatRequest(Sampling):
 
 async def answer(request: Request, service: Service) -> Response:
     """Answer one request."""
-    body = await read_body(request, service.limits.body_bytes)
-    asked = await asyncio.to_thread(parsed, ChatRequest, body, NOT_BUILT)
-    asked.check(service)
-    service.thread.check_room(asked.n or 1)
-    async with service.preparing:
-        wish = await asyncio.to_thread(wish_of, asked, service)
-    shape = Shape(service.hosted.name, asked)
+    wish, shape = await _prepared(request, service)
     counted = Counted()
-    if asked.stream:
+    if shape.is_streamed:
         return await event_stream(shape.chunks(deltas(service, wish, counted), counted))
     found = await at_once(request, deltas(service, wish, counted))
     return JSONResponse(shape.whole(found, counted))
+
+
+async def _prepared(request: Request, service: Service) -> tuple[Wish, Shape]:
+    """Return what a request asks, and how it is answered; neither holds the request, which may be large."""
+    async with service.bodies.read(request, service.limits.body_bytes) as body:
+        asked = await asyncio.to_thread(parsed, ChatRequest, body, NOT_BUILT)
+        asked.check(service)
+        service.thread.check_room(asked.n or 1)
+        async with service.preparing:
+            return await asyncio.to_thread(wish_of, asked, service), Shape(service.hosted.name, asked)
 
 
 def wish_of(asked: ChatRequest, service: Service) -> Wish:
@@ -275,13 +201,15 @@ class Shape:
     """What answers look like to clients of this endpoint."""
 
     def __init__(self, model: str, asked: ChatRequest) -> None:
-        self.asked = asked
+        self.choices, self.has_logprobs = asked.n or 1, bool(asked.logprobs)
+        self.is_streamed = bool(asked.stream)
+        self.has_usage = asked.stream_options is not None and bool(asked.stream_options.include_usage)
         self.head = {"id": f"chatcmpl-{secrets.token_hex(12)}", "created": int(time.time()), "model": model}
         self.calls: dict[int, int] = {}  # by choice, how many were told
 
     def whole(self, found: Sequence[Delta], counted: Counted) -> dict[str, Any]:
         """Return the answers that were given at once."""
-        choices = [self._choice(number, found) for number in range(self.asked.n or 1)]
+        choices = [self._choice(number, found) for number in range(self.choices)]
         return {**self.head, "object": "chat.completion", "choices": choices, "usage": counted.usage}
 
     def _choice(self, number: int, found: Sequence[Delta]) -> dict[str, Any]:
@@ -298,33 +226,31 @@ class Shape:
             **some({"reasoning_content": said["thought"] or None, "tool_calls": calls or None}),
         }
         told = [one for delta in own for one in delta.logprobs]
-        logprobs = {"content": told, "refusal": None} if self.asked.logprobs else None
+        logprobs = {"content": told, "refusal": None} if self.has_logprobs else None
         finish = next(delta.finish for delta in own if delta.finish is not None)
         return {"index": number, "message": message, "logprobs": logprobs, "finish_reason": finish}
 
     async def chunks(self, found: AsyncIterator[Delta], counted: Counted) -> AsyncIterator[dict[str, Any]]:
         """Yield the answers as a stream has them."""
-        options = self.asked.stream_options
-        has_usage = options is not None and bool(options.include_usage)
 
         def chunk(
             choice: int, delta: dict[str, Any], logprobs: Any = None, finish: str | None = None
         ) -> dict[str, Any]:
             choices = [{"index": choice, "delta": delta, "logprobs": logprobs, "finish_reason": finish}]
-            usage = {"usage": None} if has_usage else {}
+            usage = {"usage": None} if self.has_usage else {}
             return {**self.head, "object": "chat.completion.chunk", "choices": choices, **usage}
 
         await anext(found)
-        for number in range(self.asked.n or 1):
+        for number in range(self.choices):
             yield chunk(number, {"role": "assistant", "content": "", "refusal": None})
         async for delta in found:
-            logprobs = {"content": list(delta.logprobs), "refusal": None} if self.asked.logprobs else None
+            logprobs = {"content": list(delta.logprobs), "refusal": None} if self.has_logprobs else None
             for place, piece in enumerate(delta.pieces):
                 is_last = place == len(delta.pieces) - 1
                 yield chunk(delta.choice, self._said(piece, delta.choice), logprobs if is_last else None)
             if delta.finish is not None:
                 yield chunk(delta.choice, {}, logprobs if not delta.pieces else None, delta.finish)
-        if has_usage:
+        if self.has_usage:
             yield {**self.head, "object": "chat.completion.chunk", "choices": [], "usage": counted.usage}
 
     def _said(self, piece: Piece, choice: int) -> dict[str, Any]:

@@ -12,11 +12,11 @@ from pydantic import Field
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
+from manus.serving.hosted import Asked
 from manus.serving.server.answering import Counted, Delta, Drawn, Service, Wish, deltas_of
-from manus.serving.server.chat_completions import Sampling
-from manus.serving.server.hosted import Asked
-from manus.serving.server.reading import parsed, read_body
+from manus.serving.server.reading import parsed
 from manus.serving.server.refusals import Refused
+from manus.serving.server.sampling import Sampling
 from manus.serving.server.streams import at_once, event_stream
 
 NOT_BUILT = {
@@ -56,35 +56,42 @@ class CompletionRequest(Sampling):
 
 async def answer(request: Request, service: Service) -> Response:
     """Answer one request."""
-    body = await read_body(request, service.limits.body_bytes)
-    asked = await asyncio.to_thread(parsed, CompletionRequest, body, NOT_BUILT)
-    asked.check(service)
-    rows = await asyncio.to_thread(asked.prompts, service)
-    weighed = asked.weighed(service)
-    wishes = [
-        Wish(
-            Asked(row, {}, ""),
-            Drawn(asked.max_tokens, asked.temperature, asked.top_p, asked.top_k, asked.seed),
-            asked.n or 1,
-            asked.stops,
-            is_plain=True,
-            top_logprobs=asked.logprobs,
-            limit=lambda: weighed,
-        )
-        for row in rows
-    ]
-    shape = Shape(service.hosted.name, asked, len(wishes) * (asked.n or 1))
+    wishes, shape = await _prepared(request, service)
     counted = Counted()
-    if asked.stream:
+    if shape.is_streamed:
         return await event_stream(shape.chunks(deltas_of(service, wishes, counted), counted))
     return JSONResponse(shape.whole(await at_once(request, deltas_of(service, wishes, counted)), counted))
+
+
+async def _prepared(request: Request, service: Service) -> tuple[list[Wish], Shape]:
+    """Return what a request asks, and how it is answered; neither holds the request, which may be large."""
+    async with service.bodies.read(request, service.limits.body_bytes) as body:
+        asked = await asyncio.to_thread(parsed, CompletionRequest, body, NOT_BUILT)
+        asked.check(service)
+        rows = await asyncio.to_thread(asked.prompts, service)
+        weighed = asked.weighed(service)
+        wishes = [
+            Wish(
+                Asked(row, {}, ""),
+                Drawn(asked.max_tokens, asked.temperature, asked.top_p, asked.top_k, asked.seed),
+                asked.n or 1,
+                asked.stops,
+                is_plain=True,
+                top_logprobs=asked.logprobs,
+                limit=lambda: weighed,
+            )
+            for row in rows
+        ]
+        return wishes, Shape(service.hosted.name, asked, len(wishes) * (asked.n or 1))
 
 
 class Shape:
     """What answers look like to clients of this endpoint."""
 
     def __init__(self, model: str, asked: CompletionRequest, choices: int) -> None:
-        self.asked, self.choices = asked, choices
+        self.choices, self.has_logprobs = choices, asked.logprobs is not None
+        self.is_streamed = bool(asked.stream)
+        self.has_usage = asked.stream_options is not None and bool(asked.stream_options.include_usage)
         self.head = {
             "id": f"cmpl-{secrets.token_hex(12)}",
             "object": "text_completion",
@@ -109,14 +116,14 @@ class Shape:
         async for delta in found:
             text = "".join(piece.text for piece in delta.pieces)
             yield {**self.head, "choices": [self._choice(delta.choice, text, delta.logprobs, delta.finish)]}
-        if self.asked.stream_options is not None and self.asked.stream_options.include_usage:
+        if self.has_usage:
             yield {**self.head, "choices": [], "usage": counted.usage}
 
     def _choice(
         self, number: int, text: str, told: Sequence[dict[str, Any]], finish: str | None
     ) -> dict[str, Any]:
         logprobs = None
-        if self.asked.logprobs is not None:
+        if self.has_logprobs:
             logprobs = {
                 "tokens": [one["token"] for one in told],
                 "token_logprobs": [one["logprob"] for one in told],

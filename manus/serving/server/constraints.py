@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from llguidance import LLTokenizer
 
     from manus.models.generation.questions import Limit
-    from manus.serving.server.hosted import Hosted
+    from manus.serving.hosted import Hosted
 
 LARGEST_SCHEMA = 100_000  # characters
 SPACED = {"whitespace_pattern": r"[ \n]?"}  # without a bound, a weak model writes white space for ever

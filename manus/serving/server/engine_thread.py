@@ -17,7 +17,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from manus.models.generation.questions import Limit, Question, Step, Unanswered
-from manus.serving.server.refusals import BUSY, FAILED, Refused
+from manus.serving.server.refusals import BUSY, FAILED, LOST, Refused
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -65,6 +65,7 @@ class EngineThread:
         self.taken = 0  # answers that run or wait, as the event loop counts them
         self.failures = 0
         self.is_closing = False
+        self.is_lost = False  # the thread died: nothing is answered any more
         self.thread = threading.Thread(target=self._work, name="engine", daemon=True)
         self.thread.start()
 
@@ -74,8 +75,10 @@ class EngineThread:
         """See to it that so many more answers find a place or may wait.
 
         Raises:
-            Refused: 429, or 503 where the server is stopping.
+            Refused: 429, or 503 where the server is stopping or its engine is lost.
         """
+        if self.is_lost:
+            raise _lost()
         if self.is_closing:
             raise Refused("the server is stopping", status=503, code="stopping")
         if self.taken + answers > self.places + self.most_waiting:
@@ -94,6 +97,8 @@ class EngineThread:
             answer.question = replace(question, limit=_guarded(answer, question.limit))
         self.taken += 1
         self.orders.put(lambda: self.waiting.append(answer))
+        if self.is_lost:  # since there was room: nobody reads orders any more
+            arrived.put_nowait((answer, _lost()))
         return answer
 
     def leave(self, answer: Answer) -> None:
@@ -102,12 +107,12 @@ class EngineThread:
             self._free(answer)
             self.orders.put(lambda: self._drop(answer))
 
-    async def close(self, seconds: float) -> None:
-        """Take no more questions, let the running answers end for so long, then stop."""
+    async def close(self, seconds: float, is_urgent: Callable[[], bool] = lambda: False) -> None:
+        """Take no more questions, let the running answers end for so long or until it is urgent, then stop."""
         self.is_closing = True
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(seconds):
-                while self.taken:
+                while self.taken and not self.is_lost and not is_urgent():
                     await asyncio.sleep(0.02)
         self.orders.put(None)
         await asyncio.to_thread(self.thread.join)
@@ -119,12 +124,29 @@ class EngineThread:
     # In the thread
 
     def _work(self) -> None:
-        with contextlib.suppress(Stopped):
+        try:
             while True:
                 self._obey()
                 self._admit()
                 if self.running:
                     self._step()
+        except Stopped:
+            return
+        except BaseException:  # nobody else would hear of it: those who wait are told, and the server ends
+            LOG.critical("the engine's thread is lost", exc_info=True)
+            self._end_all()
+
+    def _end_all(self) -> None:
+        """Tell all who wait that nothing is answered any more."""
+        self.is_lost = True
+        while not self.orders.empty():
+            if (order := self.orders.get()) is not None:
+                with contextlib.suppress(
+                    Exception
+                ):  # what is broken may break again; who waits is told below
+                    order()
+        self._tell([(answer, _lost()) for answer in (*self.running.values(), *self.waiting)])
+        self.running, self.waiting = {}, deque()
 
     def _obey(self) -> None:
         """Carry out what was ordered meanwhile; with nothing to do, wait for an order."""
@@ -199,6 +221,10 @@ class EngineThread:
 
         with contextlib.suppress(RuntimeError):  # the loop was closed: nobody waits any more
             told[0][0].loop.call_soon_threadsafe(put)
+
+
+def _lost() -> Refused:
+    return Refused(LOST, status=503, code="engine_lost")
 
 
 def _guarded(answer: Answer, limit: Limit) -> Limit:

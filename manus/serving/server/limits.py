@@ -10,6 +10,10 @@ class Limits:
     """Bounds of one server; a request beyond them is refused by name."""
 
     body_bytes: int = 32 << 20
+    all_bodies_bytes: int = (
+        256 << 20
+    )  # of requests that are read or prepared, together; more are told to come again (429)
+    session_bytes: int = 64 << 20  # of what a realtime session keeps: texts, decoded pictures and sounds
     media: int = 16  # pictures, sounds and videos in one request
     places: int = 16  # answers that are made side by side
     waiting: int = 128  # answers that wait for a place; more are told to come again (429)

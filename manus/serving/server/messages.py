@@ -13,7 +13,7 @@ from manus.data.forms.tool_format import render_tools
 from manus.data.forms.turns import read_turns
 from manus.data.sample import MediumKind, RowError
 from manus.data.tokens.chat_templates import shown
-from manus.serving.server.hosted import Asked, Hosted
+from manus.serving.hosted import Asked, Hosted
 from manus.serving.server.media import MediaDesk
 from manus.serving.server.refusals import Refused
 from manus.settings.frozen import Frozen

@@ -18,6 +18,8 @@ from manus.data.forms.tool_format import CLOSE as END_OF_CALL
 from manus.data.forms.tool_format import OPEN as CALL
 from manus.data.forms.tool_format import parse_calls
 
+# Written as tokens of their own by some vocabularies, and still a part of what is said.
+KEPT = (OPEN, CLOSE, CALL, END_OF_CALL, *CALL_MARKS)
 BARE = ("{", "[", "```")  # how a text begins that may be a list of calls and nothing else
 
 

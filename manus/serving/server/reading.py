@@ -3,39 +3,86 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from pydantic import ValidationError
 from starlette.requests import ClientDisconnect, Request
 
-from manus.serving.server.refusals import Refused, refused_by
+from manus.serving.server.refusals import CROWDED, Refused, refused_by
 from manus.settings.frozen import Frozen
 
 Body = TypeVar("Body", bound=Frozen)
 READ_SECONDS = 60.0
 
 
-async def read_body(request: Request, most_bytes: int) -> bytes:
-    """Return a request's body.
+@dataclass
+class Bodies:
+    """What clients send, as long as it is held: no request counts for nothing while it is read, parsed and prepared.
 
-    Raises:
-        Refused: it is larger than allowed, or its sender is gone.
+    Only bytes that have come count, so who announces much and sends nothing takes no room from others.
     """
-    found = bytearray()
-    try:
-        async with asyncio.timeout(READ_SECONDS):
-            async for block in request.stream():
-                found += block
-                if len(found) > most_bytes:
-                    raise Refused(
-                        f"the request is larger than {most_bytes:,} bytes", status=413, code="too_large"
-                    )
-    except TimeoutError:
-        raise Refused(f"the request did not arrive within {READ_SECONDS:g} s", status=408) from None
-    except ClientDisconnect:
-        raise Refused("the request broke off", status=400) from None
-    return bytes(found)
+
+    most_bytes: int
+    held: int = 0
+
+    @contextmanager
+    def holding(self, size: int) -> Iterator[None]:
+        """Hold so many bytes more.
+
+        Raises:
+            Refused: 429, all together are too many.
+        """
+        self._add(size)
+        try:
+            yield
+        finally:
+            self.held -= size
+
+    @asynccontextmanager
+    async def read(self, request: Request, most_bytes: int) -> AsyncIterator[bytes]:
+        """Read a request's body, and hold its bytes while what is inside prepares an answer.
+
+        Raises:
+            Refused: it is larger than allowed, all together are, it comes too slowly, or its sender is gone.
+        """
+        found, size = bytearray(), 0
+        try:
+            if (told := request.headers.get("content-length", "")).isdigit() and int(told) > most_bytes:
+                raise _too_large(most_bytes)
+            async with asyncio.timeout(READ_SECONDS):
+                async for block in request.stream():
+                    self._add(len(block))
+                    size += len(block)
+                    found += block
+                    if size > most_bytes:
+                        raise _too_large(most_bytes)
+            body = bytes(found)
+            del found
+        except TimeoutError:
+            self.held -= size
+            raise Refused(f"the request did not arrive within {READ_SECONDS:g} s", status=408) from None
+        except ClientDisconnect:
+            self.held -= size
+            raise Refused("the request broke off", status=400) from None
+        except BaseException:
+            self.held -= size
+            raise
+        try:
+            yield body
+        finally:
+            self.held -= size
+
+    def _add(self, size: int) -> None:
+        if self.held + size > self.most_bytes:
+            raise Refused(CROWDED, status=429, code="too_many_bytes")
+        self.held += size
+
+
+def _too_large(most_bytes: int) -> Refused:
+    return Refused(f"the request is larger than {most_bytes:,} bytes", status=413, code="too_large")
 
 
 def parsed(kind: type[Body], body: bytes, not_built: Mapping[str, str]) -> Body:

@@ -13,7 +13,9 @@ from manus.errors import did_you_mean
 
 KINDS = {401: "authentication_error", 429: "rate_limit_error", 501: "not_implemented_error"}
 BUSY = "the server has as many requests as it takes; try again in a moment"
+CROWDED = "the requests that are being read are as large together as the server takes; try again in a moment"
 FAILED = "the model failed over this request; the server goes on"
+LOST = "the engine is lost and the server ends; start it again"
 LONGEST_VALUE = 80
 
 

@@ -3,254 +3,50 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import secrets
 import time
-from collections.abc import AsyncIterator, Sequence
-from typing import Annotated, Any, Literal
+from collections.abc import AsyncIterator
+from typing import Any
 
-from pydantic import Field
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from manus.serving.server.answering import Counted, Delta, Service, deltas
-from manus.serving.server.chat_completions import ChatRequest, wish_of
+from manus.serving.server.answering import Counted, Delta, Service, Wish, deltas
+from manus.serving.server.chat_completions import wish_of
 from manus.serving.server.pieces import Piece
-from manus.serving.server.reading import parsed, read_body, some
+from manus.serving.server.reading import parsed
+from manus.serving.server.response_request import NOT_BUILT, ResponseRequest
 from manus.serving.server.streams import at_once, event_stream
-from manus.settings.frozen import Frozen
-
-NOT_BUILT = {
-    "background": "answers are given while the client waits",
-    "background_options": "answers are given while the client waits",
-    "conversation": "nothing is kept; send the whole conversation as 'input'",
-    "previous_response_id": "nothing is kept; send the whole conversation as 'input'",
-    "prompt": "nothing is kept; send the text",
-    "moderation": "nothing is moderated here",
-    "context_management": "nothing is shortened",
-    "image": "this model draws no pictures",
-    "access_programs": "there are none",
-    "prompt_cache_options": "there is no cache of prompts to set",
-    "max_tool_calls": "only functions of the client are called",
-}
-
-
-class InputText(Frozen):
-    """Some text."""
-
-    type: Literal["input_text", "output_text", "text"]
-    text: str
-    annotations: list[Any] | None = None
-    logprobs: list[Any] | None = None
-
-
-class InputImage(Frozen):
-    """A picture."""
-
-    type: Literal["input_image"]
-    image_url: str
-    detail: Literal["auto", "low", "high", "original"] | None = None
-
-
-class InputAudio(Frozen):
-    """A sound."""
-
-    type: Literal["input_audio"]
-    input_audio: dict[str, str]
-
-
-InputPart = Annotated[InputText | InputImage | InputAudio, Field(discriminator="type")]
-
-
-class InputMessage(Frozen):
-    """A turn."""
-
-    type: Literal["message"] = "message"
-    role: Literal["user", "assistant", "system", "developer"]
-    content: str | list[InputPart]
-    id: str | None = None
-    status: str | None = None
-    phase: str | None = None
-
-
-class InputCall(Frozen):
-    """A call that the model made."""
-
-    type: Literal["function_call"]
-    call_id: str
-    name: str
-    arguments: str
-    id: str | None = None
-    status: str | None = None
-
-
-class InputResult(Frozen):
-    """What a function gave back."""
-
-    type: Literal["function_call_output"]
-    call_id: str
-    output: str | list[InputText]
-    id: str | None = None
-    status: str | None = None
-
-
-class InputThought(Frozen):
-    """What the model thought before; it is not shown to it again."""
-
-    type: Literal["reasoning"]
-    id: str | None = None
-    summary: list[Any] | None = None
-    content: list[Any] | None = None
-    encrypted_content: str | None = None
-    status: str | None = None
-
-
-class FunctionTool(Frozen):
-    """A function that may be called."""
-
-    type: Literal["function"]
-    name: str
-    description: str | None = None
-    parameters: dict[str, Any] | None = None
-    strict: bool | None = None
-
-
-class NamedTool(Frozen):
-    """The function that must be called."""
-
-    type: Literal["function"]
-    name: str
-
-
-class TextSettings(Frozen):
-    """What the answer's text must be."""
-
-    format: dict[str, Any] | None = None
-    verbosity: None = None
-
-
-class ReasoningSettings(Frozen):
-    """How much is thought; models here have no such setting, so only what says nothing is taken."""
-
-    effort: None = None
-    summary: Literal["auto"] | None = None
-
-
-class StreamOptions(Frozen):
-    """What else a stream has."""
-
-    include_obfuscation: bool | None = None
-
-
-class ResponseRequest(Frozen):
-    """The body of a request."""
-
-    model: str = ""
-    input: str | list[InputMessage | InputCall | InputResult | InputThought] = Field(min_length=1)
-    instructions: str | None = None
-    max_output_tokens: int | None = Field(None, ge=1)
-    temperature: float | None = Field(None, ge=0, le=2)
-    top_p: float | None = Field(None, gt=0, le=1)
-    top_logprobs: Literal[0] | None = None
-    tools: list[FunctionTool] | None = None
-    tool_choice: Literal["none", "auto", "required"] | NamedTool | None = None
-    parallel_tool_calls: bool | None = None
-    text: TextSettings | None = None
-    reasoning: ReasoningSettings | None = None
-    stream: bool | None = False
-    stream_options: StreamOptions | None = None
-    store: bool | None = (
-        None  # nothing is kept: true, the interface's own default, only says that it might be
-    )
-    include: list[Literal["reasoning.encrypted_content"]] | None = None  # thoughts are open here
-    truncation: Literal["disabled"] | None = None
-    metadata: dict[str, str] | None = None
-    user: str | None = None
-    safety_identifier: str | None = None
-    prompt_cache_key: str | None = None
-    prompt_cache_retention: str | None = None
-    service_tier: Literal["auto", "default"] | None = None
-
-    def as_chat(self) -> ChatRequest:
-        """Return the same request as a chat's."""
-        messages = [{"role": "system", "content": self.instructions}] if self.instructions else []
-        items: Sequence[Any] = self.input if isinstance(self.input, list) else []
-        if isinstance(self.input, str):
-            messages.append({"role": "user", "content": self.input})
-        for item in items:
-            _append(messages, item)
-        choice: Any = self.tool_choice
-        if isinstance(choice, NamedTool):
-            choice = {"type": "function", "function": {"name": choice.name}}
-        tools = [
-            {"type": "function", "function": tool.model_dump(exclude={"type"})} for tool in self.tools or []
-        ]
-        form = dict(self.text.format) if self.text is not None and self.text.format is not None else None
-        if form is not None and form.get("type") == "json_schema":
-            form = {
-                "type": "json_schema",
-                "json_schema": {key: value for key, value in form.items() if key != "type"},
-            }
-        body = {
-            "model": self.model,
-            "messages": messages,
-            "max_completion_tokens": self.max_output_tokens,
-            "temperature": self.temperature,
-            "top_p": self.top_p,
-            "tools": tools or None,
-            "tool_choice": choice,
-            "parallel_tool_calls": self.parallel_tool_calls,
-            "response_format": form,
-        }
-        return parsed(ChatRequest, json.dumps(some(body)).encode(), {})
-
-
-def _append(messages: list[dict[str, Any]], item: Any) -> None:
-    """Add an item of the input to a chat's messages; calls that follow each other are one turn's."""
-    if isinstance(item, InputCall):
-        call = {"id": item.call_id, "function": {"name": item.name, "arguments": item.arguments}}
-        if messages and messages[-1]["role"] == "assistant":
-            messages[-1].setdefault("tool_calls", []).append(call)
-        else:
-            messages.append({"role": "assistant", "content": None, "tool_calls": [call]})
-    elif isinstance(item, InputResult):
-        output = item.output if isinstance(item.output, str) else "\n".join(part.text for part in item.output)
-        messages.append({"role": "tool", "tool_call_id": item.call_id, "content": output})
-    elif isinstance(item, InputMessage):
-        content = item.content if isinstance(item.content, str) else [_part(part) for part in item.content]
-        messages.append({"role": item.role, "content": content})
-
-
-def _part(part: Any) -> dict[str, Any]:
-    if isinstance(part, InputText):
-        return {"type": "text", "text": part.text}
-    if isinstance(part, InputImage):
-        return {"type": "image_url", "image_url": some({"url": part.image_url, "detail": part.detail})}
-    return {"type": "input_audio", "input_audio": part.input_audio}
 
 
 async def answer(request: Request, service: Service) -> Response:
     """Answer one request."""
-    body = await read_body(request, service.limits.body_bytes)
-    asked = await asyncio.to_thread(parsed, ResponseRequest, body, NOT_BUILT)
-    chat = asked.as_chat()
-    chat.check(service)
-    service.thread.check_room(1)
-    async with service.preparing:
-        wish = await asyncio.to_thread(wish_of, chat, service)
-    shape, counted = Shape(service.hosted.name, asked), Counted()
-    if asked.stream:
+    wish, shape = await _prepared(request, service)
+    counted = Counted()
+    if shape.is_streamed:
         return await event_stream(shape.events(deltas(service, wish, counted), counted), is_named=True)
     for delta in await at_once(request, deltas(service, wish, counted)):
         shape.take(delta)
     return JSONResponse(shape.whole(counted))
 
 
+async def _prepared(request: Request, service: Service) -> tuple[Wish, Shape]:
+    """Return what a request asks, and how it is answered; neither holds the request, which may be large."""
+    async with service.bodies.read(request, service.limits.body_bytes) as body:
+        asked = await asyncio.to_thread(parsed, ResponseRequest, body, NOT_BUILT)
+        chat = await asyncio.to_thread(asked.as_chat)
+        chat.check(service)
+        service.thread.check_room(1)
+        async with service.preparing:
+            return await asyncio.to_thread(wish_of, chat, service), Shape(service.hosted.name, asked)
+
+
 class Shape:
     """What an answer looks like to clients of this endpoint: items, which are told of as they begin, grow and end."""
 
     def __init__(self, model: str, asked: ResponseRequest) -> None:
-        self.asked, self.items, self.finish = asked, list[dict[str, Any]](), None
+        self.is_streamed, self.items = bool(asked.stream), list[dict[str, Any]]()
+        self.finish: str | None = None
         self.number = -1  # of the last event
         self.head = {
             "id": f"resp_{secrets.token_hex(16)}",
@@ -312,7 +108,7 @@ class Shape:
         """Add what is new to the items; return what a stream tells of it."""
         told = [one for piece in delta.pieces for one in self._taken(piece)]
         if delta.finish is not None:
-            self.finish = delta.finish  # type: ignore[assignment]
+            self.finish = delta.finish
             told += self._ended("incomplete" if delta.finish == "length" else "completed")
             if not self.items:  # an answer without a word is still one
                 told += [*self._begun("message"), *self._ended("completed")]

@@ -7,20 +7,23 @@ import secrets
 import signal
 import socket
 from pathlib import Path
+from types import FrameType
 from typing import Any
 
 import uvicorn
 
-from manus.errors import InputError
+from manus.errors import InputError, ManusError
 from manus.models.generation.engine import Engine
+from manus.serving.hosted import Hosted
 from manus.serving.server.access import Access, is_loopback
 from manus.serving.server.answering import Service
 from manus.serving.server.application import application
 from manus.serving.server.constraints import Grammars
 from manus.serving.server.engine_thread import EngineThread
-from manus.serving.server.hosted import Hosted
 from manus.serving.server.limits import Limits
 from manus.serving.server.metrics import Metrics
+from manus.serving.server.reading import Bodies
+from manus.serving.server.refusals import LOST
 
 LARGEST_MESSAGE = 16 << 20  # of a WebSocket
 BACKLOG = 512
@@ -33,7 +36,8 @@ def service_of(hosted: Hosted, limits: Limits, access: Access) -> Service:
         return Engine(hosted.model, places=limits.places, pad_token_id=int(hosted.tokenizer.pad_token_id))  # type: ignore[arg-type]
 
     thread = EngineThread(build, limits.places, limits.waiting)
-    return Service(hosted, thread, limits, Grammars(hosted), Metrics(thread), access)
+    bodies = Bodies(limits.all_bodies_bytes)
+    return Service(hosted, thread, limits, Grammars(hosted), Metrics(thread), access, bodies)
 
 
 def access_to(host: str, key: str | None, origins: tuple[str, ...] = ()) -> Access:
@@ -71,7 +75,10 @@ def listening_at(host: str, port: int) -> socket.socket:
 
 
 class Server(uvicorn.Server):
-    """Uvicorn's, but told to stop it first lets the engine end its answers, and refuses new ones meanwhile."""
+    """Uvicorn's, but told to stop it first lets the engine end its answers, and refuses new ones meanwhile.
+
+    Told a second time it does not wait for them; when the engine is lost it ends by itself.
+    """
 
     def __init__(self, service: Service, **settings: Any) -> None:
         limits = service.limits
@@ -89,11 +96,20 @@ class Server(uvicorn.Server):
                 **settings,
             )
         )
-        self.service = service
+        self.service, self.is_urgent = service, False
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """Note that a signal asks to stop."""
+        self.is_urgent = self.should_exit
+        super().handle_exit(sig, frame)
+
+    async def on_tick(self, counter: int) -> bool:
+        """Tell whether it is time to end."""
+        return await super().on_tick(counter) or self.service.thread.is_lost
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Let running answers end, then close what is open."""
-        await self.service.thread.close(self.service.limits.closing_seconds)
+        await self.service.thread.close(self.service.limits.closing_seconds, lambda: self.is_urgent)
         await super().shutdown(sockets=sockets)
 
 
@@ -119,6 +135,7 @@ def serve(
 
     Raises:
         InputError: the model or the address cannot be used.
+        ManusError: the engine is lost; what it died of is logged.
     """
     opened = listening_at(host, port)
     hosted = Hosted.load(folder, name, tools_in_system)
@@ -129,5 +146,8 @@ def serve(
     print(f"a page to talk with it: {place}/", flush=True)
     for number in (signal.SIGINT, signal.SIGTERM):  # uvicorn raises them once more when all has ended well
         signal.signal(number, lambda *_: None)
+    service = service_of(hosted, limits, access)
     with opened:
-        Server(service_of(hosted, limits, access)).run(sockets=[opened])
+        Server(service).run(sockets=[opened])
+    if service.thread.is_lost:
+        raise ManusError(LOST)

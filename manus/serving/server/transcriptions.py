@@ -18,7 +18,6 @@ from manus.data.forms.captions import ASKED_OF
 from manus.data.media.errors import MediaError
 from manus.data.media.sound import decode_sound, measure_sound
 from manus.serving.server.answering import Counted, Delta, Drawn, Service, Wish, deltas_of
-from manus.serving.server.reading import read_body
 from manus.serving.server.refusals import Refused, refused_by
 from manus.serving.server.streams import at_once, event_stream
 from manus.settings.frozen import Frozen
@@ -51,15 +50,7 @@ async def answer(request: Request, service: Service) -> Response:
     """Answer one request."""
     if "audio" not in service.hosted.senses:
         raise Refused("this model does not hear", status=501, code="no_sense")
-    body = await read_body(request, service.limits.body_bytes)
-    fields, content = await _form(request, body)
-    asked = _parsed(fields)
-    if asked.model and asked.model != service.hosted.name:
-        raise Refused(
-            f"the model {asked.model[:100]!r} is not here", status=404, param="model", code="model_not_found"
-        )
-    async with service.preparing:
-        wishes = await asyncio.to_thread(wishes_of, service, asked, content)
+    asked, wishes = await _prepared(request, service)
     counted = Counted()
     if asked.stream.lower() == "true":
         return await event_stream(_events(deltas_of(service, wishes, counted)), is_named=True)
@@ -68,6 +59,19 @@ async def answer(request: Request, service: Service) -> Response:
         return PlainTextResponse(f"{text}\n")
     usage = {"type": "tokens", "input_tokens": counted.prompt, "output_tokens": counted.answers}
     return JSONResponse({"text": text, "usage": usage | {"total_tokens": counted.prompt + counted.answers}})
+
+
+async def _prepared(request: Request, service: Service) -> tuple[TranscriptionRequest, list[Wish]]:
+    """Return what a request says, and what the model is asked; neither holds the file, which may be large."""
+    async with service.bodies.read(request, service.limits.body_bytes) as body:
+        fields, content = await _form(request, body)
+        asked = _parsed(fields)
+        if asked.model and asked.model != service.hosted.name:
+            raise Refused(
+                f"the model {asked.model[:100]!r} is not here", 404, param="model", code="model_not_found"
+            )
+        async with service.preparing:
+            return asked, await asyncio.to_thread(wishes_of, service, asked, content)
 
 
 async def _form(request: Request, body: bytes) -> tuple[dict[str, str], bytes]:

@@ -8,15 +8,19 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from manus.data.sample import RowError, Sample
+from manus.data.tokens import bounded_templates
 from manus.data.tokens.chat_templates import template_at_work
 from manus.data.tokens.rendering import render
 from manus.errors import InputError, Interrupted, ModelError
+from manus.guards import patience as patience_module
 from manus.guards.patience import Patience
 from manus.guards.requests import REQUESTS
 from manus.guards.workers import side_by_side
@@ -35,69 +39,119 @@ def spin(seconds: float) -> None:
         pass
 
 
-def test_what_takes_too_long_is_given_up_and_at_last_all_of_it() -> None:
+def wait_for(patience: Patience, work: Callable[[], Any]) -> Any:
+    return patience.wait_for(work, "counting", RowError, InputError)
+
+
+def in_a_thread(work: Callable[[], Any]) -> Any:
+    """Return what work returns or raises in another thread than the main one."""
+    with ThreadPoolExecutor(1) as threads:
+        return threads.submit(work).result()
+
+
+@pytest.fixture(params=["the main thread", "another thread"])
+def do(request: pytest.FixtureRequest) -> Callable[[Callable[[], Any]], Any]:
+    return in_a_thread if request.param == "another thread" else lambda work: work()
+
+
+def test_what_takes_too_long_is_given_up_and_at_last_all_of_it(do: Callable[..., Any]) -> None:
     patience = Patience(seconds=0.6, times=2)
-    with (
-        pytest.raises(RowError, match=r"counting takes more than 0\.6 s"),
-        patience.waiting("counting", RowError, InputError),
-    ):
-        spin(30)
-    with patience.waiting("counting", RowError, InputError):
-        spin(0.1)
-    with (
-        pytest.raises(InputError, match="2 times; does it loop"),
-        patience.waiting("counting", RowError, InputError),
-    ):
-        spin(30)
-    spin(1.2)  # nothing waits any more
+    with pytest.raises(RowError, match=r"counting takes more than 0\.6 s"):
+        do(lambda: wait_for(patience, lambda: spin(30)))
+    assert do(lambda: wait_for(patience, lambda: spin(0.1) or "made")) == "made"
+    with pytest.raises(InputError, match="2 times; does it loop"):
+        do(lambda: wait_for(patience, lambda: spin(30)))
+    do(lambda: spin(1.2))  # nothing waits any more
 
 
-def test_what_catches_its_end_is_ended_again() -> None:
+def test_what_catches_its_end_is_ended_again(do: Callable[..., Any]) -> None:
     patience = Patience(seconds=0.6, times=2)
     caught = []
-    with pytest.raises(RowError), patience.waiting("counting", RowError, InputError):
+
+    def stubborn() -> None:
         while len(caught) < 3:
             try:
                 spin(30)
-            except RowError as error:
+            except BaseException as error:
                 caught.append(error)
+
+    with pytest.raises(RowError):
+        do(lambda: wait_for(patience, stubborn))
     assert len(caught) == 3
 
 
-def test_the_outermost_wait_counts() -> None:
+def test_what_stumbles_over_its_end_is_late_all_the_same(do: Callable[..., Any]) -> None:
+    def stumbles() -> None:
+        try:
+            spin(30)
+        except BaseException as error:
+            raise ValueError("out of order") from error
+
+    with pytest.raises(RowError, match="counting takes more than"):
+        do(lambda: wait_for(Patience(seconds=0.6, times=2), stumbles))
+
+
+def test_errors_of_the_work_are_its_own(do: Callable[..., Any]) -> None:
+    def fails() -> None:
+        raise KeyError("its own")
+
+    with pytest.raises(KeyError, match="its own"):
+        do(lambda: wait_for(Patience(seconds=0.6, times=2), fails))
+
+
+def test_the_outermost_wait_counts(do: Callable[..., Any]) -> None:
     patience = Patience(seconds=0.8, times=9)
-    with pytest.raises(RowError), patience.waiting("all", RowError, InputError):
+
+    def all_of_it() -> None:
         for _ in range(300):
-            with patience.waiting("one", RowError, InputError):
-                spin(0.1)
+            wait_for(patience, lambda: spin(0.1))
+
+    with pytest.raises(RowError):
+        do(lambda: wait_for(patience, all_of_it))
 
 
-def test_time_asleep_does_not_count() -> None:
-    with Patience(seconds=0.6, times=1).waiting("sleeping", RowError, InputError):
-        time.sleep(1.5)
+def test_time_asleep_does_not_count(do: Callable[..., Any]) -> None:
+    do(lambda: wait_for(Patience(seconds=0.6, times=1), lambda: time.sleep(1.5)))
 
 
-def test_other_threads_work_as_they_did() -> None:
-    done = []
+def test_what_other_threads_compute_does_not_count() -> None:
+    busy = threading.Thread(target=spin, args=(1.5,))
+    busy.start()
+    wait_for(Patience(seconds=0.6, times=1), busy.join)
 
-    def work() -> None:
-        with Patience(seconds=0.1, times=1).waiting("elsewhere", RowError, InputError):
-            spin(0.8)
-            done.append(1)
 
-    thread = threading.Thread(target=work)
-    thread.start()
-    thread.join()
-    assert done
+def test_of_several_threads_only_the_one_that_loops_is_given_up() -> None:
+    patience = Patience(seconds=0.6, times=99)
+
+    def one(number: int) -> str:
+        try:
+            wait_for(patience, lambda: spin(30 if number % 2 else 0.05))
+        except RowError:
+            return "late"
+        return "made"
+
+    with ThreadPoolExecutor(4) as threads:
+        assert [*threads.map(one, range(8))] == ["made", "late"] * 4
+
+
+def test_work_that_ends_as_it_is_given_up_ends_one_way_or_the_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(patience_module, "FIRST_LOOK_SECONDS", 0.0)
+    monkeypatch.setattr(patience_module, "LOOK_EVERY_SECONDS", 0.001)
+    patience, found = Patience(seconds=0.001, times=10**9), {"late": 0, "made": 0}
+    for number in range(400):
+        try:
+            found[wait_for(patience, lambda n=number: spin(n % 20 * 0.0002) or "made")] += 1
+        except RowError:
+            found["late"] += 1
+    time.sleep(0.05)  # nothing is raised behind the work
+    assert sum(found.values()) == 400 and min(found.values()) > 0, found
 
 
 @pytest.mark.parametrize("count", [1, 2])
 def test_a_template_that_loops_is_given_up_also_in_workers(
     monkeypatch: pytest.MonkeyPatch, count: int
 ) -> None:
-    from manus.data.tokens import chat_templates
-
-    monkeypatch.setattr(chat_templates, "PATIENCE", Patience(seconds=0.7, times=2))
+    monkeypatch.setattr(bounded_templates, "PATIENCE", Patience(seconds=0.7, times=2))
     words = tokenizer()
     words.chat_template = LOOP
 
@@ -111,6 +165,24 @@ def test_a_template_that_loops_is_given_up_also_in_workers(
     with pytest.raises(ModelError, match="does it loop"):
         for _, told in side_by_side(range(9), work, count, "rendering", lambda *_: None):
             assert "takes more than 0.7 s" in told
+
+
+@pytest.mark.parametrize("template", [
+    LOOP,
+    "{% for a in range(99999) %}{% for b in range(99999) if false %}{% endfor %}{% endfor %}",
+    "{% for a in range(99999) %}{{ range(99999) | map('string') | select('eq', 'x') | list }}{% endfor %}",
+    "{% macro f(n) %}{% if n %}{{ f(n - 1) }}{{ f(n - 1) }}{% endif %}{% endmacro %}{{ f(60) }}",
+    "{% for a in [1] recursive %}{% for b in range(60) %}{{ loop([1]) if b < 0 }}{% endfor %}"
+    "{% for b in range(99999) %}{{ range(99999) | sum }}{% endfor %}{% endfor %}",
+])  # fmt: skip
+def test_a_template_that_loops_is_given_up_in_any_thread(
+    template: str, do: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(bounded_templates, "PATIENCE", Patience(seconds=0.7, times=9))
+    words = tokenizer()
+    words.chat_template = template
+    with pytest.raises(RowError, match=r"the chat template takes more than 0\.7 s"):
+        do(lambda: render(words, CHAT))
 
 
 def test_a_signal_ends_a_template_that_loops(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -238,10 +238,11 @@ def test_the_model_sees_earlier_pictures_again(models: dict[str, Path], media: d
         held = conversation(models["omni"])
         held.waiting = [{"type": "image", "image": Image.new("RGB", (40, 24), (shade, 0, 0))}]
         list(held.reply("what"))
-        inputs = held._inputs(
-            [*held.messages[:1], {"role": "assistant", "content": "a"}, {"role": "user", "content": "b"}]
+        asked = held.hosted.asked(
+            [*held.messages[:1], {"role": "assistant", "content": "a"}, {"role": "user", "content": "b"}],
+            None,
         )
-        return held.model(**inputs).logits
+        return held.model(input_ids=torch.tensor([asked.ids]), **asked.media).logits
 
     assert not torch.equal(second_answer(0), second_answer(255))
 

@@ -71,8 +71,8 @@ function read(blob) {
 async function attach(files) {
   for (const file of files) {
     const kind = file.type.split("/")[0];
-    if (!senses.includes(kind)) {
-      show("error").words.append(`${file.name}: this model takes ${senses.join(", ")}`);
+    if (!(kind in KINDS) || !senses.includes(kind)) {
+      show("error").words.append(`${file.name}: this model takes files of ${senses.filter((sense) => sense in KINDS).join(", ") || "no kind"}`);
       continue;
     }
     const medium = { kind, name: file.name, url: await read(file) };

@@ -123,6 +123,11 @@ class Items:
     def _insert(self, place: int, item: dict[str, Any], turn: dict[str, Any]) -> None:
         if len(self.items) >= MOST_ITEMS:
             raise Refused(f"a conversation has up to {MOST_ITEMS} items; delete some", param="item")
+        most = self.service.limits.session_bytes
+        if sum(_bytes_of(kept) for _, kept in self.items) + _bytes_of(turn) > most:
+            raise Refused(
+                f"a conversation keeps up to {most:,} bytes, media decoded; delete some items", param="item"
+            )
         self.items.insert(place, (item, turn))
 
     def _place(self, item_id: Any) -> int:
@@ -191,3 +196,18 @@ class Items:
         if not isinstance(item.get("output"), str) or not isinstance(item.get("call_id"), str):
             raise Refused("item: a result has a call_id and an output, both texts", param="item.output")
         return {"role": "tool", "content": item["output"], "tool_call_id": item["call_id"]}
+
+
+def _bytes_of(turn: dict[str, Any]) -> int:
+    """Return about how much memory a turn takes."""
+    content = turn["content"]
+    size = len(str(turn.get("tool_calls", "")))
+    if isinstance(content, str):
+        return size + len(content)
+    for part in content:
+        given = part[part["type"]]
+        if part["type"] == "image":
+            size += 3 * int(given.width * given.height)
+        else:
+            size += int(given.nbytes) if part["type"] == "audio" else len(given)
+    return size

@@ -57,13 +57,13 @@ class Talk:
         """Do what an event of the client says; one that cannot be done is answered by an error, and nothing else changes."""
         event: Any = {}
         try:
-            event = _event(text)
-            handler = self.HANDLERS.get(event["type"])
-            if handler is None:
-                raise Refused(
-                    f"no such event: {event['type'][:80]!r}; known: {', '.join(self.HANDLERS)}", param="type"
-                )
-            await handler(self, event)
+            with self.service.bodies.holding(len(text)):
+                event = _event(text)
+                handler = self.HANDLERS.get(event["type"])
+                if handler is None:
+                    known = ", ".join(self.HANDLERS)
+                    raise Refused(f"no such event: {event['type'][:80]!r}; known: {known}", param="type")
+                await handler(self, event)
         except (Refused, InputError) as error:
             await self._tell_error(error if isinstance(error, Refused) else Refused(str(error)), event)
         except ValidationError as error:

@@ -26,15 +26,14 @@ class Pcm(Frozen):
 
 
 class Detection(Frozen):
-    """When a turn of the user's is over; `semantic_vad` is heard by its silences as well."""
+    """When a turn of the user's is over: by its silences."""
 
-    type: Literal["server_vad", "semantic_vad"] = "server_vad"
+    type: Literal["server_vad"] = "server_vad"
     threshold: float = Field(0.5, gt=0, lt=1)
     prefix_padding_ms: int = Field(300, ge=0, le=5000)
     silence_duration_ms: int = Field(500, ge=50, le=10_000)
     create_response: bool = True
     interrupt_response: bool = True
-    eagerness: Literal["low", "medium", "high", "auto"] | None = None
     idle_timeout_ms: None = None
 
 
@@ -120,12 +119,26 @@ def usable(given: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]]:
             unused.append("audio.output")
         if isinstance(heard, Mapping):
             unused += [f"audio.input.{name}" for name in UNUSED_INPUT if heard.get(name) is not None]
-            kept["audio"] = {
-                "input": {name: value for name, value in heard.items() if name not in UNUSED_INPUT}
-            }
+            heard = {name: value for name, value in heard.items() if name not in UNUSED_INPUT}
+            heard, unheard = _by_silences(heard)
+            kept["audio"], unused = {"input": heard}, [*unused, *unheard]
         else:
             kept.pop("audio")
     return kept, unused
+
+
+def _by_silences(heard: dict[str, Any]) -> tuple[dict[str, Any], list[str]]:
+    """Return how the user is heard where that was to be by what is said, which no model here tells, and its names."""
+    detection = heard.get("turn_detection")
+    if not isinstance(detection, Mapping):
+        return heard, []
+    place = "audio.input.turn_detection"
+    unused = [f"{place}.eagerness"] if detection.get("eagerness") is not None else []
+    detection = {name: value for name, value in detection.items() if name != "eagerness"}
+    if detection.get("type") == "semantic_vad":
+        detection["type"] = "server_vad"
+        unused.append(f"{place}.type=semantic_vad")
+    return {**heard, "turn_detection": detection}, unused
 
 
 def merged(old: Any, new: Any) -> Any:

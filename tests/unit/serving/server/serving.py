@@ -6,10 +6,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from manus.serving.hosted import Hosted
 from manus.serving.server.access import Access
 from manus.serving.server.answering import Service
 from manus.serving.server.background import in_background
-from manus.serving.server.hosted import Hosted
 from manus.serving.server.limits import Limits
 from manus.serving.server.running import service_of
 

@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+import inspect
+import json
+import subprocess
+import sys
+from pathlib import Path
+
 import pytest
 
+from manus.cli import serving
 from manus.errors import InputError
 from manus.serving.server.access import Access, is_here
 from manus.serving.server.refusals import Refused
 from manus.serving.server.running import access_to
+from tests.unit.models.omni import small
 
 HERE = {"host": "127.0.0.1:8000"}
 
@@ -57,3 +65,47 @@ def test_an_address_that_others_reach_needs_a_key() -> None:
         access_to("0.0.0.0", " ")
     assert access_to("0.0.0.0", " secret\n").key == "secret"
     assert [access_to(host, None).key for host in ("127.0.0.1", "::1", "localhost")] == [None] * 3
+
+
+STARTING = """
+import asyncio, json, sys
+from pathlib import Path
+from manus.models.loading.imports import import_libraries
+import_libraries()
+from manus.serving.server.access import Access
+from manus.serving.server.application import application
+from manus.serving.server.limits import Limits
+from manus.serving.server.running import service_of
+from manus.serving.hosted import Hosted
+from starlette.testclient import TestClient
+service = service_of(Hosted.load(Path(sys.argv[1]), "pico"), Limits(), Access())
+body = {"messages": [{"role": "user", "content": "hi"}], "max_tokens": 2}
+with TestClient(application(service), base_url="http://localhost") as client:
+    answer = client.post("/v1/chat/completions", json=body)
+assert answer.status_code == 200, answer.text
+import transformers
+from manus.models.loading import composition
+assert composition.AutoModelForCausalLM is transformers.AutoModelForCausalLM
+print(json.dumps(sorted(sys.modules)))
+"""
+NEVER = {"torch._dynamo.eval_frame", "torch._inductor.config", "transformers.trainer", "datasets", "trl"}
+
+
+@pytest.mark.parametrize("kind", ["text", "omni"])
+def test_a_server_answers_without_what_no_answer_needs(kind: str, pico_base: Path, tmp_path: Path) -> None:
+    folder = pico_base
+    if (
+        kind == "omni"
+    ):  # its classes are registered with those of transformers, of which there must be one each
+        text, eyes = small.text_model("llama", tmp_path / "text"), tmp_path / "eyes"
+        folder = small.omni(text, tmp_path / "omni", small.vision_encoder("siglip_vision_model", eyes), None)
+    done = subprocess.run(
+        [sys.executable, "-c", STARTING, str(folder)], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+    assert not NEVER & set(json.loads(done.stdout.splitlines()[-1]))
+
+
+def test_the_command_loads_libraries_as_jobs_do() -> None:
+    source = inspect.getsource(serving.serve)
+    assert source.index("import_libraries()") < source.index("manus.serving.server.running")

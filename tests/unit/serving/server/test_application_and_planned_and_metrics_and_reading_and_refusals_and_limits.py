@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
+import gc
+import socket
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import httpx2
 import pytest
@@ -11,12 +17,24 @@ from openai import APIStatusError, AuthenticationError, OpenAI, RateLimitError
 
 from manus.serving.server.access import Access
 from manus.serving.server.answering import Service
+from manus.serving.server.chat_completions import ChatRequest
+from manus.serving.server.completions import CompletionRequest
 from manus.serving.server.limits import Limits
 from manus.serving.server.planned import REASONS
 from manus.serving.server.refusals import Refused
+from manus.serving.server.response_request import ResponseRequest
 from tests.unit.serving.server.serving import running
 
+REQUESTS = (ChatRequest, CompletionRequest, ResponseRequest)
 ASKED: list[Any] = [{"role": "user", "content": "last of 3 8 5"}]
+
+
+def until(is_so: Callable[[], bool]) -> None:
+    """Wait until something is so."""
+    ends_at = time.monotonic() + 60
+    while not is_so():
+        assert time.monotonic() < ends_at, "it never came"
+        time.sleep(0.002)
 
 
 def test_the_model_is_listed(client: OpenAI) -> None:
@@ -64,6 +82,50 @@ def test_a_request_larger_than_allowed_is_refused_while_it_comes(pico_base: Path
         for content in (b"x" * 1001, iter([b"x" * 600] * 2)):
             answer = httpx2.post(f"{url}/v1/chat/completions", content=content)
             assert answer.status_code == 413 and "1,000 bytes" in answer.json()["error"]["message"]
+
+
+def test_all_that_is_read_at_once_has_a_bound_and_it_is_free_again(pico_base: Path) -> None:
+    head = b"POST /v1/chat/completions HTTP/1.1\r\nhost: localhost\r\ncontent-length: 900\r\n\r\n"
+    with running(pico_base, Limits(body_bytes=1000, all_bodies_bytes=2000)) as (url, service):
+        address = urlsplit(url)
+        slow = [socket.create_connection((address.hostname, address.port), 30) for _ in range(2)]
+        for one in slow:
+            one.sendall(head + b" " * 890)
+        until(lambda: service.bodies.held == 1780)
+        refused = httpx2.post(f"{url}/v1/completions", content=b" " * 600)
+        assert refused.status_code == 429 and refused.json()["error"]["code"] == "too_many_bytes"
+        assert refused.headers["retry-after"] == "1"
+        slow[0].close()  # its sender is gone
+        slow[1].sendall(b" " * 10)  # all of it has come, and is no JSON
+        assert slow[1].recv(1000).startswith(b"HTTP/1.1 400")
+        slow[1].close()
+        until(lambda: service.bodies.held == 0)
+        client = OpenAI(base_url=f"{url}/v1", api_key="none", max_retries=0)
+        assert client.chat.completions.create(model="pico", messages=ASKED).choices[0].message.content
+        assert service.bodies.held == 0
+
+
+@pytest.mark.parametrize("path", ["chat/completions", "completions", "responses"])
+@pytest.mark.parametrize("is_streamed", [True, False])
+def test_a_request_is_forgotten_before_it_is_answered(
+    long_served: tuple[str, Service], path: str, is_streamed: bool
+) -> None:
+    url, service = long_served
+    content = {
+        "chat/completions": {"messages": ASKED},
+        "completions": {"prompt": "a"},
+        "responses": {"input": "a"},
+    }
+    body = {**content[path], "stream": is_streamed, "temperature": 1.5}
+    gc.collect()
+    before = sum(type(one) in REQUESTS for one in gc.get_objects())
+    with ThreadPoolExecutor(1) as threads:
+        answer = threads.submit(httpx2.post, f"{url}/v1/{path}", json=body, timeout=60)
+        until(lambda: bool(service.thread.running) or answer.done())
+        assert service.bodies.held == 0
+        gc.collect()
+        assert sum(type(one) in REQUESTS for one in gc.get_objects()) <= before
+        assert answer.result().status_code == 200
 
 
 def test_a_full_queue_says_to_come_again(pico_base: Path) -> None:

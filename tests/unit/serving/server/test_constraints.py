@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 import torch
 
+from manus.serving.hosted import Hosted
 from manus.serving.server.constraints import Grammars, Weighed, both, of_calls, of_json
-from manus.serving.server.hosted import Hosted
 from manus.serving.server.refusals import Refused
 from tests.pico import tokenizer
 

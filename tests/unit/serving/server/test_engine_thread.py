@@ -166,3 +166,36 @@ def test_closing_lets_answers_end_and_refuses_the_rest() -> None:
         return await short, await long, refused.value.status
 
     assert with_thread(work) == ([4, 3, 2, 1], 503, 503)
+
+
+class Dying(Counting):
+    """Cannot be built again, as where memory is used up."""
+
+    def __init__(self) -> None:
+        if any(isinstance(one, Dying) for one in Counting.built):
+            raise MemoryError
+        super().__init__()
+
+
+def test_when_the_thread_dies_all_who_wait_are_told_and_nobody_else_is_taken() -> None:
+    async def work() -> Any:
+        thread = EngineThread(Dying, 2, 9)  # type: ignore[arg-type]
+        found = await asyncio.gather(*(gathered(thread, question(3, *more)) for more in ([13], [], [], [])))
+        await asyncio.to_thread(thread.thread.join, 10)
+        with pytest.raises(Refused, match="engine is lost") as refused:
+            thread.check_room(1)
+        late = await gathered(thread, question(3))
+        await asyncio.wait_for(thread.close(30.0), 5)
+        return [*found, refused.value.status, late, thread.is_lost, thread.taken]
+
+    assert asyncio.run(work()) == [500, 500, 503, 503, 503, 503, True, 0]
+
+
+def test_closing_does_not_wait_when_it_is_urgent() -> None:
+    async def work(thread: EngineThread) -> Any:
+        long = asyncio.create_task(gathered(thread, question(10**9)))
+        await asyncio.sleep(0.01)
+        await asyncio.wait_for(thread.close(60.0, lambda: True), 10)
+        return await long
+
+    assert with_thread(work) == 503

@@ -20,6 +20,7 @@ from websockets.sync.client import connect
 from manus.data.generators._speech import spoken
 from manus.serving.server.access import Access
 from manus.serving.server.answering import Service
+from manus.serving.server.limits import Limits
 from manus.serving.server.realtime import hearing
 from manus.serving.server.realtime.hearing import CLIENT_HERTZ, SoundBuffer
 from tests.unit.models.omni import small
@@ -176,6 +177,38 @@ def test_what_no_model_here_can_do_is_named(client: OpenAI) -> None:
         connection.session.update(session={"type": "realtime", "audio": audio, "tracing": "auto"})
         updated: Any = connection.recv()
         assert updated.session.not_supported == ["tracing", "audio.output", "audio.input.transcription"]
+
+
+def test_turns_by_meaning_are_heard_by_silences_and_it_is_said(client: OpenAI) -> None:
+    with client.realtime.connect(model="pico") as connection:
+        connection.recv()
+        detection = {"type": "semantic_vad", "eagerness": "low", "interrupt_response": False}
+        connection.session.update(
+            session={"type": "realtime", "audio": {"input": {"turn_detection": detection}}}  # type: ignore[typeddict-item]
+        )
+        updated: Any = connection.recv()
+        place = "audio.input.turn_detection"
+        assert updated.session.not_supported == [f"{place}.eagerness", f"{place}.type=semantic_vad"]
+        followed = updated.session.audio.input.turn_detection
+        assert followed.type == "server_vad" and followed.interrupt_response is False
+
+
+def test_what_a_session_keeps_has_a_bound(pico_base: Path) -> None:
+    with running(pico_base, Limits(session_bytes=1000, all_bodies_bytes=4000)) as (url, service):
+        client = OpenAI(base_url=f"{url}/v1", api_key="none", max_retries=0)
+        with client.realtime.connect(model="pico") as connection:
+            connection.recv()
+            connection.conversation.item.create(item=said("x" * 600))
+            until(connection, "conversation.item.done")
+            connection.conversation.item.create(item=said("x" * 600))
+            told: Any = until(connection, "error")[-1]
+            assert "up to 1,000 bytes" in told.error.message
+            connection.conversation.item.create(item=said("x" * 5000))
+            told = until(connection, "error")[-1]
+            assert told.error.code == "too_many_bytes" and "try again" in told.error.message
+            connection.conversation.item.create(item=said("x" * 100))
+            until(connection, "conversation.item.done")
+        assert service.bodies.held == 0
 
 
 def test_pages_elsewhere_and_wrong_keys_open_no_session(served: tuple[str, Service], pico_base: Path) -> None:

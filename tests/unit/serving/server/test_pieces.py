@@ -9,8 +9,6 @@ from typing import Any
 import pytest
 
 from manus.serving.server.pieces import Piece, Splitter
-from manus.serving.server.words import Words
-from tests.pico import tokenizer
 
 CALL = '<tool_call>\n{"name":"f","arguments":{"a":1}}\n</tool_call>'
 OTHER = '<tool_call>\n{"name":"g","arguments":{"s":"</tool_call>"}}\n</tool_call>'
@@ -78,13 +76,3 @@ def test_a_call_is_told_as_soon_as_it_is_whole() -> None:
     splitter = Splitter(may_call=True)
     assert [piece.name for piece in splitter.add(f"{CALL}\n<tool_call>")] == ["f"]
     assert splitter.has_called
-
-
-def test_a_character_of_several_tokens_comes_whole_and_special_tokens_do_not_come() -> None:
-    words = tokenizer()
-    ids = [*words("naïve 🦜", add_special_tokens=False)["input_ids"], words.eos_token_id]
-    assert len(ids) > len("naïve 🦜")
-    stream = Words(words)
-    pieces = [stream.add(token) for token in ids]
-    assert "".join(pieces) == "naïve 🦜" and "�" not in "".join(pieces)
-    assert "🦜" in pieces

@@ -13,7 +13,8 @@ import numpy as np
 import pytest
 from openai import BadRequestError, OpenAI
 
-from manus.serving.server.hosted import Hosted, learned_calls, shows_tools
+from manus.data.tokens import bounded_templates
+from manus.guards.patience import Patience
 from manus.serving.server.limits import Limits
 from manus.serving.server.media import MediaDesk
 from manus.serving.server.messages import Assistant, Tool, User, for_model
@@ -125,23 +126,6 @@ def test_a_sound_is_16_khz_whatever_it_was() -> None:
         desk.part("image", picture(), "x")
 
 
-def test_functions_are_shown_by_the_template_where_it_can_and_nothing_else_was_learned(
-    tmp_path: Path,
-) -> None:
-    words = tokenizer()
-    assert not shows_tools(words)
-    words.chat_template = (
-        "{% if tools %}{{ tools | tojson }}{% endif %}{% generation %}{% endgeneration %}"
-        + words.chat_template
-    )
-    assert shows_tools(words)
-    merged = tmp_path / "results" / "r" / "merged"
-    (merged.parent / "evaluations").mkdir(parents=True)
-    assert not learned_calls(merged)
-    (merged.parent / "evaluations" / "calls.json").write_text('{"capability": "tools"}', encoding="utf-8")
-    assert learned_calls(merged)
-
-
 def conversation() -> list[Any]:
     call = {"id": "1", "function": {"name": "add", "arguments": '{"a": [1, 2]}'}}
     return [
@@ -197,13 +181,19 @@ def test_arguments_that_are_no_json_are_refused() -> None:
         )
 
 
-def test_a_models_own_settings_of_drawing_are_the_default(long_base: Path, tmp_path: Path) -> None:
-    import shutil
+LOOP = "{% for a in range(99999) %}{% for b in range(99999) if false %}{% endfor %}{% endfor %}"
 
-    folder = Path(shutil.copytree(long_base, tmp_path / "model"))
-    assert Hosted.load(folder, "m").drawn_by_default["temperature"] == 0
-    file = folder / "generation_config.json"
-    file.write_text(
-        '{"do_sample": true, "temperature": 0.6, "top_k": 20, "eos_token_id": 2}', encoding="utf-8"
-    )
-    assert Hosted.load(folder, "m").drawn_by_default == {"temperature": 0.6, "top_p": 1.0, "top_k": 20}
+
+def test_a_template_that_loops_holds_up_no_server(pico_base: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bounded_templates, "PATIENCE", Patience(seconds=0.7, times=3))
+    with running(pico_base) as (url, service):
+        client = OpenAI(base_url=f"{url}/v1", api_key="none", max_retries=0, timeout=60)
+        tokenizer = service.hosted.tokenizer
+        good, tokenizer.chat_template = tokenizer.chat_template, LOOP
+        asked: list[Any] = [{"role": "user", "content": "last of 3 8 5"}]
+        for _ in range(4):
+            with pytest.raises(BadRequestError, match=r"chat template takes more than 0\.7 s"):
+                client.chat.completions.create(model="pico", messages=asked)
+        assert client.completions.create(model="pico", prompt="one").choices[0].finish_reason
+        tokenizer.chat_template = good
+        assert client.chat.completions.create(model="pico", messages=asked).choices[0].message.content

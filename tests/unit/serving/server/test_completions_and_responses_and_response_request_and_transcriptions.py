@@ -13,7 +13,7 @@ from openai.types import completion_create_params
 from openai.types.audio import transcription_create_params
 from openai.types.responses import response_create_params
 
-from manus.serving.server import completions, responses, transcriptions
+from manus.serving.server import completions, response_request, transcriptions
 from manus.serving.server.answering import Service
 from tests.unit.data.media import corpus
 from tests.unit.models.omni import small
@@ -43,8 +43,8 @@ TOOL: Any = {
         ),
         (
             response_create_params.ResponseCreateParamsStreaming,
-            responses.ResponseRequest,
-            responses.NOT_BUILT,
+            response_request.ResponseRequest,
+            response_request.NOT_BUILT,
         ),
         (
             transcription_create_params.TranscriptionCreateParamsStreaming,

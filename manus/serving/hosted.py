@@ -1,4 +1,6 @@
-"""A model in memory, and what a server must know to put conversations to it. Knows nothing of requests.
+"""A model in memory, and what must be known to put conversations to it, in a terminal or behind a server.
+
+Knows nothing of requests, and nothing of who asks.
 
 Shapes: T tokens of a prompt.
 """
@@ -87,9 +89,11 @@ class Hosted:
             tokenizer = load_tokenizer(folder)
         in_system = tools_in_system if tools_in_system is not None else learned_calls(folder)
         own = isinstance(layout, OwnLayout)
-        return cls(
+        hosted = cls(
             name, folder, model, tokenizer, layout, preparer, own or in_system or not shows_tools(tokenizer)
         )
+        assert hosted.ends is not None  # asks the template, so not within a request
+        return hosted
 
     @property
     def senses(self) -> set[MediumKind]:
