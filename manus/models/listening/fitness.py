@@ -9,7 +9,15 @@ import torch
 from transformers import PreTrainedModel
 
 from manus.models.generation import caches
-from manus.models.generation.joining import STRETCHING, TOLERATED, TOLERATED_IN_16_BITS, ordinary_tokens
+from manus.models.generation.joining import (
+    STRETCHING,
+    TOLERATED,
+    TOLERATED_IN_16_BITS,
+    may_join,
+    ordinary_tokens,
+)
+from manus.models.generation.questions import Drawing, Question
+from manus.models.generation.reading import Prompt
 from manus.models.senses.projectors import is_omni
 
 _found: WeakKeyDictionary[PreTrainedModel, str] = WeakKeyDictionary()
@@ -43,14 +51,18 @@ def _why_unfit(model: PreTrainedModel) -> str | None:
         return f"{text.model_type} keeps what it has read in a form that is not known here"
     if caches.has_states(caches.empty(model)):
         return f"{text.model_type} keeps a state, which goes on one token at a time only"
-    if not _is_alike(model):
+    if not _is_alike(model) or not may_join(model, Question(_few(model), Drawing(max_new_tokens=1, ends=()))):
         return f"{text.model_type} computes something else of a text in two pieces than of the whole"
     return None
 
 
+def _few(model: PreTrainedModel) -> Prompt:
+    return ordinary_tokens(model.config.get_text_config(decoder=True).vocab_size)
+
+
 @torch.no_grad()
 def _is_alike(model: Any) -> bool:
-    ids_1T = torch.tensor([ordinary_tokens(model.config.get_text_config().vocab_size)], device=model.device)
+    ids_1T = torch.tensor([_few(model)], device=model.device)
     whole = model(ids_1T, use_cache=True, past_key_values=caches.empty(model)).logits[0, -1].float()
     cache = caches.empty(model)
     model(ids_1T[:, :2], use_cache=True, past_key_values=cache)

@@ -10,12 +10,12 @@ import random
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from starlette.requests import Request
 from starlette.responses import Response
 
-from manus.models.generation.questions import Drawing, Limit, Question, Step
+from manus.models.generation.questions import Begun, Drawing, Limit, Question, Step
 from manus.serving.server.access import Access
 from manus.serving.server.constraints import Grammars
 from manus.serving.server.engine_thread import Answer, Arrived, EngineThread
@@ -25,6 +25,9 @@ from manus.serving.server.metrics import Metrics
 from manus.serving.server.pieces import Piece, Splitter
 from manus.serving.server.refusals import Refused
 from manus.serving.server.words import Words
+
+if TYPE_CHECKING:
+    from manus.serving.server.realtime.early import Early
 
 SEEDS = 2**63
 PREPARED_AT_ONCE = 2  # requests whose media are decoded: each may need some hundred MB
@@ -41,7 +44,9 @@ class Service:
     metrics: Metrics
     access: Access
     preparing: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(PREPARED_AT_ONCE))
+    why_late: str | None = None  # why realtime sessions read what is heard only when it is asked about
     sessions: int = 0  # realtime ones that are open
+    listening: list[Early] = field(default_factory=list)  # those that hold what was heard, the latest last
     began: int = field(default_factory=lambda: int(time.time()))
 
 
@@ -71,6 +76,7 @@ class Wish:
     is_plain: bool = False  # a bare text: no thought is looked for
     top_logprobs: int | None = None
     limit: Callable[[], Limit | None] = lambda: None  # a new one for each answer
+    begun: Begun | None = None  # what of the prompt was read before; for one choice
 
 
 @dataclass(frozen=True)
@@ -183,6 +189,7 @@ def questions_of(service: Service, wish: Wish) -> list[Question]:
             wish.asked.media,
             wish.limit(),
             wish.top_logprobs,
+            wish.begun,
         )
         for choice in range(wish.choices)
     ]

@@ -19,6 +19,11 @@ TEXTS = ("input_text", "output_text", "text")
 ROLES = ("user", "assistant", "system")
 
 
+def piece_of(service: Service) -> int:
+    """Return how many samples at 16 kHz the model hears at once."""
+    return max(1, int(service.hosted.layout.longest_audio_seconds * RATE_HERTZ))
+
+
 class Items:
     """Items in their order; beside each stands the turn that the model is shown."""
 
@@ -113,8 +118,17 @@ class Items:
             "status": "completed",
             "content": content,
         }
-        self._insert(len(self.items), item, {"role": "user", "content": self._heard(waves_S)})
+        self._insert(len(self.items), item, self.sound_turn(waves_S))
         return item
+
+    def sound_turn(self, waves_S: Waves) -> dict[str, Any]:
+        """Return the turn of a user who speaks."""
+        return {"role": "user", "content": self._heard(waves_S)}
+
+    @property
+    def ids(self) -> tuple[str, ...]:
+        """The names of all items, in order."""
+        return tuple(item["id"] for item, _ in self.items)
 
     def add_said(self, item: dict[str, Any], turn: dict[str, Any]) -> None:
         """Add what the model said."""
@@ -133,7 +147,7 @@ class Items:
 
     def _heard(self, waves_S: Waves) -> list[dict[str, Any]]:
         """Return sound as parts that the model hears at once."""
-        longest = max(1, int(self.service.hosted.layout.longest_audio_seconds * RATE_HERTZ))
+        longest = piece_of(self.service)
         return [{"type": "audio", "audio": waves_S[n : n + longest]} for n in range(0, len(waves_S), longest)]
 
     def _message(self, item: dict[str, Any]) -> dict[str, Any]:
