@@ -20,9 +20,9 @@ from manus.serving.server.realtime.speaking import asked_of
 from manus.serving.server.refusals import Refused
 
 LOG = logging.getLogger(__name__)
-MOST_CONTEXTS = (
-    8  # sessions whose sound and pictures are held as read; the one that was silent longest reads anew
-)
+# Sessions whose sound and pictures are held as read; the one that was silent longest reads anew. Tokens of each: what is
+# longer is read when it is asked about.
+MOST_CONTEXTS, MOST_TOKENS = 8, 32_768
 
 
 class Early:
@@ -42,6 +42,10 @@ class Early:
     def described(self) -> str:
         """When what is heard is read, and why not earlier."""
         return "as it comes" if self.is_able else f"when it is asked about: {self.service.why_late}"
+
+    @property
+    def _reach(self) -> int:
+        return min(self.service.hosted.context or MOST_TOKENS, MOST_TOKENS)
 
     def note(self, session: Session) -> None:
         """Read what is new, beside what else happens; not while something is being read."""
@@ -108,7 +112,7 @@ class Early:
             asked = await asyncio.to_thread(asked_of, self.service, session, ResponseSettings(), turns)
         places = set(hosted.model.config.placeholder_ids.values())
         end = max((number + 1 for number, token in enumerate(asked.ids) if token in places), default=0)
-        if not end or (hosted.context is not None and end >= hosted.context):
+        if not end or end >= self._reach:
             return False
         context = self._begun()
         await self.service.thread.run(lambda: context.read(asked.ids[:end], asked.media))
@@ -120,7 +124,7 @@ class Early:
         sounds = [waves_S[n : n + length] for n in range(0, len(waves_S), length)]
         media = await asyncio.to_thread(hosted.preparer.audio_inputs, sounds)
         ids = [hosted.model.config.placeholder_ids["audio"]] * int(media["audio_tokens"].sum())
-        if hosted.context is not None and context.tokens + len(ids) >= hosted.context:
+        if context.tokens + len(ids) >= self._reach:
             return
 
         def read() -> None:

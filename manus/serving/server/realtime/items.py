@@ -29,7 +29,9 @@ class Items:
 
     def __init__(self, service: Service) -> None:
         self.service = service
-        self.items: list[tuple[dict[str, Any], dict[str, Any]]] = []
+        self.items: list[
+            tuple[dict[str, Any], dict[str, Any] | None]
+        ] = []  # None: not shown to the model any more
 
     @staticmethod
     def new_id() -> str:
@@ -45,6 +47,8 @@ class Items:
         """Return the conversation as the model is shown it; calls that follow each other are one turn's."""
         turns: list[dict[str, Any]] = []
         for _, turn in self.items:
+            if turn is None:
+                continue
             if "tool_calls" in turn and turns and turns[-1]["role"] == "assistant":
                 turns[-1] = {
                     **turns[-1],
@@ -53,6 +57,21 @@ class Items:
             else:
                 turns.append(turn)
         return turns
+
+    def forget_half(self) -> bool:
+        """Show the model the older half of the turns no more, up to one of the user's; their media are freed.
+
+        Returns:
+            Whether there was anything to forget: not where one turn of the user's is all that is left.
+        """
+        left = [place for place, (_, turn) in enumerate(self.items) if turn is not None]
+        begins = [place for place in left if (self.items[place][1] or {})["role"] == "user"]
+        later = [place for place in begins if place >= left[-(-len(left) // 2)]] if len(left) > 1 else []
+        first = later[0] if later else begins[-1] if begins else None
+        if first is None or first == left[0]:
+            return False
+        self.items[:first] = [(item, None) for item, _ in self.items[:first]]
+        return True
 
     def shown(self, item_id: Any) -> dict[str, Any]:
         """Return an item by its name.

@@ -173,8 +173,11 @@ async def respond(
     """
     await spoke.begin()
     begun = await early.settled()
-    async with service.preparing:
-        wish = await asyncio.to_thread(wish_of, service, session, settings, items, begun)
+    while True:
+        async with service.preparing:
+            wish = await asyncio.to_thread(wish_of, service, session, settings, items, begun)
+        if session.truncation == "disabled" or has_room(service, wish) or not items.forget_half():
+            break
     counted, finish = Counted(), None
     async with aclosing(deltas(service, wish, counted)) as found:  # type: ignore[type-var]
         async for delta in found:
@@ -185,6 +188,15 @@ async def respond(
         await spoke.end("incomplete", counted, {"type": "incomplete", "reason": "max_output_tokens"})
     else:
         await spoke.end("completed", counted)
+
+
+def has_room(service: Service, wish: Wish) -> bool:
+    """Tell whether the answer to a prompt has room: as much as is asked for, or a quarter of what the model reads."""
+    reach = service.hosted.context
+    if reach is None:
+        return True
+    wanted = wish.drawn.max_new_tokens or service.limits.default_tokens
+    return len(wish.asked.ids) + min(wanted, reach // 4) <= reach
 
 
 def wish_of(

@@ -191,6 +191,40 @@ def test_few_sessions_hold_what_they_heard(
     assert service.thread.failures == 0
 
 
+def test_a_long_session_goes_on_with_what_was_said_last(
+    served: tuple[OpenAI, Service], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client, service = served
+    lengths: list[int] = []
+    read = Context.read
+
+    def reading(context: Context, ids: Any, media: Any) -> int:
+        lengths.append(len(ids))
+        return read(context, ids, media)
+
+    monkeypatch.setattr(Context, "read", reading)
+    monkeypatch.setitem(service.hosted.__dict__, "context", 160)
+    with client.realtime.connect(model="pico") as connection:
+        connection.recv()
+        quiet: Any = {"type": "realtime", "audio": {"input": {"turn_detection": None}}}
+        connection.session.update(session=quiet)
+        until(connection, "session.updated")
+        for seed in range(8):  # each turn takes about 40 tokens
+            speak(connection, seed)
+            answer(connection)
+        assert 100 < max(lengths) <= 152
+        connection.session.update(session={"type": "realtime", "truncation": "disabled"})
+        until(connection, "session.updated")
+        for seed in range(8):
+            speak(connection, seed)
+            connection.response.create(response={"max_output_tokens": 8})
+            done = until(connection, "response.done")[-1].response
+            if done.status == "failed":
+                assert done.status_details.error.code == "context_length_exceeded"
+                return
+    pytest.fail("more than the model reads was answered")
+
+
 def test_a_model_that_cannot_says_why_and_answers_what_is_committed(tmp_path: Path) -> None:
     with running(native("qwen2_audio", tmp_path)) as (url, service):
         client = OpenAI(base_url=f"{url}/v1", api_key="none", max_retries=0)
