@@ -88,6 +88,23 @@ def drop_columns(cache: DynamicCache, columns: int, first: int) -> None:
         _count(layer, columns - first)
 
 
+def cut_back(cache: DynamicCache, columns: int, wanted: int) -> bool:
+    """Forget all but the first columns; return whether that could be: not behind a window or a state.
+
+    Args:
+        cache: without padding.
+        columns: how many it holds.
+        wanted: how many stay.
+    """
+    if wanted == columns:
+        return True
+    reach = window(cache)
+    if has_states(cache) or (reach is not None and columns >= reach):
+        return False
+    cache.crop(wanted - columns)
+    return True
+
+
 def pad_columns(cache: DynamicCache, columns: int, wanted: int) -> None:
     """Put padding before all columns, so that there are as many as wanted."""
     for layer in _filled(cache):

@@ -172,7 +172,7 @@ class Engine:
         """Yield answers whose prompts are read in one go: those of text, and where batches are sealed, of one length."""
         by_way: dict[int | None, list[Answer]] = {}
         for answer in entering:
-            if answer.question.media:
+            if answer.question.media or answer.question.begun is not None:
                 yield [answer]
             else:
                 by_way.setdefault(None if answer.joins else len(answer.question.ids), []).append(answer)
@@ -198,6 +198,9 @@ class Engine:
         if not answers[0].joins:
             sealed = Sealed(self.model, [answer.question.ids for answer in answers], media)
             return [(sealed, answers, sealed.begin())]
+        if first.begun is not None:
+            row, logits_1V = first.begun.continued(first.ids, media)
+            return [(row, answers, logits_1V)]
         if media:
             row, logits_1V = self._reader.read_with_media(tuple(first.ids), media)
             return [(row, answers, logits_1V)]

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import TYPE_CHECKING, Literal, Protocol
 
 from torch import Tensor
+
+if TYPE_CHECKING:
+    from manus.models.generation.joined import Joined
 
 Finish = Literal["stop", "length"]
 Limit = Callable[[list[int], Tensor], Tensor]
@@ -33,6 +36,13 @@ class Drawing:
     seed: int | None = None
 
 
+class Begun(Protocol):
+    """The beginning of a prompt that has been read; `manus.models.listening.context.Context` is one."""
+
+    def continued(self, ids: Sequence[int], media: Mapping[str, Tensor]) -> tuple[Joined, Tensor]:
+        """Read the rest of a prompt; return its row, and the logits [1, V] of its first token."""
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Question:
     """One prompt to be answered.
@@ -46,6 +56,7 @@ class Question:
             a form.
         top_logprobs: how many of the likeliest tokens are told with each token; None tells no
             log-probabilities.
+        begun: what has been read before the question was asked; it reads the rest.
     """
 
     ids: Sequence[int]
@@ -53,6 +64,7 @@ class Question:
     media: Mapping[str, Tensor] = field(default_factory=dict)
     limit: Limit | None = None
     top_logprobs: int | None = None
+    begun: Begun | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,12 +10,12 @@ import random
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from starlette.requests import Request
 from starlette.responses import Response
 
-from manus.models.generation.questions import Drawing, Limit, Question, Step
+from manus.models.generation.questions import Begun, Drawing, Limit, Question, Step
 from manus.models.generation.text import Stream
 from manus.serving.hosted import Asked, Hosted
 from manus.serving.server.access import Access
@@ -26,6 +26,9 @@ from manus.serving.server.metrics import Metrics
 from manus.serving.server.pieces import KEPT, Piece, Splitter
 from manus.serving.server.reading import Bodies
 from manus.serving.server.refusals import Refused
+
+if TYPE_CHECKING:
+    from manus.serving.server.realtime.early import Early
 
 SEEDS = 2**63
 PREPARED_AT_ONCE = 2  # requests whose media are decoded: each may need some hundred MB
@@ -43,7 +46,9 @@ class Service:
     access: Access
     bodies: Bodies
     preparing: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(PREPARED_AT_ONCE))
+    why_late: str | None = None  # why realtime sessions read what is heard only when it is asked about
     sessions: int = 0  # realtime ones that are open
+    listening: list[Early] = field(default_factory=list)  # those that hold what was heard, the latest last
     began: int = field(default_factory=lambda: int(time.time()))
 
 
@@ -73,6 +78,7 @@ class Wish:
     is_plain: bool = False  # a bare text: no thought is looked for
     top_logprobs: int | None = None
     limit: Callable[[], Limit | None] = lambda: None  # a new one for each answer
+    begun: Begun | None = None  # what of the prompt was read before; for one choice
 
 
 @dataclass(frozen=True)
@@ -189,6 +195,7 @@ def questions_of(service: Service, wish: Wish) -> list[Question]:
             wish.asked.media,
             wish.limit(),
             wish.top_logprobs,
+            wish.begun,
         )
         for choice in range(wish.choices)
     ]

@@ -14,7 +14,7 @@ import threading
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from manus.models.generation.questions import Limit, Question, Step, Unanswered
 from manus.serving.server.refusals import BUSY, FAILED, LOST, Refused
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from manus.models.generation.engine import Engine
 
 LOG = logging.getLogger(__name__)
+T = TypeVar("T")
 
 
 class Stopped(Exception):
@@ -47,7 +48,7 @@ Arrived = asyncio.Queue[tuple[Answer, Step | Refused]]
 
 
 class EngineThread:
-    """Owns the model. `ask` and `leave` are called on the event loop, all else happens in the thread."""
+    """Owns the model. `ask`, `run` and `leave` are called on the event loop, all else happens in the thread."""
 
     def __init__(self, build: Callable[[], Engine], places: int, waiting: int) -> None:
         """Start the thread.
@@ -106,6 +107,35 @@ class EngineThread:
         if not answer.is_over:
             self._free(answer)
             self.orders.put(lambda: self._drop(answer))
+
+    async def run(self, work: Callable[[], T]) -> T:
+        """Do something with the model, between two steps of the engine; return what that returns.
+
+        Raises:
+            Refused: the server is stopping, or its engine is lost.
+        """
+        self.check_room(0)
+        loop = asyncio.get_running_loop()
+        found: asyncio.Future[T] = loop.create_future()
+
+        def tell(take: Callable[[Any], None], value: Any) -> None:
+            if not found.done():  # nobody waits for it any more
+                take(value)
+
+        def order() -> None:
+            told: tuple[Callable[[Any], None], Any] = (found.set_exception, _lost())
+            try:
+                told = (found.set_result, work())
+            except Exception as error:  # it is told to who waits, and the thread goes on
+                told = (found.set_exception, error)
+            finally:
+                with contextlib.suppress(RuntimeError):  # the loop was closed
+                    loop.call_soon_threadsafe(tell, *told)
+
+        self.orders.put(order)
+        if self.is_lost:  # since it was looked at: nobody reads orders any more
+            raise _lost()
+        return await found
 
     async def close(self, seconds: float, is_urgent: Callable[[], bool] = lambda: False) -> None:
         """Take no more questions, let the running answers end for so long or until it is urgent, then stop."""

@@ -14,6 +14,7 @@ import uvicorn
 
 from manus.errors import InputError, ManusError
 from manus.models.generation.engine import Engine
+from manus.models.listening.fitness import why_unfit
 from manus.serving.hosted import Hosted
 from manus.serving.server.access import Access, is_loopback
 from manus.serving.server.answering import Service
@@ -35,9 +36,12 @@ def service_of(hosted: Hosted, limits: Limits, access: Access) -> Service:
     def build() -> Engine:
         return Engine(hosted.model, places=limits.places, pad_token_id=int(hosted.tokenizer.pad_token_id))  # type: ignore[arg-type]
 
+    why_late = why_unfit(hosted.model) if hosted.senses else None  # asks the model, so before the thread does
     thread = EngineThread(build, limits.places, limits.waiting)
     bodies = Bodies(limits.all_bodies_bytes)
-    return Service(hosted, thread, limits, Grammars(hosted), Metrics(thread), access, bodies)
+    return Service(
+        hosted, thread, limits, Grammars(hosted), Metrics(thread), access, bodies, why_late=why_late
+    )
 
 
 def access_to(host: str, key: str | None, origins: tuple[str, ...] = ()) -> Access:

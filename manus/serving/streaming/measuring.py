@@ -16,9 +16,9 @@ from manus.guards.progress import progress
 from manus.guards.run import RUN, Work
 from manus.models.generation.engine import Engine
 from manus.models.generation.questions import Drawing, Question
+from manus.serving.hosted import Hosted
 from manus.serving.server.access import Access
 from manus.serving.server.background import in_background
-from manus.serving.server.hosted import Hosted
 from manus.serving.server.limits import Limits
 from manus.serving.server.running import service_of
 from manus.serving.streaming import in_process

@@ -82,9 +82,19 @@ class SoundBuffer:
         self._forget_silence()
         return found
 
+    @property
+    def is_turn(self) -> bool:
+        """Whether what is in the buffer is part of a turn: someone speaks, or the client says when a turn is over."""
+        return self.detector is None or bool(self.detector.triggered)
+
+    def heard(self) -> Waves:
+        """Return what is in the buffer."""
+        self.pieces = [np.concatenate(self.pieces)] if self.pieces else []
+        return self.pieces[0] if self.pieces else np.zeros(0, np.float32)
+
     def take(self) -> Waves:
         """Return what is in the buffer, and empty it."""
-        waves_S = np.concatenate(self.pieces) if self.pieces else np.zeros(0, np.float32)
+        waves_S = self.heard()
         self.pieces, self.begin = [], self.end
         return waves_S
 

@@ -19,12 +19,19 @@ TEXTS = ("input_text", "output_text", "text")
 ROLES = ("user", "assistant", "system")
 
 
+def piece_of(service: Service) -> int:
+    """Return how many samples at 16 kHz the model hears at once."""
+    return max(1, int(service.hosted.layout.longest_audio_seconds * RATE_HERTZ))
+
+
 class Items:
     """Items in their order; beside each stands the turn that the model is shown."""
 
     def __init__(self, service: Service) -> None:
         self.service = service
-        self.items: list[tuple[dict[str, Any], dict[str, Any]]] = []
+        self.items: list[
+            tuple[dict[str, Any], dict[str, Any] | None]
+        ] = []  # None: not shown to the model any more
 
     @staticmethod
     def new_id() -> str:
@@ -40,6 +47,8 @@ class Items:
         """Return the conversation as the model is shown it; calls that follow each other are one turn's."""
         turns: list[dict[str, Any]] = []
         for _, turn in self.items:
+            if turn is None:
+                continue
             if "tool_calls" in turn and turns and turns[-1]["role"] == "assistant":
                 turns[-1] = {
                     **turns[-1],
@@ -48,6 +57,21 @@ class Items:
             else:
                 turns.append(turn)
         return turns
+
+    def forget_half(self) -> bool:
+        """Show the model the older half of the turns no more, up to one of the user's; their media are freed.
+
+        Returns:
+            Whether there was anything to forget: not where one turn of the user's is all that is left.
+        """
+        left = [place for place, (_, turn) in enumerate(self.items) if turn is not None]
+        begins = [place for place in left if (self.items[place][1] or {})["role"] == "user"]
+        later = [place for place in begins if place >= left[-(-len(left) // 2)]] if len(left) > 1 else []
+        first = later[0] if later else begins[-1] if begins else None
+        if first is None or first == left[0]:
+            return False
+        self.items[:first] = [(item, None) for item, _ in self.items[:first]]
+        return True
 
     def shown(self, item_id: Any) -> dict[str, Any]:
         """Return an item by its name.
@@ -113,8 +137,17 @@ class Items:
             "status": "completed",
             "content": content,
         }
-        self._insert(len(self.items), item, {"role": "user", "content": self._heard(waves_S)})
+        self._insert(len(self.items), item, self.sound_turn(waves_S))
         return item
+
+    def sound_turn(self, waves_S: Waves) -> dict[str, Any]:
+        """Return the turn of a user who speaks."""
+        return {"role": "user", "content": self._heard(waves_S)}
+
+    @property
+    def ids(self) -> tuple[str, ...]:
+        """The names of all items, in order."""
+        return tuple(item["id"] for item, _ in self.items)
 
     def add_said(self, item: dict[str, Any], turn: dict[str, Any]) -> None:
         """Add what the model said."""
@@ -138,7 +171,7 @@ class Items:
 
     def _heard(self, waves_S: Waves) -> list[dict[str, Any]]:
         """Return sound as parts that the model hears at once."""
-        longest = max(1, int(self.service.hosted.layout.longest_audio_seconds * RATE_HERTZ))
+        longest = piece_of(self.service)
         return [{"type": "audio", "audio": waves_S[n : n + longest]} for n in range(0, len(waves_S), longest)]
 
     def _message(self, item: dict[str, Any]) -> dict[str, Any]:

@@ -15,6 +15,7 @@ from pydantic import ValidationError
 
 from manus.errors import InputError
 from manus.serving.server.answering import Service
+from manus.serving.server.realtime.early import Early
 from manus.serving.server.realtime.hearing import SoundBuffer, Spoken
 from manus.serving.server.realtime.items import Items
 from manus.serving.server.realtime.settings import ResponseSettings, Session, merged, usable
@@ -36,6 +37,7 @@ class Talk:
         self.unused: list[str] = []
         self.items = Items(service)
         self.sound = SoundBuffer()
+        self.early = Early(service, self.items, self.sound)
         self.spoken_item: str | None = None  # of who speaks just now
         self.response: asyncio.Task[None] | None = None
         self.spoke: Spoke | None = None
@@ -52,6 +54,7 @@ class Talk:
     async def end(self) -> None:
         """Give up what is being answered."""
         await self._cancel("client_cancelled")
+        await self.early.end()
 
     async def take(self, text: str) -> None:
         """Do what an event of the client says; one that cannot be done is answered by an error, and nothing else changes."""
@@ -87,7 +90,8 @@ class Talk:
         await self.send("session.updated", session={**self._described(), "not_supported": self.unused})
 
     def _described(self) -> dict[str, Any]:
-        return {"id": self.id, "object": "realtime.session", **self.session.model_dump()}
+        described = {"id": self.id, "object": "realtime.session", **self.session.model_dump()}
+        return described | ({"listening": self.early.described} if self.service.hosted.senses else {})
 
     def _set_detection(self) -> None:
         detection = self.session.audio.input.turn_detection
@@ -111,6 +115,7 @@ class Talk:
             raise Refused(f"audio: {error}", param="audio") from None
         for one in spoken:
             await self._heard(one)
+        self.early.note(self.session)
 
     async def _heard(self, spoken: Spoken) -> None:
         detection = self.session.audio.input.turn_detection
@@ -152,6 +157,7 @@ class Talk:
         before = event.get("previous_item_id")
         item = await asyncio.to_thread(self.items.add, _object(event, "item"), before)
         await self._added(item, before or self.items.before(item["id"]))
+        self.early.note(self.session)
 
     async def _added(self, item: dict[str, Any], before: str | None) -> None:
         await self.send("conversation.item.added", item=item, previous_item_id=before)
@@ -192,7 +198,7 @@ class Talk:
 
     async def _answered(self, spoke: Spoke, settings: ResponseSettings) -> None:
         try:
-            await respond(self.service, self.session, settings, self.items, spoke)
+            await respond(self.service, self.session, settings, self.items, spoke, self.early)
         except (Refused, InputError) as error:
             refused = error if isinstance(error, Refused) else Refused(str(error))
             await spoke.fail(refused)

@@ -11,7 +11,7 @@ from manus.serving.server.refusals import Refused
 from manus.settings.frozen import Frozen
 
 # Keys of a session that are taken and change nothing, as `session.updated` says in `not_supported`.
-UNUSED = ("tracing", "truncation", "prompt", "include", "voice", "speed")
+UNUSED = ("tracing", "prompt", "include", "voice", "speed")
 UNUSED_INPUT = ("transcription", "noise_reduction")
 
 
@@ -84,6 +84,7 @@ class Session(Frozen):
     parallel_tool_calls: bool = True
     max_output_tokens: Annotated[int, Field(ge=1)] | Literal["inf"] = "inf"
     temperature: float | None = Field(None, ge=0, le=2)
+    truncation: Literal["auto", "disabled"] = "auto"
     audio: Audio = Audio()
 
 

@@ -5,17 +5,22 @@ from __future__ import annotations
 import asyncio
 import json
 import secrets
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import aclosing
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from manus.models.generation.questions import Begun
 from manus.serving.server.answering import Counted, Drawn, Service, Wish, deltas
 from manus.serving.server.constraints import of_calls
+from manus.serving.server.hosted import Asked
 from manus.serving.server.messages import put
 from manus.serving.server.pieces import Piece
 from manus.serving.server.realtime.items import Items
 from manus.serving.server.realtime.settings import NamedTool, ResponseSettings, Session
 from manus.serving.server.refusals import Refused
+
+if TYPE_CHECKING:
+    from manus.serving.server.realtime.early import Early
 
 
 class Spoke:
@@ -153,7 +158,12 @@ class Spoke:
 
 
 async def respond(
-    service: Service, session: Session, settings: ResponseSettings, items: Items, spoke: Spoke
+    service: Service,
+    session: Session,
+    settings: ResponseSettings,
+    items: Items,
+    spoke: Spoke,
+    early: Early,
 ) -> None:
     """Make one answer.
 
@@ -162,8 +172,12 @@ async def respond(
         InputError: the chat template refuses the conversation.
     """
     await spoke.begin()
-    async with service.preparing:
-        wish = await asyncio.to_thread(wish_of, service, session, settings, items)
+    begun = await early.settled()
+    while True:
+        async with service.preparing:
+            wish = await asyncio.to_thread(wish_of, service, session, settings, items, begun)
+        if session.truncation == "disabled" or has_room(service, wish) or not items.forget_half():
+            break
     counted, finish = Counted(), None
     async with aclosing(deltas(service, wish, counted)) as found:  # type: ignore[type-var]
         async for delta in found:
@@ -176,24 +190,36 @@ async def respond(
         await spoke.end("completed", counted)
 
 
-def wish_of(service: Service, session: Session, settings: ResponseSettings, items: Items) -> Wish:
-    """Return what a session puts to the model.
+def has_room(service: Service, wish: Wish) -> bool:
+    """Tell whether the answer to a prompt has room: as much as is asked for, or a quarter of what the model reads."""
+    reach = service.hosted.context
+    if reach is None:
+        return True
+    wanted = wish.drawn.max_new_tokens or service.limits.default_tokens
+    return len(wish.asked.ids) + min(wanted, reach // 4) <= reach
+
+
+def wish_of(
+    service: Service,
+    session: Session,
+    settings: ResponseSettings,
+    items: Items,
+    begun: Begun | None = None,
+) -> Wish:
+    """Return what a session puts to the model; `begun` is what of it may have been read.
 
     Raises:
         Refused: `tool_choice` names a function that is not there, or the conversation cannot be put to the
             model.
     """
-    instructions = session.instructions if settings.instructions is None else settings.instructions
     choice = settings.tool_choice or session.tool_choice
-    tools = [tool.shown for tool in (session.tools if settings.tools is None else settings.tools)]
-    tools = [] if choice == "none" else tools
+    tools = _tools(session, settings)
     forced = tools if choice == "required" else []
     if isinstance(choice, NamedTool):
         forced = [tool for tool in tools if tool["name"] == choice.name]
     if not forced and choice not in ("none", "auto"):
         raise Refused("tool_choice: there is no such function", param="tool_choice")
-    turns = [{"role": "system", "content": instructions}] if instructions else []
-    asked = put(service.hosted, [*turns, *items.turns()], tools)
+    asked = asked_of(service, session, settings, items.turns())
     grammar = of_calls(forced, session.parallel_tool_calls, bool(asked.thought)) if forced else None
     longest = settings.max_output_tokens or session.max_output_tokens
     temperature = session.temperature if settings.temperature is None else settings.temperature
@@ -202,4 +228,25 @@ def wish_of(service: Service, session: Session, settings: ResponseSettings, item
         Drawn(None if longest == "inf" else longest, temperature),
         may_call=bool(tools),
         limit=lambda: None if grammar is None else service.grammars.limit(grammar, "tools"),
+        begun=begun,
     )
+
+
+def asked_of(
+    service: Service, session: Session, settings: ResponseSettings, turns: Sequence[dict[str, Any]]
+) -> Asked:
+    """Return turns as the model takes them, behind instructions and functions.
+
+    Raises:
+        Refused: a call of an earlier turn cannot be read.
+        InputError: the chat template refuses the conversation.
+    """
+    instructions = session.instructions if settings.instructions is None else settings.instructions
+    system = [{"role": "system", "content": instructions}] if instructions else []
+    return put(service.hosted, [*system, *turns], _tools(session, settings))
+
+
+def _tools(session: Session, settings: ResponseSettings) -> list[dict[str, Any]]:
+    choice = settings.tool_choice or session.tool_choice
+    tools = [tool.shown for tool in (session.tools if settings.tools is None else settings.tools)]
+    return [] if choice == "none" else tools

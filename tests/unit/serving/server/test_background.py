@@ -9,10 +9,10 @@ import pytest
 from httpx2 import Client, HTTPError
 
 from manus.errors import ManusError
+from manus.serving.hosted import Hosted
 from manus.serving.server.access import Access
 from manus.serving.server.answering import Service
 from manus.serving.server.background import in_background
-from manus.serving.server.hosted import Hosted
 from manus.serving.server.limits import Limits
 from manus.serving.server.running import Server, service_of
 

@@ -129,7 +129,7 @@ def test_a_server_whose_engine_alters_a_token_now_and_then_is_found_out(
 
 def test_in_16_bits_too(pico_base: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """What shares a batch decides ties there, so both sides must be asked in the same company."""
-    monkeypatch.setattr("manus.serving.server.hosted.precision_of", lambda wanted: "bf16")
+    monkeypatch.setattr("manus.serving.hosted.precision_of", lambda wanted: "bf16")
     found, _ = measured(pico_base, QUESTIONS, SETTINGS, seed=7)
     assert found["is_equal"] and found["dtype"] == "bfloat16"
 
