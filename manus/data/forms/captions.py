@@ -9,17 +9,9 @@ from manus.data.forms.flags import check_row
 from manus.data.forms.messages import PAIRS
 from manus.data.sample import MediumKind, RowError
 
-_CAPTIONS = (
-    "caption",
-    "captions",
-    "text",
-    "transcription",
-    "transcript",
-    "sentence",
-    "text_normalized",
-    "normalized_text",
-    "description",
-)
+_DESCRIPTIONS = ("caption", "captions", "description")
+_TRANSCRIPTS = ("transcription", "transcript", "text_normalized", "normalized_text")
+_CAPTIONS = ("caption", "captions", "text", "transcription", "transcript", "sentence", "text_normalized", "normalized_text", "description")  # fmt: skip
 _ASKING = ("question", "prompt", "instruction", "query")
 _QUESTION = "question"
 ASKED_OF: dict[MediumKind, str] = {
@@ -27,6 +19,19 @@ ASKED_OF: dict[MediumKind, str] = {
     "video": "Describe the video.",
     "audio": "Transcribe the speech.",
 }
+# What is asked where the column says that the text is of the other sort: a sound described, a picture read.
+_DESCRIBED: dict[MediumKind, str] = {**ASKED_OF, "audio": "Describe the sound."}
+_TRANSCRIBED: dict[MediumKind, str] = {
+    "image": "Read the text in the image.",
+    "video": "Transcribe the speech.",
+    "audio": "Transcribe the speech.",
+}
+
+
+def _asked_of(column: str, kind: MediumKind) -> str:
+    if column in _DESCRIPTIONS:
+        return _DESCRIBED[kind]
+    return (_TRANSCRIBED if column in _TRANSCRIPTS else ASKED_OF)[kind]
 
 
 def _heard(transcript: str) -> str:
@@ -63,4 +68,4 @@ def captioned(row: Columns, kind: MediumKind) -> tuple[Columns, str | None]:
     if kind == "audio" and caption.isupper():
         caption = _heard(caption.lower())
     kept = {key: row[key] for key in ("level", "system") if row.get(key) is not None}
-    return row.derived({_QUESTION: ASKED_OF[kind], "answer": caption, **kept}), caption
+    return row.derived({_QUESTION: _asked_of(column, kind), "answer": caption, **kept}), caption

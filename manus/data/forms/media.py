@@ -44,6 +44,13 @@ _LEFT = re.compile(
     r"|(?<=[\w.?!])<(?:image|video|audio)>\s*\Z|<(img|audio|video)>[^<>\s]+\.\w+</\1>",
     re.MULTILINE,
 )
+# Marks of models and trainers, which say where a medium stands, and are none of ours.
+_FOREIGN = re.compile(
+    r"<\|(?:image|video|audio)_\d+\|>|<\|(?:vision_start|image_pad|video_pad|audio_bos|audio_pad|AUDIO|IMAGE|VIDEO)\|>|\[IMG\]"
+    r"|<(?:ImageHere|IMG_CONTEXT|image_soft_token|start_of_image|(?:image|video|audio)_placeholder|AUDIO|IMAGE|VIDEO)>"
+    r"|(?:\./|(?<=\|>))</(?:image|video|audio)>|^[ \t]*<(?:img|vid|speech|sound)>",
+    re.MULTILINE,
+)
 _ANSWERS = (*ANSWERS, "multiple_choice_answer")
 _QUESTION = "question"
 _TEXT_KEYS = {"user", "assistant", "source"}
@@ -120,9 +127,16 @@ def _check_turns(sample: Sample) -> None:
             raise RowError(
                 f"turn {number} (assistant) holds media, which a model that answers in text cannot say"
             )
-        if message["role"] != "assistant" and (mark := _LEFT.search(message["content"])):
+        if message["role"] == "assistant":
+            continue
+        if mark := _LEFT.search(message["content"]):
             raise RowError(
                 f"turn {number} ({message['role']}) shows a medium by {mark[0].strip()!r}, which the row does not have"
+            )
+        if sample.get("media") and (mark := _FOREIGN.search(message["content"])):
+            raise RowError(
+                f"turn {number} ({message['role']}) has {mark[0]!r}, a mark of another model's for a medium; write <image>, <video> "
+                "or <audio> where it stands"
             )
 
 

@@ -219,7 +219,28 @@ def _read_pair(row: Columns) -> list[Message]:
         half = next((pair for pair in PAIRS if row.get(pair[0]) is not None), None)
         missing = f"{half[0]!r} without an answer" if half else "no known shape"
         raise RowError(f"{missing}: the columns are {_columns(row)}")
-    return asked(row, pair[0], is_prompt=True) + _answered(row, pair[1])
+    return _with_answer(asked(row, pair[0], is_prompt=True), _answered(row, pair[1]), pair)
+
+
+def _with_answer(turns: list[Message], answer: list[Message], pair: tuple[str, str]) -> list[Message]:
+    """Return a conversation of a prompt and its answer, which may be the whole conversation, as axolotl's and UltraFeedback's are.
+
+    Raises:
+        RowError: the answer begins with a question that is not the prompt's.
+    """
+    if not answer or answer[0]["role"] not in ("system", "user"):
+        return turns + answer
+    said = [(one["role"], one["content"]) for one in answer]
+    if said[: len(turns)] == [(one["role"], one["content"]) for one in turns] and len(said) > len(turns):
+        return turns + answer[len(turns) :]
+    if said[0][0] == "system" and said[1 : len(turns) + 1] == [
+        (one["role"], one["content"]) for one in turns
+    ]:
+        return [answer[0], *turns, *answer[len(turns) + 1 :]]
+    raise RowError(
+        f"{pair[1]!r} is a conversation that does not begin with {pair[0]!r}; give the answer alone, or the conversation in "
+        "'messages'"
+    )
 
 
 def _from_xlam(row: Columns) -> list[Message] | None:

@@ -122,14 +122,11 @@ def media_in_columns(row: Mapping[str, Any]) -> list[Medium]:
     """Return the media of a row's columns, pictures first, then videos, then sound.
 
     A column with one medium may come with columns that say where in it the part begins and ends.
+
+    Raises:
+        RowError: two columns have different media of one kind: whether these are several, or one twice, is not known.
     """
-    found = [
-        medium
-        for kind in KINDS
-        for column in COLUMNS[kind]
-        if row.get(column) is not None
-        for medium in _of_column(row[column], kind)
-    ]
+    found = [medium for kind in KINDS for medium in _of_kind(row, kind)]
     if not found and isinstance(row.get(FILE_NAME), str):
         kind = kind_of_file(row[FILE_NAME])
         if kind is None:
@@ -140,6 +137,21 @@ def media_in_columns(row: Mapping[str, Any]) -> list[Medium]:
     if len(found) == 1 and found[0]["kind"] != "image":
         found[0] = cast(Medium, {**read_part(row), **found[0]})
     return found
+
+
+def _of_kind(row: Mapping[str, Any], kind: MediumKind) -> list[Medium]:
+    """Return the media of a kind; columns that say the same, as a picture and the list of it, count once."""
+    listed = {name: _of_column(row[name], kind) for name in COLUMNS[kind] if row.get(name) is not None}
+    columns = {name: media for name, media in listed.items() if media}
+    if not columns:
+        return []
+    (first, media), *others = columns.items()
+    if other := next((name for name, its_media in others if its_media != media), None):
+        raise RowError(
+            f"{first!r} and {other!r} both hold {kind}s: say ignore: [{other}] in the source if they are the same, else give all "
+            f"of them in one list"
+        )
+    return media
 
 
 def _of_column(value: Any, kind: MediumKind) -> list[Medium]:

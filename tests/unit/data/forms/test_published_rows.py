@@ -87,6 +87,28 @@ PUBLISHED: dict[str, tuple[dict[str, Any], Turns, list[str]]] = {
         {"question": "does a fox sleep", "answer": True, "passage": "A fox sleeps."},
         [("user", "does a fox sleep\nA fox sleeps."), ("assistant", "yes")], [],
     ),
+    "KTO of axolotl's, whose completion is the whole conversation": (
+        {"prompt": "q", "completion": [{"role": "user", "content": "q"}, {"role": "assistant", "content": "a"}], "label": True},
+        [("user", "q"), ("assistant", "a")], [],
+    ),
+    "a completion that is the whole conversation, with its system turn": (
+        {
+            "prompt": "q",
+            "response": [
+                {"role": "system", "content": "S"}, {"role": "user", "content": "q"}, {"role": "assistant", "content": "a"},
+            ],
+        },
+        [("system", "S"), ("user", "q"), ("assistant", "a")], [],
+    ),
+    "citations of a part": (
+        {
+            "messages": [
+                {"role": "user", "content": "q"},
+                {"role": "assistant", "content": [{"type": "text", "text": "a", "citations": [{"cited_text": "z"}]}]},
+            ]
+        },
+        [("user", "q"), ("assistant", "a")], ["messages[].content[].citations"],
+    ),
     "MMLU": (
         {"question": "Which is even?", "subject": "numbers", "choices": ["1", "3", "4", "5"], "answer": 2},
         [("user", "Which is even?\nA. 1\nB. 3\nC. 4\nD. 5"), ("assistant", "C. 4")], ["subject"],
@@ -430,6 +452,14 @@ def test_calls_of_functions_that_are_not_among_the_rows_are_refused(capability: 
 
 
 REFUSED: dict[str, tuple[dict[str, Any], str]] = {
+    "a completion that is another conversation": (
+        {"prompt": "q", "completion": [{"role": "user", "content": "r"}, {"role": "assistant", "content": "a"}]},
+        "'completion' is a conversation that does not begin with 'prompt'",
+    ),
+    "parts as a text": (
+        {"messages": [{"role": "user", "content": '[{"type": "text", "text": "q"}]'}, {"role": "assistant", "content": "a"}]},
+        "turn 1: the content is a text that holds a list of parts",
+    ),
     "SQuAD 2 without an answer": (
         {"question": "Who?", "context": "A fox.", "answers": {"text": [], "answer_start": []}}, "'answers' names no answer",
     ),
@@ -583,3 +613,17 @@ def test_prompts_with_choices_are_answered_by_a_label() -> None:
     row = {"question": "Which?", "choices": ["red", "blue"], "answer": 1}
     sample: Sample = read_prompt(row, cot.read, lambda found: bool(found.get("answer")))
     assert sample["answer"] == "B" and sample["messages"][0]["content"] == "Which?\nA. red\nB. blue"
+
+
+@pytest.mark.parametrize("capability", [cot, reasoning], ids=["cot", "reasoning"])
+def test_of_a_question_with_its_work_and_its_answer_the_work_is_learned(capability: Any) -> None:
+    row = {"question": "2 + 3?", "solution": "2 + 3 = 5, so \\boxed{5}.", "answer": "5"}  # LIMO
+    assert read(row, capability.read) == ([("user", "2 + 3?"), ("assistant", row["solution"])], ["answer"])
+    assert capability.read(row)["answer"] == "5"
+    turned = {"question": "2 + 3?", "answer": "2 + 3 = 5, so \\boxed{5}.", "solution": "5"}
+    assert read(turned, capability.read)[0][-1] == ("assistant", turned["answer"])
+
+
+def test_a_solution_that_reasoning_uses_nothing_of_is_named() -> None:
+    turns = [{"role": "user", "content": "2 + 3?"}, {"role": "assistant", "content": "5"}]
+    assert read({"messages": turns, "solution": "Two and three."}, reasoning.read)[1] == ["solution"]
