@@ -41,7 +41,7 @@ _FENCED = re.compile(r"```(?:json|tool_call|tool_calls)?[ \t]*\n(.*)\n```", re.D
 _CALLED_BY_LLAMA = ".call"  # Llama 3.1's own functions: brave_search.call(query="x")
 _OTHER_MARKS = re.compile(
     r"<tool_calls>|<function_calls?>|<invoke name=|<minimax:tool_call>|\[TOOL_REQUEST\]|<\|tool_calls?_section_begin\|>"
-    r"|<\|action_start\|>|✿FUNCTION✿|<start_function_call>|to=functions\.\w|```tool_code|functools\["
+    r"|<\|action_start\|>|✿FUNCTION✿|<start_function_call>|to=functions\.\w|```tool_code|functools\[|<tool_use>|<use_mcp_tool>|<tool_name>"
     r"|^Action:.+\n+Action Input:",
     re.MULTILINE,
 )

@@ -54,6 +54,7 @@ class Choices:
     labels: list[str]
     texts: list[str]
     columns: tuple[str, ...]
+    are_numbers: bool = False  # in the row, where a number may also be the right choice itself
 
     @property
     def lines(self) -> list[str]:
@@ -73,6 +74,10 @@ class Choices:
         if isinstance(value, int) and not isinstance(value, bool):
             if not 0 <= value < len(self.texts):
                 raise RowError(f"the answer is choice number {value}, from 0, of {len(self.texts)}")
+            if self.are_numbers and _only(self.texts, str(value)) not in (None, value):
+                raise RowError(
+                    f"the answer is {value}, which is one of the choices and the number of another; give its letter"
+                )
             return value
         if not isinstance(value, str):
             raise RowError(f"the answer is none of the choices: {shortened(value)}")
@@ -117,7 +122,8 @@ def read_choices(row: Mapping[str, Any]) -> Choices | None:
     labels, texts = _labels_and_texts(value, column)
     if not 2 <= len(texts) <= len(ascii_uppercase) or len(set(labels)) != len(texts):
         raise RowError(f"{column!r} holds {len(texts)} texts with {len(set(labels))} labels to choose from")
-    return Choices(labels, texts, (column,))
+    are_numbers = isinstance(value, list | tuple) and all(isinstance(one, int | float) for one in value)
+    return Choices(labels, texts, (column,), are_numbers)
 
 
 def _of_candidates(row: Mapping[str, Any]) -> str | None:

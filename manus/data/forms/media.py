@@ -53,6 +53,7 @@ _FOREIGN = re.compile(
 )
 _ANSWERS = (*ANSWERS, "multiple_choice_answer")
 _QUESTION = "question"
+_OF_WORDS = frozenset(["role", "from", "content", "value", "id", "name"])  # of turns: what names no medium
 _TEXT_KEYS = {"user", "assistant", "source"}
 _PART_KINDS: dict[str, MediumKind] = {
     "image": "image",
@@ -111,6 +112,15 @@ def as_media_messages(row: Row) -> Sample:
 
 def _refuse_unknown_columns(row: Columns) -> None:
     """Refuse a row whose only media stand in columns that are not known to hold any: it would be learned blind."""
+    for column in CONVERSATIONS:
+        turns = row.get(column)
+        for turn in turns if isinstance(turns, list | tuple) else ():
+            beside = turn.keys() - _OF_WORDS if isinstance(turn, Mapping) else set()
+            if name := next((key for key in beside if is_medium(turn[key], by_name=False)), None):
+                raise RowError(
+                    f"{column}[].{name} holds a medium, and is not known to: give it in a column of the row, or as a part of the "
+                    "content"
+                )
     if found := next(
         (name for name in row if name not in IDENTIFYING and is_medium(row[name], by_name=False)), None
     ):
@@ -284,7 +294,11 @@ def _pair(row: Columns) -> Sample:
     rest = row.replaced(media_columns(row))
     answered = next((name for name in _ANSWERS if row.get(name) is not None), None)
     answer = answer_text(row[answered]) if answered else None
-    if isinstance(rest.get(_QUESTION), str) and choices_of(rest, _QUESTION) is not None:
+    if isinstance(rest.get(_QUESTION), str) and (choices := choices_of(rest, _QUESTION)) is not None:
+        if any(is_medium(text, by_name=False) for text in choices.texts):
+            raise RowError(
+                f"{choices.columns[0]!r} holds media to choose from, of which only the names would be learned"
+            )
         answer = ""  # as the choice is written
     elif answered and answer is not None and isinstance(rest.get(_QUESTION), str):
         note_keys(row, answered, row.take(answered))

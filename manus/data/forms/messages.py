@@ -45,7 +45,7 @@ from manus.data.forms.questions import (
 from manus.data.forms.service_forms import as_chat
 from manus.data.forms.thought_format import CLOSE as END_OF_THOUGHT
 from manus.data.forms.tool_format import NO_FUNCTION_FITS, has_calls, render_calls, rewrite_calls
-from manus.data.forms.tool_schemas import fitted_call, read_tools, tools_within
+from manus.data.forms.tool_schemas import fitted_call, read_tools, tools_within, unread_keys_of_tools
 from manus.data.forms.turns import checked, read_text, read_turns
 from manus.data.forms.unmarked_calls import unmarked_calls
 from manus.data.forms.verl_rows import is_verl
@@ -140,6 +140,8 @@ def _conversation(row: Columns) -> list[Message] | None:
 def _tools_of(row: Columns, messages: list[Message]) -> list[dict[str, Any]]:
     column = next((key for key in _FUNCTIONS if not is_empty(row.get(key))), None)
     if column is not None and (tools := read_tools(row.take(column))):
+        for key in unread_keys_of_tools(row[column]):
+            row.note(f"{column}[].{key}")
         return tools
     system = "\n".join(message["content"] for message in messages if message["role"] == "system")
     return tools_within(system)

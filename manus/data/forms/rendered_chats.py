@@ -17,6 +17,10 @@ _RENDERED = re.compile(
     r"|<\|assistant\|>|<｜Assistant｜>)\s*\Z",
     re.MULTILINE,
 )
+_ANSWERED = re.compile(
+    r"\A\s*(?:<\|channel\|>|<\|start\|>assistant|<\|im_start\|>assistant|<\|start_header_id\|>|<start_of_turn>model|\[/INST\]"
+    r"|<\|assistant\|>|<｜Assistant｜>)"
+)
 _ENDS = (
     *END_MARKS,
     "<|end|>",
@@ -28,13 +32,13 @@ _ENDS = (
 _STRUCK = "<s>"  # of HTML, which </s> then closes
 
 
-def template_mark(text: str) -> str | None:
+def template_mark(text: str, is_answer: bool = False) -> str | None:
     """Return the mark by which a text shows that a chat template wrote it; None where it shows none.
 
     Chats of ChatML, Llama, Mistral, Gemma, Zephyr, Phi, DeepSeek, Granite, Command R and Nemotron (HelpSteer2) are known: by how
     they begin, or by how they ask for an answer. Words about such marks are not taken for one.
     """
-    found = _RENDERED.search(text)
+    found = (_ANSWERED if is_answer else _RENDERED).search(text)
     return found[0].strip() if found else None
 
 

@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from manus.data.forms.calls import Call
+from manus.data.forms.columns import is_empty
 from manus.data.forms.literals import read_first, read_literal, read_sequence, shortened
 from manus.data.forms.tool_format import compact_json
 from manus.data.strict_json import RepeatedKey
@@ -48,6 +49,9 @@ _RESULTS = (
     "outputSchema",
     "results",
 )
+_KEYS_OF_TOOLS = frozenset(
+    ["type", "function", "name", "description", "required", "cache_control", *_PARAMETERS]
+)
 _GENERIC = re.compile(r"(?P<outer>\w+)\[(?P<inner>.*)\]", re.DOTALL)
 _LISTED = re.compile(r"""[\[{]\s*(?:\{\s*)?["']name["']\s*:""")
 _BLOCK = re.compile(r"<tools>(.*?)</tools>", re.DOTALL)
@@ -68,6 +72,19 @@ def read_tools(value: Any) -> list[Tool]:
     if not isinstance(value, list | tuple):
         raise ValueError(f"tools are a list of functions, not {shortened(value)}")
     return [as_tool(read_literal(item) if isinstance(item, str) else item) for item in value]
+
+
+def unread_keys_of_tools(value: Any) -> set[str]:
+    """Return which keys of functions, as `returns`, hold something that nothing reads."""
+    if isinstance(value, str) and value:
+        value = read_sequence(value)
+    found: set[str] = set()
+    for item in value if isinstance(value, list | tuple) else [value]:
+        tool = read_literal(item) if isinstance(item, str) else item
+        for part in (tool, tool.get("function")) if isinstance(tool, Mapping) else ():
+            if isinstance(part, Mapping):
+                found |= {str(key) for key in part.keys() - _KEYS_OF_TOOLS if not is_empty(part[key])}
+    return found
 
 
 def tools_within(text: str) -> list[Tool]:
@@ -207,6 +224,11 @@ def _object_schema(parameters: Mapping[str, Any], required_beside: Any) -> dict[
         if described is not None:
             schema["properties"][name] = _property(described)[0]
     required = parameters.get("required") or required_beside or []
+    if isinstance(required, list | tuple):
+        required = [
+            *required,
+            *(name for name, described in properties.items() if _says_required(described) is True),
+        ]
     if isinstance(required, list | tuple) and required:
         schema["required"] = [name for name in schema["properties"] if name in required]
     # `$defs`, `additionalProperties` and the like stay as they are.
@@ -219,10 +241,17 @@ def _xlam_schema(parameters: Mapping[str, Any]) -> dict[str, Any]:
     for name, described in parameters.items():
         properties[name], optional = _property(described)
         has_default = isinstance(described, Mapping) and "default" in described
-        if not optional and not has_default:
+        said = _says_required(described)
+        if said if said is not None else not optional and not has_default:
             required.append(name)
     schema: dict[str, Any] = {"type": "object", "properties": properties}
     return schema | ({"required": required} if required else {})
+
+
+def _says_required(described: Any) -> bool | None:
+    """Return whether a parameter says of itself that it is needed; None where it does not."""
+    said = described.get("required") if isinstance(described, Mapping) else None
+    return said if isinstance(said, bool) else None
 
 
 def _property(described: Any) -> tuple[dict[str, Any], bool]:
@@ -232,6 +261,8 @@ def _property(described: Any) -> tuple[dict[str, Any], bool]:
     if not isinstance(described, Mapping):
         raise ValueError(f"a parameter is described by an object, not {shortened(described)}")
     schema = {key: item for key, item in described.items() if item is not None}
+    if isinstance(schema.get("required"), bool):  # which the object says in its list
+        del schema["required"]
     optional = False
     if isinstance(schema.get("type"), str):
         typed, optional = _typed(schema.pop("type"))

@@ -138,9 +138,20 @@ def _check_place(number: int, message: Message, previous: Role | None) -> None:
         raise RowError(f"turn {number}: a tool's result that no call precedes")
     if role in ("user", "assistant") and not message["content"]:
         raise RowError(f"turn {number} ({role}) is empty")
-    if role == "user" and (mark := template_mark(message["content"])):
+    if role in ("user", "assistant"):
+        refuse_rendered(number, message)
+
+
+def refuse_rendered(number: int, message: Message) -> None:
+    """Refuse a turn that a chat template wrote already.
+
+    Raises:
+        RowError: it did.
+    """
+    if mark := template_mark(message["content"], is_answer=message["role"] == "assistant"):
         raise RowError(
-            f"turn {number} (user) is a chat that a template wrote already ({shortened(mark)}): give its turns, with their roles"
+            f"turn {number} ({message['role']}) is a chat that a template wrote already ({shortened(mark)}): give its turns, with "
+            "their roles"
         )
 
 

@@ -157,6 +157,14 @@ def _of_kind(row: Mapping[str, Any], kind: MediumKind) -> list[Medium]:
 def _of_column(value: Any, kind: MediumKind) -> list[Medium]:
     # A mapping of a video's file name with other things is still one medium.
     values = value if isinstance(value, list | tuple) else [value]
+    frames = sum(
+        isinstance(one, str) and kind_of_file(one) == "image" and not one.lower().endswith(".gif")
+        for one in values
+    )
+    if kind == "video" and frames > 1:
+        raise RowError(
+            f"a video of {frames} pictures, one by one: give a file of the video, or the pictures in 'images'"
+        )
     return [read_reference(one, kind) for one in values if one is not None]
 
 

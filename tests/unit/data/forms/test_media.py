@@ -297,3 +297,13 @@ def test_two_columns_of_one_picture_are_one_and_of_different_ones_are_refused() 
         RowError, match=r"'image' and 'image_path' both hold images: say ignore: \[image_path\]"
     ):
         as_media_messages({"image": {"bytes": b"x"}, "image_path": "a.png", "question": "q", "answer": "a"})
+
+
+def test_pictures_of_single_turns_pictures_to_choose_from_and_frames_are_refused() -> None:
+    turns = [{"role": "user", "content": "q", "images": ["a.png"]}, {"role": "assistant", "content": "a"}]
+    with pytest.raises(RowError, match=r"messages\[\].images holds a medium, and is not known to"):
+        as_media_messages({"messages": turns})
+    with pytest.raises(RowError, match="'choices' holds media to choose from"):
+        as_media_messages({"image": "a.png", "question": "q", "choices": ["b.png", "c.png"], "answer": 0})
+    with pytest.raises(RowError, match="a video of 2 pictures, one by one"):
+        as_media_messages({"video": ["1.png", "2.png"], "question": "q", "answer": "a"})

@@ -441,6 +441,78 @@ def test_calls_in_forms_that_are_not_read_are_refused_with_their_turn(form: str)
         tools.read(row)
 
 
+IN_WORDS = {
+    "JSON behind words": 'Sure: {"name":"w","arguments":{"c":"x"}}',
+    "JSON between marks of code": 'Sure:\n```json\n{"name":"w","arguments":{"c":"x"}}\n```',
+    "Command R": 'Action: ```json\n[{"tool_name":"w","parameters":{"c":"x"}}]\n```',
+    "XML": '<tool_use><name>w</name><arguments>{"c":"x"}</arguments></tool_use>',
+}
+
+
+@pytest.mark.parametrize("form", IN_WORDS)
+def test_calls_among_words_are_not_taught_as_words(form: str) -> None:
+    turns = [{"role": "user", "content": "q"}, {"role": "assistant", "content": IN_WORDS[form]}]
+    with pytest.raises(RowError, match="write the call as a turn's 'tool_calls'"):
+        tools.read({"messages": turns, "tools": [WEATHER | {"name": "w"}]})
+
+
+def test_json_among_words_that_names_no_function_is_words() -> None:
+    said = 'Sure: {"name":"Ada"}'
+    turns = [{"role": "user", "content": "q"}, {"role": "assistant", "content": said}]
+    assert tools.read({"messages": turns, "tools": [WEATHER]})["messages"][-1]["content"] == said
+
+
+@pytest.mark.parametrize("key", ["args", "kwargs"])
+def test_arguments_of_langchains_calls_are_read(key: str) -> None:
+    call = {"name": "get_weather", key: {"city": "Oslo"}, "id": "1", "type": "tool_call"}
+    said = {"role": "assistant", "content": "", "tool_calls": [call]}
+    sample = tools.read({"messages": [{"role": "user", "content": "q"}, said], "tools": [WEATHER]})
+    assert sample["messages"][-1]["content"] == CALL
+
+
+def test_arguments_under_a_name_that_nobody_knows_are_refused() -> None:
+    said = {
+        "role": "assistant",
+        "content": "",
+        "tool_calls": [{"name": "get_weather", "given": {"city": "Oslo"}}],
+    }
+    with pytest.raises(
+        RowError, match="the arguments of 'get_weather' stand under 'given'; call that 'arguments'"
+    ):
+        tools.read({"messages": [{"role": "user", "content": "q"}, said], "tools": [WEATHER]})
+
+
+def test_a_parameter_may_say_of_itself_whether_it_is_needed() -> None:
+    described = {
+        "a": {"type": "str", "required": True, "default": ""},
+        "b": {"type": "int", "required": False},
+    }
+    turns = [{"role": "user", "content": "q"}, {"role": "assistant", "content": "no"}]
+    for parameters in (described, {"type": "object", "properties": described}):
+        (tool,) = tools.read({"messages": turns, "tools": [{"name": "w", "parameters": parameters}]})["tools"]
+        assert (
+            tool["parameters"]["required"] == ["a"]
+            and "required" not in tool["parameters"]["properties"]["b"]
+        )
+
+
+def test_what_a_function_says_beside_its_parameters_is_named() -> None:
+    turns = [{"role": "user", "content": "q"}, {"role": "assistant", "content": "no"}]
+    row = {
+        "messages": turns,
+        "tools": [{"type": "function", "function": WEATHER | {"returns": {"type": "string"}}}],
+    }
+    assert read(row, tools.read)[1] == ["tools[].returns"]
+
+
+@pytest.mark.parametrize("text", ["<think>x</think><answer>5</answer>", "two steps <answer> 5 </answer>"])
+def test_the_tagged_answer_behind_steps_is_what_is_compared_with(text: str) -> None:
+    sample = read_prompt(
+        {"problem": "q", "ground_truth": text}, cot.read, lambda found: bool(found.get("answer"))
+    )
+    assert sample["answer"] == "5"
+
+
 @pytest.mark.parametrize("capability", [tools, instruct], ids=["tools", "instruct"])
 def test_calls_of_functions_that_are_not_among_the_rows_are_refused(capability: Any) -> None:
     row = {
@@ -452,6 +524,9 @@ def test_calls_of_functions_that_are_not_among_the_rows_are_refused(capability: 
 
 
 REFUSED: dict[str, tuple[dict[str, Any], str]] = {
+    "numbers of which one is another's place": (
+        {"question": "q", "choices": [1, 2, 0], "answer": 1}, "the answer is 1, which is one of the choices and the number of another",
+    ),
     "a completion that is another conversation": (
         {"prompt": "q", "completion": [{"role": "user", "content": "r"}, {"role": "assistant", "content": "a"}]},
         "'completion' is a conversation that does not begin with 'prompt'",

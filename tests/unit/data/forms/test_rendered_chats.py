@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from manus.data.forms.messages import as_messages
+from manus.data.forms.prompts import read_prompt
 from manus.data.forms.rendered_chats import closed_and_ended, template_mark
 from manus.data.sample import RowError
 
@@ -56,3 +57,15 @@ def test_a_thought_that_the_prompt_opened_is_opened() -> None:
     assert closed_and_ended("Two and two.\n</think>\n\n4") == "<think>\nTwo and two.\n</think>\n\n4"
     for text in ("<think>\nt\n</think>\n4", "Write </think> behind it.", "\n</think>\n4"):
         assert closed_and_ended(text) == text
+
+
+def test_an_answer_that_a_template_wrote_is_refused() -> None:
+    text = "<|channel|>analysis<|message|>t<|end|><|start|>assistant<|channel|>final<|message|>a"
+    with pytest.raises(RowError, match=r"turn 2 \(assistant\) is a chat that a template wrote already"):
+        as_messages({"prompt": "q", "completion": text})
+
+
+def test_a_prompt_for_rewards_that_a_template_wrote_is_refused() -> None:
+    row = {"prompt": RENDERED[0], "answer": "5"}
+    with pytest.raises(RowError, match=r"turn 1 \(user\) is a chat that a template wrote already"):
+        read_prompt(row, as_messages, lambda sample: bool(sample.get("answer")))
