@@ -7,6 +7,7 @@ import re
 from manus.data.forms.columns import Columns
 from manus.data.forms.flags import check_row
 from manus.data.forms.messages import PAIRS
+from manus.data.forms.questions import listed_answers
 from manus.data.sample import MediumKind, RowError
 
 _DESCRIPTIONS = ("caption", "captions", "description")
@@ -49,7 +50,7 @@ def _heard(transcript: str) -> str:
 
 def captioned(row: Columns, kind: MediumKind) -> tuple[Columns, str | None]:
     """Return a row with a request for its caption, or the row itself where it has none."""
-    columns = ((name, row.get(name)) for name in _CAPTIONS)
+    columns = ((name, listed_answers(row.get(name), "answers")) for name in _CAPTIONS)
     found = ((name, value[0] if isinstance(value, list) and value else value) for name, value in columns)
     column, caption = next(((name, text) for name, text in found if isinstance(text, str)), ("", None))
     if caption is None or any(row.get(a) is not None and row.get(b) is not None for a, b in PAIRS):
@@ -63,7 +64,8 @@ def captioned(row: Columns, kind: MediumKind) -> tuple[Columns, str | None]:
             f"the one answers the other, else ignore: [{other}]"
         )
     row.take(column)
-    if isinstance(row[column], list) and len(row[column]) > 1:
+    several = listed_answers(row[column], "answers")
+    if isinstance(several, list) and len(several) > 1:
         row.note(f"{column}[1:]")
     if kind == "audio" and caption.isupper():
         caption = _heard(caption.lower())

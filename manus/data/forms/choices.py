@@ -72,6 +72,8 @@ class Choices:
             RowError: it is a key, and of none of them.
         """
         if isinstance(value, int) and not isinstance(value, bool):
+            if str(value) in self.labels:
+                return self.labels.index(str(value))
             if not 0 <= value < len(self.texts):
                 raise RowError(f"the answer is choice number {value}, from 0, of {len(self.texts)}")
             if self.are_numbers and _only(self.texts, str(value)) not in (None, value):
@@ -245,5 +247,10 @@ def _places(value: Any, choices: Choices) -> list[int]:
         return []
     if isinstance(value, str) and _SEVERAL.fullmatch(value.strip()):
         value = re.findall("[A-Z]", value)
+    if isinstance(value, str) and value.lstrip().startswith("["):
+        try:
+            value = read_literal(value)
+        except ValueError:
+            return []
     places = [choices.place_of(one) for one in (value if isinstance(value, list | tuple) else [value])]
     return [] if None in places else [place for place in places if place is not None]

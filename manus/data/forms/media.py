@@ -18,11 +18,11 @@ from collections.abc import Mapping
 from typing import Any, cast
 
 from manus.data.forms.captions import captioned
-from manus.data.forms.columns import IDENTIFYING, Columns
+from manus.data.forms.columns import IDENTIFYING, Columns, is_empty
 from manus.data.forms.flags import DETAILS
 from manus.data.forms.joined_prompts import joined
 from manus.data.forms.messages import ANSWERS, CONVERSATIONS, as_messages
-from manus.data.forms.questions import answer_text, choices_of, listed, note_keys
+from manus.data.forms.questions import answer_text, choices_of, listed, listed_answers, note_keys
 from manus.data.forms.service_forms import as_chat
 from manus.data.forms.unread_media import is_medium
 from manus.data.media.expansion import check_placeholders, in_text
@@ -113,7 +113,7 @@ def as_media_messages(row: Row) -> Sample:
 def _refuse_unknown_columns(row: Columns) -> None:
     """Refuse a row whose only media stand in columns that are not known to hold any: it would be learned blind."""
     for column in CONVERSATIONS:
-        turns = row.get(column)
+        turns = listed(row.get(column), column)
         for turn in turns if isinstance(turns, list | tuple) else ():
             beside = turn.keys() - _OF_WORDS if isinstance(turn, Mapping) else set()
             if name := next((key for key in beside if is_medium(turn[key], by_name=False)), None):
@@ -162,7 +162,7 @@ def rows_within(row: Row) -> list[Row]:
         return [row]
     row = Columns.of(row)
     row.take("texts")
-    for key in {key for text in texts for key in text} - _TEXT_KEYS:
+    for key in {key for text in texts for key in text if not is_empty(text[key])} - _TEXT_KEYS:
         row.note(f"texts[].{key}")
     return [row.replaced(("texts",), question=text["user"], answer=text["assistant"]) for text in texts]
 
@@ -293,7 +293,8 @@ def _pair(row: Columns) -> Sample:
             _refuse_placeholders(value)
     rest = row.replaced(media_columns(row))
     answered = next((name for name in _ANSWERS if row.get(name) is not None), None)
-    answer = answer_text(row[answered]) if answered else None
+    given = listed_answers(row[answered], answered) if answered else None
+    answer = answer_text(given) if answered else None
     if isinstance(rest.get(_QUESTION), str) and (choices := choices_of(rest, _QUESTION)) is not None:
         if any(is_medium(text, by_name=False) for text in choices.texts):
             raise RowError(
@@ -301,7 +302,8 @@ def _pair(row: Columns) -> Sample:
             )
         answer = ""  # as the choice is written
     elif answered and answer is not None and isinstance(rest.get(_QUESTION), str):
-        note_keys(row, answered, row.take(answered))
+        row.take(answered)
+        note_keys(row, answered, given)
         rest = rest.replaced(_ANSWERS, answer=answer)
     else:
         rest, answer = captioned(rest, media[0]["kind"])

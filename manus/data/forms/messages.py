@@ -37,6 +37,7 @@ from manus.data.forms.questions import (
     choices_of,
     column_text,
     listed,
+    listed_answers,
     listed_turns,
     note_keys,
     turns_of,
@@ -260,6 +261,7 @@ def _from_xlam(row: Columns) -> list[Message] | None:
 def _answered(row: Columns, column: str) -> list[Message]:
     refuse_key_alone(row, column)
     value = listed_turns(row.take(column), column)
+    value = listed_answers(value, column) if column in ANSWERS else value
     if isinstance(value, list | tuple) and (column not in ANSWERS or are_turns(value)):
         return turns_of(row, column, value)
     if column in ANSWERS and not isinstance(value, str):

@@ -52,6 +52,7 @@ _RESULTS = (
 _KEYS_OF_TOOLS = frozenset(
     ["type", "function", "name", "description", "required", "cache_control", *_PARAMETERS]
 )
+_GIVEN = frozenset(["default", "enum", "const", "examples"])
 _GENERIC = re.compile(r"(?P<outer>\w+)\[(?P<inner>.*)\]", re.DOTALL)
 _LISTED = re.compile(r"""[\[{]\s*(?:\{\s*)?["']name["']\s*:""")
 _BLOCK = re.compile(r"<tools>(.*?)</tools>", re.DOTALL)
@@ -145,12 +146,21 @@ def as_tool(raw: Any) -> Tool:
         parameters = read_literal(parameters)
     if not isinstance(parameters, Mapping):
         raise ValueError(f"the parameters of {raw['name']!r} are not an object")
+    parameters = _without_nulls(parameters)
     described = {"description": raw["description"]} if raw.get("description") else {}
     is_schema = _is_schema(parameters)
     schema = _object_schema(parameters, raw.get("required")) if is_schema else _xlam_schema(parameters)
     tool = {"name": raw["name"].strip(), **described, "parameters": schema}
     compact_json(tool)  # refuses what Parquet can hold and JSON cannot
     return tool
+
+
+def _without_nulls(value: Any) -> Any:
+    """Return a schema without the nulls that Arrow gives each of its objects, at any depth; values that are given stay."""
+    if isinstance(value, Mapping):
+        there = {key: item for key, item in value.items() if item is not None}
+        return {key: item if key in _GIVEN else _without_nulls(item) for key, item in there.items()}
+    return [_without_nulls(item) for item in value] if isinstance(value, list | tuple) else value
 
 
 def _parameters_of(raw: Mapping[str, Any]) -> Any:

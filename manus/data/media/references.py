@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from pathlib import PurePath
 from typing import Any, cast, get_args
 
+from manus.data.forms.literals import read_literal
 from manus.data.sample import Medium, MediumKind, RowError
 
 KINDS: tuple[MediumKind, ...] = get_args(MediumKind)
@@ -25,6 +26,16 @@ ENDINGS: dict[MediumKind, frozenset[str]] = {
     "audio": frozenset([".aac", ".aif", ".aiff", ".amr", ".au", ".flac", ".m4a", ".mka", ".mp3", ".oga", ".ogg", ".opus", ".w64", ".wav", ".wma"]),
 }  # fmt: skip
 ADDRESSES = ("http://", "https://")
+_WRITTEN = (
+    "['",
+    '["',
+    "[{",
+    "{'",
+    '{"',
+    "[null]",
+    "[None]",
+    "[]",
+)  # lists and objects that a table holds as a text
 _CLOCK = re.compile(r"(?:(?:(\d+):)?(\d{1,2}):)?(\d+(?:[.,]\d+)?)")
 BEGINS, ENDS = ("start", "begin", "video_start"), ("end", "stop", "video_end")
 
@@ -155,6 +166,11 @@ def _of_kind(row: Mapping[str, Any], kind: MediumKind) -> list[Medium]:
 
 
 def _of_column(value: Any, kind: MediumKind) -> list[Medium]:
+    if isinstance(value, str) and value.lstrip().startswith(_WRITTEN):
+        try:
+            value = read_literal(value)
+        except ValueError as error:
+            raise RowError(f"a {kind} is {error}") from None
     # A mapping of a video's file name with other things is still one medium.
     values = value if isinstance(value, list | tuple) else [value]
     frames = sum(

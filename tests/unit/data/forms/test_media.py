@@ -307,3 +307,12 @@ def test_pictures_of_single_turns_pictures_to_choose_from_and_frames_are_refused
         as_media_messages({"image": "a.png", "question": "q", "choices": ["b.png", "c.png"], "answer": 0})
     with pytest.raises(RowError, match="a video of 2 pictures, one by one"):
         as_media_messages({"video": ["1.png", "2.png"], "question": "q", "answer": "a"})
+
+
+def test_media_and_captions_may_stand_in_a_text_as_csv_files_have_them() -> None:
+    sample = as_media_messages({"images": '["a.png", "b.png"]', "caption": "['a fox', 'foxes']"})
+    assert [medium["file"] for medium in sample["media"]] == ["a.png", "b.png"]
+    assert sample["answer"] == "a fox"
+    assert as_media_messages({"image": "{'bytes': None, 'path': 'a.png'}", "question": "q", "answer": "a"})[
+        "media"
+    ] == [{"kind": "image", "file": "a.png"}]

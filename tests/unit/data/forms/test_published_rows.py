@@ -702,3 +702,74 @@ def test_of_a_question_with_its_work_and_its_answer_the_work_is_learned(capabili
 def test_a_solution_that_reasoning_uses_nothing_of_is_named() -> None:
     turns = [{"role": "user", "content": "2 + 3?"}, {"role": "assistant", "content": "5"}]
     assert read({"messages": turns, "solution": "Two and three."}, reasoning.read)[1] == ["solution"]
+
+
+@pytest.mark.parametrize(
+    ("column", "written", "said"),
+    [
+        ("answers", "{'text': ['A fox', 'fox', 'A fox'], 'answer_start': [0, 2, 0]}", "A fox"),
+        ("answers", '["A fox", "fox", "A fox"]', "A fox"),
+        ("answers", "[{'answer': 'a fox', 'answer_id': 1}]", "a fox"),
+        ("answer", "['a fox', 'fox']", "a fox"),
+        ("answer", '["a", "b"]', '["a", "b"]'),  # JSON that is asked for
+    ],
+)
+def test_what_several_people_said_may_stand_in_a_text_as_csv_files_have_it(
+    column: str, written: str, said: str
+) -> None:
+    assert read({"question": "Who?", column: written})[0][-1] == ("assistant", said)
+
+
+def test_numpys_arrays_as_a_text_are_refused() -> None:
+    row = {
+        "question": "Who?",
+        "answers": "{'text': array(['A fox'], dtype=object), 'answer_start': array([0])}",
+    }
+    with pytest.raises(RowError, match="'answers' is neither JSON nor a Python literal"):
+        as_messages(row)
+
+
+def test_rounds_of_questions_as_a_text_are_refused() -> None:
+    with pytest.raises(RowError, match="'prompt' is a text that holds a list of texts"):
+        as_messages({"prompt": '["first", "second"]', "response": '["one", "two"]'})
+
+
+def test_answers_of_a_pair_may_be_turns_as_texts() -> None:
+    row = {
+        "prompt": "q",
+        "chosen": '{"role": "assistant", "content": "c"}',
+        "rejected": "{'from': 'gpt', 'value': 'r'}",
+    }
+    sample = read_pair(row, as_messages)
+    assert sample["messages"][-1]["content"] == "c" and sample["rejected"] == "r"
+
+
+def test_labels_that_are_numbers_are_what_a_number_names() -> None:
+    row = {"question": "q", "options": {"1": "x", "2": "y"}, "answer": 1}
+    assert read(row)[0][-1] == ("assistant", "1. x")
+    assert read({"question": "q", "options": ["x", "y", "z"], "answer": '["A", "C"]'})[0][-1] == (
+        "assistant",
+        "A. x\nC. z",
+    )
+
+
+def test_nulls_of_arrows_are_no_part_of_a_function() -> None:
+    described = {
+        "anyOf": [{"type": "string", "format": None}, {"type": "null", "format": None}],
+        "enum": ["a", None],
+    }
+    function = {
+        "name": "w",
+        "parameters": {
+            "type": "object",
+            "properties": {"c": described},
+            "$defs": {"d": {"type": "string", "e": None}},
+        },
+    }
+    turns = [{"role": "user", "content": "q"}, {"role": "assistant", "content": "no"}]
+    (tool,) = tools.read({"messages": turns, "tools": [function]})["tools"]
+    assert tool["parameters"]["properties"]["c"] == {
+        "anyOf": [{"type": "string"}, {"type": "null"}],
+        "enum": ["a", None],
+    }
+    assert tool["parameters"]["$defs"] == {"d": {"type": "string"}}
