@@ -165,6 +165,12 @@ def refuse_key_alone(row: Mapping[str, Any], column: str) -> None:
         )
 
 
+def key_of_several(row: Mapping[str, Any]) -> str | None:
+    """Return the column that says by its number which of several answers is right, None where there is none."""
+    names = (name for name in (*_KEYS[1:], "correct_answer_id") if isinstance(row.get(name), int))
+    return next((name for name in names if not isinstance(row[name], bool)), None)
+
+
 def has_key(row: Mapping[str, Any]) -> bool:
     """Return whether a row says which of its choices is right."""
     return any(row.get(name) is not None for name in _KEYS)
@@ -252,5 +258,11 @@ def _places(value: Any, choices: Choices) -> list[int]:
             value = read_literal(value)
         except ValueError:
             return []
+    if (
+        isinstance(value, list | tuple)
+        and len(value) == len(choices.texts)
+        and all(one in (0, 1) for one in value)
+    ):
+        return [place for place, one in enumerate(value) if one]  # each of them is right or not
     places = [choices.place_of(one) for one in (value if isinstance(value, list | tuple) else [value])]
     return [] if None in places else [place for place in places if place is not None]

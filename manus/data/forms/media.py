@@ -53,6 +53,7 @@ _FOREIGN = re.compile(
 )
 _ANSWERS = (*ANSWERS, "multiple_choice_answer")
 _QUESTION = "question"
+_OF_MEDIA = frozenset(["image_id", "video_id", "audio_id"])
 _OF_WORDS = frozenset(["role", "from", "content", "value", "id", "name"])  # of turns: what names no medium
 _TEXT_KEYS = {"user", "assistant", "source"}
 _PART_KINDS: dict[str, MediumKind] = {
@@ -105,6 +106,8 @@ def as_media_messages(row: Row) -> Sample:
     check_placeholders(sample)
     _check_turns(sample)
     if not sample["media"]:
+        for name in _OF_MEDIA & row.keys():  # of one that is not there
+            row.note(name)
         _refuse_unknown_columns(row)
         del sample["media"]
     return sample
@@ -122,7 +125,8 @@ def _refuse_unknown_columns(row: Columns) -> None:
                     "content"
                 )
     if found := next(
-        (name for name in row if name not in IDENTIFYING and is_medium(row[name], by_name=False)), None
+        (name for name in row if name not in IDENTIFYING - _OF_MEDIA and is_medium(row[name], by_name=False)),
+        None,
     ):
         raise RowError(
             f"{found!r} holds a medium, and is not known to: say columns: {{image: {found}}} in the source (or video, or audio), "

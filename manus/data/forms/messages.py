@@ -24,7 +24,7 @@ from typing import Any
 
 from manus.data.forms.call_forms import refuse_other_forms
 from manus.data.forms.calls import Call, read_calls
-from manus.data.forms.choices import answer_among, refuse_key_alone
+from manus.data.forms.choices import answer_among, key_of_several, refuse_key_alone
 from manus.data.forms.columns import Columns, is_empty
 from manus.data.forms.dialogues import read_dialogue
 from manus.data.forms.flags import check_row, without_unlearned_end
@@ -264,6 +264,8 @@ def _answered(row: Columns, column: str) -> list[Message]:
     value = listed_answers(value, column) if column in ANSWERS else value
     if isinstance(value, list | tuple) and (column not in ANSWERS or are_turns(value)):
         return turns_of(row, column, value)
+    if column == "answers" and isinstance(value, list | tuple) and (key := key_of_several(row)) is not None:
+        raise RowError(f"{key!r} says which of its 'answers' is right; give these as 'choices'")
     if column in ANSWERS and not isinstance(value, str):
         note_keys(row, column, value)
         said = answer_text(value)

@@ -18,7 +18,7 @@ from manus.data.sample import Message, NotLearned, Row, RowError, Sample
 
 _CONVERSATIONS = ("prompt", "messages", "conversations", "conversation")
 _QUESTIONS = ("prompt", "question", "question_stem", "query", "problem", "instruction")
-_ANSWERS = ("answer", "solution", "ground_truth", "target", "final_answer", "reference_answer")
+_ANSWERS = ("answer", "final_answer", "ground_truth", "reference_answer", "target", "solution")
 _TAGGED = re.compile(r"<answer>(.*?)</answer>", re.DOTALL)  # as the formats of R1's followers have it
 _KEPT = ("level", "entry")
 _FUNCTIONS = ("tools", "functions")

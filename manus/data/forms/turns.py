@@ -10,7 +10,7 @@ from manus.data.forms.calls import read_calls
 from manus.data.forms.columns import is_empty
 from manus.data.forms.flags import OF_TURNS, asks_to_be_learned, learned_of, refuse_bad_turn
 from manus.data.forms.literals import shortened
-from manus.data.forms.rendered_chats import closed_and_ended, template_mark
+from manus.data.forms.rendered_chats import closed_and_ended, ended, template_mark
 from manus.data.forms.results import RESULT_IDS, check_results, in_order_of_calls, is_result
 from manus.data.forms.roles import CALL_ROLES, ROLE_KEYS, ROLES, Role, first, word
 from manus.data.forms.thought_format import CLOSE, OPEN, render_thought
@@ -219,7 +219,7 @@ def _read_content(turn: Mapping[str, Any]) -> list[Message]:
         return [{"role": "tool", "content": result} for result in _tool_results(content)]
     if role == "user" and isinstance(content, list) and any(is_result(part) for part in content):
         return _answered_results(content)
-    text = read_text(content)
+    text = ended(read_text(content))
     return [{"role": role, "content": _assistant_text(text, turn) if role == "assistant" else text}]
 
 

@@ -773,3 +773,52 @@ def test_nulls_of_arrows_are_no_part_of_a_function() -> None:
         "enum": ["a", None],
     }
     assert tool["parameters"]["$defs"] == {"d": {"type": "string"}}
+
+
+@pytest.mark.parametrize(
+    ("label", "said"),
+    [([0, 1, 0], "B. y"), ([1, 0, 1], "A. x\nC. z"), ([False, False, True], "C. z"), ([0, 2], "A. x\nC. z")],
+)
+def test_a_list_says_of_each_choice_whether_it_is_right_or_which_are(label: list[int], said: str) -> None:
+    assert read({"question": "q", "choices": ["x", "y", "z"], "label": label})[0][-1] == ("assistant", said)
+
+
+@pytest.mark.parametrize("key", ["label", "answer_idx", "correct_answer_id"])
+def test_answers_of_which_one_is_right_are_not_what_several_people_said(key: str) -> None:
+    with pytest.raises(RowError, match=f"'{key}' says which of its 'answers' is right"):
+        as_messages({"question": "q", "answers": ["w", "x", "y"], key: 2})
+
+
+def test_results_that_name_their_functions_alone_stand_in_the_order_of_the_calls() -> None:
+    calls = [
+        {"function": {"name": "get_weather", "arguments": {"city": "Oslo"}}},
+        {"function": {"name": "add", "arguments": {}}},
+    ]
+    turns = [
+        {"role": "user", "content": "q"},
+        {"role": "assistant", "content": None, "tool_calls": calls},
+        {"role": "tool", "name": "add", "content": "3"},
+        {"role": "tool", "name": "get_weather", "content": "warm"},
+        {"role": "assistant", "content": "a"},
+    ]
+    said = read({"messages": turns, "tools": [WEATHER, WEATHER | {"name": "add"}]})[0]
+    assert said[2:4] == [("tool", "warm"), ("tool", "3")]
+
+
+def test_the_final_answer_is_compared_with_and_not_the_work() -> None:
+    row = {"problem": "q", "solution": "long work", "ground_truth": "5"}
+    assert read_prompt(row, cot.read, lambda found: bool(found.get("answer")))["answer"] == "5"
+
+
+def test_verls_answer_may_be_a_list_as_a_text() -> None:
+    row = {
+        "prompt": [{"role": "user", "content": "q"}],
+        "reward_model": {"ground_truth": '["5"]', "style": "rule"},
+    }
+    assert read_prompt(row, cot.read, lambda found: bool(found.get("answer")))["answer"] == "5"
+
+
+def test_a_question_about_a_medium_that_is_not_there_says_so() -> None:
+    assert read({"video_id": "abc", "question": "q", "answer": "a"}, vision_qa.read)[1] == ["video_id"]
+    with pytest.raises(RowError, match="'audio_id' holds a medium"):
+        vision_qa.read({"audio_id": "a.wav", "question": "q", "answer": "a"})

@@ -18,6 +18,8 @@ RENDERED = [
     "<|user|>\nq</s>\n<|assistant|>\n",
     "<|prompter|>q<|endoftext|><|assistant|>",
     "<｜begin▁of▁sentence｜><｜User｜>q<｜Assistant｜>",
+    "GPT4 Correct User: q<|end_of_turn|>GPT4 Correct Assistant:",
+    "A chat between a user and an assistant. USER: q ASSISTANT:",
     "q\n<extra_id_1>Assistant\na\n<extra_id_1>User\nr",
 ]
 WORDS = [
@@ -69,3 +71,19 @@ def test_a_prompt_for_rewards_that_a_template_wrote_is_refused() -> None:
     row = {"prompt": RENDERED[0], "answer": "5"}
     with pytest.raises(RowError, match=r"turn 1 \(user\) is a chat that a template wrote already"):
         read_prompt(row, as_messages, lambda sample: bool(sample.get("answer")))
+
+
+def test_an_answer_that_holds_the_next_turn_too_is_refused() -> None:
+    text = "a<|eot_id|><|start_header_id|>user<|end_header_id|>\n\nr"
+    with pytest.raises(RowError, match=r"turn 2 \(assistant\) is a chat that a template wrote already"):
+        as_messages({"prompt": "q", "completion": text})
+
+
+def test_marks_around_what_is_said_are_left_out() -> None:
+    row = {
+        "messages": [
+            {"role": "user", "content": "q<|im_end|>"},
+            {"role": "assistant", "content": "<s> a</s>"},
+        ]
+    }
+    assert [message["content"] for message in as_messages(row)["messages"]] == ["q", "a"]
