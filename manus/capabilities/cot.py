@@ -15,13 +15,13 @@ from manus.data.forms.columns import Columns
 from manus.data.forms.messages import as_messages
 from manus.data.forms.shown_functions import with_functions
 from manus.data.forms.thought_format import spoken_part
-from manus.data.forms.worked_solutions import split_worked
+from manus.data.forms.worked_solutions import solution_as_answer, split_worked
 from manus.data.sample import Row, Sample
 from manus.scorers import math_answer
 from manus.scorers.score import Score
 from manus.settings.frozen import Frozen
 
-VERSION = 1
+VERSION = 2
 MODALITIES = ("text",)
 SAMPLE_KINDS = ("messages", "preference", "prompt", "text")
 DEFAULT_DATA = {"hub": "open-thoughts/OpenThoughts-114k", "split": "train"}
@@ -43,7 +43,7 @@ def read(row: Row) -> Sample:
     Raises:
         RowError: the row holds none.
     """
-    row = Columns.of(row)
+    row = solution_as_answer(Columns.of(row))
     if worked := split_worked(row):
         asked, steps, answer = worked
         return with_answer(

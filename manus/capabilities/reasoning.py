@@ -16,12 +16,13 @@ from manus.data.forms.columns import Columns
 from manus.data.forms.messages import as_messages
 from manus.data.forms.shown_functions import with_functions
 from manus.data.forms.thought_format import spoken_part
+from manus.data.forms.worked_solutions import solution_as_answer
 from manus.data.sample import Row, Sample
 from manus.scorers import math_answer
 from manus.scorers.score import Score
 from manus.settings.frozen import Frozen
 
-VERSION = 2
+VERSION = 3
 MODALITIES = ("text",)
 SAMPLE_KINDS = ("messages", "preference", "prompt", "text")
 DEFAULT_DATA = {"hub": "AI-MO/NuminaMath-CoT", "split": "train"}
@@ -43,7 +44,7 @@ def read(row: Row) -> Sample:
     Raises:
         RowError: the row holds none.
     """
-    row = Columns.of(row)
+    row = solution_as_answer(Columns.of(row))
     levelled = row
     if row.get("level") is None and "source" in row:
         levelled = row.replaced(level=row.take("source"))
@@ -51,8 +52,10 @@ def read(row: Row) -> Sample:
     if isinstance(row.get("entry"), str):
         sample["entry"] = row.take("entry")
     if isinstance(solution := row.get("solution"), str):
-        row.take("solution")
-        return with_answer(sample, sample.get("answer") or math_answer.boxed(solution))
+        boxed = math_answer.boxed(solution)
+        if boxed or any(message["content"] == solution.strip() for message in sample["messages"]):
+            row.take("solution")
+        return with_answer(sample, sample.get("answer") or boxed)
     return with_answer(sample, final_answer(sample))
 
 

@@ -42,7 +42,7 @@ _CALLED_BY_LLAMA = ".call"  # Llama 3.1's own functions: brave_search.call(query
 _OTHER_MARKS = re.compile(
     r"<tool_calls>|<function_calls?>|<invoke name=|<minimax:tool_call>|\[TOOL_REQUEST\]"
     r"|<\|tool_calls?_section_begin\|>|<\|action_start\|>|✿FUNCTION✿|<start_function_call>"
-    r"|to=functions\.\w|```tool_code|functools\["
+    r"|to=functions\.\w|```tool_code|functools\[|<tool_use>|<use_mcp_tool>|<tool_name>"
     r"|^Action:.+\n+Action Input:",
     re.MULTILINE,
 )

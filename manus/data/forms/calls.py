@@ -9,14 +9,16 @@ from manus.data.forms.literals import read_literal, shortened
 
 Call = dict[str, Any]
 
-ARGUMENTS = ("arguments", "parameters", "input")
+ARGUMENTS = ("arguments", "parameters", "input", "args", "kwargs")
+# What else a call may say, which is none of its arguments.
+_BESIDE = frozenset(["name", "id", "type", "function", "index", "call_id", "cache_control"])
 
 
 def read_calls(value: Any) -> list[Call]:
     """Return the calls in `value` as peers write them.
 
     A call is a mapping or its text, bare or wrapped as OpenAI does (`{"type": "function", "function":
-    {...}}`), with `arguments`, `parameters` or (Anthropic) `input` as a mapping or its text; several calls
+    {...}}`), with `arguments`, `parameters`, (Anthropic) `input` or (LangChain) `args` as a mapping or its text; several calls
     are a list.
 
     Raises:
@@ -36,7 +38,13 @@ def read_calls(value: Any) -> list[Call]:
 
 
 def _arguments(name: str, body: Mapping[str, Any]) -> dict[str, Any]:
-    given: Any = next((body[key] for key in ARGUMENTS if body.get(key) is not None), {})
+    given: Any = next((body[key] for key in ARGUMENTS if body.get(key) is not None), None)
+    if given is None:
+        if other := next(
+            (key for key in body if key not in _BESIDE and isinstance(body[key], Mapping) and body[key]), None
+        ):
+            raise ValueError(f"the arguments of {name!r} stand under {other!r}; call that 'arguments'")
+        given = {}
     if isinstance(given, str):
         given = read_literal(given) if given.strip() else {}
     if not isinstance(given, Mapping) or not all(isinstance(key, str) for key in given):

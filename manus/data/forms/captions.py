@@ -7,19 +7,12 @@ import re
 from manus.data.forms.columns import Columns
 from manus.data.forms.flags import check_row
 from manus.data.forms.messages import PAIRS
+from manus.data.forms.questions import listed_answers
 from manus.data.sample import MediumKind, RowError
 
-_CAPTIONS = (
-    "caption",
-    "captions",
-    "text",
-    "transcription",
-    "transcript",
-    "sentence",
-    "text_normalized",
-    "normalized_text",
-    "description",
-)
+_DESCRIPTIONS = ("caption", "captions", "description")
+_TRANSCRIPTS = ("transcription", "transcript", "text_normalized", "normalized_text")
+_CAPTIONS = ("caption", "captions", "text", "transcription", "transcript", "sentence", "text_normalized", "normalized_text", "description")  # fmt: skip
 _ASKING = ("question", "prompt", "instruction", "query")
 _QUESTION = "question"
 ASKED_OF: dict[MediumKind, str] = {
@@ -27,6 +20,19 @@ ASKED_OF: dict[MediumKind, str] = {
     "video": "Describe the video.",
     "audio": "Transcribe the speech.",
 }
+# What is asked where the column says that the text is of the other sort: a sound described, a picture read.
+_DESCRIBED: dict[MediumKind, str] = {**ASKED_OF, "audio": "Describe the sound."}
+_TRANSCRIBED: dict[MediumKind, str] = {
+    "image": "Read the text in the image.",
+    "video": "Transcribe the speech.",
+    "audio": "Transcribe the speech.",
+}
+
+
+def _asked_of(column: str, kind: MediumKind) -> str:
+    if column in _DESCRIPTIONS:
+        return _DESCRIBED[kind]
+    return (_TRANSCRIBED if column in _TRANSCRIPTS else ASKED_OF)[kind]
 
 
 def _heard(transcript: str) -> str:
@@ -44,7 +50,7 @@ def _heard(transcript: str) -> str:
 
 def captioned(row: Columns, kind: MediumKind) -> tuple[Columns, str | None]:
     """Return a row with a request for its caption, or the row itself where it has none."""
-    columns = ((name, row.get(name)) for name in _CAPTIONS)
+    columns = ((name, listed_answers(row.get(name), "answers")) for name in _CAPTIONS)
     found = ((name, value[0] if isinstance(value, list) and value else value) for name, value in columns)
     column, caption = next(((name, text) for name, text in found if isinstance(text, str)), ("", None))
     if caption is None or any(row.get(a) is not None and row.get(b) is not None for a, b in PAIRS):
@@ -58,9 +64,10 @@ def captioned(row: Columns, kind: MediumKind) -> tuple[Columns, str | None]:
             f"in the source if the one answers the other, else ignore: [{other}]"
         )
     row.take(column)
-    if isinstance(row[column], list) and len(row[column]) > 1:
+    several = listed_answers(row[column], "answers")
+    if isinstance(several, list) and len(several) > 1:
         row.note(f"{column}[1:]")
     if kind == "audio" and caption.isupper():
         caption = _heard(caption.lower())
     kept = {key: row[key] for key in ("level", "system") if row.get(key) is not None}
-    return row.derived({_QUESTION: ASKED_OF[kind], "answer": caption, **kept}), caption
+    return row.derived({_QUESTION: _asked_of(column, kind), "answer": caption, **kept}), caption

@@ -54,6 +54,7 @@ class Choices:
     labels: list[str]
     texts: list[str]
     columns: tuple[str, ...]
+    are_numbers: bool = False  # in the row, where a number may also be the right choice itself
 
     @property
     def lines(self) -> list[str]:
@@ -71,8 +72,14 @@ class Choices:
             RowError: it is a key, and of none of them.
         """
         if isinstance(value, int) and not isinstance(value, bool):
+            if str(value) in self.labels:
+                return self.labels.index(str(value))
             if not 0 <= value < len(self.texts):
                 raise RowError(f"the answer is choice number {value}, from 0, of {len(self.texts)}")
+            if self.are_numbers and _only(self.texts, str(value)) not in (None, value):
+                raise RowError(
+                    f"the answer is {value}, which is one of the choices and the number of another; give its letter"
+                )
             return value
         if not isinstance(value, str):
             raise RowError(f"the answer is none of the choices: {shortened(value)}")
@@ -117,7 +124,8 @@ def read_choices(row: Mapping[str, Any]) -> Choices | None:
     labels, texts = _labels_and_texts(value, column)
     if not 2 <= len(texts) <= len(ascii_uppercase) or len(set(labels)) != len(texts):
         raise RowError(f"{column!r} holds {len(texts)} texts with {len(set(labels))} labels to choose from")
-    return Choices(labels, texts, (column,))
+    are_numbers = isinstance(value, list | tuple) and all(isinstance(one, int | float) for one in value)
+    return Choices(labels, texts, (column,), are_numbers)
 
 
 def _of_candidates(row: Mapping[str, Any]) -> str | None:
@@ -155,6 +163,12 @@ def refuse_key_alone(row: Mapping[str, Any], column: str) -> None:
             f"{column!r} is {shortened(key)}, which seems to name one of the columns {', '.join(listed)}; "
             "give these as a list in 'choices'"
         )
+
+
+def key_of_several(row: Mapping[str, Any]) -> str | None:
+    """Return the column that says by its number which of several answers is right, None where there is none."""
+    names = (name for name in (*_KEYS[1:], "correct_answer_id") if isinstance(row.get(name), int))
+    return next((name for name in names if not isinstance(row[name], bool)), None)
 
 
 def has_key(row: Mapping[str, Any]) -> bool:
@@ -239,5 +253,16 @@ def _places(value: Any, choices: Choices) -> list[int]:
         return []
     if isinstance(value, str) and _SEVERAL.fullmatch(value.strip()):
         value = re.findall("[A-Z]", value)
+    if isinstance(value, str) and value.lstrip().startswith("["):
+        try:
+            value = read_literal(value)
+        except ValueError:
+            return []
+    if (
+        isinstance(value, list | tuple)
+        and len(value) == len(choices.texts)
+        and all(one in (0, 1) for one in value)
+    ):
+        return [place for place, one in enumerate(value) if one]  # each of them is right or not
     places = [choices.place_of(one) for one in (value if isinstance(value, list | tuple) else [value])]
     return [] if None in places else [place for place in places if place is not None]

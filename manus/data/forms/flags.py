@@ -14,6 +14,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal, cast
 
@@ -87,6 +88,7 @@ _WORDS = {
     "rejected": False, "desired": True, "preferred": True, "liked": True, "undesired": False, "dispreferred": False,
     "unwanted": False, "disliked": False,
 }  # fmt: skip
+_WRITTEN = re.compile(r"-?\d+(?:\.\d+)?")
 _NOT_ASKED = ("user", "human", "prompt")
 
 
@@ -118,11 +120,18 @@ def asks_to_be_learned(turn: Mapping[str, Any]) -> str | None:
     return name or detail
 
 
+def _number(value: Any) -> Any:
+    """Return a number that stands as a text, as CSV files have it; any other value as it is."""
+    if isinstance(value, str) and _WRITTEN.fullmatch(value.strip()):
+        return float(value)
+    return value
+
+
 def _flag(name: str, value: Any) -> bool:
     if isinstance(value, str) and value.strip().lower() in _WORDS:
         return _WORDS[value.strip().lower()]
-    if isinstance(value, bool | int | float) and value in (0, 1):
-        return bool(value)
+    if isinstance(_number(value), bool | int | float) and _number(value) in (0, 1):
+        return bool(_number(value))
     raise ValueError(
         f"{name!r} is {shortened(value)}: a turn is learned (1) or not (0), shares and names are not known; "
         "write one of the two"
@@ -232,6 +241,7 @@ def _row_flag(row: Columns, name: str) -> bool | None:
     value = row.get(name)
     if isinstance(value, bool) or (isinstance(value, str) and value.strip().lower() in ("true", "false")):
         return _flag(name, value) is not (name in _MASKS)
+    value = _number(value)
     if name in (*_WEIGHTS, "sample_weight") and isinstance(value, int | float):
         if value not in (0, 1):
             raise RowError(

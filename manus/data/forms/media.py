@@ -18,11 +18,11 @@ from collections.abc import Mapping
 from typing import Any, cast
 
 from manus.data.forms.captions import captioned
-from manus.data.forms.columns import IDENTIFYING, Columns
+from manus.data.forms.columns import IDENTIFYING, Columns, is_empty
 from manus.data.forms.flags import DETAILS
 from manus.data.forms.joined_prompts import joined
 from manus.data.forms.messages import ANSWERS, CONVERSATIONS, as_messages
-from manus.data.forms.questions import answer_text, choices_of, listed, note_keys
+from manus.data.forms.questions import answer_text, choices_of, listed, listed_answers, note_keys
 from manus.data.forms.service_forms import as_chat
 from manus.data.forms.unread_media import is_medium
 from manus.data.media.expansion import check_placeholders, in_text
@@ -45,8 +45,17 @@ _LEFT = re.compile(
     r"|(?<=[\w.?!])<(?:image|video|audio)>\s*\Z|<(img|audio|video)>[^<>\s]+\.\w+</\1>",
     re.MULTILINE,
 )
+# Marks of models and trainers, which say where a medium stands, and are none of ours.
+_FOREIGN = re.compile(
+    r"<\|(?:image|video|audio)_\d+\|>|<\|(?:vision_start|image_pad|video_pad|audio_bos|audio_pad|AUDIO|IMAGE|VIDEO)\|>|\[IMG\]"
+    r"|<(?:ImageHere|IMG_CONTEXT|image_soft_token|start_of_image|(?:image|video|audio)_placeholder|AUDIO|IMAGE|VIDEO)>"
+    r"|(?:\./|(?<=\|>))</(?:image|video|audio)>|^[ \t]*<(?:img|vid|speech|sound)>",
+    re.MULTILINE,
+)
 _ANSWERS = (*ANSWERS, "multiple_choice_answer")
 _QUESTION = "question"
+_OF_MEDIA = frozenset(["image_id", "video_id", "audio_id"])
+_OF_WORDS = frozenset(["role", "from", "content", "value", "id", "name"])  # of turns: what names no medium
 _TEXT_KEYS = {"user", "assistant", "source"}
 _PART_KINDS: dict[str, MediumKind] = {
     "image": "image",
@@ -98,6 +107,8 @@ def as_media_messages(row: Row) -> Sample:
     check_placeholders(sample)
     _check_turns(sample)
     if not sample["media"]:
+        for name in _OF_MEDIA & row.keys():  # of one that is not there
+            row.note(name)
         _refuse_unknown_columns(row)
         del sample["media"]
     return sample
@@ -105,8 +116,18 @@ def as_media_messages(row: Row) -> Sample:
 
 def _refuse_unknown_columns(row: Columns) -> None:
     """Refuse a row whose only media stand in columns not known to hold any: it would be learned blind."""
+    for column in CONVERSATIONS:
+        turns = listed(row.get(column), column)
+        for turn in turns if isinstance(turns, list | tuple) else ():
+            beside = turn.keys() - _OF_WORDS if isinstance(turn, Mapping) else set()
+            if name := next((key for key in beside if is_medium(turn[key], by_name=False)), None):
+                raise RowError(
+                    f"{column}[].{name} holds a medium, and is not known to: give it in a column of the row, or as a part of the "
+                    "content"
+                )
     if found := next(
-        (name for name in row if name not in IDENTIFYING and is_medium(row[name], by_name=False)), None
+        (name for name in row if name not in IDENTIFYING - _OF_MEDIA and is_medium(row[name], by_name=False)),
+        None,
     ):
         raise RowError(
             f"{found!r} holds a medium, and is not known to: "
@@ -121,10 +142,17 @@ def _check_turns(sample: Sample) -> None:
             raise RowError(
                 f"turn {number} (assistant) holds media, which a model that answers in text cannot say"
             )
-        if message["role"] != "assistant" and (mark := _LEFT.search(message["content"])):
+        if message["role"] == "assistant":
+            continue
+        if mark := _LEFT.search(message["content"]):
             raise RowError(
                 f"turn {number} ({message['role']}) shows a medium by {mark[0].strip()!r}, "
                 "which the row does not have"
+            )
+        if sample.get("media") and (mark := _FOREIGN.search(message["content"])):
+            raise RowError(
+                f"turn {number} ({message['role']}) has {mark[0]!r}, a mark of another model's for a medium; write <image>, <video> "
+                "or <audio> where it stands"
             )
 
 
@@ -140,7 +168,7 @@ def rows_within(row: Row) -> list[Row]:
         return [row]
     row = Columns.of(row)
     row.take("texts")
-    for key in {key for text in texts for key in text} - _TEXT_KEYS:
+    for key in {key for text in texts for key in text if not is_empty(text[key])} - _TEXT_KEYS:
         row.note(f"texts[].{key}")
     return [row.replaced(("texts",), question=text["user"], answer=text["assistant"]) for text in texts]
 
@@ -272,11 +300,17 @@ def _pair(row: Columns) -> Sample:
             _refuse_placeholders(value)
     rest = row.replaced(media_columns(row))
     answered = next((name for name in _ANSWERS if row.get(name) is not None), None)
-    answer = answer_text(row[answered]) if answered else None
-    if isinstance(rest.get(_QUESTION), str) and choices_of(rest, _QUESTION) is not None:
+    given = listed_answers(row[answered], answered) if answered else None
+    answer = answer_text(given) if answered else None
+    if isinstance(rest.get(_QUESTION), str) and (choices := choices_of(rest, _QUESTION)) is not None:
+        if any(is_medium(text, by_name=False) for text in choices.texts):
+            raise RowError(
+                f"{choices.columns[0]!r} holds media to choose from, of which only the names would be learned"
+            )
         answer = ""  # as the choice is written
     elif answered and answer is not None and isinstance(rest.get(_QUESTION), str):
-        note_keys(row, answered, row.take(answered))
+        row.take(answered)
+        note_keys(row, answered, given)
         rest = rest.replaced(_ANSWERS, answer=answer)
     else:
         rest, answer = captioned(rest, media[0]["kind"])

@@ -24,7 +24,7 @@ from typing import Any
 
 from manus.data.forms.call_forms import refuse_other_forms
 from manus.data.forms.calls import Call, read_calls
-from manus.data.forms.choices import answer_among, refuse_key_alone
+from manus.data.forms.choices import answer_among, key_of_several, refuse_key_alone
 from manus.data.forms.columns import Columns, is_empty
 from manus.data.forms.dialogues import read_dialogue
 from manus.data.forms.flags import check_row, without_unlearned_end
@@ -37,6 +37,7 @@ from manus.data.forms.questions import (
     choices_of,
     column_text,
     listed,
+    listed_answers,
     listed_turns,
     note_keys,
     turns_of,
@@ -45,7 +46,7 @@ from manus.data.forms.questions import (
 from manus.data.forms.service_forms import as_chat
 from manus.data.forms.thought_format import CLOSE as END_OF_THOUGHT
 from manus.data.forms.tool_format import NO_FUNCTION_FITS, has_calls, render_calls, rewrite_calls
-from manus.data.forms.tool_schemas import fitted_call, read_tools, tools_within
+from manus.data.forms.tool_schemas import fitted_call, read_tools, tools_within, unread_keys_of_tools
 from manus.data.forms.turns import checked, read_text, read_turns
 from manus.data.forms.unmarked_calls import unmarked_calls
 from manus.data.forms.verl_rows import is_verl
@@ -140,6 +141,8 @@ def _conversation(row: Columns) -> list[Message] | None:
 def _tools_of(row: Columns, messages: list[Message]) -> list[dict[str, Any]]:
     column = next((key for key in _FUNCTIONS if not is_empty(row.get(key))), None)
     if column is not None and (tools := read_tools(row.take(column))):
+        for key in unread_keys_of_tools(row[column]):
+            row.note(f"{column}[].{key}")
         return tools
     system = "\n".join(message["content"] for message in messages if message["role"] == "system")
     return tools_within(system)
@@ -219,7 +222,28 @@ def _read_pair(row: Columns) -> list[Message]:
         half = next((pair for pair in PAIRS if row.get(pair[0]) is not None), None)
         missing = f"{half[0]!r} without an answer" if half else "no known shape"
         raise RowError(f"{missing}: the columns are {_columns(row)}")
-    return asked(row, pair[0], is_prompt=True) + _answered(row, pair[1])
+    return _with_answer(asked(row, pair[0], is_prompt=True), _answered(row, pair[1]), pair)
+
+
+def _with_answer(turns: list[Message], answer: list[Message], pair: tuple[str, str]) -> list[Message]:
+    """Return a conversation of a prompt and its answer, which may be the whole conversation, as axolotl's and UltraFeedback's are.
+
+    Raises:
+        RowError: the answer begins with a question that is not the prompt's.
+    """
+    if not answer or answer[0]["role"] not in ("system", "user"):
+        return turns + answer
+    said = [(one["role"], one["content"]) for one in answer]
+    if said[: len(turns)] == [(one["role"], one["content"]) for one in turns] and len(said) > len(turns):
+        return turns + answer[len(turns) :]
+    if said[0][0] == "system" and said[1 : len(turns) + 1] == [
+        (one["role"], one["content"]) for one in turns
+    ]:
+        return [answer[0], *turns, *answer[len(turns) + 1 :]]
+    raise RowError(
+        f"{pair[1]!r} is a conversation that does not begin with {pair[0]!r}; give the answer alone, or the conversation in "
+        "'messages'"
+    )
 
 
 def _from_xlam(row: Columns) -> list[Message] | None:
@@ -237,8 +261,11 @@ def _from_xlam(row: Columns) -> list[Message] | None:
 def _answered(row: Columns, column: str) -> list[Message]:
     refuse_key_alone(row, column)
     value = listed_turns(row.take(column), column)
+    value = listed_answers(value, column) if column in ANSWERS else value
     if isinstance(value, list | tuple) and (column not in ANSWERS or are_turns(value)):
         return turns_of(row, column, value)
+    if column == "answers" and isinstance(value, list | tuple) and (key := key_of_several(row)) is not None:
+        raise RowError(f"{key!r} says which of its 'answers' is right; give these as 'choices'")
     if column in ANSWERS and not isinstance(value, str):
         note_keys(row, column, value)
         said = answer_text(value)

@@ -18,7 +18,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from manus.data.forms.columns import Columns
+from manus.data.forms.columns import Columns, is_empty
 from manus.data.forms.dialogues import read_dialogue
 from manus.data.forms.flags import without_labels
 from manus.data.forms.messages import as_messages
@@ -87,7 +87,8 @@ def _as_chosen_and_rejected(row: Columns) -> Columns:
         if not isinstance(given, Mapping) or given.get("messages") is None:
             raise RowError("'input' beside 'preferred_output' is no object with 'messages'")
         for name in given.keys() - {"messages", *_FUNCTIONS}:
-            row.note(f"input.{name}")
+            if not is_empty(given[name]):
+                row.note(f"input.{name}")
         row.take_all(_OPENAI)
         functions = {name: given[name] for name in _FUNCTIONS if given.get(name) is not None}
         answers = {"chosen": row[_OPENAI[1]], "rejected": row[_OPENAI[2]]}
@@ -127,6 +128,8 @@ def _turns(value: Any, is_better: bool) -> list[Message]:
     if isinstance(value, list | tuple) and not value:
         raise RowError("an answer holds no turn")
     value = listed_turns(value, "an answer")
+    if isinstance(value, Mapping):
+        return _unflagged([value], is_better)
     if not isinstance(value, str):
         return _unflagged(value, is_better)
     return read_dialogue(value) or [{"role": "assistant", "content": read_text(value)}]

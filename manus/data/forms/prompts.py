@@ -13,13 +13,13 @@ from manus.data.forms.questions import asked, choices_of, listed_turns, with_sys
 from manus.data.forms.service_forms import as_chat
 from manus.data.forms.shown_functions import with_functions
 from manus.data.forms.tool_schemas import read_tools
-from manus.data.forms.turns import read_turns
+from manus.data.forms.turns import read_turns, refuse_rendered
 from manus.data.sample import Message, NotLearned, Row, RowError, Sample
 
 _CONVERSATIONS = ("prompt", "messages", "conversations", "conversation")
 _QUESTIONS = ("prompt", "question", "question_stem", "query", "problem", "instruction")
-_ANSWERS = ("answer", "solution", "ground_truth", "target", "final_answer", "reference_answer")
-_TAGGED = re.compile(r"\s*<answer>(.*?)</answer>\s*", re.DOTALL)  # as the formats of R1's followers have it
+_ANSWERS = ("answer", "final_answer", "ground_truth", "reference_answer", "target", "solution")
+_TAGGED = re.compile(r"<answer>(.*?)</answer>", re.DOTALL)  # as the formats of R1's followers have it
 _KEPT = ("level", "entry")
 _FUNCTIONS = ("tools", "functions")
 
@@ -55,6 +55,9 @@ def read_prompt(row: Row, read: Callable[[Row], Sample], can_score: Callable[[Sa
         bare = _bare(row)
     except RowError as error:
         raise refusal or error from None
+    for number, turn in enumerate(bare["messages"], 1):
+        if turn["role"] == "user":
+            refuse_rendered(number, turn)
     if not can_score(bare):
         raise refusal or RowError("no answer that the verifier could compare with")
     return bare
@@ -116,5 +119,5 @@ def _answer_of(row: Columns, choosing: str | None) -> str | None:
     if name is None or isinstance(value, bool) or not isinstance(value, str | int | float):
         return None
     row.take(name)
-    tagged = _TAGGED.fullmatch(str(value))
-    return (tagged[1] if tagged else str(value)).strip().strip("$") or None
+    tagged = _TAGGED.findall(str(value))  # behind a thought or steps the last one
+    return (tagged[-1] if tagged else str(value)).strip().strip("$") or None

@@ -18,6 +18,7 @@ from manus.data.forms.dialogues import read_dialogue
 from manus.data.forms.literals import read_literal
 from manus.data.forms.turns import read_text, read_turns, unread_keys
 from manus.data.sample import Message, RowError
+from manus.data.strict_json import loads
 
 ABOUT = (
     "input",
@@ -30,7 +31,10 @@ ABOUT = (
     "background",
 )
 _WITH_CHOICES = ("hint",)  # ScienceQA's and MMBench's hints are what the question is about
-_BEGINS_LIKE_TURNS = re.compile(r"""\s*\[\s*\{\s*['"](role|from|content|value|human|user)['"]\s*:""")
+_BEGINS_LIKE_TURNS = re.compile(
+    r"""\s*(?:\[\s*\{\s*['"](?:role|from|content|value|human|user|type['"]\s*:\s*['"]message)['"]|\{\s*['"](?:role|from)['"])"""
+)
+_BEGINS_LIKE_ANSWERS = re.compile(r"""\s*(?:\{\s*['"]text['"]\s*:\s*(?:\[|array)|\[\s*\{\s*['"]answer)""")
 _SYSTEMS = ("system", "system_prompt", "system_message", "system_instruction", "instructions")
 _NO_INPUT = frozenset(
     ["<noinput>", "<no input>", "noinput", "no input"]
@@ -56,6 +60,8 @@ def asked(row: Columns, column: str, is_prompt: bool = False) -> list[Message]:
         turns = turns_of(row, column, value)
         return messages + (_only_read(turns, column) if is_prompt else turns)
     text = column_text(row, column)
+    if isinstance(value, str) and _is_list_of_texts(text):
+        raise RowError(f"{column!r} is a text that holds a list of texts; give the turns, with their roles")
     if (spoken := read_dialogue(text)) is not None:
         return messages + (_only_read(_to_be_answered(spoken), column) if is_prompt else spoken)
     choices = read_choices(row)
@@ -69,6 +75,17 @@ def asked(row: Columns, column: str, is_prompt: bool = False) -> list[Message]:
         row.take_all(choices.columns)
         parts += choices.lines
     return [*messages, {"role": "user", "content": "\n".join(part for part in parts if part)}]
+
+
+def _is_list_of_texts(text: str) -> bool:
+    """Return whether a text is a list of questions, as Chatbot Arena's files have rounds."""
+    if not text.startswith(("['", '["')):
+        return False
+    try:
+        value = read_literal(text)
+    except ValueError:
+        return False
+    return isinstance(value, list) and all(isinstance(one, str) for one in value)
 
 
 def _to_be_answered(turns: list[Message]) -> list[Message]:
@@ -207,6 +224,34 @@ def column_text(row: Columns, column: str) -> str:
         raise RowError(f"{column!r}: {error}") from None
 
 
+def listed_answers(value: Any, column: str) -> Any:
+    """Return what several people said as a list, where CSV files hold it as a text; any other value as it is.
+
+    A list in Python's words is one that was written so; one in JSON is, but in `answers`, an answer like any other.
+
+    Raises:
+        RowError: it is SQuAD's answers as a text that cannot be read, as numpy's arrays are.
+    """
+    if not isinstance(value, str) or not value.lstrip().startswith(("[", "{")):
+        return value
+    if _BEGINS_LIKE_ANSWERS.match(value):
+        return listed(value, column)
+    try:
+        read = read_literal(value)
+    except ValueError:
+        return value
+    are_texts = isinstance(read, list) and len(read) > 0 and all(isinstance(one, str) for one in read)
+    return read if are_texts and (column == "answers" or not _is_json(value)) else value
+
+
+def _is_json(text: str) -> bool:
+    try:
+        loads(text)
+    except ValueError:
+        return False
+    return True
+
+
 def answer_text(value: Any) -> str | None:
     """Return the answer in a column's value: of several the one that most people gave; None if there is none.
 
@@ -240,7 +285,7 @@ def note_keys(row: Columns, column: str, value: Any) -> None:
                 f"the answers in {column!r} have a {rank}: give the better one alone, "
                 "or pairs as chosen and rejected"
             )
-        for name in one.keys() - _OF_ANSWERS:
+        for name in (name for name in one.keys() - _OF_ANSWERS if not is_empty(one[name])):
             row.note(f"{column}[].{name}")
 
 

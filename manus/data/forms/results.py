@@ -14,13 +14,17 @@ RESULT_IDS = ("tool_call_id", "tool_use_id", "call_id")
 
 def in_order_of_calls(turns: Sequence[Any]) -> list[Any]:
     """Return turns with several calls' results in the order of these: all that tells them apart then."""
-    ordered, ids = list(turns), list[Any]()
+    ordered, ids, called = list(turns), list[Any](), list[Any]()
     begin = 0
     for place, turn in enumerate(turns):
         if not isinstance(turn, Mapping) or not isinstance(turn.get("role"), str):
             begin = place + 1
         elif ROLES.get(word(turn["role"])) == "tool":
-            ordered[begin : place + 1] = _sorted_by(ids, turns[begin : place + 1])
+            results = turns[begin : place + 1]
+            are_named = not any(first(one, *RESULT_IDS) for one in results)
+            ordered[begin : place + 1] = (
+                _sorted_by(called, results, ("name",)) if are_named else _sorted_by(ids, results)
+            )
         else:
             content = turn.get("content")
             if isinstance(content, list) and content and all(map(is_result, content)):
@@ -28,13 +32,21 @@ def in_order_of_calls(turns: Sequence[Any]) -> list[Any]:
             calls = turn.get("tool_calls") or content
             calls = calls if isinstance(calls, list | tuple) else ()
             ids = [one["id"] for one in calls if isinstance(one, Mapping) and one.get("id") is not None]
+            called = [_name_of(one) for one in calls if isinstance(one, Mapping)]
             begin = place + 1
     return ordered
 
 
-def _sorted_by(ids: Sequence[Any], results: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+def _name_of(call: Mapping[str, Any]) -> Any:
+    body = call.get("function")
+    return body.get("name") if isinstance(body, Mapping) else call.get("name")
+
+
+def _sorted_by(
+    ids: Sequence[Any], results: Sequence[Mapping[str, Any]], keys: tuple[str, ...] = RESULT_IDS
+) -> list[Mapping[str, Any]]:
     """Return results in the order of the calls they name; as they are if one names none, or two the same."""
-    named = [first(one, *RESULT_IDS) for one in results]
+    named = [first(one, *keys) for one in results]
     if not all(name in ids for name in named) or any(named.count(name) > 1 for name in named):
         return list(results)
     return [

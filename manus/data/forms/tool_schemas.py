@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from manus.data.forms.calls import Call
+from manus.data.forms.columns import is_empty
 from manus.data.forms.literals import read_first, read_literal, read_sequence, shortened
 from manus.data.forms.tool_format import compact_json
 from manus.data.strict_json import RepeatedKey
@@ -48,6 +49,10 @@ _RESULTS = (
     "outputSchema",
     "results",
 )
+_KEYS_OF_TOOLS = frozenset(
+    ["type", "function", "name", "description", "required", "cache_control", *_PARAMETERS]
+)
+_GIVEN = frozenset(["default", "enum", "const", "examples"])
 _GENERIC = re.compile(r"(?P<outer>\w+)\[(?P<inner>.*)\]", re.DOTALL)
 _LISTED = re.compile(r"""[\[{]\s*(?:\{\s*)?["']name["']\s*:""")
 _BLOCK = re.compile(r"<tools>(.*?)</tools>", re.DOTALL)
@@ -68,6 +73,19 @@ def read_tools(value: Any) -> list[Tool]:
     if not isinstance(value, list | tuple):
         raise ValueError(f"tools are a list of functions, not {shortened(value)}")
     return [as_tool(read_literal(item) if isinstance(item, str) else item) for item in value]
+
+
+def unread_keys_of_tools(value: Any) -> set[str]:
+    """Return which keys of functions, as `returns`, hold something that nothing reads."""
+    if isinstance(value, str) and value:
+        value = read_sequence(value)
+    found: set[str] = set()
+    for item in value if isinstance(value, list | tuple) else [value]:
+        tool = read_literal(item) if isinstance(item, str) else item
+        for part in (tool, tool.get("function")) if isinstance(tool, Mapping) else ():
+            if isinstance(part, Mapping):
+                found |= {str(key) for key in part.keys() - _KEYS_OF_TOOLS if not is_empty(part[key])}
+    return found
 
 
 def tools_within(text: str) -> list[Tool]:
@@ -131,12 +149,21 @@ def as_tool(raw: Any) -> Tool:
         parameters = read_literal(parameters)
     if not isinstance(parameters, Mapping):
         raise ValueError(f"the parameters of {raw['name']!r} are not an object")
+    parameters = _without_nulls(parameters)
     described = {"description": raw["description"]} if raw.get("description") else {}
     is_schema = _is_schema(parameters)
     schema = _object_schema(parameters, raw.get("required")) if is_schema else _xlam_schema(parameters)
     tool = {"name": raw["name"].strip(), **described, "parameters": schema}
     compact_json(tool)  # refuses what Parquet can hold and JSON cannot
     return tool
+
+
+def _without_nulls(value: Any) -> Any:
+    """Return a schema without the nulls that Arrow gives each of its objects, at any depth; values that are given stay."""
+    if isinstance(value, Mapping):
+        there = {key: item for key, item in value.items() if item is not None}
+        return {key: item if key in _GIVEN else _without_nulls(item) for key, item in there.items()}
+    return [_without_nulls(item) for item in value] if isinstance(value, list | tuple) else value
 
 
 def _parameters_of(raw: Mapping[str, Any]) -> Any:
@@ -210,6 +237,11 @@ def _object_schema(parameters: Mapping[str, Any], required_beside: Any) -> dict[
         if described is not None:
             schema["properties"][name] = _property(described)[0]
     required = parameters.get("required") or required_beside or []
+    if isinstance(required, list | tuple):
+        required = [
+            *required,
+            *(name for name, described in properties.items() if _says_required(described) is True),
+        ]
     if isinstance(required, list | tuple) and required:
         schema["required"] = [name for name in schema["properties"] if name in required]
     # `$defs`, `additionalProperties` and the like stay as they are.
@@ -222,10 +254,17 @@ def _xlam_schema(parameters: Mapping[str, Any]) -> dict[str, Any]:
     for name, described in parameters.items():
         properties[name], optional = _property(described)
         has_default = isinstance(described, Mapping) and "default" in described
-        if not optional and not has_default:
+        said = _says_required(described)
+        if said if said is not None else not optional and not has_default:
             required.append(name)
     schema: dict[str, Any] = {"type": "object", "properties": properties}
     return schema | ({"required": required} if required else {})
+
+
+def _says_required(described: Any) -> bool | None:
+    """Return whether a parameter says of itself that it is needed; None where it does not."""
+    said = described.get("required") if isinstance(described, Mapping) else None
+    return said if isinstance(said, bool) else None
 
 
 def _property(described: Any) -> tuple[dict[str, Any], bool]:
@@ -235,6 +274,8 @@ def _property(described: Any) -> tuple[dict[str, Any], bool]:
     if not isinstance(described, Mapping):
         raise ValueError(f"a parameter is described by an object, not {shortened(described)}")
     schema = {key: item for key, item in described.items() if item is not None}
+    if isinstance(schema.get("required"), bool):  # which the object says in its list
+        del schema["required"]
     optional = False
     if isinstance(schema.get("type"), str):
         typed, optional = _typed(schema.pop("type"))

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, cast
 
 from manus.data.forms.calls import read_calls
 from manus.data.forms.columns import is_empty
 from manus.data.forms.flags import OF_TURNS, asks_to_be_learned, learned_of, refuse_bad_turn
 from manus.data.forms.literals import shortened
+from manus.data.forms.rendered_chats import closed_and_ended, ended, template_mark
 from manus.data.forms.results import RESULT_IDS, check_results, in_order_of_calls, is_result
 from manus.data.forms.roles import CALL_ROLES, ROLE_KEYS, ROLES, Role, first, word
 from manus.data.forms.thought_format import CLOSE, OPEN, render_thought
@@ -36,6 +37,16 @@ _PAIRS = (
     ("query", "response"),
 )
 _TEXT_PARTS = ("text", "input_text", "output_text")
+_TEXT_OF_PART = frozenset(["text", "value", "thinking", "reasoning"])
+_KEYS_OF_PARTS = {
+    **dict.fromkeys((*_TEXT_PARTS, "reasoning", "thinking"), _TEXT_OF_PART | {"signature"}),
+    "tool_use": frozenset(["name", "input"]),
+    "tool_result": frozenset(["content"]),
+}
+# Parts of a content as JSON, which some files have where a column must be a text.
+_PARTS_AS_TEXT = re.compile(
+    r"""\s*\[\s*\{\s*['"]type['"]\s*:\s*['"](?:text|image|image_url|audio|video)['"]\s*,"""
+)
 _RESPONSE = re.compile(r"<tool_response>(.*?)</tool_response>", re.DOTALL)
 
 
@@ -67,7 +78,19 @@ def unread_keys(turns: Any) -> set[str]:
     for turn in turns if isinstance(turns, list | tuple) else ():
         if isinstance(turn, Mapping):
             found |= {str(key) for key in turn.keys() - _read_keys(turn) if not is_empty(turn[key])}
+            found |= set(_unread_of_parts(turn))
     return found
+
+
+def _unread_of_parts(turn: Mapping[str, Any]) -> Iterator[str]:
+    """Yield which keys of a turn's parts hold something that nothing reads, as citations; media are read elsewhere."""
+    column = next((key for key in _TEXT_KEYS if turn.get(key) is not None), "")
+    parts = turn.get(column)
+    for part in parts if isinstance(parts, list) and _are_parts(parts) else ():
+        if (known := _KEYS_OF_PARTS.get(part["type"])) is not None:
+            for key in part.keys() - known - _IDENTIFYING_KEYS - {"type", "cache_control"}:
+                if not is_empty(part[key]) and part[key] is not False:
+                    yield f"{column}[].{key}"
 
 
 def _read_keys(turn: Mapping[str, Any]) -> set[str]:
@@ -115,6 +138,21 @@ def _check_place(number: int, message: Message, previous: Role | None) -> None:
         raise RowError(f"turn {number}: a tool's result that no call precedes")
     if role in ("user", "assistant") and not message["content"]:
         raise RowError(f"turn {number} ({role}) is empty")
+    if role in ("user", "assistant"):
+        refuse_rendered(number, message)
+
+
+def refuse_rendered(number: int, message: Message) -> None:
+    """Refuse a turn that a chat template wrote already.
+
+    Raises:
+        RowError: it did.
+    """
+    if mark := template_mark(message["content"], is_answer=message["role"] == "assistant"):
+        raise RowError(
+            f"turn {number} ({message['role']}) is a chat that a template wrote already ({shortened(mark)}): give its turns, with "
+            "their roles"
+        )
 
 
 def _joined(messages: Sequence[Message]) -> list[Message]:
@@ -182,7 +220,7 @@ def _read_content(turn: Mapping[str, Any]) -> list[Message]:
         return [{"role": "tool", "content": result} for result in _tool_results(content)]
     if role == "user" and isinstance(content, list) and any(is_result(part) for part in content):
         return _answered_results(content)
-    text = read_text(content)
+    text = ended(read_text(content))
     return [{"role": role, "content": _assistant_text(text, turn) if role == "assistant" else text}]
 
 
@@ -218,6 +256,7 @@ def _pair_keys(turn: Mapping[str, Any]) -> tuple[str, ...]:
 
 def _assistant_text(text: str, turn: Mapping[str, Any]) -> str:
     """Return the assistant's text with thinking and calls, which peers keep in fields of their own."""
+    text = closed_and_ended(text)
     if has_calls(text):
         text = rewrite_calls(text)
     calls = first(turn, *_CALL_KEYS)
@@ -276,6 +315,8 @@ def read_text(content: Any) -> str:
         return "\n".join(text for text in map(_part_text, content) if text)
     if not isinstance(content, str):
         raise ValueError(f"the content is {_kind(content)}, not text")
+    if _PARTS_AS_TEXT.match(content):
+        raise ValueError("the content is a text that holds a list of parts; give the list itself")
     try:
         content.encode("utf-8")
     except UnicodeEncodeError:

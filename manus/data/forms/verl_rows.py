@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from manus.data.forms.columns import Columns, is_empty
+from manus.data.forms.questions import listed_answers
 from manus.data.forms.services import there_in
 from manus.data.sample import RowError
 
@@ -30,7 +31,7 @@ def of_verl(row: Columns) -> Columns:
             if name.endswith("kwargs") and not is_empty(value):  # what functions are made with
                 row.note(f"extra_info.{name}")
     row.take_all(_SAYS_NOTHING)
-    answer = given["ground_truth"]
+    answer = listed_answers(given["ground_truth"], "answers")  # a list as a text, as Skywork-OR1 has it
     if isinstance(answer, list | tuple):
         if len(answer) != 1:
             raise RowError(

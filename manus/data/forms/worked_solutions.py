@@ -5,9 +5,28 @@ from __future__ import annotations
 import re
 
 from manus.data.forms.columns import Columns
+from manus.data.forms.questions import choices_of
 
 # GSM8K marks what a calculator would fill in: "48/2 = <<48/2=24>>24".
 _CALCULATOR = re.compile(r"<<[^<>]*>>")
+
+
+_CONVERSATIONS = ("messages", "conversations", "conversation", "problem", "prompt")  # which are read instead
+
+
+def solution_as_answer(row: Columns) -> Columns:
+    """Return a row of a question, a final answer and the work that leads to it, as LIMO has them, with the work as what is said.
+
+    Of `answer` and `solution` the longer one is the work; any other row stays as it is.
+    """
+    question, solution, answer = (row.get(name) for name in ("question", "solution", "answer"))
+    if any(row.get(name) is not None for name in _CONVERSATIONS) or not isinstance(question, str):
+        return row
+    if not isinstance(solution, str) or not isinstance(answer, str | int | float) or isinstance(answer, bool):
+        return row
+    if len(solution.strip()) <= len(str(answer).strip()) or choices_of(row, "question") is not None:
+        return row
+    return row.replaced(("question",), problem=row.take("question"))
 
 
 def split_worked(row: Columns) -> tuple[Columns, str, str] | None:

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from pathlib import PurePath
 from typing import Any, cast, get_args
 
+from manus.data.forms.literals import read_literal
 from manus.data.sample import Medium, MediumKind, RowError
 
 KINDS: tuple[MediumKind, ...] = get_args(MediumKind)
@@ -34,6 +35,16 @@ ENDINGS: dict[MediumKind, frozenset[str]] = {
     ]),
 }  # fmt: skip
 ADDRESSES = ("http://", "https://")
+_WRITTEN = (
+    "['",
+    '["',
+    "[{",
+    "{'",
+    '{"',
+    "[null]",
+    "[None]",
+    "[]",
+)  # lists and objects that a table holds as a text
 _CLOCK = re.compile(r"(?:(?:(\d+):)?(\d{1,2}):)?(\d+(?:[.,]\d+)?)")
 BEGINS, ENDS = ("start", "begin", "video_start"), ("end", "stop", "video_end")
 
@@ -132,14 +143,11 @@ def media_in_columns(row: Mapping[str, Any]) -> list[Medium]:
     """Return the media of a row's columns, pictures first, then videos, then sound.
 
     A column with one medium may come with columns that say where in it the part begins and ends.
+
+    Raises:
+        RowError: two columns have different media of one kind: whether these are several, or one twice, is not known.
     """
-    found = [
-        medium
-        for kind in KINDS
-        for column in COLUMNS[kind]
-        if row.get(column) is not None
-        for medium in _of_column(row[column], kind)
-    ]
+    found = [medium for kind in KINDS for medium in _of_kind(row, kind)]
     if not found and isinstance(row.get(FILE_NAME), str):
         kind = kind_of_file(row[FILE_NAME])
         if kind is None:
@@ -152,9 +160,37 @@ def media_in_columns(row: Mapping[str, Any]) -> list[Medium]:
     return found
 
 
+def _of_kind(row: Mapping[str, Any], kind: MediumKind) -> list[Medium]:
+    """Return the media of a kind; columns that say the same, as a picture and the list of it, count once."""
+    listed = {name: _of_column(row[name], kind) for name in COLUMNS[kind] if row.get(name) is not None}
+    columns = {name: media for name, media in listed.items() if media}
+    if not columns:
+        return []
+    (first, media), *others = columns.items()
+    if other := next((name for name, its_media in others if its_media != media), None):
+        raise RowError(
+            f"{first!r} and {other!r} both hold {kind}s: say ignore: [{other}] in the source if they are the same, else give all "
+            f"of them in one list"
+        )
+    return media
+
+
 def _of_column(value: Any, kind: MediumKind) -> list[Medium]:
+    if isinstance(value, str) and value.lstrip().startswith(_WRITTEN):
+        try:
+            value = read_literal(value)
+        except ValueError as error:
+            raise RowError(f"a {kind} is {error}") from None
     # A mapping of a video's file name with other things is still one medium.
     values = value if isinstance(value, list | tuple) else [value]
+    frames = sum(
+        isinstance(one, str) and kind_of_file(one) == "image" and not one.lower().endswith(".gif")
+        for one in values
+    )
+    if kind == "video" and frames > 1:
+        raise RowError(
+            f"a video of {frames} pictures, one by one: give a file of the video, or the pictures in 'images'"
+        )
     return [read_reference(one, kind) for one in values if one is not None]
 
 

@@ -235,3 +235,21 @@ def test_functions_that_a_system_text_lists_as_python_are_seen() -> None:
     ]
     with pytest.raises(RowError, match="turn 3: it calls a function in a form that is not read"):
         as_messages({"messages": turns})
+
+
+@pytest.mark.parametrize(
+    ("medium", "column", "question"),
+    [
+        ({"audio": "a.wav"}, "caption", "Describe the sound."),
+        ({"audio": "a.wav"}, "captions", "Describe the sound."),
+        ({"audio": "a.wav"}, "sentence", "Transcribe the speech."),
+        ({"video": "a.mp4"}, "transcript", "Transcribe the speech."),
+        ({"video": "a.mp4"}, "caption", "Describe the video."),
+        ({"image": "a.png"}, "transcription", "Read the text in the image."),
+        ({"image": "a.png"}, "text", "Describe the image."),
+    ],
+)
+def test_what_is_asked_is_what_the_column_answers(medium: dict[str, str], column: str, question: str) -> None:
+    sample = as_media_messages({**medium, column: "a dog"})
+    assert sample["messages"][0]["content"].partition("\n")[2] == question
+    assert sample["messages"][1]["content"] == "a dog"

@@ -249,3 +249,11 @@ def test_parts_of_a_thought_that_is_written_in_another_form_are_refused() -> Non
     detail = {"content": thought, "train_detail": [{"begin_offset": 0, "end_offset": 10, "train": True}]}
     with pytest.raises(RowError, match="its thought is written in another form"):
         cot.read(chat({}, detail))
+
+
+@pytest.mark.parametrize("weight", ["0", "0.0"])
+def test_weights_as_texts_as_csv_files_have_them_count(weight: str) -> None:
+    with pytest.raises(NotLearned):
+        as_messages({"prompt": "q", "completion": "a", "weight": weight})
+    with pytest.raises(RowError, match=r"'weight' of the row is 0\.3"):
+        as_messages({"prompt": "q", "completion": "a", "weight": "0.3"})

@@ -295,3 +295,54 @@ def test_media_without_their_place_and_places_without_their_medium_are_refused(
 ) -> None:
     with pytest.raises(RowError, match=reason):
         as_media_messages(row)
+
+
+@pytest.mark.parametrize(
+    "mark",
+    [
+        "<|image_1|>\n",
+        "<|vision_start|><|image_pad|><|vision_end|>",
+        "[IMG]",
+        "(<image>./</image>)",
+        "<ImageHere>",
+        "<image_placeholder>",
+        "<img>",
+    ],
+)
+def test_marks_of_other_models_for_a_medium_are_no_words(mark: str) -> None:
+    with pytest.raises(RowError, match="a mark of another model's for a medium"):
+        as_media_messages({"image": "a.png", "question": f"{mark}What is it?", "answer": "a fox"})
+
+
+def test_words_about_tags_are_words() -> None:
+    text = "Is there an <img> or a <speech> tag?"
+    row = {"image": "a.png", "question": text, "answer": "no"}
+    assert as_media_messages(row)["messages"][0]["content"].endswith(text)
+
+
+def test_two_columns_of_one_picture_are_one_and_of_different_ones_are_refused() -> None:
+    row = {"image": "a.png", "images": ["a.png"], "question": "q", "answer": "a"}
+    assert as_media_messages(row)["media"] == [{"kind": "image", "file": "a.png"}]
+    with pytest.raises(
+        RowError, match=r"'image' and 'image_path' both hold images: say ignore: \[image_path\]"
+    ):
+        as_media_messages({"image": {"bytes": b"x"}, "image_path": "a.png", "question": "q", "answer": "a"})
+
+
+def test_pictures_of_single_turns_pictures_to_choose_from_and_frames_are_refused() -> None:
+    turns = [{"role": "user", "content": "q", "images": ["a.png"]}, {"role": "assistant", "content": "a"}]
+    with pytest.raises(RowError, match=r"messages\[\].images holds a medium, and is not known to"):
+        as_media_messages({"messages": turns})
+    with pytest.raises(RowError, match="'choices' holds media to choose from"):
+        as_media_messages({"image": "a.png", "question": "q", "choices": ["b.png", "c.png"], "answer": 0})
+    with pytest.raises(RowError, match="a video of 2 pictures, one by one"):
+        as_media_messages({"video": ["1.png", "2.png"], "question": "q", "answer": "a"})
+
+
+def test_media_and_captions_may_stand_in_a_text_as_csv_files_have_them() -> None:
+    sample = as_media_messages({"images": '["a.png", "b.png"]', "caption": "['a fox', 'foxes']"})
+    assert [medium["file"] for medium in sample["media"]] == ["a.png", "b.png"]
+    assert sample["answer"] == "a fox"
+    assert as_media_messages({"image": "{'bytes': None, 'path': 'a.png'}", "question": "q", "answer": "a"})[
+        "media"
+    ] == [{"kind": "image", "file": "a.png"}]

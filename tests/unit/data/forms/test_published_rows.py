@@ -90,6 +90,28 @@ PUBLISHED: dict[str, tuple[dict[str, Any], Turns, list[str]]] = {
         {"question": "does a fox sleep", "answer": True, "passage": "A fox sleeps."},
         [("user", "does a fox sleep\nA fox sleeps."), ("assistant", "yes")], [],
     ),
+    "KTO of axolotl's, whose completion is the whole conversation": (
+        {"prompt": "q", "completion": [{"role": "user", "content": "q"}, {"role": "assistant", "content": "a"}], "label": True},
+        [("user", "q"), ("assistant", "a")], [],
+    ),
+    "a completion that is the whole conversation, with its system turn": (
+        {
+            "prompt": "q",
+            "response": [
+                {"role": "system", "content": "S"}, {"role": "user", "content": "q"}, {"role": "assistant", "content": "a"},
+            ],
+        },
+        [("system", "S"), ("user", "q"), ("assistant", "a")], [],
+    ),
+    "citations of a part": (
+        {
+            "messages": [
+                {"role": "user", "content": "q"},
+                {"role": "assistant", "content": [{"type": "text", "text": "a", "citations": [{"cited_text": "z"}]}]},
+            ]
+        },
+        [("user", "q"), ("assistant", "a")], ["messages[].content[].citations"],
+    ),
     "MMLU": (
         {"question": "Which is even?", "subject": "numbers", "choices": ["1", "3", "4", "5"], "answer": 2},
         [("user", "Which is even?\nA. 1\nB. 3\nC. 4\nD. 5"), ("assistant", "C. 4")], ["subject"],
@@ -452,6 +474,78 @@ def test_calls_in_forms_that_are_not_read_are_refused_with_their_turn(form: str)
         tools.read(row)
 
 
+IN_WORDS = {
+    "JSON behind words": 'Sure: {"name":"w","arguments":{"c":"x"}}',
+    "JSON between marks of code": 'Sure:\n```json\n{"name":"w","arguments":{"c":"x"}}\n```',
+    "Command R": 'Action: ```json\n[{"tool_name":"w","parameters":{"c":"x"}}]\n```',
+    "XML": '<tool_use><name>w</name><arguments>{"c":"x"}</arguments></tool_use>',
+}
+
+
+@pytest.mark.parametrize("form", IN_WORDS)
+def test_calls_among_words_are_not_taught_as_words(form: str) -> None:
+    turns = [{"role": "user", "content": "q"}, {"role": "assistant", "content": IN_WORDS[form]}]
+    with pytest.raises(RowError, match="write the call as a turn's 'tool_calls'"):
+        tools.read({"messages": turns, "tools": [WEATHER | {"name": "w"}]})
+
+
+def test_json_among_words_that_names_no_function_is_words() -> None:
+    said = 'Sure: {"name":"Ada"}'
+    turns = [{"role": "user", "content": "q"}, {"role": "assistant", "content": said}]
+    assert tools.read({"messages": turns, "tools": [WEATHER]})["messages"][-1]["content"] == said
+
+
+@pytest.mark.parametrize("key", ["args", "kwargs"])
+def test_arguments_of_langchains_calls_are_read(key: str) -> None:
+    call = {"name": "get_weather", key: {"city": "Oslo"}, "id": "1", "type": "tool_call"}
+    said = {"role": "assistant", "content": "", "tool_calls": [call]}
+    sample = tools.read({"messages": [{"role": "user", "content": "q"}, said], "tools": [WEATHER]})
+    assert sample["messages"][-1]["content"] == CALL
+
+
+def test_arguments_under_a_name_that_nobody_knows_are_refused() -> None:
+    said = {
+        "role": "assistant",
+        "content": "",
+        "tool_calls": [{"name": "get_weather", "given": {"city": "Oslo"}}],
+    }
+    with pytest.raises(
+        RowError, match="the arguments of 'get_weather' stand under 'given'; call that 'arguments'"
+    ):
+        tools.read({"messages": [{"role": "user", "content": "q"}, said], "tools": [WEATHER]})
+
+
+def test_a_parameter_may_say_of_itself_whether_it_is_needed() -> None:
+    described = {
+        "a": {"type": "str", "required": True, "default": ""},
+        "b": {"type": "int", "required": False},
+    }
+    turns = [{"role": "user", "content": "q"}, {"role": "assistant", "content": "no"}]
+    for parameters in (described, {"type": "object", "properties": described}):
+        (tool,) = tools.read({"messages": turns, "tools": [{"name": "w", "parameters": parameters}]})["tools"]
+        assert (
+            tool["parameters"]["required"] == ["a"]
+            and "required" not in tool["parameters"]["properties"]["b"]
+        )
+
+
+def test_what_a_function_says_beside_its_parameters_is_named() -> None:
+    turns = [{"role": "user", "content": "q"}, {"role": "assistant", "content": "no"}]
+    row = {
+        "messages": turns,
+        "tools": [{"type": "function", "function": WEATHER | {"returns": {"type": "string"}}}],
+    }
+    assert read(row, tools.read)[1] == ["tools[].returns"]
+
+
+@pytest.mark.parametrize("text", ["<think>x</think><answer>5</answer>", "two steps <answer> 5 </answer>"])
+def test_the_tagged_answer_behind_steps_is_what_is_compared_with(text: str) -> None:
+    sample = read_prompt(
+        {"problem": "q", "ground_truth": text}, cot.read, lambda found: bool(found.get("answer"))
+    )
+    assert sample["answer"] == "5"
+
+
 @pytest.mark.parametrize("capability", [tools, instruct], ids=["tools", "instruct"])
 def test_calls_of_functions_that_are_not_among_the_rows_are_refused(capability: Any) -> None:
     row = {
@@ -463,6 +557,17 @@ def test_calls_of_functions_that_are_not_among_the_rows_are_refused(capability: 
 
 
 REFUSED: dict[str, tuple[dict[str, Any], str]] = {
+    "numbers of which one is another's place": (
+        {"question": "q", "choices": [1, 2, 0], "answer": 1}, "the answer is 1, which is one of the choices and the number of another",
+    ),
+    "a completion that is another conversation": (
+        {"prompt": "q", "completion": [{"role": "user", "content": "r"}, {"role": "assistant", "content": "a"}]},
+        "'completion' is a conversation that does not begin with 'prompt'",
+    ),
+    "parts as a text": (
+        {"messages": [{"role": "user", "content": '[{"type": "text", "text": "q"}]'}, {"role": "assistant", "content": "a"}]},
+        "turn 1: the content is a text that holds a list of parts",
+    ),
     "SQuAD 2 without an answer": (
         {"question": "Who?", "context": "A fox.", "answers": {"text": [], "answer_start": []}},
         "'answers' names no answer",
@@ -633,3 +738,137 @@ def test_prompts_with_choices_are_answered_by_a_label() -> None:
     row = {"question": "Which?", "choices": ["red", "blue"], "answer": 1}
     sample: Sample = read_prompt(row, cot.read, lambda found: bool(found.get("answer")))
     assert sample["answer"] == "B" and sample["messages"][0]["content"] == "Which?\nA. red\nB. blue"
+
+
+@pytest.mark.parametrize("capability", [cot, reasoning], ids=["cot", "reasoning"])
+def test_of_a_question_with_its_work_and_its_answer_the_work_is_learned(capability: Any) -> None:
+    row = {"question": "2 + 3?", "solution": "2 + 3 = 5, so \\boxed{5}.", "answer": "5"}  # LIMO
+    assert read(row, capability.read) == ([("user", "2 + 3?"), ("assistant", row["solution"])], ["answer"])
+    assert capability.read(row)["answer"] == "5"
+    turned = {"question": "2 + 3?", "answer": "2 + 3 = 5, so \\boxed{5}.", "solution": "5"}
+    assert read(turned, capability.read)[0][-1] == ("assistant", turned["answer"])
+
+
+def test_a_solution_that_reasoning_uses_nothing_of_is_named() -> None:
+    turns = [{"role": "user", "content": "2 + 3?"}, {"role": "assistant", "content": "5"}]
+    assert read({"messages": turns, "solution": "Two and three."}, reasoning.read)[1] == ["solution"]
+
+
+@pytest.mark.parametrize(
+    ("column", "written", "said"),
+    [
+        ("answers", "{'text': ['A fox', 'fox', 'A fox'], 'answer_start': [0, 2, 0]}", "A fox"),
+        ("answers", '["A fox", "fox", "A fox"]', "A fox"),
+        ("answers", "[{'answer': 'a fox', 'answer_id': 1}]", "a fox"),
+        ("answer", "['a fox', 'fox']", "a fox"),
+        ("answer", '["a", "b"]', '["a", "b"]'),  # JSON that is asked for
+    ],
+)
+def test_what_several_people_said_may_stand_in_a_text_as_csv_files_have_it(
+    column: str, written: str, said: str
+) -> None:
+    assert read({"question": "Who?", column: written})[0][-1] == ("assistant", said)
+
+
+def test_numpys_arrays_as_a_text_are_refused() -> None:
+    row = {
+        "question": "Who?",
+        "answers": "{'text': array(['A fox'], dtype=object), 'answer_start': array([0])}",
+    }
+    with pytest.raises(RowError, match="'answers' is neither JSON nor a Python literal"):
+        as_messages(row)
+
+
+def test_rounds_of_questions_as_a_text_are_refused() -> None:
+    with pytest.raises(RowError, match="'prompt' is a text that holds a list of texts"):
+        as_messages({"prompt": '["first", "second"]', "response": '["one", "two"]'})
+
+
+def test_answers_of_a_pair_may_be_turns_as_texts() -> None:
+    row = {
+        "prompt": "q",
+        "chosen": '{"role": "assistant", "content": "c"}',
+        "rejected": "{'from': 'gpt', 'value': 'r'}",
+    }
+    sample = read_pair(row, as_messages)
+    assert sample["messages"][-1]["content"] == "c" and sample["rejected"] == "r"
+
+
+def test_labels_that_are_numbers_are_what_a_number_names() -> None:
+    row = {"question": "q", "options": {"1": "x", "2": "y"}, "answer": 1}
+    assert read(row)[0][-1] == ("assistant", "1. x")
+    assert read({"question": "q", "options": ["x", "y", "z"], "answer": '["A", "C"]'})[0][-1] == (
+        "assistant",
+        "A. x\nC. z",
+    )
+
+
+def test_nulls_of_arrows_are_no_part_of_a_function() -> None:
+    described = {
+        "anyOf": [{"type": "string", "format": None}, {"type": "null", "format": None}],
+        "enum": ["a", None],
+    }
+    function = {
+        "name": "w",
+        "parameters": {
+            "type": "object",
+            "properties": {"c": described},
+            "$defs": {"d": {"type": "string", "e": None}},
+        },
+    }
+    turns = [{"role": "user", "content": "q"}, {"role": "assistant", "content": "no"}]
+    (tool,) = tools.read({"messages": turns, "tools": [function]})["tools"]
+    assert tool["parameters"]["properties"]["c"] == {
+        "anyOf": [{"type": "string"}, {"type": "null"}],
+        "enum": ["a", None],
+    }
+    assert tool["parameters"]["$defs"] == {"d": {"type": "string"}}
+
+
+@pytest.mark.parametrize(
+    ("label", "said"),
+    [([0, 1, 0], "B. y"), ([1, 0, 1], "A. x\nC. z"), ([False, False, True], "C. z"), ([0, 2], "A. x\nC. z")],
+)
+def test_a_list_says_of_each_choice_whether_it_is_right_or_which_are(label: list[int], said: str) -> None:
+    assert read({"question": "q", "choices": ["x", "y", "z"], "label": label})[0][-1] == ("assistant", said)
+
+
+@pytest.mark.parametrize("key", ["label", "answer_idx", "correct_answer_id"])
+def test_answers_of_which_one_is_right_are_not_what_several_people_said(key: str) -> None:
+    with pytest.raises(RowError, match=f"'{key}' says which of its 'answers' is right"):
+        as_messages({"question": "q", "answers": ["w", "x", "y"], key: 2})
+
+
+def test_results_that_name_their_functions_alone_stand_in_the_order_of_the_calls() -> None:
+    calls = [
+        {"function": {"name": "get_weather", "arguments": {"city": "Oslo"}}},
+        {"function": {"name": "add", "arguments": {}}},
+    ]
+    turns = [
+        {"role": "user", "content": "q"},
+        {"role": "assistant", "content": None, "tool_calls": calls},
+        {"role": "tool", "name": "add", "content": "3"},
+        {"role": "tool", "name": "get_weather", "content": "warm"},
+        {"role": "assistant", "content": "a"},
+    ]
+    said = read({"messages": turns, "tools": [WEATHER, WEATHER | {"name": "add"}]})[0]
+    assert said[2:4] == [("tool", "warm"), ("tool", "3")]
+
+
+def test_the_final_answer_is_compared_with_and_not_the_work() -> None:
+    row = {"problem": "q", "solution": "long work", "ground_truth": "5"}
+    assert read_prompt(row, cot.read, lambda found: bool(found.get("answer")))["answer"] == "5"
+
+
+def test_verls_answer_may_be_a_list_as_a_text() -> None:
+    row = {
+        "prompt": [{"role": "user", "content": "q"}],
+        "reward_model": {"ground_truth": '["5"]', "style": "rule"},
+    }
+    assert read_prompt(row, cot.read, lambda found: bool(found.get("answer")))["answer"] == "5"
+
+
+def test_a_question_about_a_medium_that_is_not_there_says_so() -> None:
+    assert read({"video_id": "abc", "question": "q", "answer": "a"}, vision_qa.read)[1] == ["video_id"]
+    with pytest.raises(RowError, match="'audio_id' holds a medium"):
+        vision_qa.read({"audio_id": "a.wav", "question": "q", "answer": "a"})
