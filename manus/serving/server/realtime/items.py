@@ -6,6 +6,7 @@ import base64
 import binascii
 import json
 import secrets
+from collections.abc import Callable
 from typing import Any
 
 from manus.data.media.sound import RATE_HERTZ
@@ -27,11 +28,11 @@ def piece_of(service: Service) -> int:
 class Items:
     """Items in their order; beside each stands the turn that the model is shown."""
 
-    def __init__(self, service: Service) -> None:
-        self.service = service
-        self.items: list[
-            tuple[dict[str, Any], dict[str, Any] | None]
-        ] = []  # None: not shown to the model any more
+    def __init__(self, service: Service, may_forget: Callable[[], bool]) -> None:
+        """Args: the service; whether older turns may be forgotten where the conversation outgrows its bound."""
+        self.service, self.may_forget = service, may_forget
+        # None instead of a turn: the model is not shown it any more.
+        self.items: list[tuple[dict[str, Any], dict[str, Any] | None]] = []
 
     @staticmethod
     def new_id() -> str:
@@ -157,11 +158,14 @@ class Items:
         if len(self.items) >= MOST_ITEMS:
             raise Refused(f"a conversation has up to {MOST_ITEMS} items; delete some", param="item")
         most = self.service.limits.session_bytes
-        if sum(_bytes_of(kept) for _, kept in self.items) + _bytes_of(turn) > most:
-            raise Refused(
-                f"a conversation keeps up to {most:,} bytes, media decoded; delete some items", param="item"
-            )
         self.items.insert(place, (item, turn))
+        while sum(_bytes_of(kept) for _, kept in self.items if kept is not None) > most:
+            if _bytes_of(turn) > most or not (self.may_forget() and self.forget_half()):
+                del self.items[place]
+                raise Refused(
+                    f"a conversation keeps up to {most:,} bytes, media decoded; delete some items",
+                    param="item",
+                )
 
     def _place(self, item_id: Any) -> int:
         place = next((n for n, (item, _) in enumerate(self.items) if item["id"] == item_id), None)

@@ -35,7 +35,7 @@ class Talk:
         self.id = f"sess_{secrets.token_hex(12)}"
         self.session = Session(model=service.hosted.name)
         self.unused: list[str] = []
-        self.items = Items(service)
+        self.items = Items(service, may_forget=lambda: self.session.truncation == "auto")
         self.sound = SoundBuffer()
         self.early = Early(service, self.items, self.sound)
         self.spoken_item: str | None = None  # of who speaks just now

@@ -10,9 +10,9 @@ from contextlib import aclosing
 from typing import TYPE_CHECKING, Any
 
 from manus.models.generation.questions import Begun
+from manus.serving.hosted import Asked
 from manus.serving.server.answering import Counted, Drawn, Service, Wish, deltas
 from manus.serving.server.constraints import of_calls
-from manus.serving.server.hosted import Asked
 from manus.serving.server.messages import put
 from manus.serving.server.pieces import Piece
 from manus.serving.server.realtime.items import Items

@@ -198,8 +198,11 @@ def test_what_a_session_keeps_has_a_bound(pico_base: Path) -> None:
         client = OpenAI(base_url=f"{url}/v1", api_key="none", max_retries=0)
         with client.realtime.connect(model="pico") as connection:
             connection.recv()
-            connection.conversation.item.create(item=said("x" * 600))
-            until(connection, "conversation.item.done")
+            for _ in range(2):  # the first is forgotten for the second
+                connection.conversation.item.create(item=said("x" * 600))
+                until(connection, "conversation.item.done")
+            connection.session.update(session={"type": "realtime", "truncation": "disabled"})
+            until(connection, "session.updated")
             connection.conversation.item.create(item=said("x" * 600))
             told: Any = until(connection, "error")[-1]
             assert "up to 1,000 bytes" in told.error.message
