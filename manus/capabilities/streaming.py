@@ -13,7 +13,7 @@ with the held-out questions of the stages that learn (text only; without any, wi
 
 Where one answer differs, the merged model is not shown, whatever the gates say. Gates can limit the times. These
 are of the machine that measured, which the manifest names; what has been measured is measured again only when the
-model, the questions or these settings change.
+model, the questions or these settings change, or when it broke a limit.
 """
 
 from __future__ import annotations

@@ -91,7 +91,16 @@ def ensure_stored(plan: Plan, artifact: Artifact) -> bool:
             check_unchanged(plan, artifact)
         made = Made(plan.recipe.seed, metrics, CLOCK.now() - began_at)
         store.seal(artifact.kind, artifact.name, artifact.key, artifact.made_from, started, made)
+    if artifact.kind == "feature":
+        forget_report(plan)
     return True
+
+
+def forget_report(plan: Plan) -> None:
+    """Let the report be written anew: what a feature measured is in no key, so one that is there shows earlier times."""
+    key = plan.artifacts["report/report"].key
+    with plan.store.lock(key):
+        plan.store.discard(key)
 
 
 def builder_of(kind: Kind) -> Builder:

@@ -1,6 +1,6 @@
 """Lays out a plan as a drawing: a column for each step of the flow, a row for each stage. Knows nothing of files.
 
-Arrows only go down within a column or across to the next one: a reward model stands right below the pairs
+Arrows only go down within a column or across to the next one, in the last column also past a box: a reward model stands right below the pairs
 that it learns from, and pairs of a stage's own answers right above the stage, whose predecessor gave the
 answers.
 """
@@ -15,6 +15,7 @@ from manus.plan.artifacts import Artifact, Plan
 
 NODE_WIDTH, NODE_HEIGHT = 168, 50
 GAP_X, GAP_Y = 46, 28
+BOW = 12  # as much as a page has room for beside five columns
 MARGIN = 2
 LONGEST_NAME = 16
 
@@ -69,7 +70,8 @@ def layout(plan: Plan) -> Graph:
             nodes[node] = Node(node, kind, name, key, number, x, y)
     needs = {a.id: _needs(a) or {"model"} for a in plan.artifacts.values()}
     arrows = [_arrow(nodes[source], nodes[target]) for source, target in reduced(needs)]
-    width = 2 * MARGIN + len(columns) * NODE_WIDTH + (len(columns) - 1) * GAP_X
+    bows = BOW if plan.recipe.features else 0  # arrows past a box of the last column
+    width = 2 * MARGIN + len(columns) * NODE_WIDTH + (len(columns) - 1) * GAP_X + bows
     return Graph(list(nodes.values()), arrows, width, 2 * MARGIN + rows * (NODE_HEIGHT + GAP_Y))
 
 
@@ -106,7 +108,14 @@ def reduced(needs: Mapping[str, Iterable[str]]) -> list[tuple[str, str]]:
 
 
 def _arrow(source: Node, target: Node) -> str:
-    """Return the path of an arrow: down within a column, or across to another."""
+    """Return the path of an arrow: down within a column, past what stands between on its right, or across to another."""
+    if source.column == target.column and target.y - source.y > NODE_HEIGHT + GAP_Y:
+        side = source.x + NODE_WIDTH
+        bow = side + BOW
+        return (
+            f"M{side:g} {source.middle:g}C{bow:g} {source.middle:g} {bow:g} {target.middle:g} "
+            f"{side:g} {target.middle:g}"
+        )
     if source.column == target.column:
         return f"M{source.x + NODE_WIDTH / 2:g} {source.y + NODE_HEIGHT:g}V{target.y:g}"
     start, end, half = source.x + NODE_WIDTH, target.x, GAP_X / 2

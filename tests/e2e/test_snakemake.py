@@ -177,6 +177,7 @@ def test_streams_that_differ_keep_the_merged_model_back_until_they_do_not(produc
     assert "FAILED: streaming: 2 of 4 streamed answers are those that come at once" in done.stderr
     assert "merged/ was not published" in (product.results / "report.html").read_text()
     product.manus("merge", "pico.yaml")
+    assert product.plan()["report/report"] == "build", "it shows what was measured before"
     assert json.loads((product.results / "evaluations" / "streaming.json").read_text())["is_equal"]
     assert product.plan()["merge/merged"] == "current"
 

@@ -81,7 +81,10 @@ def test_what_failed_is_measured_again_and_then_decides(
         check_gates(plan)
     assert "15 of 16 streamed answers" in str(failed.value) and "no training mends" in str(failed.value)
     assert plan.artifacts["report/report"].view.exists() and not plan.artifacts["merge/merged"].view.exists()
+    report = plan.artifacts["report/report"]
+    assert plan.store.holds(report.key)
     check_gates(plan)
+    assert not plan.store.holds(report.key), "the report that shows the failure is written anew"
     assert calls == ["feature/streaming"] * 2
     check_gates(plan)
     assert len(calls) == 2, "what passes is not measured again"

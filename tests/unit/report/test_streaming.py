@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
+from manus.report.graph import NODE_WIDTH, layout
 from manus.report.page import print_summary, render
 from manus.report.streaming import per_second, short_time, streaming_views
 from tests.unit.report.report_fixture import build
@@ -52,6 +53,23 @@ def test_equal_streams_and_their_times(tmp_path: Path) -> None:
     links = {attributes["href"] for tag, attributes in Page(html).tags if tag == "a"}
     ids = {attributes["id"] for _, attributes in Page(html).tags if "id" in attributes}
     assert {link.removeprefix("#") for link in links if link.startswith("#")} <= ids
+
+
+def test_what_is_tried_is_drawn_on_the_merged_model_alone(tmp_path: Path) -> None:
+    """Beside the merged model's evaluation, not on it: an arrow goes past that box."""
+    plan, _ = build(tmp_path, gate="", streams="equal")
+    graph = layout(plan)
+    nodes = {node.id: node for node in graph.nodes}
+    merge, tried, report = (nodes[name] for name in ("merge/merged", "feature/streaming", "report/report"))
+    right = merge.x + NODE_WIDTH
+    between = nodes["evaluate/merged"]
+    for source, target in ((merge, tried), (between, report)):
+        (path,) = (arrow for arrow in graph.arrows if arrow.startswith(f"M{right:g} {source.middle:g}C"))
+        assert path.endswith(f" {right:g} {target.middle:g}")
+        bow = float(path.split("C")[1].split()[0])
+        assert right < bow <= graph.width
+    downward = [arrow for arrow in graph.arrows if arrow.startswith(f"M{merge.x + NODE_WIDTH / 2:g} ")]
+    assert len(downward) == 2, "merge to evaluation, feature to report"
 
 
 def test_streams_that_differ_are_shown_side_by_side_and_harmless(tmp_path: Path) -> None:
