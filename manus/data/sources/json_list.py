@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from manus.data.sources.bounded_text import is_too_deep
+from manus.data.sources.compression import is_compressed
 from manus.data.sources.jsonl import Jsonl
 from manus.data.sources.records import TOO_DEEP, BadRow, Numbered, may_be_too_deep
 from manus.data.sources.texts import read_whole, undecodable
@@ -24,6 +25,9 @@ PARTS_OF_ROWS = frozenset(
 )  # fmt: skip
 
 
+LARGEST_LIST_BYTES = 1_000_000_000  # of a plain file: as values it takes several times as much memory
+
+
 class Json:
     """A list of objects, alone or as an object's only list; one object, a row; or lines of them after all."""
 
@@ -33,6 +37,9 @@ class Json:
 
     def rows(self, path: Path) -> Iterator[Numbered]:
         """Yield the objects, or why an item is none."""
+        if not is_compressed(path) and path.stat().st_size > LARGEST_LIST_BYTES:
+            yield from _only_lines(path)
+            return
         text = read_whole(path)
         try:
             value, is_doubled = loads_with_doubled(text)
@@ -53,6 +60,21 @@ class Json:
 
     def by_number(self, path: Path, digest: str, cache: Path, segment_bytes: int | None = None) -> None:
         """There is no way to one item but through all before it."""
+
+
+def _only_lines(path: Path) -> Iterator[Numbered]:
+    """Yield the rows of a large file, if it holds lines of them: those are read one by one.
+
+    Raises:
+        DataError: it is one list or object.
+    """
+    first = next(iter(Jsonl().rows(path)), None)
+    if first is None or not isinstance(first[1], dict):
+        raise DataError(
+            f"data {path}: {path.stat().st_size / 1e9:.1f} GB in one JSON value, which can only be read whole, and that is "
+            f"done up to {LARGEST_LIST_BYTES / 1e9:.1f} GB; write one object a line, as .jsonl"
+        )
+    yield from Jsonl().rows(path)
 
 
 def _rows_of_object(value: dict[str, Any], path: Path) -> list[Any]:

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from manus.data.sources import json_list
 from manus.data.sources.json_list import Json
 from manus.errors import DataError
 
@@ -50,3 +51,24 @@ def test_there_is_no_access_by_number(tmp_path: Path) -> None:
     path = tmp_path / "data.json"
     path.write_text("[]")
     assert Json().by_number(path, "digest", tmp_path) is None  # type: ignore[func-returns-value]
+
+
+@pytest.mark.parametrize(
+    "text", ['[{"a": 1}, {"a": 2}]', '{\n"a": 1\n}', '{"rows": [\n{"a": 1}]}', "[" + "1, " * 90 + "1]"]
+)
+def test_a_large_list_is_refused_before_it_is_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str
+) -> None:
+    monkeypatch.setattr(json_list, "LARGEST_LIST_BYTES", 8)
+    monkeypatch.setattr(json_list, "read_whole", lambda path: pytest.fail("it was read"))
+    file = tmp_path / "rows.json"
+    file.write_text(text, encoding="utf-8")
+    with pytest.raises(DataError, match=r"rows\.json: .* in one JSON value.*one object a line"):
+        list(json_list.Json().rows(file))
+
+
+def test_a_large_file_of_lines_is_read_line_by_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(json_list, "LARGEST_LIST_BYTES", 8)
+    file = tmp_path / "rows.json"
+    file.write_text('{"a": 1}\n{"a": 2}\n', encoding="utf-8")
+    assert [row for _, row in json_list.Json().rows(file)] == [{"a": 1}, {"a": 2}]
