@@ -822,3 +822,11 @@ def test_a_question_about_a_medium_that_is_not_there_says_so() -> None:
     assert read({"video_id": "abc", "question": "q", "answer": "a"}, vision_qa.read)[1] == ["video_id"]
     with pytest.raises(RowError, match="'audio_id' holds a medium"):
         vision_qa.read({"audio_id": "a.wav", "question": "q", "answer": "a"})
+
+
+@pytest.mark.parametrize("answers", [["a", "b"], {"text": ["a", "b"], "answer_start": [0, 1]}])
+def test_other_answers_that_are_as_frequent_are_named(answers: Any) -> None:
+    assert read({"question": "q", "answers": answers}) == (
+        [("user", "q"), ("assistant", "a")],
+        ["answers[1:]"],
+    )
