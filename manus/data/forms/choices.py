@@ -167,8 +167,14 @@ def refuse_key_alone(row: Mapping[str, Any], column: str) -> None:
 
 def key_of_several(row: Mapping[str, Any]) -> str | None:
     """Return the column that says by its number which of several answers is right, None where there is none."""
-    names = (name for name in (*_KEYS[1:], "correct_answer_id") if isinstance(row.get(name), int))
-    return next((name for name in names if not isinstance(row[name], bool)), None)
+    values = ((name, row.get(name)) for name in (*_KEYS[1:], "correct_answer_id"))
+    return next((name for name, value in values if _is_number(value)), None)
+
+
+def _is_number(value: Any) -> bool:
+    if isinstance(value, str):  # as CSV files have it
+        return value.strip().isdigit()
+    return isinstance(value, int) and not isinstance(value, bool)
 
 
 def has_key(row: Mapping[str, Any]) -> bool:

@@ -272,11 +272,20 @@ def answer_text(value: Any) -> str | None:
 
 
 def note_keys(row: Columns, column: str, value: Any) -> None:
-    """Note what is said of several answers beside them, which nothing reads.
+    """Note what is said of several answers beside them, which nothing reads, and other answers that are as frequent.
 
     Raises:
         RowError: they are ranked, and the best one is not the most frequent one.
     """
+    said = value.get("text") if isinstance(value, Mapping) else value
+    texts = (
+        [one for one in said if isinstance(one, str) and one.strip()]
+        if isinstance(said, list | tuple)
+        else []
+    )
+    counts = [count for _, count in Counter(texts).most_common(2)]
+    if len(counts) > 1 and counts[0] == counts[1]:  # no answer is the most frequent one; the first is taken
+        row.note(f"{column}[1:]")
     for one in value if isinstance(value, list | tuple) else [value]:
         if not isinstance(one, Mapping):
             continue

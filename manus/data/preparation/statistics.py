@@ -102,7 +102,8 @@ def statistics(
         **more,
     }
     if columns:
-        found["columns_not_read"] = columns
+        # Plain, since a manifest is copied by dataclasses.asdict, which makes other counts of a Counter.
+        found["columns_not_read"] = {source: dict(counted) for source, counted in columns.items()}
     if unread:
         found["media_not_read"] = dict(sorted(unread.items()))
     if media := media_statistics(folder):

@@ -833,10 +833,11 @@ def test_a_list_says_of_each_choice_whether_it_is_right_or_which_are(label: list
     assert read({"question": "q", "choices": ["x", "y", "z"], "label": label})[0][-1] == ("assistant", said)
 
 
+@pytest.mark.parametrize("number", [2, "2"])
 @pytest.mark.parametrize("key", ["label", "answer_idx", "correct_answer_id"])
-def test_answers_of_which_one_is_right_are_not_what_several_people_said(key: str) -> None:
+def test_answers_of_which_one_is_right_are_not_what_several_people_said(key: str, number: Any) -> None:
     with pytest.raises(RowError, match=f"'{key}' says which of its 'answers' is right"):
-        as_messages({"question": "q", "answers": ["w", "x", "y"], key: 2})
+        as_messages({"question": "q", "answers": ["w", "x", "y"], key: number})
 
 
 def test_results_that_name_their_functions_alone_stand_in_the_order_of_the_calls() -> None:
@@ -872,3 +873,11 @@ def test_a_question_about_a_medium_that_is_not_there_says_so() -> None:
     assert read({"video_id": "abc", "question": "q", "answer": "a"}, vision_qa.read)[1] == ["video_id"]
     with pytest.raises(RowError, match="'audio_id' holds a medium"):
         vision_qa.read({"audio_id": "a.wav", "question": "q", "answer": "a"})
+
+
+@pytest.mark.parametrize("answers", [["a", "b"], {"text": ["a", "b"], "answer_start": [0, 1]}])
+def test_other_answers_that_are_as_frequent_are_named(answers: Any) -> None:
+    assert read({"question": "q", "answers": answers}) == (
+        [("user", "q"), ("assistant", "a")],
+        ["answers[1:]"],
+    )
