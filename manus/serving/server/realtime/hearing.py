@@ -5,6 +5,7 @@ Knows nothing of sessions. Shapes: S samples at 16 kHz.
 
 from __future__ import annotations
 
+import threading
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -29,11 +30,15 @@ class Spoken:
 
 
 class SoundBuffer:
-    """What was heard since the last commit, and optionally who speaks when."""
+    """What was heard since the last commit, and optionally who speaks when.
+
+    A thread may append while another looks at what is there.
+    """
 
     def __init__(self) -> None:
         from av.audio.resampler import AudioResampler
 
+        self.lock = threading.Lock()  # for the pieces, and where they begin and end
         self.resampler = AudioResampler(format="flt", layout="mono", rate=RATE_HERTZ)
         self.pieces: list[Waves] = []
         self.begin = 0  # of the buffer, in samples from the session's beginning
@@ -74,12 +79,13 @@ class SoundBuffer:
         )
         frame.sample_rate = CLIENT_HERTZ
         frame.pts = None
-        for part in self.resampler.resample(frame):
-            waves_S = np.asarray(part.to_ndarray(), dtype=np.float32).reshape(-1)
-            self.pieces.append(waves_S)
-            self.end += len(waves_S)
-        found = self._spoken() if self.detector is not None else []
-        self._forget_silence()
+        with self.lock:
+            for part in self.resampler.resample(frame):
+                waves_S = np.asarray(part.to_ndarray(), dtype=np.float32).reshape(-1)
+                self.pieces.append(waves_S)
+                self.end += len(waves_S)
+            found = self._spoken() if self.detector is not None else []
+            self._forget_silence()
         return found
 
     @property
@@ -89,18 +95,23 @@ class SoundBuffer:
 
     def heard(self) -> Waves:
         """Return what is in the buffer."""
-        self.pieces = [np.concatenate(self.pieces)] if self.pieces else []
-        return self.pieces[0] if self.pieces else np.zeros(0, np.float32)
+        with self.lock:
+            return self._joined()
 
     def take(self) -> Waves:
         """Return what is in the buffer, and empty it."""
-        waves_S = self.heard()
-        self.pieces, self.begin = [], self.end
+        with self.lock:
+            waves_S = self._joined()
+            self.pieces, self.begin = [], self.end
         return waves_S
+
+    def _joined(self) -> Waves:
+        self.pieces = [np.concatenate(self.pieces)] if self.pieces else []
+        return self.pieces[0] if self.pieces else np.zeros(0, np.float32)
 
     def _spoken(self) -> list[Spoken]:
         found = []
-        waves_S = np.concatenate(self.pieces) if self.pieces else np.zeros(0, np.float32)
+        waves_S = self._joined()
         while self.end - self.looked_at >= FRAME:
             at = self.looked_at - self.begin
             event = self.detector(waves_S[at : at + FRAME])

@@ -6,6 +6,7 @@ import base64
 import io
 import json
 import time
+import threading
 import wave
 from collections.abc import Iterator
 from pathlib import Path
@@ -308,6 +309,22 @@ def sentence() -> bytes:
         io.BytesIO(spoken("The old captain sings in the garden.", "joe", 1.0, CLIENT_HERTZ))
     ) as file:
         return bytes(2 * CLIENT_HERTZ) + file.readframes(file.getnframes()) + bytes(2 * CLIENT_HERTZ)
+
+
+def test_looking_at_what_was_heard_loses_nothing_that_comes_meanwhile() -> None:
+    buffer, is_over = SoundBuffer(), threading.Event()
+
+    def look() -> None:
+        while not is_over.is_set():
+            buffer.heard()
+
+    watcher = threading.Thread(target=look)
+    watcher.start()
+    for _ in range(500):
+        buffer.append(bytes(960))
+    is_over.set()
+    watcher.join()
+    assert len(buffer.heard()) == buffer.end - buffer.begin > 100_000
 
 
 def test_silero_hears_when_a_sentence_begins_and_ends() -> None:
