@@ -10,6 +10,7 @@
 | `loss_mask`, `learn`, `ignore_loss`, ... | turns | as the others of their kind | |
 | all of them, `train_on_inputs`, `sample_weight` | rows | the same of all turns; `mask: User` is NeMo's | |
 | `label`, `kto_tag`, `correct`, ... | rows | a good or a bad answer | TRL, LLaMA-Factory |
+| `type`, `side`, ... | rows | a bad answer, where it is "rejected" | |
 """
 
 from __future__ import annotations
@@ -76,6 +77,9 @@ _DISLIKES = frozenset(
         "disliked", "👎", "-1", "wrong", "incorrect", "rejected", "reject", "false", "undesirable",
     ]
 )  # fmt: skip
+# Which side of a pair a row was, where it says so in one of these words; as others they are kinds of rows.
+_SIDES = ("type", "kind", "side", "preference", "outcome")
+_REJECTED = frozenset(["rejected", "reject", "dispreferred", "undesirable", "loser", "lost"])
 _LABELS = (*_GOOD, *_GOOD_IF_TRUE, *_SAID_TO_BE_BAD, *_OPINIONS)
 _TRUTHS = {"true": True, "false": False}
 _KINDS = (
@@ -165,7 +169,7 @@ def check_row(row: Columns, has_choices: bool = False) -> None:
         NotLearned: it says so of itself.
         RowError: it is labelled as bad, or asks for what cannot be done.
     """
-    for name in _LABELS:
+    for name in (*_LABELS, *_SIDES):
         says_which = has_choices and name in _KINDS and not isinstance(row.get(name), bool)
         if not says_which and (is_good := _goodness(row, name)) is not None:
             row.take(name)
@@ -209,6 +213,8 @@ def without_labels(turn: Any) -> Any:
 def _goodness(row: Mapping[str, Any], name: str) -> bool | None:
     """Return whether a label says good or bad; None where it is another sort of label, or none."""
     value = row.get(name)
+    if name in _SIDES:
+        return False if isinstance(value, str) and value.strip().lower() in _REJECTED else None
     if name in _OPINIONS:
         is_disliked = (
             value is False or value == -1 or (isinstance(value, str) and value.strip().lower() in _DISLIKES)
@@ -225,7 +231,8 @@ def _goodness(row: Mapping[str, Any], name: str) -> bool | None:
         return None if known is None or is_class else known is not (name in _BAD)
     if isinstance(value, int | float) and value in (0, 1) and not (name == "label" and value == 1):
         return bool(value) is not (name in _BAD)
-    return None
+    # A label of -1 is the bad one of two, or says that people agreed on none: neither is imitated.
+    return False if value == -1 and name in _GOOD else None
 
 
 def _refuse_bad(name: str, value: Any) -> None:

@@ -162,6 +162,7 @@ def test_flags_that_change_nothing_are_read() -> None:
 
 
 BAD = [
+    {"label": -1}, {"type": "rejected"}, {"preference": "dispreferred"},
     {"label": False}, {"label": "false"}, {"label": 0}, {"kto_tag": False}, {"kto_tag": 0}, {"correct": False}, {"is_correct": False},
     {"is_correct": "no"}, {"desirable": False}, {"bad": True}, {"is_wrong": 1}, {"label": 0.0}, {"label": "rejected"},
     {"is_safe": False}, {"preferred": False}, {"verified": "false"}, {"toxic": True}, {"is_rejected": True},
