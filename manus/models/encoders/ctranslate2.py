@@ -4,7 +4,8 @@ The layout, all numbers little-endian, as CTranslate2's `model_spec.py` writes i
 format:
 
     uint32 version, text specification, uint32 revision
-    uint32 count, then for each variable: text name, uint8 rank, rank x uint32 shape, uint8 type, uint32 bytes, the data
+    uint32 count, then for each variable: text name, uint8 rank, rank x uint32 shape, uint8 type,
+        uint32 bytes, the data
     uint32 count, then for each alias: text name, text name of the variable it stands for
 
 A text is a uint16 length, then that many bytes, the last one zero.

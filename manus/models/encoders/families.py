@@ -1,4 +1,4 @@
-"""The kinds of encoders that work here, by the `model_type` of their configuration. Imports nothing of transformers."""
+"""The kinds of encoders that work here, by their configuration's `model_type`. Imports no transformers."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from manus.errors import nearest
 
 @dataclass(frozen=True, slots=True)
 class Family:
-    """Which classes of transformers hold an encoder and prepare what it reads; a class reads its part of a larger model."""
+    """Which transformers classes hold an encoder and prepare its input; each reads its part of a model."""
 
     sense: str
     model: str

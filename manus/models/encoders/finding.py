@@ -1,4 +1,4 @@
-"""Finds the encoder that a recipe's sense gets and says what identifies it. Loads no weights, imports no torch."""
+"""Finds the encoder that a recipe's sense gets and what identifies it. Loads no weights, imports no torch."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class Encoder:
     model_type: str | None = None
 
     def identity(self) -> dict[str, Any]:
-        """Return what the key of the encoder's folder depends on; where `is_seeded`, on the recipe's seed too."""
+        """Return what the key of the encoder's folder depends on, if `is_seeded` also the recipe's seed."""
         return {"sense": self.sense, "content": self.digest, "format": FORMAT}
 
     @property
@@ -113,8 +113,9 @@ def is_embedded(encoder: Encoder, wanted: bool | None) -> bool:
             "trained": "is trained by this recipe",
         }[encoder.kind]
         raise InputError(
-            f"embed_encoders: false cannot be kept for {encoder.sense}: {encoder.spec!r} {why}, so the checkpoint must "
-            "hold its weights; remove embed_encoders (what the hub has is then referred to), or name an encoder on the hub"
+            f"embed_encoders: false cannot be kept for {encoder.sense}: {encoder.spec!r} {why}, so the "
+            "checkpoint must hold its weights; remove embed_encoders (what the hub has is then referred to), "
+            "or name an encoder on the hub"
         )
     return encoder.kind != "hub" if wanted is None else wanted
 

@@ -1,4 +1,4 @@
-"""Loads an encoder out of a model folder: of a larger model only its part. Knows nothing of where folders come from."""
+"""Loads an encoder out of a model folder: of a larger model its part. Knows not where folders are from."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ def load_encoder(folder: Path, positions: int | None = None) -> PreTrainedModel:
 
 
 def weights_digest(weights: Mapping[str, torch.Tensor]) -> str:
-    """Return one sha256 over an encoder's weights: their names, types, shapes and bits, in the order of their names.
+    """Return one sha256 over an encoder's weights: names, types, shapes and bits, in the order of names.
 
     It does not depend on how files are cut or what else stands in them, nor on what nothing here reads: the
     encoder in a larger model, alone in a folder and inside an omni checkpoint have the same.
@@ -101,7 +101,7 @@ def _vision_encoder(kind: type[PreTrainedModel], folder: Path) -> PreTrainedMode
 
 
 def _audio_encoder(folder: Path, positions: int | None) -> PreTrainedModel:
-    """Load the encoder half of a speech recogniser, or an encoder that was saved alone; nothing else is read."""
+    """Load a speech recogniser's encoder half, or an encoder that was saved alone; nothing else is read."""
     # Here, because transformers' Auto classes import ours while Whisper's own module is not whole yet.
     from transformers.models.whisper.modeling_whisper import WhisperEncoder
 
@@ -139,5 +139,6 @@ def _encoder_weights(folder: Path) -> dict[str, torch.Tensor]:
 def _check(folder: Path, kind: str, lacking: set[str]) -> None:
     if lacking:
         raise ModelError(
-            f"{folder} lacks weights of {kind}, or has them in another shape: {', '.join(sorted(lacking)[:3])}"
+            f"{folder} lacks weights of {kind}, or has them in another shape: "
+            f"{', '.join(sorted(lacking)[:3])}"
         )

@@ -1,4 +1,4 @@
-"""Turns the arrays of a Whisper model in CTranslate2's format into one of transformers. Knows no file layout."""
+"""Turns a Whisper model's arrays in CTranslate2's format into a transformers model. Knows no file layout."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What `configs/encoders.yaml` says: the choices of encoders and decoders by sense. Looks at no file and no hub."""
+"""What `configs/encoders.yaml` says: choices of encoders and decoders by sense. Looks at no file, no hub."""
 
 from __future__ import annotations
 
@@ -46,7 +46,8 @@ def _of_known_shape(spec: str) -> str:
         )
     elif "/" not in spec and not spec.startswith((".", "~")):
         raise ValueError(
-            f"{spec!r} is neither a hub id, as in google/siglip2-base-patch16-224, nor a folder, as in ./{spec}"
+            f"{spec!r} is neither a hub id, as in google/siglip2-base-patch16-224, "
+            f"nor a folder, as in ./{spec}"
         )
     elif "@" in spec and not spec.startswith((".", "/", "~")) and HUB_ID.fullmatch(spec) is None:
         raise ValueError(f"{spec!r} is no hub id; write OWNER/NAME@REVISION")

@@ -1,4 +1,4 @@
-"""Edits what a model keeps of the tokens that it has read: rows leave, rows enter, columns that nobody needs go.
+"""Edits what a model keeps of tokens that it has read: rows leave, rows enter, columns nobody needs go.
 
 Knows the layers of transformers' DynamicCache whose rows stand apart. Tokens end at the right, padding is at
 the left.
@@ -50,7 +50,7 @@ def is_known(cache: DynamicCache) -> bool:
 
 
 def has_states(cache: DynamicCache) -> bool:
-    """Tell whether a layer keeps a state instead of tokens, into which padding would go and which cannot be cut."""
+    """Tell whether a layer keeps a state, not tokens: padding would go into it, and it cannot be cut."""
     return any(isinstance(layer, LinearAttentionLayer) for layer in cache.layers)
 
 
@@ -65,7 +65,7 @@ def layer_has_window(layer: Any) -> bool:
 
 
 def fits(cache: DynamicCache, rows: int, columns: int) -> bool:
-    """Tell whether each layer that is filled holds these rows and columns, as layers of others' keys do not."""
+    """Tell whether each filled layer holds these rows and columns, as layers of others' keys do not."""
     return all(
         layer.keys.dim() == layer.values.dim() == 4
         and layer.keys.shape[0] == layer.values.shape[0] == rows

@@ -1,4 +1,4 @@
-"""Answers many questions at once: answers that end leave, those that wait enter. Knows nothing of what is asked."""
+"""Answers many questions at once: answers that end leave, those that wait enter. Knows not what is asked."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class Engine:
     """
 
     def __init__(self, model: Any, *, places: int = PLACES, pad_token_id: int) -> None:
-        """Args: a causal LM, or one with an adapter, in the mode that it keeps; how many answers are given at once."""
+        """Args: a causal LM, or one with an adapter, in the mode that it keeps; how many answers at once."""
         self.model = model.get_base_model() if isinstance(model, PeftModel) else model
         self.places = places
         self._tickets = count()
@@ -57,7 +57,7 @@ class Engine:
         return ticket
 
     def cancel(self, ticket: int) -> None:
-        """Forget a question, waiting or running; its place is free before the next step. One that is over is none."""
+        """Forget a question, waiting or running; its place is free before the next step. One over is none."""
         self._waiting = deque(answer for answer in self._waiting if answer.ticket != ticket)
         self._held = [step for step in self._held if step.ticket != ticket]
         self._leave({ticket})
@@ -169,7 +169,7 @@ class Engine:
         return failed
 
     def _together(self, entering: Sequence[Answer]) -> Iterator[list[Answer]]:
-        """Yield answers whose prompts are read in one go: those of text, and where batches are sealed, of one length."""
+        """Yield answers whose prompts are read in one go: texts, and of one length if batches are sealed."""
         by_way: dict[int | None, list[Answer]] = {}
         for answer in entering:
             if answer.question.media or answer.question.begun is not None:
@@ -179,7 +179,7 @@ class Engine:
         yield from by_way.values()
 
     def _begin(self, answers: list[Answer]) -> list[Failure]:
-        """Read prompts and say the first tokens; return what failed, and only that: one prompt does not spoil others."""
+        """Read prompts, say first tokens; return what failed and only that: one prompt spoils no other."""
         try:
             begun = self._read(answers)
         except Exception as error:  # of one prompt among several, nobody knows which: each is tried by itself

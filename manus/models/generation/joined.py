@@ -1,4 +1,4 @@
-"""Answers of one batch that begin and end when they like: rows of a cache that is edited. Knows nothing of drawing."""
+"""Answers of one batch that begin and end when they like: rows of an edited cache. Knows no drawing."""
 
 # Shapes: B rows, T columns of tokens, V vocabulary. Rows end at the right; a row's padding stands before its
 # tokens.

@@ -1,4 +1,4 @@
-"""Says which answers may share a batch that changes: where the model computes the same of them as of each alone.
+"""Says which answers may share a batch that changes: where the model computes them as it does each alone.
 
 The rule, for a question: the family keeps its tokens in layers that can be edited, none of which looks at a
 medium; its positions do not stretch with the longest row of a batch before the answer's last token; and a few
@@ -57,7 +57,7 @@ def _reach(text: Any) -> int | None:
 
 
 def ordinary_tokens(vocabulary: int) -> Prompt:
-    """Return a few tokens from the middle of a vocabulary: those with a meaning of their own stand at its ends."""
+    """Return a few tokens from a vocabulary's middle: those with a meaning of their own stand at its ends."""
     return tuple((vocabulary // 2 + 7 * number) % vocabulary for number in range(PROOF_TOKENS))
 
 

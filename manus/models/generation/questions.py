@@ -88,7 +88,7 @@ class Step:
 
 
 class Unanswered(Exception):
-    """Questions that could not be answered: a model, a medium or a limit failed. The engine goes on with all others."""
+    """Questions that could not be answered: model, medium or limit failed. The engine goes on with others."""
 
     def __init__(self, tickets: Sequence[int], cause: Exception) -> None:
         super().__init__(f"{type(cause).__name__}: {cause}")

@@ -70,7 +70,7 @@ class Reader:
         return self._read(torch.tensor([prompt], device=self.model.device), None, media, [0])
 
     def _parts(self, prompts: list[Prompt], empty: DynamicCache) -> list[list[Prompt]]:
-        """Return prompts that are read together: of like length, of the same where padding would go into a state."""
+        """Return prompts that are read together: of like length, of the same if padding went into a state."""
         must_equal = caches.has_states(empty)
         parts: list[list[Prompt]] = []
         for prompt in sorted(prompts, key=len, reverse=True):
@@ -84,7 +84,7 @@ class Reader:
     def _shared(
         self, part: list[Prompt], coming: Sequence[Prompt], empty: DynamicCache
     ) -> tuple[Prompt, DynamicCache] | None:
-        """Return a beginning that all of these prompts share, read; None where that is not worth it or cannot be.
+        """Return a beginning that all of these prompts share, read; None if not worth it or not possible.
 
         A state goes on from one token at a time only, and a window counts columns, not tokens: it must not be
         reached while there is padding between the beginning and what follows.

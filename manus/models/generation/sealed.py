@@ -1,4 +1,4 @@
-"""Answers that begin together and go on together, as `generate` computes them: their cache is never looked into."""
+"""Answers that begin and go on together, as `generate` computes them: their cache is never looked into."""
 
 # Shapes: B rows, T tokens, V vocabulary.
 
@@ -26,7 +26,7 @@ def cache_name(model: PreTrainedModel) -> str:
 def inputs_of(
     model: PreTrainedModel, ids_BT: Tensor, mask_BT: Tensor | None, media: Mapping[str, Tensor]
 ) -> dict[str, Any]:
-    """Return what `generate` hands on from step to step: positions, a mask where something is padded, an empty cache."""
+    """Return what `generate` hands from step to step: positions, a mask if any is padded, an empty cache."""
     given: dict[str, Any] = {**media, "use_cache": True}
     whole = torch.ones_like(ids_BT) if mask_BT is None else mask_BT
     if takes(model, "position_ids"):
@@ -42,7 +42,7 @@ def inputs_of(
 
 
 class Sealed:
-    """A batch of equal composition: its prompts are of one length, and an answer that ends leaves its row empty."""
+    """A batch of equal composition: prompts are of one length, an answer that ends leaves its row empty."""
 
     def __init__(
         self, model: PreTrainedModel, prompts: Sequence[Sequence[int]], media: Mapping[str, Tensor]

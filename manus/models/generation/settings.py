@@ -9,7 +9,7 @@ from manus.models.generation.questions import Drawing
 
 
 def ends_of_turn(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> list[int]:
-    """Return the tokens with which the model, its tokenizer, or the chat template that it learned, ends a turn."""
+    """Return the tokens with which the model, its tokenizer, or its learned chat template, ends a turn."""
     known = model.generation_config.eos_token_id
     told = known if isinstance(known, list) else [known]
     return sorted({tokenizer.eos_token_id, *told, *ends_of_answers(tokenizer)} - {None})

@@ -1,4 +1,4 @@
-"""Makes text of tokens as they come, character by character whole. Knows nothing of who says them, and of what they mean."""
+"""Makes text of tokens as they come, in whole characters. Knows neither who says them nor their meaning."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from transformers import PreTrainedTokenizerBase
 
 
 class Stream:
-    """The text of one answer, piece by piece: all pieces together are the text of all its tokens but the special ones."""
+    """The text of one answer, piece by piece: all pieces make the text of all its tokens but special ones."""
 
     def __init__(self, tokenizer: PreTrainedTokenizerBase, kept: Sequence[str] = ()) -> None:
         """Args: the tokenizer; marks whose tokens are text, also where the vocabulary calls them special."""
@@ -20,7 +20,7 @@ class Stream:
         self._decoding = DecodeStream(skip_special_tokens=False)
 
     def add(self, token: int) -> str:
-        """Return what a token adds to the text; nothing of special tokens, and while a character lacks bytes."""
+        """Return what a token adds to the text; nothing if special, or while a character lacks bytes."""
         if token in self._left_out:
             return ""
         self._ids.append(token)
@@ -37,7 +37,7 @@ class Stream:
 
 
 def special_tokens(tokenizer: PreTrainedTokenizerBase, kept: Sequence[str] = ()) -> set[int]:
-    """Return the tokens that a vocabulary or its tokenizer calls special, but not those that hold a mark to be kept."""
+    """Return the tokens that a vocabulary or its tokenizer calls special, but those with a mark to keep."""
     named = dict(zip(tokenizer.all_special_ids, tokenizer.all_special_tokens, strict=True))
     added = {token: one.content for token, one in tokenizer.added_tokens_decoder.items() if one.special}
     return {token for token, text in {**added, **named}.items() if not any(mark in text for mark in kept)}

@@ -1,1 +1,1 @@
-"""Listening and looking as it comes: text, pieces of sound and frames are read one by one, before anything is asked."""
+"""Listening and looking as it comes: text, sound and frames are read piece by piece, before a question."""

@@ -1,7 +1,7 @@
-"""What an omni model has read so far: it is added to, answered from, and cut back. Knows no chat template, forgets nothing.
+"""What an omni model has read: added to, answered from, cut back. Knows no chat template, forgets nothing.
 
-What is read later computes what it would have computed in one pass, to rounding: a token attends to those before
-it alone, and an encoder sees one medium at a time.
+What is read later computes what it would have computed in one pass, to rounding: a token attends to those
+before it alone, and an encoder sees one medium at a time.
 """
 
 # Shapes: T tokens, H hidden size of the language model, V vocabulary.
@@ -29,7 +29,7 @@ NO_MEDIA: Media = {}
 
 @dataclass(frozen=True, slots=True)
 class Unit:
-    """A run of text, or one medium (a piece of sound, a picture, a frame): its tokens, and a digest of what fills them."""
+    """A run of text, or one medium (a piece of sound, a picture, a frame): tokens, a digest of their fill."""
 
     kind: str
     ids: tuple[int, ...]
@@ -72,7 +72,7 @@ class Context:
 
     @torch.no_grad()
     def append(self, units: Sequence[Unit], embeds_1TH: Tensor) -> Tensor:
-        """Read more, in one pass, behind what has been read; return the logits [1, V] of what would follow."""
+        """Read more, in one pass, behind what has been read; return logits [1, V] of what would follow."""
         outputs = self.model(
             inputs_embeds=embeds_1TH,
             past_key_values=self.cache,
@@ -88,7 +88,7 @@ class Context:
     # Prompts that begin as what has been read
 
     def read(self, ids: Sequence[int], media: Media) -> int:
-        """Hold exactly this prompt; what of its beginning is held already, with the same media, is not read again.
+        """Hold exactly this prompt; what is held of its beginning, with the same media, is not read again.
 
         Args:
             ids: of the whole prompt.
@@ -116,14 +116,14 @@ class Context:
         return len(ids) - shared
 
     def continued(self, ids: Sequence[int], media: Media) -> tuple[Joined, Tensor]:
-        """Hold exactly this prompt, as `read` does; return a row of its own that answers it, and its logits [1, V]."""
+        """Hold exactly this prompt, as `read` does; return its own row to answer it, and logits [1, V]."""
         self.read(ids, media)
         assert self.logits_1V is not None, "a prompt has been read"
         last_11 = torch.tensor([[self.tokens - 1]], device=self.model.device)
         return Joined(self.model, copy.deepcopy(self.cache), [0], self.tokens, last_11), self.logits_1V
 
     def _shared(self, wanted: Sequence[Unit]) -> list[Unit]:
-        """Return the units with which both begin, so that something of what is wanted follows; text may be cut anywhere."""
+        """Return the units both begin with, so that something wanted follows; text may be cut anywhere."""
         shared: list[Unit] = []
         for mine, theirs in zip(self.units, wanted, strict=False):
             if mine != theirs:

@@ -38,15 +38,18 @@ def _why_unfit(model: PreTrainedModel) -> str | None:
     kind = model.config.model_type
     if not is_omni(model):
         return (
-            f"{kind} has a processor of its own, which prepares a whole conversation: its encoder looks at a whole "
-            "clip, and places of media are counted in all of the text. A model whose stage `omni` gave it senses "
-            "listens as it comes; set longest_audio_seconds there to the piece, such as 0.64"
+            f"{kind} has a processor of its own, which prepares a whole conversation: its encoder looks at a "
+            "whole clip, and places of media are counted in all of the text. A model whose stage `omni` gave "
+            "it senses listens as it comes; set longest_audio_seconds there to the piece, such as 0.64"
         )
     text = model.config.get_text_config(decoder=True)
     said = getattr(text, "rope_parameters", None) or {}
     kinds = [said, *(value for value in said.values() if isinstance(value, dict))]
     if any(each.get("rope_type") in STRETCHING for each in kinds):
-        return f"positions of {text.model_type} stretch as a text grows, so that what was read would have to be read again"
+        return (
+            f"positions of {text.model_type} stretch as a text grows, so that what was read would have to be "
+            "read again"
+        )
     if not model._supports_default_dynamic_cache() or not caches.is_known(caches.empty(model)):
         return f"{text.model_type} keeps what it has read in a form that is not known here"
     if caches.has_states(caches.empty(model)):

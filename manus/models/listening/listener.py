@@ -1,7 +1,8 @@
-"""A session that listens and looks as it comes, is asked, and goes on listening; what it remembers is bounded.
+"""A session that listens and looks as it comes, is asked, and listens on; what it remembers is bounded.
 
-Knows nothing of clients. The user speaks, shows and writes in turn with the model's answers, as the chat template
-has it; each piece of sound, picture and frame is read when it comes, so that an answer waits for the last alone.
+Knows nothing of clients. The user speaks, shows and writes in turn with the model's answers, as the chat
+template has it; each piece of sound, picture and frame is read when it comes, so that an answer waits for the
+last alone.
 """
 
 # Shapes: S samples of sound, H x W pixels, T tokens, H hidden size, V vocabulary.
@@ -60,11 +61,12 @@ class Listener:
             model: an omni model, in evaluation mode.
             processor: its processor, which has its tokenizer.
             instructions: what the model is told at the beginning; they are never forgotten.
-            memory: what is remembered; 2048 tokens, or what the model can read where that is less, without it.
+            memory: what is remembered; 2048 tokens, or what the model can read where that is less, without
+                it.
 
         Raises:
-            ModelError: the model cannot listen as it comes, its chat template cannot be written as it comes, or it
-                reads fewer tokens than are to be remembered.
+            ModelError: the model cannot listen as it comes, its chat template cannot be written as it comes,
+                or it reads fewer tokens than are to be remembered.
         """
         if why := why_unfit(model):
             raise ModelError(f"this model cannot listen as it comes: {why}")
@@ -163,7 +165,7 @@ class Listener:
     # What the model says
 
     def answer(self, drawing: Drawing) -> Iterator[Step]:
-        """Answer what was heard and seen so far, token by token; each is remembered, also where the caller stops early.
+        """Answer what was heard and seen, token by token; each is remembered, even if the caller stops early.
 
         Raises:
             ValueError: so long an answer cannot be remembered.

@@ -1,10 +1,10 @@
 """Says what of a long session stays in memory. Knows nothing of models.
 
-The rule is the sliding window with re-computation of Xiao et al. 2023 ("Efficient Streaming Language Models with
-Attention Sinks", https://arxiv.org/abs/2309.17453, figure 1c), done once each half window and not for each
-token: the beginning stays, which holds the attention sinks, and the latest of what followed; both are read
-again, from position 0 on. So positions never pass what the model has learned, no family of rotary positions has
-to be known, and the state is that of a model that was shown just this.
+The rule is the sliding window with re-computation of Xiao et al. 2023 ("Efficient Streaming Language Models
+with Attention Sinks", https://arxiv.org/abs/2309.17453, figure 1c), done once each half window and not for
+each token: the beginning stays, which holds the attention sinks, and the latest of what followed; both are
+read again, from position 0 on. So positions never pass what the model has learned, no family of rotary
+positions has to be known, and the state is that of a model that was shown just this.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ class Size:
 
     Args:
         tokens: how many.
-        part: `beginning` (instructions, and what opens the first turn) always stays; `around` is what the chat
-            template writes around a turn's contents, and stays as long as one of them does.
+        part: `beginning` (instructions, and what opens the first turn) always stays; `around` is what the
+            chat template writes around a turn's contents, and stays as long as one of them does.
         turn: the number of the turn.
     """
 
@@ -59,7 +59,7 @@ class Memory:
         return beginning + max(0, self.most_tokens - beginning) // 2
 
     def staying(self, sizes: Sequence[Size], coming: int) -> list[int]:
-        """Return the numbers of what stays, in order, so that so many more tokens fit into half of the memory.
+        """Return the numbers of what stays, in order, so that so many more tokens fit into half the memory.
 
         The latest contents stay that fit, without a gap; the latest turn's `around` stays in any case.
 

@@ -57,7 +57,7 @@ class Pieces:
             yield piece
 
     def end(self) -> Iterator[Waves]:
-        """End the sound: yield what is left of it, shorter than a piece, if anything is (seldom one whole before it)."""
+        """End the sound: yield what is left, less than a piece, if any (seldom a whole one before it)."""
         if self.resampler is not None:
             self._wait_for(self._resampled(None))
         self.rate, self.resampler = None, None

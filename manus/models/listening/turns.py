@@ -1,4 +1,4 @@
-"""What a chat template writes between the parts of a conversation, so that a conversation can be read as it comes.
+"""What a chat template writes between the parts of a conversation, so that it can be read as it comes.
 
 Knows nothing of models. The parts are found once, with turns that are made up, and hold for all turns.
 """
@@ -35,8 +35,8 @@ class Turns:
 
         Raises:
             RowError: it refuses a conversation.
-            ModelError: it writes a turn otherwise when others follow, so that a conversation cannot be read as it
-                comes.
+            ModelError: it writes a turn otherwise when others follow, so that a conversation cannot be read
+                as it comes.
         """
         system = [{"role": "system", "content": instructions}] if instructions else []
 
@@ -57,7 +57,7 @@ class Turns:
         following = longer[2]
         if longer != [beginning, asking, following, asking] or longest != [*longer[:3], *longer[1:]]:
             raise ModelError(
-                "the chat template writes a turn otherwise once others follow it, so this conversation cannot be read "
-                "as it comes; use a template that does not, or ask when all is said"
+                "the chat template writes a turn otherwise once others follow it, so this conversation "
+                "cannot be read as it comes; use a template that does not, or ask when all is said"
             )
         return cls(beginning, asking, following)

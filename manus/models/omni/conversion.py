@@ -1,4 +1,4 @@
-"""Assembles an omni checkpoint from a text model and encoders. The language model's weights stay as they are, bit by bit."""
+"""Assembles an omni checkpoint from a text model and encoders. The text model's weights stay, bit by bit."""
 
 from __future__ import annotations
 

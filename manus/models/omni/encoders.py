@@ -1,4 +1,4 @@
-"""Builds the encoders of an omni checkpoint, and loads those that it refers to. Knows nothing of language models."""
+"""Builds an omni checkpoint's encoders, and loads those it refers to. Knows nothing of language models."""
 
 from __future__ import annotations
 
@@ -86,6 +86,7 @@ def _referenced_folder(sense: str, reference: Mapping[str, Any]) -> Path:
         return Path(snapshot_download(name, revision=revision, allow_patterns=patterns))
     except unreachable() as error:
         raise ModelError(
-            f"the {sense} encoder of this checkpoint is referred to, not stored: {name}@{revision} cannot be had "
-            f"({type(error).__name__}); connect to the hub once, or make the checkpoint with embed_encoders: true"
+            f"the {sense} encoder of this checkpoint is referred to, not stored: {name}@{revision} cannot be "
+            f"had ({type(error).__name__}); connect to the hub once, or make the checkpoint with "
+            "embed_encoders: true"
         ) from None

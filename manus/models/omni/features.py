@@ -1,4 +1,4 @@
-"""From what encoders see to what a language model reads: grids of patches, stacks of sound, projectors, places.
+"""From what encoders see to what a language model reads: grids of patches, sound stacks, projectors, places.
 
 Knows nothing of encoders, language models or checkpoints.
 """
@@ -18,7 +18,7 @@ RMS_OF_GELU = 0.652  # of GELU on standard normal numbers: outputs start at a si
 
 
 class Projector(nn.Module):
-    """LayerNorm, Linear, GELU, Linear; what comes out starts at the size of the language model's text embeddings."""
+    """LayerNorm, Linear, GELU, Linear; its output starts at the size of the language model's embeddings."""
 
     def __init__(self, encoder_size: int, hidden_size: int, gain: float) -> None:
         super().__init__()

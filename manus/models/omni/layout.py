@@ -103,7 +103,7 @@ class MediaLayout:
         return rows * columns
 
     def frame_times(self, seconds: float) -> list[float]:
-        """Return the times (seconds) of the frames that are looked at: the middles of parts of equal length."""
+        """Return the times (seconds) of the frames looked at: the middles of parts of equal length."""
         if not 0 <= seconds < math.inf:
             raise ValueError(f"a video of {seconds} seconds has no frames")
         count = min(self.most_frames, max(1, math.floor(seconds * self.frames_per_second + 1e-6)))
@@ -119,7 +119,8 @@ class MediaLayout:
             raise ValueError("this model has no hearing: it takes no audio")
         if not 0 <= seconds <= self.longest_audio_seconds + TOLERATED_SECONDS:
             raise ValueError(
-                f"an audio clip of {seconds:.1f} s; from 0 to {self.longest_audio_seconds:g} s can be heard: cut it"
+                f"an audio clip of {seconds:.1f} s; from 0 to {self.longest_audio_seconds:g} s can be heard: "
+                "cut it"
             )
         positions = -(-round(seconds * SAMPLES_PER_SECOND) // SAMPLES_PER_POSITION)
         return -(-min(max(1, positions), self.audio_positions) // self.audio_stack)
@@ -169,7 +170,7 @@ class MediaLayout:
 
 
 def _flexible(width: int, height: int, patch_size: int, most_patches: int) -> tuple[int, int]:
-    """Return rows and columns of patches of the largest scale at which there are not too many, as SigLIP 2 chooses it."""
+    """Return rows and columns of patches of the largest scale with not too many, as SigLIP 2 chooses it."""
 
     def at(scale: float) -> tuple[int, int]:
         return max(1, math.ceil(height * scale / patch_size)), max(1, math.ceil(width * scale / patch_size))

@@ -1,4 +1,4 @@
-"""The omni model: a causal language model that reads pictures, video and sound where its text has placeholders.
+"""The omni model: a causal language model that reads pictures, video and sound at its text's placeholders.
 
 What is not media goes through to the language model untouched, so text alone computes what the base computes.
 """
@@ -32,12 +32,15 @@ def why_unfit(language_model: type[PreTrainedModel], config: Any) -> str | None:
     if "inputs_embeds" not in parameters:
         return f"{language_model.__name__} takes no inputs_embeds"
     if "past_key_values" not in parameters:
-        return f"{language_model.__name__} keeps a state instead of keys and values, which generation with media needs"
+        return (
+            f"{language_model.__name__} keeps a state instead of keys and values, which generation with "
+            "media needs"
+        )
     return None
 
 
 class ManusOmniForConditionalGeneration(Senses, PreTrainedModel, GenerationMixin):
-    """A language model with senses; see `ManusOmniConfig`. The encoders are frozen and always in evaluation mode."""
+    """A language model with senses; see `ManusOmniConfig`. Encoders are frozen, always in evaluation mode."""
 
     config_class = ManusOmniConfig
     base_model_prefix = ""

@@ -1,4 +1,4 @@
-"""Turns messages whose content is a list of parts into texts with placeholders. Decodes nothing, knows no tokenizer."""
+"""Turns messages whose content is parts into texts with placeholders. Decodes nothing, knows no tokenizer."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What prepares media for encoders, as an omni checkpoint keeps it: read beside an encoder, and summed up as a layout."""
+"""What prepares media for encoders, as an omni checkpoint has it: read beside an encoder, shown as layout."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from manus.models.omni.settings import OmniSettings
 
 
 def image_processor(folder: Path, config: PreTrainedConfig) -> Any:
-    """Return what prepares pictures; it shows the whole picture to an encoder of fixed resolution, nothing cut off.
+    """Return what prepares pictures; it shows all of one to an encoder of fixed resolution, nothing cut off.
 
     Raises:
         ModelError: there is none in the folder.
@@ -49,8 +49,9 @@ def feature_extractor(folder: Path, config: PreTrainedConfig) -> WhisperFeatureE
     extractor: WhisperFeatureExtractor = load_from(WhisperFeatureExtractor, folder, failed)
     if extractor.feature_size != config.num_mel_bins or extractor.sampling_rate != SAMPLES_PER_SECOND:
         raise ModelError(
-            f"{folder}: its feature extractor gives {extractor.feature_size} mel bands at {extractor.sampling_rate} Hz, "
-            f"its encoder takes {config.num_mel_bins} at {SAMPLES_PER_SECOND} Hz"
+            f"{folder}: its feature extractor gives {extractor.feature_size} mel bands at "
+            f"{extractor.sampling_rate} Hz, its encoder takes {config.num_mel_bins} at "
+            f"{SAMPLES_PER_SECOND} Hz"
         )
     return extractor
 

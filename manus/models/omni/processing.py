@@ -66,16 +66,16 @@ class ManusOmniProcessor(ProcessorMixin):
     # One medium
 
     def pixels(self, image: Image.Image) -> torch.Tensor:
-        """Return a picture as the vision encoder takes it: [3, H, W], or patches [P, d] where its resolution is flexible."""
+        """Return a picture as the vision encoder takes it: [3, H, W], or patches [P, d] where flexible."""
         pixels: torch.Tensor = self.image_inputs([image])["pixel_values"][0]
         return pixels
 
     def frame_pixels(self, frames: np.ndarray) -> torch.Tensor:
-        """Return frames of uint8 [T, H, W, 3] as the vision encoder takes pictures: [T, 3, H, W] or [T, P, d]."""
+        """Return frames, uint8 [T, H, W, 3], as the vision encoder takes them: [T, 3, H, W] or [T, P, d]."""
         return self.image_inputs([Image.fromarray(frame) for frame in frames])["pixel_values"]
 
     def features(self, audio: np.ndarray) -> torch.Tensor:
-        """Return sound of float32 [S], mono, 16 kHz, as a mel spectrogram [M, 2 N] with silence behind its end."""
+        """Return sound, float32 [S], mono, 16 kHz, as a mel spectrogram [M, 2 N] with silence at its end."""
         if self.feature_extractor is None:
             raise ValueError("this model has no hearing: it takes no audio")
         window = (self.media_layout.audio_positions or 0) * SAMPLES_PER_POSITION
@@ -93,7 +93,7 @@ class ManusOmniProcessor(ProcessorMixin):
     # Several media
 
     def image_inputs(self, images: Sequence[Image.Image]) -> dict[str, torch.Tensor]:
-        """Return the model's inputs for pictures: `pixel_values`, and masks and shapes where resolutions are flexible."""
+        """Return the model's inputs for pictures: `pixel_values`; masks and shapes where flexible."""
         if self.image_processor is None:
             raise ValueError("this model has no vision: it takes no pictures or videos")
         arrays = [np.asarray(image.convert("RGB")) for image in images]
@@ -108,7 +108,7 @@ class ManusOmniProcessor(ProcessorMixin):
         return {names[name]: value for name, value in self.image_inputs(frames).items()}
 
     def audio_inputs(self, sounds: Sequence[np.ndarray]) -> dict[str, torch.Tensor]:
-        """Return the model's inputs for sounds of float32 [S]: mel spectrograms and how many tokens each has."""
+        """Return the model's inputs for sounds, float32 [S]: mel spectrograms, how many tokens each has."""
         tokens = [self.media_layout.audio_tokens(len(sound) / SAMPLES_PER_SECOND) for sound in sounds]
         features = torch.stack([self.features(sound) for sound in sounds])
         return {"input_features": features, "audio_tokens": torch.tensor(tokens)}
@@ -222,7 +222,8 @@ class ManusOmniProcessor(ProcessorMixin):
             found.append(self.media_layout.expanded(text, [rest[kind].pop(0) for kind in kinds]))
         if left := {kind: len(facts) for kind, facts in rest.items() if facts}:
             raise ValueError(
-                f"media without a placeholder in the text: {left}; put {' '.join(PLACEHOLDERS.values())} there"
+                f"media without a placeholder in the text: {left}; "
+                f"put {' '.join(PLACEHOLDERS.values())} there"
             )
         return found
 

@@ -13,7 +13,7 @@ LISTS = ("llm_int8_skip_modules", "modules_to_not_convert")  # as bitsandbytes a
 
 
 def sparing_senses(quantization: Any) -> Any:
-    """Return a description of a quantisation (an object or a dictionary) that is of the language model alone."""
+    """Return a quantisation's description (an object or a dictionary) that is of the language model alone."""
     if isinstance(quantization, dict):
         name = (
             LISTS[0]

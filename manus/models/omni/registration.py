@@ -1,4 +1,4 @@
-"""Makes transformers' Auto classes know the omni checkpoint as soon as they exist. Imports neither torch nor transformers.
+"""Makes transformers' Auto classes know the omni checkpoint. Imports neither torch nor transformers.
 
 `import manus` installs a finder that watches the modules below being imported, in whatever order; whenever
 one is there, all pairs of an Auto module and one of ours that can be introduced to each other are. The model
@@ -82,7 +82,7 @@ def ask_for_model() -> None:
 
 
 def register() -> None:
-    """Introduce each Auto module that is there to its module of ours, once; one that is being imported comes later."""
+    """Introduce each Auto module there is to its module of ours, once; one being imported comes later."""
     for auto, ours in PAIRS.items():
         if auto not in DONE or auto in REGISTERED or (ours in sys.modules and ours not in DONE):
             continue

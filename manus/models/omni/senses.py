@@ -27,7 +27,7 @@ MEDIA = {  # the inputs of each kind of medium, all with one entry a medium (a f
 
 
 class Senses:
-    """The part of an omni model that turns media into features; what has none of the senses has none of the parts."""
+    """The part of an omni model that turns media into features; without a sense it lacks its parts."""
 
     config: Any
 
@@ -150,7 +150,8 @@ class Senses:
         counts = [whole_AND.shape[1]] * len(whole_AND) if tokens is None else tokens.tolist()
         if len(counts) != len(whole_AND) or max(counts) > whole_AND.shape[1]:
             raise ValueError(
-                f"audio_tokens {counts}: there are {len(whole_AND)} sounds of at most {whole_AND.shape[1]} tokens"
+                f"audio_tokens {counts}: there are {len(whole_AND)} sounds of at most {whole_AND.shape[1]} "
+                "tokens"
             )
         kept = torch.cat([sound_ND[:count] for sound_ND, count in zip(whole_AND, counts, strict=True)])
         return list(projector(kept).split(counts))

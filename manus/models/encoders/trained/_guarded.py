@@ -1,4 +1,4 @@
-"""Trains modules step by step under the guards: signals, heat, rests, checkpoints. Knows no picture and no loss."""
+"""Trains modules step by step under guards: signals, heat, rests, checkpoints. Knows no picture, no loss."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ LAST_RATE = 0.02
 
 
 class GuardedTraining:
-    """A training whose loss at a step depends on the step and the weights only, so that it continues to the same bits."""
+    """A training whose loss at a step depends on step and weights only: it continues to the same bits."""
 
     def __init__(
         self, title: str, module: torch.nn.Module, learning_rate: float, total: int, work: Path

@@ -41,7 +41,7 @@ SEEN = tuple(
 
 @dataclass(frozen=True, slots=True)
 class Labelled:
-    """A picture and, patch by patch in rows, what stands there: 0 for nothing, else a colour (or UNNAMED) and a shape.
+    """A picture and, patch by patch in rows, what is there: 0 for none, else colour (or UNNAMED) and shape.
 
     `towards` is the way from a patch's centre to its thing's, in patches; `around` how much of each spot in
     and around the patch, three patches wide and high, things cover.

@@ -1,4 +1,4 @@
-"""A small SigLIP vision tower for drawn scenes, trained in minutes to say what stands on each patch of a picture.
+"""A small SigLIP vision tower for drawn scenes, trained in minutes to say what stands on each patch.
 
 It is no stand-in for a real encoder: it knows flat coloured shapes and nothing else. Each patch learns the
 colour and the shape of the thing on it and the way to the thing's middle, from its last layer and from the
@@ -43,7 +43,7 @@ HELD_OUT_SEED = "held out"
 
 @dataclass(frozen=True, slots=True)
 class Effort:
-    """How long it trains; `is_shuffled` gives every picture the labels of another, so that nothing can be learned."""
+    """How long it trains; `is_shuffled` gives each picture another's labels, so nothing can be learned."""
 
     steps: int = 1800
     batch_size: int = 16
@@ -213,7 +213,7 @@ def loss_of(tower: SiglipVisionModel, heads: torch.nn.ModuleDict, batch: _Batch)
 
 
 def accuracy_of(tower: SiglipVisionModel, heads: torch.nn.ModuleDict, batch: _Batch) -> dict[str, float]:
-    """Return how many things are named rightly on the patches of their middles, and how many patches, to hold one or not."""
+    """Return how many things are named rightly at their middles, and how many patches, to hold one or not."""
     import torch
 
     with torch.no_grad():
