@@ -145,7 +145,7 @@ def _obey(conversation: Held, console: Console, line: str) -> bool:
 
 
 def quiet_libraries() -> None:
-    """Keep the libraries' warnings and progress bars out of a conversation; to be called before it is imported."""
+    """Keep libraries' warnings and progress bars out of a conversation; call it before that is imported."""
     logging.getLogger("bitsandbytes").setLevel(logging.ERROR)
     from transformers.utils import logging as transformers_logging
 

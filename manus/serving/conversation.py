@@ -38,7 +38,11 @@ class Conversation:
     def __post_init__(self) -> None:
         self.hosted = Hosted.load(self.folder, self.folder.name)
         self.model, self.tokenizer = self.hosted.model, self.hosted.tokenizer
-        self.engine = Engine(self.model, places=1, pad_token_id=int(self.tokenizer.pad_token_id))  # type: ignore[arg-type]
+        self.engine = Engine(
+            self.model,
+            places=1,
+            pad_token_id=int(self.tokenizer.pad_token_id),  # type: ignore[arg-type]
+        )
         self.reset()
 
     @property

@@ -40,7 +40,7 @@ ENGINE_TEXT = ("input_ids", "attention_mask")
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """A conversation as the model takes it: tokens [T], its media, and the thought that the prompt opens, if any."""
+    """A conversation as a model takes it: tokens [T], its media, and the thought the prompt opens, if any."""
 
     ids: list[int]
     media: dict[str, Any]
@@ -49,7 +49,7 @@ class Asked:
 
 @dataclass
 class Hosted:
-    """A model, its tokenizer and what it makes of media; `asked` and `tokens` may be called from several threads."""
+    """A model, its tokenizer and what it makes of media; several threads may call `asked` and `tokens`."""
 
     name: str
     folder: Path
@@ -118,7 +118,7 @@ class Hosted:
 
     @cached_property
     def drawn_by_default(self) -> dict[str, Any]:
-        """How answers are drawn where a request does not say: as the model's own settings do, else the likeliest token."""
+        """How answers are drawn if a request says nothing: as the model's settings do, else the likeliest."""
         told = generation_settings(self.folder)
         if not told.get("do_sample"):
             return {"temperature": 0.0, "top_p": 1.0, "top_k": 0}
@@ -196,6 +196,6 @@ def shows_tools(tokenizer: PreTrainedTokenizerBase) -> bool:
 
 
 def learned_calls(folder: Path) -> bool:
-    """Tell whether a model shown in a recipe's folder learned calls there, by the evaluations that stand beside it."""
+    """Tell whether a model shown in a recipe's folder learned calls there, by evaluations beside it."""
     found = (folder.parent / "evaluations").glob("*.json") if folder.name == "merged" else ()
     return any(json.loads(file.read_text(encoding="utf-8")).get("capability") == "tools" for file in found)

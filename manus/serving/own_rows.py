@@ -1,4 +1,4 @@
-"""Measures any model on rows that belong to no recipe, and what is left of it when a sense is cut off. Stores nothing."""
+"""Measures any model on rows of no recipe, and what is left when a sense is cut off. Stores nothing."""
 
 from __future__ import annotations
 
@@ -104,7 +104,10 @@ def source_of(data: Path) -> Source:
 def unread_in(found: Mapping[str, Any], data: Path) -> Iterator[str]:
     """Yield in words what of the rows of a measurement nothing reads."""
     for kind, count in found["media_not_read"].items():
-        yield f"{count} rows have {kind} columns, which this capability does not read: it takes their text alone"
+        yield (
+            f"{count} rows have {kind} columns, which this capability does not read: it takes their "
+            "text alone"
+        )
     if found["columns_not_read"]:
         yield f"{data.name}: columns that are not read: {counted_words(found['columns_not_read'])}"
 

@@ -1,4 +1,4 @@
-"""Fetches media from the internet where the server may: never from this machine or its neighbours, bounded in size and time.
+"""Fetches media from the internet where allowed: never from here or nearby, bounded in size and time.
 
 A name is looked up once and that very address is asked, so it cannot point elsewhere between the check and
 the request.
@@ -61,7 +61,7 @@ def fetched(address: str, limits: Limits, param: str) -> bytes:
 
 
 def _pinned(url: URL, param: str) -> tuple[URL, dict[str, str], dict[str, str]]:
-    """Return an address with its host as a number that was looked at, and what tells the host's name all the same."""
+    """Return an address with its host as a number that was looked at, and what still tells its name."""
     if url.scheme not in ("http", "https") or not url.host:
         raise Refused(f"{param}: only http and https addresses are fetched", param=param)
     port = url.port or (443 if url.scheme == "https" else 80)
@@ -76,7 +76,7 @@ def _pinned(url: URL, param: str) -> tuple[URL, dict[str, str], dict[str, str]]:
 
 
 def is_public(number: str) -> bool:
-    """Tell whether an IP address belongs to the public internet; those that only wrap a private one do not."""
+    """Tell whether an IP address belongs to the public internet; one that wraps a private one does not."""
     address = ipaddress.ip_address(number.split("%")[0])
     if isinstance(address, ipaddress.IPv6Address):
         inner = address.ipv4_mapped or address.sixtofour or (address.teredo[1] if address.teredo else None)

@@ -172,7 +172,8 @@ def questions_of(service: Service, wish: Wish) -> list[Question]:
     room = (hosted.context or 1 << 40) - len(wish.asked.ids)
     if room < 1:
         raise Refused(
-            f"the prompt has {len(wish.asked.ids)} tokens, and the model reads {hosted.context} with its answer",
+            f"the prompt has {len(wish.asked.ids)} tokens, and the model reads {hosted.context} with its "
+            "answer",
             param="messages",
             code="context_length_exceeded",
         )
@@ -207,7 +208,7 @@ def deltas(service: Service, wish: Wish, counted: Counted) -> AsyncIterator[Delt
 
 
 async def deltas_of(service: Service, wishes: Sequence[Wish], counted: Counted) -> AsyncIterator[Delta]:
-    """Yield BEGUN, then what is new of the answers until all of them are over; leaving early frees their places.
+    """Yield BEGUN, then what is new of the answers until all are over; leaving early frees their places.
 
     Args:
         service: of the server.

@@ -109,7 +109,7 @@ def _lark(answer: str, opens_thought: bool) -> str:
 
 
 def _resolved(parameters: Any) -> Any:
-    """Return a function's parameters so that they can stand inside another schema; `$defs` are named from its top."""
+    """Return a function's parameters so that they can stand in another schema; `$defs` named from its top."""
     text = json.dumps(parameters)
     if '"#/' not in text:
         return parameters
@@ -151,7 +151,7 @@ class _Within:
 
 @dataclass(frozen=True)
 class Weighed:
-    """Adds biases to tokens, and takes away from those that were said before, as OpenAI's interface defines it."""
+    """Adds biases to tokens and takes away from those said before, as OpenAI's interface defines it."""
 
     bias: Mapping[int, float]
     frequency: float

@@ -1,4 +1,4 @@
-"""Runs the engine in a thread of its own, and hands its tokens to the answers that wait for them on the event loop.
+"""Runs the engine in its own thread, and hands its tokens to answers that wait on the event loop.
 
 Questions wait here, not in the engine: when a step fails, what was being answered fails with it, and what
 waits goes on with a fresh engine. Knows nothing of texts.
@@ -48,7 +48,7 @@ Arrived = asyncio.Queue[tuple[Answer, Step | Refused]]
 
 
 class EngineThread:
-    """Owns the model. `ask`, `run` and `leave` are called on the event loop, all else happens in the thread."""
+    """Owns the model. `ask`, `run` and `leave` are called on the event loop; the rest is in the thread."""
 
     def __init__(self, build: Callable[[], Engine], places: int, waiting: int) -> None:
         """Start the thread.
@@ -138,7 +138,7 @@ class EngineThread:
         return await found
 
     async def close(self, seconds: float, is_urgent: Callable[[], bool] = lambda: False) -> None:
-        """Take no more questions, let the running answers end for so long or until it is urgent, then stop."""
+        """Take no more questions, let running answers end for so long or until it is urgent, then stop."""
         self.is_closing = True
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(seconds):

@@ -1,4 +1,4 @@
-"""What a conversation looks like in a request, and what becomes of it for the model. Knows nothing of endpoints."""
+"""What a conversation is in a request, and what becomes of it for the model. Knows nothing of endpoints."""
 
 from __future__ import annotations
 
@@ -184,7 +184,7 @@ def for_model(
 
 
 def put(hosted: Hosted, turns: list[dict[str, Any]], tools: Sequence[Mapping[str, Any]]) -> Asked:
-    """Return turns, whose media are decoded and whose calls have their arguments as objects, as the model takes them.
+    """Return turns with media decoded and calls' arguments as objects, as the model takes them.
 
     Raises:
         Refused: a call of an earlier turn cannot be read.
@@ -260,7 +260,7 @@ def _parts(content: Any) -> Any:
 
 
 def _in_our_form(turns: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Return turns with calls and results as text, in the form that Manus teaches; turns with media stay as they are."""
+    """Return turns with calls and results as text, in the form that Manus teaches; those with media stay."""
     found: list[dict[str, Any]] = []
     for has_parts, run in itertools.groupby(turns, key=lambda turn: isinstance(turn["content"], list)):
         rows = list(run)
@@ -278,7 +278,7 @@ def _with_functions(turns: list[dict[str, Any]], tools: Sequence[Mapping[str, An
 
 
 def _results_shown(hosted: Hosted, turns: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Return turns with the results of functions where the template shows them: in turns of their own, or the user's."""
+    """Return turns with functions' results where the template shows them: in their turns or the user's."""
     if not any(turn["role"] == "tool" for turn in turns):
         return turns
     template = hosted.tokenizer.get_chat_template()

@@ -1,4 +1,4 @@
-"""Takes an answer apart while it is written: its thought, its words, the functions that it calls. Knows no model.
+"""Takes an answer apart as it is written: its thought, its words, its calls of functions. Knows no model.
 
 What may still become a mark is held back until it is one or not, so that nothing has to be taken back.
 """
@@ -44,7 +44,7 @@ class Place(Enum):
 
 @dataclass
 class Splitter:
-    """One answer. `add` its text as it comes, then `end`; `is_stopped` tells that one of the stops was met."""
+    """One answer. `add` its text as it comes, then `end`; `is_stopped` tells that a stop was met."""
 
     opens_thought: bool = False  # the prompt ends inside a thought
     may_call: bool = False

@@ -20,7 +20,7 @@ READ_SECONDS = 60.0
 
 @dataclass
 class Bodies:
-    """What clients send, as long as it is held: no request counts for nothing while it is read, parsed and prepared.
+    """What clients send, while it is held: no request counts for nothing while read, parsed and prepared.
 
     Only bytes that have come count, so who announces much and sends nothing takes no room from others.
     """

@@ -1,4 +1,4 @@
-"""What a client is told when its request is refused: a status, a plain sentence, and which parameter is meant.
+"""What a client is told when its request is refused: a status, a plain sentence, which parameter is meant.
 
 Knows nothing of endpoints.
 """

@@ -1,4 +1,4 @@
-"""`/v1/responses`: the same answers as chats, in the shape of OpenAI's later interface. Nothing is kept between requests."""
+"""`/v1/responses`: the answers of chats in the shape of OpenAI's later interface. It keeps no requests."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ async def _prepared(request: Request, service: Service) -> tuple[Wish, Shape]:
 
 
 class Shape:
-    """What an answer looks like to clients of this endpoint: items, which are told of as they begin, grow and end."""
+    """What an answer looks like at this endpoint: items, told of as they begin, grow and end."""
 
     def __init__(self, model: str, asked: ResponseRequest) -> None:
         self.is_streamed, self.items = bool(asked.stream), list[dict[str, Any]]()

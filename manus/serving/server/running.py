@@ -34,7 +34,11 @@ def service_of(hosted: Hosted, limits: Limits, access: Access) -> Service:
     """Return what answers for a model; its engine's thread runs."""
 
     def build() -> Engine:
-        return Engine(hosted.model, places=limits.places, pad_token_id=int(hosted.tokenizer.pad_token_id))  # type: ignore[arg-type]
+        return Engine(
+            hosted.model,
+            places=limits.places,
+            pad_token_id=int(hosted.tokenizer.pad_token_id),  # type: ignore[arg-type]
+        )
 
     why_late = why_unfit(hosted.model) if hosted.senses else None  # asks the model, so before the thread does
     thread = EngineThread(build, limits.places, limits.waiting)

@@ -1,4 +1,4 @@
-"""What requests for chats and for bare texts both say: how tokens are drawn, how many answers, and what ends one."""
+"""What requests for chats and bare texts both say: how tokens are drawn, how many answers, what ends one."""
 
 from __future__ import annotations
 

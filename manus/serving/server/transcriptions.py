@@ -1,4 +1,4 @@
-"""`/v1/audio/transcriptions`: writes down what is said in a sound, where the model hears; long sounds in pieces."""
+"""`/v1/audio/transcriptions`: writes down what a sound says, if the model hears; long sounds in pieces."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""Tries on a finished model that what is streamed is what comes at once, and how soon and how evenly it comes."""
+"""Tries on a finished model whether streams are what comes at once, and how soon and evenly they come."""

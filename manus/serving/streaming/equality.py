@@ -1,4 +1,4 @@
-"""Says whether answers that were streamed are those that came at once, and where not, how they differ. Pure."""
+"""Says whether streamed answers are those that came at once, and if not, how they differ. Pure."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ SHOWN_DIFFERENCES = 3
 
 @dataclass(frozen=True, slots=True)
 class Said:
-    """An answer to be compared: its text, its thought where the server tells it apart, its tokens or their number, its end."""
+    """An answer to compare: its text, thought (if the server tells it), tokens or their number, its end."""
 
     text: str
     thought: str = ""

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def streamed(engine: Engine, tokenizer: PreTrainedTokenizerBase, questions: Sequence[Question]) -> list[Said]:
-    """Return the answers as somebody sees them who takes each token when it comes, and shows its piece of text."""
+    """Return the answers as seen by who takes each token when it comes, and shows its piece of text."""
     tickets = [engine.add(question) for question in questions]
     tokens: dict[int, list[int]] = {ticket: [] for ticket in tickets}
     texts = {ticket: Stream(tokenizer) for ticket in tickets}
@@ -35,7 +35,7 @@ def streamed(engine: Engine, tokenizer: PreTrainedTokenizerBase, questions: Sequ
 
 
 def at_once(engine: Engine, tokenizer: PreTrainedTokenizerBase, questions: Sequence[Question]) -> list[Said]:
-    """Return the answers as somebody gets them who waits for all of each: whole tokens, turned into text in one go."""
+    """Return the answers as got by who waits for all of each: whole tokens, made text in one go."""
     answers = engine.answers(questions)
     return [
         Said(

@@ -1,4 +1,4 @@
-"""What the times at which pieces of answers arrived say: how soon, how fast, how evenly. Pure: it sees numbers alone."""
+"""What arrival times of pieces of answers say: how soon, how fast, how evenly. Pure: sees numbers alone."""
 
 from __future__ import annotations
 

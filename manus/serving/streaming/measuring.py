@@ -1,4 +1,4 @@
-"""Tries the streams of one model, in process and through the server, and measures them. Knows nothing of recipes."""
+"""Tries a model's streams, in process and through the server, and measures them. Knows nothing of recipes."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class Put:
 def measured(
     folder: Path, asked: Sequence[tuple[str, Conversation]], settings: Settings, seed: int
 ) -> tuple[dict[str, Any], dict[int, list[Arrivals]]]:
-    """Return what was compared and timed, and when the pieces of each timed answer came, by number of streams.
+    """Return what was compared and timed, and when each timed answer's pieces came, by number of streams.
 
     Args:
         folder: of the model.

@@ -9,7 +9,8 @@ from manus.data.sample import Sample, prompt_of
 
 Conversation = list[dict[str, str]]
 
-# Where a recipe holds out no conversation of text: questions of everyday length, in words that any base was trained on.
+# Where a recipe holds out no conversation of text: questions of everyday length, in words that any base was
+# trained on.
 FIXED = (
     "What is the capital of France?",
     "Write two sentences about the sea.",
@@ -24,7 +25,7 @@ ROLES = ("system", "user", "assistant")
 
 
 def questions_of(held_out: Mapping[str, Sequence[Sample]], count: int) -> list[tuple[str, Conversation]]:
-    """Return conversations to be answered, each with the stage that holds it out, or an empty name for a fixed one.
+    """Return conversations to answer, each with the stage that holds it out, or an empty name for a fixed.
 
     The stages take turns, in their order, so that each is asked. No conversation comes twice.
 
@@ -46,7 +47,7 @@ def questions_of(held_out: Mapping[str, Sequence[Sample]], count: int) -> list[t
 
 
 def _asked(sample: Sample) -> Conversation:
-    """Return what stands before the last answer of a sample of text; nothing where that cannot be asked as it stands."""
+    """Return what stands before a text sample's last answer; nothing where it cannot be asked as it is."""
     turns = prompt_of(sample)
     is_plain = all(turn["role"] in ROLES and turn["content"].strip() for turn in turns)
     if sample.get("media") or not turns or turns[-1]["role"] != "user" or not is_plain:

@@ -1,7 +1,7 @@
 """Reads a turn while it is still spoken and shown, so that its answer waits for the rest alone.
 
-What is read early is a guess: the answer's prompt is made anew when it is asked for, and only what it shares with
-what was read is used. Knows nothing of events.
+What is read early is a guess: the answer's prompt is made anew when it is asked for, and only what it shares
+with what was read is used. Knows nothing of events.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ from manus.serving.server.realtime.speaking import asked_of
 from manus.serving.server.refusals import Refused
 
 LOG = logging.getLogger(__name__)
-# Sessions whose sound and pictures are held as read; the one that was silent longest reads anew. Tokens of each: what is
-# longer is read when it is asked about.
+# Sessions whose sound and pictures are held as read; the one that was silent longest reads anew. Tokens of
+# each: what is longer is read when it is asked about.
 MOST_CONTEXTS, MOST_TOKENS = 8, 32_768
 
 
@@ -58,7 +58,7 @@ class Early:
         self.task = asyncio.create_task(self._read(known, session, pieces))
 
     async def settled(self) -> Context | None:
-        """Return what has been read, once nothing is being read any more; None where nothing is read early."""
+        """Return what has been read, once nothing is being read; None where nothing is read early."""
         if self.task is not None:
             await asyncio.gather(self.task, return_exceptions=True)
         self.known = None  # what it holds then is the prompt of the answer

@@ -1,4 +1,4 @@
-"""The sound that comes in: from the client's PCM to what the model hears, and when someone speaks (silero VAD).
+"""The sound that comes in: from the client's PCM to what the model hears, and who speaks when (silero VAD).
 
 Knows nothing of sessions. Shapes: S samples at 16 kHz.
 """
@@ -90,7 +90,7 @@ class SoundBuffer:
 
     @property
     def is_turn(self) -> bool:
-        """Whether what is in the buffer is part of a turn: someone speaks, or the client says when a turn is over."""
+        """Whether what is in the buffer is part of a turn: someone speaks, or the client ends turns."""
         return self.detector is None or bool(self.detector.triggered)
 
     def heard(self) -> Waves:

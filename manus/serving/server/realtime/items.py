@@ -1,4 +1,4 @@
-"""The items of a session's conversation, as the client is shown them and as the model is. Knows nothing of events."""
+"""The items of a session's conversation, as client and model are shown them. Knows nothing of events."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class Items:
     """Items in their order; beside each stands the turn that the model is shown."""
 
     def __init__(self, service: Service, may_forget: Callable[[], bool]) -> None:
-        """Args: the service; whether older turns may be forgotten where the conversation outgrows its bound."""
+        """Args: the service; whether older turns may be forgotten if the conversation outgrows its bound."""
         self.service, self.may_forget = service, may_forget
         # None instead of a turn: the model is not shown it any more.
         self.items: list[tuple[dict[str, Any], dict[str, Any] | None]] = []

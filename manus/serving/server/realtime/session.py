@@ -57,7 +57,7 @@ class Talk:
         await self.early.end()
 
     async def take(self, text: str) -> None:
-        """Do what an event of the client says; one that cannot be done is answered by an error, and nothing else changes."""
+        """Do what a client's event says; one that cannot be done gets an error, and nothing else changes."""
         event: Any = {}
         try:
             with self.service.bodies.holding(len(text)):

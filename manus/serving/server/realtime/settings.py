@@ -1,4 +1,4 @@
-"""What a session of `/v1/realtime` may be set to. Settings for abilities that no model here has are named, not followed."""
+"""What a session of `/v1/realtime` may be set to. Settings that no model here can follow are only named."""
 
 from __future__ import annotations
 
@@ -129,7 +129,7 @@ def usable(given: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]]:
 
 
 def _by_silences(heard: dict[str, Any]) -> tuple[dict[str, Any], list[str]]:
-    """Return how the user is heard where that was to be by what is said, which no model here tells, and its names."""
+    """Return how the user is heard where that was to be by what is said, which no model tells; its names."""
     detection = heard.get("turn_detection")
     if not isinstance(detection, Mapping):
         return heard, []

@@ -191,7 +191,7 @@ async def respond(
 
 
 def has_room(service: Service, wish: Wish) -> bool:
-    """Tell whether the answer to a prompt has room: as much as is asked for, or a quarter of what the model reads."""
+    """Tell whether an answer to a prompt has room: as much as asked, or a quarter of what the model reads."""
     reach = service.hosted.context
     if reach is None:
         return True
