@@ -107,7 +107,7 @@ class Plan:
         return next(one for one in self.recipe.learned if one.name == artifact.name)
 
     def is_large(self, name: str) -> bool:
-        """Tell whether the data of a stage or reward model are prepared by many processes, as far as files can tell."""
+        """Tell whether many processes prepare a stage's or reward model's data, as far as files tell."""
         learned = self.learned(self.artifacts[f"data/{name}"])
         if learned.data.prepare == "never":
             return False

@@ -102,7 +102,7 @@ class ArtifactBuilder:
         return Artifact(kind, name, key, made_from, view_path, file, tuple(a.id for a in after), stamp)
 
     def senses(self, base: list[Artifact], detect: Artifact) -> list[Artifact]:
-        """Return the encoders as folders, and the base with them, which takes the base's place for all that follows."""
+        """Return the encoders as folders, and the base with them, its replacement in all that follows."""
         stage = self.recipe.adds_senses
         assert stage is not None and stage.senses is not None, (
             "encoders are only there where a stage adds them"
@@ -199,7 +199,7 @@ class ArtifactBuilder:
         return self.make("merge", "merged", settings, "merged", parents, shown_if=shown_if)
 
     def feature_settings(self, feature: FeatureStage) -> dict[str, Any]:
-        """Return all that alters what is measured for a feature but the model. The machine is none of it: docs/decisions/0029."""
+        """Return all that alters a feature's measurement but model and machine (docs/decisions/0029)."""
         return {
             "capability": _versioned(feature.capability, FEATURES),
             "probe": feature.probe.model_dump(mode="json"),

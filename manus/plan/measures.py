@@ -1,4 +1,4 @@
-"""Says what each stage's held-out samples will be measured by, before anything runs: from the recipe and a few rows.
+"""Says what each stage's held-out samples are measured by, before a run: from the recipe and a few rows.
 
 Knows nothing of models; what is held out decides in the end, and the data job says so.
 """
@@ -34,8 +34,8 @@ def measure_of(recipe: Recipe, stage: Stage) -> str:
         looked_at = _conversations(recipe, stage)
         if looked_at and not any(looked_at):
             return (
-                f"held-out {ANSWER_NATS.replace('_', ' ')}: of the {len(looked_at)} rows looked at none has an answer "
-                f"that the {stage.capability} probe can verify"
+                f"held-out {ANSWER_NATS.replace('_', ' ')}: of the {len(looked_at)} rows looked at none has "
+                f"an answer that the {stage.capability} probe can verify"
             )
     return own
 

@@ -86,10 +86,14 @@ def check_ways(plan: Plan, wanted: Iterable[str] | None = None) -> None:
 
 
 def _check_name(plan: Plan) -> None:
-    """See to it that the recipe's folder does not show what another recipe of this name builds, unless it is the same."""
+    """See to it that the recipe's folder shows nothing of another recipe of this name, unless it is one."""
     saved = saved_plan(plan.folder / "plan.json")
     other = str(plan.folder / str(saved.get("file", "")))
-    if "file" not in saved or not os.path.isfile(other) or os.path.samefile(other, plan.recipe.path):  # noqa: PTH113, PTH121
+    if (
+        "file" not in saved
+        or not os.path.isfile(other)  # noqa: PTH113
+        or os.path.samefile(other, plan.recipe.path)  # noqa: PTH121
+    ):
         return
     if {name: one["key"] for name, one in saved["artifacts"].items()} != {
         a.id: a.key for a in plan.artifacts.values()
@@ -124,7 +128,7 @@ def changes(plan: Plan, artifact: Artifact) -> list[str]:
 
 
 def own_changes(plan: Plan, artifact: Artifact, again: Artifact) -> list[str]:
-    """Return what differs in an artifact that is planned again, its parents left out, one text a difference."""
+    """Return what differs in an artifact that is planned again but its parents, one text a difference."""
     old, new = ({**one.made_from, "parents": {}} for one in (artifact, again))
     return list(_differences(old, new, plan, artifact))
 

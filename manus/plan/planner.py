@@ -56,7 +56,7 @@ def make_plan(recipe: Recipe) -> Plan:
 
 
 def planned_again(plan: Plan, artifact: Artifact) -> Artifact:
-    """Return an artifact as it would be planned now, to find out whether what it was made from is as it was planned.
+    """Return an artifact as it would be planned now, to see if what it was made from is still as planned.
 
     Raises:
         ModelError: a model that it was made from is not there any more.

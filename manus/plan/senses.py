@@ -32,8 +32,8 @@ def keep_own_senses(recipe: Recipe, base: Base) -> None:
         stage, missing = lacking[0]
         with recipe.blamed(stage.keys):
             raise RecipeError(
-                f"stage {stage.name!r} needs {missing}; {own_encoders}, and no other sense can be added to it: "
-                "name a model of text alone as base_model, with a stage `omni`"
+                f"stage {stage.name!r} needs {missing}; {own_encoders}, and no other sense can be added to "
+                "it: name a model of text alone as base_model, with a stage `omni`"
             )
     if recipe.adds_senses is not None:
         with recipe.blamed(recipe.adds_senses.keys):
