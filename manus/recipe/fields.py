@@ -27,8 +27,9 @@ NAME_RULE = "use at most 64 letters, digits, - and _"
 
 # What other trainers call our keys and methods, where the words are too unlike for a guess.
 WORDS_OF_OTHERS = {
-    "lr": "learning_rate", "r": "rank", "lora_r": "rank", "target_modules": "targets", "lr_scheduler_type": "scheduler",
-    "num_train_epochs": "epochs", "per_device_train_batch_size": "batch_size", "micro_batch_size": "batch_size",
+    "lr": "learning_rate", "r": "rank", "lora_r": "rank", "target_modules": "targets",
+    "lr_scheduler_type": "scheduler", "num_train_epochs": "epochs",
+    "per_device_train_batch_size": "batch_size", "micro_batch_size": "batch_size",
     "cutoff_len": "max_length", "sequence_len": "max_length", "bf16": "precision", "fp16": "precision",
     "dataset": "data", "datasets": "data", "model_name_or_path": "base_model", "full": "sft",
     "audio": "audio_input", "audio_encoder": "audio_input", "vision_tower": "vision", "image": "vision",
@@ -138,7 +139,7 @@ class Overrides(Frozen):
 
 
 def nearest_word(word: str, known: Iterable[str]) -> str:
-    """Return a clause with the known word that was meant, as far as can be told, else the list of known words."""
+    """Return a clause with the known word that was meant, if it can be told, else a list of known words."""
     known, word = [*known], shortened(word)
     meant = WORDS_OF_OTHERS.get(word.lower())
     return f"did you mean {meant!r}?" if meant in known else did_you_mean(word, known)

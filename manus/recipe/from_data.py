@@ -1,4 +1,4 @@
-"""Writes the recipe that fits a file: looks at its first rows and says in comments what it saw. Trains nothing."""
+"""Writes the recipe that fits a file: looks at its first rows, comments on what it saw. Trains nothing."""
 
 from __future__ import annotations
 
@@ -28,7 +28,8 @@ from manus.recipe.starter import STARTER_BASE
 from manus.recipe.wording import printable
 
 ROWS_LOOKED_AT = 200
-NEARLY_ALL = 0.9  # of the conversations: fewer with an answer to verify, and answers are measured by how foreseen they are
+# Of the conversations: fewer with an answer to verify, and answers are measured by how foreseen they are.
+NEARLY_ALL = 0.9
 CHARACTERS_IN_A_TOKEN = 3  # few, so that max_length is rather too long
 SHORTEST, LONGEST = 256, 8192  # of max_length, as it is proposed
 WITH_MEDIA = 2048  # what media take is not known before they are decoded
@@ -50,26 +51,43 @@ class Fit:
 
 
 SEEN = "The base must take it in by itself; or name a model of text, and put `- omni` above the stage."
-NATS = "No answer is right or wrong: measured by how well held-out answers are foreseen, with samples side by side."
+NATS = (
+    "No answer is right or wrong: measured by how well held-out answers are foreseen, "
+    "with samples side by side."
+)
 FITS = {
-    "pairs": Fit("pairs of a better and a worse answer", "instruct", "dpo", hints=("orpo learns from them, too.",)),
+    "pairs": Fit(
+        "pairs of a better and a worse answer", "instruct", "dpo", hints=("orpo learns from them, too.",)
+    ),
     "image": Fit("questions or captions with pictures", "vision-qa", base=EYES, hints=(SEEN,)),
     "video": Fit("questions or captions with videos", "video-understanding", base=EYES, hints=(SEEN,)),
     "audio": Fit("questions or transcripts with sound", "hearing", base=EARS, hints=(SEEN,)),
-    "tools": Fit("conversations with functions", "tools", hints=("Measured by exact calls on held-out rows.",)),
+    "tools": Fit(
+        "conversations with functions", "tools", hints=("Measured by exact calls on held-out rows.",)
+    ),
     "thinking": Fit("answers with a thought before them", "thinking"),
-    "cot": Fit("answers that can be verified", "cot", hints=("method: grpo learns from the answers as rewards.",)),
+    "cot": Fit(
+        "answers that can be verified", "cot", hints=("method: grpo learns from the answers as rewards.",)
+    ),
     "instruct": Fit("conversations", "instruct", hints=(NATS,)),
-    "prompts": Fit("questions with a final answer alone", "cot", "grpo", batch_size=8, hints=("Rewards: whether the answer is right.",)),
-    "text": Fit("plain texts", "instruct", "cpt", name="texts", hints=("Measured by perplexity on held-out texts.",)),
-}  # fmt: skip
+    "prompts": Fit(
+        "questions with a final answer alone",
+        "cot",
+        "grpo",
+        batch_size=8,
+        hints=("Rewards: whether the answer is right.",),
+    ),
+    "text": Fit(
+        "plain texts", "instruct", "cpt", name="texts", hints=("Measured by perplexity on held-out texts.",)
+    ),
+}
 MEDIA: tuple[MediumKind, ...] = ("image", "video", "audio")
 CONVERSATIONS = ("tools", "thinking", "cot", "instruct")
 
 
 @dataclass
 class Look:
-    """What the first rows of a file are: how many of each kind, why others cannot be read, how long they are."""
+    """What a file's first rows are: how many of each kind, why others cannot be read, how long they are."""
 
     kinds: Counter[str] = field(default_factory=Counter)
     refused: dict[str, str] = field(default_factory=dict)  # reasons, each with the first place
@@ -204,8 +222,8 @@ def kind_of(row: Row) -> tuple[str, Sample]:
         return "pairs", read_pair(row, as_messages)
     if label := next((name for name in LABELS if isinstance(row.get(name), bool)), None):
         raise RowError(
-            f"rows that are labelled as good or bad ({label!r}): no method learns from labels; keep the good ones, or "
-            "make pairs of a better and a worse answer"
+            f"rows that are labelled as good or bad ({label!r}): no method learns from labels; keep "
+            "the good ones, or make pairs of a better and a worse answer"
         )
     there = {*media_in(row), *(medium["kind"] for medium in _media(row))}
     medium = next((kind for kind in MEDIA if kind in there), None)

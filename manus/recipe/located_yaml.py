@@ -1,4 +1,4 @@
-"""Reads a YAML file into plain values and remembers on which line every key and item stands. Knows no recipe."""
+"""Reads a YAML file into plain values; remembers on which line each key and item stands. Knows no recipe."""
 
 from __future__ import annotations
 
@@ -155,7 +155,8 @@ class _Values:
             if name in first:
                 raise SyntaxProblem(
                     _line(key_node),
-                    f"{dotted((*path, name))}: stands here a second time, first on line {first[name]}; keep one",
+                    f"{dotted((*path, name))}: stands here a second time, first on line {first[name]}; "
+                    "keep one",
                 )
             first[name] = _line(key_node)
             if key_node.tag == MERGE:

@@ -1,4 +1,4 @@
-"""Reads what a machine says of itself: the limits in `configs/guards.yaml`, the choices in `configs/encoders.yaml`.
+"""Reads what a machine says of itself: limits in `configs/guards.yaml`, choices in `configs/encoders.yaml`.
 
 Knows nothing of recipes.
 """
@@ -36,7 +36,7 @@ def machine_limits() -> dict[str, Any]:
 
 
 def sense_choices() -> SenseSettings:
-    """Return the encoders and decoders to choose from: of the working directory's file, or else of the project's.
+    """Return encoders and decoders to choose from: of the working directory's file, else of the project's.
 
     Raises:
         RecipeError: there is no such file, or it is wrong; with one line for each thing.

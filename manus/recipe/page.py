@@ -1,4 +1,4 @@
-"""Writes `docs/RECIPES.md`: every key of a recipe with its type, default and meaning, from the settings themselves."""
+"""Writes `docs/RECIPES.md`: each key of a recipe with type, default and meaning, from the settings."""
 
 from __future__ import annotations
 
@@ -43,9 +43,10 @@ def markdown() -> str:
     lines = [INTRODUCTION, *HEAD, *_rows(Header), ""]
     lines += [
         f"A stage in `capabilities` is a name, or `name: {{settings}}`. {'; '.join(groups)}.",
-        f"{', '.join(f'`{name}`' for name in FEATURES)} trains nothing and takes `name` and `probe` alone; a group's "
-        "settings are not its own.",
-        "`defaults` takes any setting of data and training below; those that a stage's method does not have are not read.",
+        f"{', '.join(f'`{name}`' for name in FEATURES)} trains nothing and takes `name` and `probe` alone; a "
+        "group's settings are not its own.",
+        "`defaults` takes any setting of data and training below; those that a stage's method does not have "
+        "are not read.",
         "A stage's own settings beat the defaults, `--config` beats both.",
         "",
         *["## Every stage", "", *HEAD, *_rows(StageHeader), *_rows(DataSettings), ""],
@@ -156,7 +157,7 @@ def _pair(capability: str, method: str) -> str:
 
 
 def _refusals(named: Iterable[str]) -> dict[str, str]:
-    """Return the words of the table for what is refused, each with its reason and the nearest pairs that work."""
+    """Return the table's words for what is refused, each with its reason and the nearest pairs that work."""
     legend: dict[str, list[str]] = {}
     for capability, method in product(named, METHODS):
         if (found := refusal(capability, method)) is not None:

@@ -1,4 +1,4 @@
-"""Collects what is wrong with a recipe, in our words: where, what is wrong, what to do. Knows no recipe's keys."""
+"""Collects what is wrong with a recipe, in our words: where, what, what to do. Knows no recipe's keys."""
 
 from __future__ import annotations
 
@@ -128,7 +128,7 @@ def _place(detail: Any, value: Any) -> KeyPath:
 
 
 def _explained(model: type[BaseModel], place: KeyPath, *details: Any) -> Problem:
-    """Put what pydantic found at one place into our words; several details are those of a union's branches."""
+    """Put what pydantic found at one place into our words; several details are of a union's branches."""
     given, kind, context = details[0]["input"], details[0]["type"], details[0].get("ctx", {})
     kinds = [detail["type"] for detail in details]
     if kind == "extra_forbidden":

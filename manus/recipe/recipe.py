@@ -45,7 +45,7 @@ __all__ = [
 
 @dataclass(frozen=True, slots=True)
 class Recipe:
-    """A recipe that can be planned: `stages` are what it trains, `features` what it tries on the merged model."""
+    """A recipe that can be planned: `stages` are trained, `features` are tried on the merged model."""
 
     path: Path
     base_model: str
@@ -92,7 +92,7 @@ class Recipe:
 
     @contextlib.contextmanager
     def blamed(self, keys: KeyPath) -> Iterator[None]:
-        """Put file and line in front of an error about something that the recipe names, such as a missing file."""
+        """Put file and line before an error about something the recipe names, such as a missing file."""
         try:
             yield
         except InputError as error:
@@ -211,7 +211,7 @@ def _unknown_key(key: str) -> str:
 def _check_stage_names(
     problems: Problems, raw: dict[str, Any], names: Sequence[str], tried: Sequence[str]
 ) -> None:
-    """Refuse gates and merge weights of stages that do not exist; of those that train nothing, there is no weight."""
+    """Refuse gates and merge weights of stages that do not exist; those that train nothing have no weight."""
     gates, merge = raw.get("gates"), raw.get("merge")
     weights = merge.get("weights") if isinstance(merge, dict) else None
     known = [*names, *tried, "*"]
@@ -248,7 +248,10 @@ def _check_gates(problems: Problems, header: Header, features: Sequence[FeatureS
             if limit in able:
                 continue
             if feature is not None:
-                why = f"{feature.capability} trains nothing, so nothing is gained or lost; use {' or '.join(able)}"
+                why = (
+                    f"{feature.capability} trains nothing, so nothing is gained or lost; use "
+                    f"{' or '.join(able)}"
+                )
             else:
                 named = ", ".join(by_name) or "`- streaming`, once the recipe has it"
                 why = f"holds what is streamed; write it below the name of that entry ({named})"
@@ -278,8 +281,8 @@ def _check_references(
             if reward.needs_trust and header.trust != "local-code":
                 problems.refuse(
                     (*stage.keys, "rewards"),
-                    f"reward {reward.component!r} runs a function of yours; allow that with `trust: local-code` at the "
-                    "top of the recipe",
+                    f"reward {reward.component!r} runs a function of yours; allow that with "
+                    "`trust: local-code` at the top of the recipe",
                 )
 
 

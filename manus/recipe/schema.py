@@ -1,4 +1,4 @@
-"""The recipe's JSON Schema, for editors that complete and check YAML. Run as a module, it writes the pages of docs/."""
+"""The recipe's JSON Schema, for editors that complete and check YAML. Run as a module, writes docs/ pages."""
 
 from __future__ import annotations
 
@@ -138,7 +138,7 @@ def _one_key(properties: dict[str, Schema]) -> Schema:
 
 
 def _source(models: _Models) -> Schema:
-    """Return what a source of data must be beyond its keys: of one kind, with the options of its generator."""
+    """Return what a source of data must be beyond its keys: of one kind, with its generator's options."""
     properties = dict(models.definitions["Source"]["properties"])
     properties["generator"] = {
         "description": properties["generator"]["description"],

@@ -47,9 +47,10 @@ class RewardModel:
 
 @dataclass(frozen=True, slots=True)
 class Stage:
-    """One capability trained by one method, everything resolved; the recipe speaks of it at `keys`, of its data at `data_at`.
+    """One capability trained by one method, everything resolved.
 
-    `senses` says which encoders the base gets, where this is the stage that adds them.
+    The recipe speaks of it at `keys`, of its data at `data_at`. `senses` says which encoders the
+    base gets, where this is the stage that adds them.
     """
 
     name: str
@@ -71,19 +72,19 @@ class Stage:
 
     @property
     def data_kind(self) -> SampleKind:
-        """The kind of sample that its rows become: prompts, where the pairs are made of the model's own answers."""
+        """The kind of sample its rows become: prompts, where pairs are made of the model's own answers."""
         return "prompt" if self.on_policy else self.sample_kind
 
     @property
     def on_policy(self) -> OnPolicySettings | None:
-        """How pairs are made of the model's own answers, if they are; without data of its own a stage has no others."""
+        """How pairs are made of the model's own answers, if they are; a stage without data has no others."""
         if self.sample_kind == "preference" and not self.data.data:
             return self.data.on_policy or OnPolicySettings()
         return self.data.on_policy
 
     @property
     def rewards(self) -> tuple[RewardSettings, ...]:
-        """What scores the model's answers, if anything does: the recipe's rewards, or the capability's own verifier."""
+        """What scores the model's answers, if anything: the recipe's rewards or capability's verifier."""
         settings = self.training
         if not isinstance(settings, RewardedSettings):
             return ()
@@ -105,7 +106,7 @@ class Stage:
 
 @dataclass(frozen=True, slots=True)
 class FeatureStage:
-    """A capability of the recipe that trains nothing, everything resolved; the merged model is measured for it."""
+    """A capability of the recipe that trains nothing, all resolved; the merged model is measured for it."""
 
     name: str
     capability: str

@@ -1,4 +1,4 @@
-"""Resolves the stages of a recipe: what a stage says beats the defaults, what the command line says beats both.
+"""Resolves a recipe's stages: what a stage says beats the defaults, what the command line says beats both.
 
 Knows what one stage may be; knows nothing of what the recipe says about all of them.
 """
@@ -249,7 +249,7 @@ class StageReader:
         return found is None
 
     def is_accepted(self, key: str, value: Any, keys: KeyPath) -> bool:
-        """Tell whether the data settings or any method's accept a setting; refuse it as the first of them does."""
+        """Tell whether the data's or a method's settings accept a setting; refuse it as the first does."""
         models = models_with(key)
         if not models:
             self.problems.refuse((*keys, key), _unknown_key(key, stage_keys()))

@@ -28,7 +28,9 @@ LACKS: Mapping[SampleKind, tuple[str, str]] = {
 UNFIT: Mapping[Mismatch, str] = {
     "projectors only": "it trains what connects encoders to the language model, and nothing else of it",
     "text alone": "its batches hold text alone, not images, video or sound",
-    "no senses": "it trains what connects encoders to the language model, and this capability uses text alone",
+    "no senses": (
+        "it trains what connects encoders to the language model, and this capability uses text alone"
+    ),
 }
 # Methods that learn from these are nearest to those that learn from that: by imitation, or by comparison.
 NEAREST_KINDS: Mapping[SampleKind, tuple[SampleKind, ...]] = {
@@ -41,7 +43,7 @@ NEAREST_KINDS: Mapping[SampleKind, tuple[SampleKind, ...]] = {
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """Why a pair cannot train: a word for it, the reason, and the nearest method that can train the capability, if any."""
+    """Why a pair cannot train: a word for it, the reason, the nearest method that can train it, if any."""
 
     word: str
     reason: str
@@ -61,7 +63,7 @@ def refusal(capability: str, method: str) -> Refusal | None:
 
 
 def nearest_method(capability: str, kind: SampleKind) -> str:
-    """Return the method that can train a capability without such samples, nearest to those that learn from them."""
+    """Return the nearest method to those learning from such samples that trains a capability without them."""
     for near in (kind, *NEAREST_KINDS[kind]):
         works = [name for name in METHODS if shared_kind(capability, name) == near]
         if works:

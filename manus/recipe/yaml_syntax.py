@@ -15,7 +15,8 @@ DEEPEST_NESTING = 30
 EXPLANATIONS = (
     (
         "mapping values are not allowed",
-        "a `: ` that fits nowhere: quote a text that holds it, end the line above with a colon, or mend the indentation",
+        "a `: ` that fits nowhere: quote a text that holds it, end the line above with a colon, or mend the "
+        "indentation",
         False,
     ),
     ("could not find expected ':'", "neither `key: value` nor a list's `- item`", True),
