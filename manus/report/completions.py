@@ -1,4 +1,4 @@
-"""Chooses which completions written during training a report shows, so that one sees how they changed. Pure."""
+"""Chooses which completions of a training its report shows, so that one sees how they changed. Pure."""
 
 from __future__ import annotations
 

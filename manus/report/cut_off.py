@@ -1,4 +1,4 @@
-"""Says what is left of a stage's metric when the sense is cut off, in all and by level. Knows nothing of HTML."""
+"""Says what is left of a stage's metric with the sense cut off, in all and by level. Knows no HTML."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class Cell:
 
 @dataclass(frozen=True, slots=True)
 class Cut:
-    """One way to cut the sense off: how far the questions that need it fall, and what the interval allows to say."""
+    """A way to cut the sense off: how far questions that need it fall, and what the interval lets one say."""
 
     name: str
     drop: str

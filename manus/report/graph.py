@@ -1,8 +1,8 @@
-"""Lays out a plan as a drawing: a column for each step of the flow, a row for each stage. Knows nothing of files.
+"""Lays out a plan as a drawing: a column for each step of the flow, a row for each stage. Knows no files.
 
-Arrows only go down within a column or across to the next one, in the last column also past a box: a reward model stands right below the pairs
-that it learns from, and pairs of a stage's own answers right above the stage, whose predecessor gave the
-answers.
+Arrows only go down within a column or across to the next one, in the last column also past a box: a reward
+model stands right below the pairs that it learns from, and pairs of a stage's own answers right above the
+stage, whose predecessor gave the answers.
 """
 
 from __future__ import annotations
@@ -76,7 +76,7 @@ def layout(plan: Plan) -> Graph:
 
 
 def _needs(made: Artifact) -> set[str]:
-    """Return what an artifact waits for. That the report waits for reward models says nothing: stages ask them."""
+    """Return what an artifact waits for. The report's wait for reward models is left out: stages ask them."""
     needs = {*made.parents, *made.after}
     return {name for name in needs if not name.startswith("reward/")} if made.kind == "report" else needs
 
@@ -108,7 +108,7 @@ def reduced(needs: Mapping[str, Iterable[str]]) -> list[tuple[str, str]]:
 
 
 def _arrow(source: Node, target: Node) -> str:
-    """Return the path of an arrow: down within a column, past what stands between on its right, or across to another."""
+    """Return an arrow's path: down within a column, past what stands between on its right, or across."""
     if source.column == target.column and target.y - source.y > NODE_HEIGHT + GAP_Y:
         side = source.x + NODE_WIDTH
         bow = side + BOW

@@ -58,7 +58,8 @@ def model_card(plan: Plan, merge: dict[str, Any]) -> str:
         "",
         f"Made by Manus from `{plan.base.spec}`"
         + (f" at commit `{plan.base.revision}`" if plan.base.revision else "")
-        + f", composed {'one stage after another' if recipe.compose == 'sequential' else 'from parallel stages'}, "
+        + ", composed "
+        f"{'one stage after another' if recipe.compose == 'sequential' else 'from parallel stages'}, "
         f"seed {recipe.seed}.",
         "",
         *_senses(plan, senses),
@@ -135,8 +136,8 @@ def _how_merged(merge: dict[str, Any]) -> list[str]:
     parity = merge["parity"]
     relative = parity["max_difference"] / parity["scale"]
     return [
-        f"Merged by `{merge['combine']}`, stored as {merge['dtype']}. Its logits differ from base plus adapters by at "
-        f"most {relative:.1e} of their scale over {parity['prompts']} prompts "
+        f"Merged by `{merge['combine']}`, stored as {merge['dtype']}. Its logits differ from base "
+        f"plus adapters by at most {relative:.1e} of their scale over {parity['prompts']} prompts "
         f"(allowed: {parity['tolerance']:.0e}).",
     ]
 

@@ -181,7 +181,10 @@ def _ruling_of_streams(verdict: Verdict) -> Ruling:
         rule = "every streamed answer is the one that comes at once (always asked)"
         measured = f"{verdict.measured:g} of {verdict.allowed:g}"
     elif verdict.limit == "min_tokens_per_second":
-        rule = f"with {of_streams(verdict.streams or 1)}, at least {per_second(verdict.allowed)} tokens come in a second"
+        rule = (
+            f"with {of_streams(verdict.streams or 1)}, at least {per_second(verdict.allowed)} tokens come in "
+            "a second"
+        )
         measured = per_second(verdict.measured)
     else:
         what = "the slowest first token comes" if "first" in verdict.limit else "95 % of the gaps lie"
@@ -191,20 +194,20 @@ def _ruling_of_streams(verdict: Verdict) -> Ruling:
 
 
 def merge_view(plan: Plan, merge: Finished) -> dict[str, Any]:
-    """Return the merge's settings and metrics, and in one sentence how well the result agrees with its parts."""
+    """Return the merge's settings and metrics, and in a sentence how well the result fits its parts."""
     metrics = merge.manifest.metrics
     parity = metrics["parity"]
     sentence = (
         f"Read back from disk, the merged model's logits differ from those of base plus stages by at most "
-        f"{parity['max_difference'] / parity['scale']:.1e} of their scale, where {parity['tolerance']:.1e} is allowed; "
-        f"at {percent(parity['top1_agreement'])} of {parity['positions']} positions in {parity['prompts']} prompts "
-        f"both rank the same token first."
+        f"{parity['max_difference'] / parity['scale']:.1e} of their scale, where {parity['tolerance']:.1e} "
+        f"is allowed; at {percent(parity['top1_agreement'])} of {parity['positions']} positions in "
+        f"{parity['prompts']} prompts both rank the same token first."
     )
     return {"settings": settings("merge", plan.recipe.merge), "metrics": flat(metrics), "parity": sentence}
 
 
 def gathered(manifests: Mapping[str, Manifest], field: str) -> list[tuple[str, list[tuple[str, list[str]]]]]:
-    """Return every name in a field of the manifests with its values, and which jobs had each when they differ."""
+    """Return every name in a field of the manifests with its values, and whose they are where they differ."""
     found: dict[str, dict[str, list[str]]] = {}
     for job, manifest in manifests.items():
         for name, value in getattr(manifest, field).items():

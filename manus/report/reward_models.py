@@ -16,7 +16,7 @@ from manus.report.values import Setting, settings
 
 @dataclass(frozen=True, slots=True)
 class RewardModelView:
-    """All that a report shows of one reward model; `accuracy` is the share of held-out pairs that it ranks right."""
+    """What a report shows of one reward model; `accuracy` is the share of held-out pairs it ranks right."""
 
     name: str
     sources: list[str]

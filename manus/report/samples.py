@@ -19,7 +19,7 @@ NEXT_QUESTION = "\n\nuser: "  # as manus.evaluation.probes.asked writes it
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What one model said. `is_right` is None where nothing can be right; `repeats` names who said the same."""
+    """What a model said. `is_right` is None if nothing can be right; `repeats` names who said the same."""
 
     model: str
     text: str
@@ -96,7 +96,7 @@ def _change(measured: Mapping[str, Mapping[str, Any]], index: int, is_share: boo
 
 
 def _by_quota(order: Sequence[int], changes: Sequence[str]) -> list[int]:
-    """Return up to SHOWN indices in the given order: each change within its quota, then more of what is no success."""
+    """Return up to SHOWN indices in the given order: each change in its quota, then more non-successes."""
     left = dict(QUOTAS)
     within = []
     for index in order:
@@ -152,7 +152,7 @@ def without_places(prompt: str) -> str:
 
 
 def split(prompt: str) -> tuple[str, str]:
-    """Return what comes before the last turn of the user, which may be long (functions, documents), and that turn."""
+    """Return what precedes the user's last turn, which may be long (functions, documents), and that turn."""
     earlier, mark, question = prompt.rpartition(NEXT_QUESTION)
     return (earlier, question) if mark else ("", prompt.removeprefix(NEXT_QUESTION.lstrip()))
 

@@ -126,7 +126,7 @@ def charts_of(train: Finished) -> list[tuple[str, str]]:
 
 
 def bars(row: SummaryRow, measured: Mapping[str, Mapping[str, Any]]) -> list[Bar]:
-    """Return the three measurements on one scale: 0 to 1 for shares, else 0 to the highest end of an interval."""
+    """Return three measurements on one scale: 0 to 1 for shares, else 0 to an interval's highest end."""
     scale = 1.0 if row.is_share else max(1e-9, *(measured[model]["high"] for model in MODELS))
     found = []
     for model in MODELS:
@@ -164,7 +164,7 @@ def _source(identity: Mapping[str, Any], title: str) -> str:
 
 
 def compared(measured: Mapping[str, Mapping[str, Any]], kind: str) -> list[Comparison]:
-    """Return one row for each part or level: its name, its samples if they are counted, and the three shares."""
+    """Return a row for each part or level: its name, its samples if counted, and the three shares."""
     found = []
     for name in dict.fromkeys(name for model in MODELS for name in measured[model][kind]):
         values = [measured[model][kind].get(name) for model in MODELS]

@@ -1,4 +1,4 @@
-"""Reads from the store what a report shows of streams: whether they are what comes at once, and their times."""
+"""Reads from the store what a report shows of streams: whether they are what comes at once, and times."""
 
 from __future__ import annotations
 
@@ -47,7 +47,10 @@ class StreamingView:
         """Whether streams are what they must be, in plain words."""
         if self.is_equal:
             return "every streamed answer is the one that comes at once"
-        return f"{self.equal} of {self.answers} streamed answers are the one that comes at once, the others are not"
+        return (
+            f"{self.equal} of {self.answers} streamed answers are the one that comes at once, the others are "
+            "not"
+        )
 
     @property
     def sentence(self) -> str:
