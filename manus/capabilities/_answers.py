@@ -29,7 +29,7 @@ def conversation(row: Columns, question: str, said: str) -> Sample:
 
 
 def without_markers(sample: Sample) -> Sample:
-    """Return the sample with OpenThoughts' markers as a <think> block, without the system turn that asks for them.
+    """Return the sample with OpenThoughts' markers as a <think> block, without the system turn for them.
 
     Raises:
         RowError: the markers are incomplete.

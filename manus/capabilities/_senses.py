@@ -9,7 +9,7 @@ LONGEST_ANSWER_WORDS = 6
 
 
 def with_short_answer(sample: Sample) -> Sample:
-    """Return the sample with what the probe compares with: its answer, or its last turn, where that is a few words.
+    """Return the sample with what the probe compares with: its answer or, if a few words, its last turn.
 
     Longer ones are descriptions: two right ones need not be equal, so they are learned and not probed.
     """

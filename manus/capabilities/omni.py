@@ -52,7 +52,7 @@ def read(row: Row) -> Sample:
 
 
 def can_score(sample: Sample) -> bool:
-    """Return whether the sample describes one medium; a sound may be heard in pieces, which stand side by side."""
+    """Return whether a sample describes one medium; a sound may be heard in pieces, side by side."""
     return _is_of_one(sample) and sample.get("level", DESCRIBED[0]) in DESCRIBED
 
 
