@@ -1,4 +1,4 @@
-"""Measures a probe again with the sense cut off: what an answer rests on shows where it falls. Knows nothing of models."""
+"""Measures a probe again with the sense cut off: what an answer rests on shows as a fall. Knows no models."""
 
 from __future__ import annotations
 
@@ -128,7 +128,7 @@ def _drop(whole: Sequence[float], left: Sequence[float]) -> dict[str, float]:
 def ablated(
     probe: Probe, model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, whole: dict[str, Any]
 ) -> dict[str, Any]:
-    """Return, for a probe with media, what is left of the metric when the sense is cut off; nothing for others.
+    """Return, for a probe with media, what is left of the metric with the sense cut off, else nothing.
 
     Answers that none can verify are not measured again: no share of them could fall.
     """

@@ -147,7 +147,7 @@ def foresee_answers(
     title: str,
     media: Media | None = None,
 ) -> list[tuple[float, int]]:
-    """Return for each conversation the mean negative log-likelihood of what is learned of it, in nats per token.
+    """Return for each conversation the mean negative log-likelihood of what is learned, in nats per token.
 
     Beside it stands the number of those tokens; 0 of one that training would leave out, because the template
     refuses it or its answers begin beyond `max_length`.

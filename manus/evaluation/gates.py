@@ -14,7 +14,7 @@ EQUALITY = "equal_answers"
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What one limit said of one stage; `streams` where it holds answers that are streamed: how many side by side.
+    """What one limit said of one stage; `streams`, where it holds streamed answers: how many side by side.
 
     `measured` is None where nothing could be measured, which no limit lets pass.
     """
@@ -31,8 +31,8 @@ class Verdict:
         word = "passed" if self.is_passed else "FAILED"
         if self.limit == EQUALITY:
             return (
-                f"{word}: {self.stage}: {self.measured:g} of {self.allowed:g} streamed answers are those that "
-                "come at once"
+                f"{word}: {self.stage}: {self.measured:g} of {self.allowed:g} streamed answers are those "
+                "that come at once"
             )
         if self.streams is not None:
             measured = "not measured" if self.measured is None else f"{self.measured:.3f}"

@@ -14,7 +14,7 @@ RESAMPLES = 10_000
 
 
 def wilson(right: int, total: int, confidence: float = CONFIDENCE) -> tuple[float, float]:
-    """Return the score interval of a share (Wilson 1927), which also holds near 0 and 1 and for few samples."""
+    """Return the score interval of a share (Wilson 1927), which holds near 0 and 1 and for few samples."""
     if total == 0:
         return 0.0, 1.0
     z = NormalDist().inv_cdf((1 + confidence) / 2)
@@ -52,5 +52,5 @@ def paired_bootstrap(
 
 
 def mean_nats(measured: Mapping[str, Any]) -> float:
-    """Return the mean nats per token of what was measured in them: `values` a sample, `weights` their tokens."""
+    """Return the mean nats per token of what was measured so: `values` by sample, `weights` their tokens."""
     return float(np.average(measured["values"], weights=measured["weights"]))

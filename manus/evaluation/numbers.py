@@ -17,7 +17,7 @@ def plain(value: float, digits: int = 1, signed: bool = False, is_column: bool =
 
 
 def difference(value: float, is_share: bool, signed: bool = False) -> str:
-    """Return a difference of two values of a metric: `46 points`, or `0.31 nats per token` for perplexities."""
+    """Return a difference of two metric values: `46 points`, or `0.31 nats per token` for perplexities."""
     return (
         f"{plain(100 * value, 1, signed)} points" if is_share else f"{plain(value, 2, signed)} nats per token"
     )

@@ -1,4 +1,4 @@
-"""Measures a stage's held-out samples on one model and compares two measurements. Knows nothing of recipes."""
+"""Measures a stage's held-out samples on a model and compares two measurements. Knows no recipes."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ ANSWERS_SHOWN = 12  # of the samples whose answers are measured, so many are als
 
 
 def is_measurable(capability: Capability, samples: Sequence[Sample], has_answers: bool = True) -> bool:
-    """Tell whether there is something to measure: a text, a pair of answers, an answer to verify or to foresee.
+    """Tell whether there is something to measure: a text, two answers, an answer to verify or foresee.
 
     Args:
         capability: whose probe measures.
@@ -57,7 +57,7 @@ def is_measurable(capability: Capability, samples: Sequence[Sample], has_answers
 
 @dataclass(frozen=True, slots=True)
 class Probe:
-    """What to measure: a capability's verifier on answers, perplexity on texts, or which of two answers is likelier.
+    """What to measure: a capability's verifier on answers, perplexity on texts, the likelier of two answers.
 
     Where no answer can be verified, it is how well the samples' own answers are foreseen.
 
@@ -211,7 +211,7 @@ def _perplexity(
 def _answers(
     probe: Probe, model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, title: str
 ) -> dict[str, Any]:
-    """Measure how well the samples' own answers are foreseen, and let the model answer some of the questions."""
+    """Measure how well the samples' own answers are foreseen, and have some of the questions answered."""
     found = _in_nats(foresee_answers(model, tokenizer, probe.usable, probe.max_length, title, probe.media))
     first = range(min(ANSWERS_SHOWN, len(probe.usable)))
     asked_of = [index for index in first if found["weights"][index]]

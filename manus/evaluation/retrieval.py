@@ -1,4 +1,4 @@
-"""Finds each medium's own caption among others by how likely a model thinks them. Knows nothing of processors.
+"""Finds each medium's own caption among others by how likely a model thinks them. Knows no processors.
 
 A medium is read once: its key-value cache is repeated for all captions, which go through the model as one
 batch. Shapes: C captions, T their tokens, V vocabulary.
@@ -54,7 +54,7 @@ def is_retrieval(capability: Capability) -> bool:
 
 
 def can_tell_apart(samples: Sequence[Sample]) -> bool:
-    """Tell whether some medium's caption can be found among others: two of a kind with different captions are needed."""
+    """Tell whether a medium's caption can be found among others: it takes two of a kind, unlike captions."""
     return any(len(found) > 1 for found in candidates(samples))
 
 
