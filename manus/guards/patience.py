@@ -1,8 +1,8 @@
 """Ends work that comes to no safe point: by its processor time or memory, or when a signal asks to stop.
 
 What a base brings along, such as its chat template, may loop for ever, in a job's main thread or in any
-thread of a server. So a thread beside watches, and lets Python raise in the one that works: between two of its
-instructions, whatever it does. Knows nothing of what is done.
+thread of a server. So a thread beside watches, and lets Python raise in the one that works: between two of
+its instructions, whatever it does. Knows nothing of what is done.
 """
 
 from __future__ import annotations
@@ -109,8 +109,8 @@ WATCHER = Watcher()
 class Patience:
     """How long one piece of work may take, and how often one may take longer before all of them are refused.
 
-    It counts the processor time of the thread that works, so neither a pause nor busy neighbours use it up. Memory
-    is the whole process's: in a server, what other threads take meanwhile counts as well.
+    It counts the processor time of the thread that works, so neither a pause nor busy neighbours use it up.
+    Memory is the whole process's: in a server, what other threads take meanwhile counts as well.
     """
 
     def __init__(self, seconds: float, times: int) -> None:
@@ -126,8 +126,8 @@ class Patience:
     ) -> Result:
         """Do work in this thread, and return what it returns. What is called inside of it may wait too.
 
-        It is a function that does the work, not a `with` around it: an exception from outside may come between
-        the end of a block and the code that leaves it, where nobody would catch it.
+        It is a function that does the work, not a `with` around it: an exception from outside may come
+        between the end of a block and the code that leaves it, where nobody would catch it.
 
         Args:
             work: is done.
@@ -184,7 +184,7 @@ class Patience:
 
 
 def _raise_in(thread: int, error: type[BaseException] | None) -> None:
-    """Let a thread raise an exception at its next instruction, or no more raise the one that it was to raise."""
+    """Let a thread raise an exception at its next instruction, or no longer raise the one it was to."""
     ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread), error and ctypes.py_object(error))
 
 
