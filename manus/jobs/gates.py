@@ -14,7 +14,7 @@ def needed_by_gates(plan: Plan) -> list[str]:
 
 
 def verdicts(plan: Plan) -> list[Verdict]:
-    """Return what the recipe's gates say of the stored evaluations, and whether streams are what they must be."""
+    """Return what the recipe's gates say of stored evaluations, and whether streams are as they must be."""
     found = []
     if plan.recipe.gates:
         stages = {stage.name: stored_json(plan, f"evaluate/{stage.name}") for stage in plan.recipe.stages}

@@ -97,7 +97,7 @@ def ensure_stored(plan: Plan, artifact: Artifact) -> bool:
 
 
 def forget_report(plan: Plan) -> None:
-    """Let the report be written anew: what a feature measured is in no key, so one that is there shows earlier times."""
+    """Let the report be made anew: features' measurements are in no key, so an old one shows old times."""
     key = plan.artifacts["report/report"].key
     with plan.store.lock(key):
         plan.store.discard(key)
@@ -172,11 +172,11 @@ def show(plan: Plan, artifact: Artifact) -> None:
 
 
 def check_gates(plan: Plan) -> None:
-    """Measure the merged model before it is shown, where the recipe has gates, or tries what it does at run time.
+    """Measure the merged model before it is shown, if the recipe has gates or tries it at run time.
 
     Raises:
-        GateError: a limit is broken, or a streamed answer is another than the one that comes at once; the report
-            says so too.
+        GateError: a limit is broken, or a streamed answer is another than the one that comes at once; the
+            report says so too.
     """
     made_now = {name for name in needed_by_gates(plan) if ensure_stored(plan, plan.artifacts[name])}
     measure_failed_again(plan, made_now)
@@ -195,7 +195,7 @@ def check_gates(plan: Plan) -> None:
 
 
 def measure_failed_again(plan: Plan, made_now: Set[str]) -> None:
-    """Measure once more what an earlier run found too slow or unequal: the machine, or Manus, may be another by now."""
+    """Measure again what an earlier run found too slow or unequal: machine, or Manus, may be another now."""
     failed = {verdict.stage for verdict in verdicts(plan) if not verdict.is_passed}
     for feature in plan.recipe.features:
         artifact = plan.artifacts[f"feature/{feature.name}"]
@@ -210,8 +210,8 @@ def _ways_out(plan: Plan, failed: Sequence[Verdict]) -> str:
     """Return what can be done about limits that are broken."""
     if any(verdict.limit == EQUALITY for verdict in failed):
         return (
-            "that answers differ is a fault of the model's class or of Manus, which no training mends: report it, "
-            f"and take the capability out of {plan.recipe.path} to publish the model all the same"
+            "that answers differ is a fault of the model's class or of Manus, which no training mends: "
+            f"report it, and take the capability out of {plan.recipe.path} to publish the model all the same"
         )
     if all(verdict.streams is not None for verdict in failed):
         return f"measure on a machine that nothing else uses, or change gates: in {plan.recipe.path}"
