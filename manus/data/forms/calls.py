@@ -18,8 +18,8 @@ def read_calls(value: Any) -> list[Call]:
     """Return the calls in `value` as peers write them.
 
     A call is a mapping or its text, bare or wrapped as OpenAI does (`{"type": "function", "function":
-    {...}}`), with `arguments`, `parameters`, (Anthropic) `input` or (LangChain) `args` as a mapping or its text; several calls
-    are a list.
+    {...}}`), with `arguments`, `parameters`, (Anthropic) `input` or (LangChain) `args` as a mapping or its
+    text; several calls are a list.
 
     Raises:
         ValueError: something is not a call.

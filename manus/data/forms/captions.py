@@ -12,7 +12,10 @@ from manus.data.sample import MediumKind, RowError
 
 _DESCRIPTIONS = ("caption", "captions", "description")
 _TRANSCRIPTS = ("transcription", "transcript", "text_normalized", "normalized_text")
-_CAPTIONS = ("caption", "captions", "text", "transcription", "transcript", "sentence", "text_normalized", "normalized_text", "description")  # fmt: skip
+_CAPTIONS = (
+    "caption", "captions", "text", "transcription", "transcript", "sentence", "text_normalized",
+    "normalized_text", "description",
+)  # fmt: skip
 _ASKING = ("question", "prompt", "instruction", "query")
 _QUESTION = "question"
 ASKED_OF: dict[MediumKind, str] = {

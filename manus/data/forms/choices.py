@@ -78,7 +78,8 @@ class Choices:
                 raise RowError(f"the answer is choice number {value}, from 0, of {len(self.texts)}")
             if self.are_numbers and _only(self.texts, str(value)) not in (None, value):
                 raise RowError(
-                    f"the answer is {value}, which is one of the choices and the number of another; give its letter"
+                    f"the answer is {value}, which is one of the choices and the number of another; give its "
+                    "letter"
                 )
             return value
         if not isinstance(value, str):
@@ -166,7 +167,7 @@ def refuse_key_alone(row: Mapping[str, Any], column: str) -> None:
 
 
 def key_of_several(row: Mapping[str, Any]) -> str | None:
-    """Return the column that says by its number which of several answers is right, None where there is none."""
+    """Return the column that says by number which of several answers is right, None if there is none."""
     values = ((name, row.get(name)) for name in (*_KEYS[1:], "correct_answer_id"))
     return next((name for name, value in values if _is_number(value)), None)
 

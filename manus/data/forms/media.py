@@ -47,8 +47,10 @@ _LEFT = re.compile(
 )
 # Marks of models and trainers, which say where a medium stands, and are none of ours.
 _FOREIGN = re.compile(
-    r"<\|(?:image|video|audio)_\d+\|>|<\|(?:vision_start|image_pad|video_pad|audio_bos|audio_pad|AUDIO|IMAGE|VIDEO)\|>|\[IMG\]"
-    r"|<(?:ImageHere|IMG_CONTEXT|image_soft_token|start_of_image|(?:image|video|audio)_placeholder|AUDIO|IMAGE|VIDEO)>"
+    r"<\|(?:image|video|audio)_\d+\|>"
+    r"|<\|(?:vision_start|image_pad|video_pad|audio_bos|audio_pad|AUDIO|IMAGE|VIDEO)\|>|\[IMG\]"
+    r"|<(?:ImageHere|IMG_CONTEXT|image_soft_token|start_of_image"
+    r"|(?:image|video|audio)_placeholder|AUDIO|IMAGE|VIDEO)>"
     r"|(?:\./|(?<=\|>))</(?:image|video|audio)>|^[ \t]*<(?:img|vid|speech|sound)>",
     re.MULTILINE,
 )
@@ -122,8 +124,8 @@ def _refuse_unknown_columns(row: Columns) -> None:
             beside = turn.keys() - _OF_WORDS if isinstance(turn, Mapping) else set()
             if name := next((key for key in beside if is_medium(turn[key], by_name=False)), None):
                 raise RowError(
-                    f"{column}[].{name} holds a medium, and is not known to: give it in a column of the row, or as a part of the "
-                    "content"
+                    f"{column}[].{name} holds a medium, and is not known to: give it in a column of the "
+                    "row, or as a part of the content"
                 )
     if found := next(
         (name for name in row if name not in IDENTIFYING - _OF_MEDIA and is_medium(row[name], by_name=False)),
@@ -151,8 +153,8 @@ def _check_turns(sample: Sample) -> None:
             )
         if sample.get("media") and (mark := _FOREIGN.search(message["content"])):
             raise RowError(
-                f"turn {number} ({message['role']}) has {mark[0]!r}, a mark of another model's for a medium; write <image>, <video> "
-                "or <audio> where it stands"
+                f"turn {number} ({message['role']}) has {mark[0]!r}, a mark of another model's for a medium; "
+                "write <image>, <video> or <audio> where it stands"
             )
 
 

@@ -226,7 +226,7 @@ def _read_pair(row: Columns) -> list[Message]:
 
 
 def _with_answer(turns: list[Message], answer: list[Message], pair: tuple[str, str]) -> list[Message]:
-    """Return a conversation of a prompt and its answer, which may be the whole conversation, as axolotl's and UltraFeedback's are.
+    """Return a conversation of prompt and answer, which may be the whole, as axolotl's and UltraFeedback's.
 
     Raises:
         RowError: the answer begins with a question that is not the prompt's.
@@ -241,8 +241,8 @@ def _with_answer(turns: list[Message], answer: list[Message], pair: tuple[str, s
     ]:
         return [answer[0], *turns, *answer[len(turns) + 1 :]]
     raise RowError(
-        f"{pair[1]!r} is a conversation that does not begin with {pair[0]!r}; give the answer alone, or the conversation in "
-        "'messages'"
+        f"{pair[1]!r} is a conversation that does not begin with {pair[0]!r}; give the answer alone, "
+        "or the conversation in 'messages'"
     )
 
 

@@ -32,7 +32,8 @@ ABOUT = (
 )
 _WITH_CHOICES = ("hint",)  # ScienceQA's and MMBench's hints are what the question is about
 _BEGINS_LIKE_TURNS = re.compile(
-    r"""\s*(?:\[\s*\{\s*['"](?:role|from|content|value|human|user|type['"]\s*:\s*['"]message)['"]|\{\s*['"](?:role|from)['"])"""
+    r"""\s*(?:\[\s*\{\s*['"](?:role|from|content|value|human|user|type['"]\s*:\s*['"]message)['"]"""
+    r"""|\{\s*['"](?:role|from)['"])"""
 )
 _BEGINS_LIKE_ANSWERS = re.compile(r"""\s*(?:\{\s*['"]text['"]\s*:\s*(?:\[|array)|\[\s*\{\s*['"]answer)""")
 _SYSTEMS = ("system", "system_prompt", "system_message", "system_instruction", "instructions")
@@ -227,7 +228,8 @@ def column_text(row: Columns, column: str) -> str:
 def listed_answers(value: Any, column: str) -> Any:
     """Return what several people said as a list, where CSV files hold it as a text; any other value as it is.
 
-    A list in Python's words is one that was written so; one in JSON is, but in `answers`, an answer like any other.
+    A list in Python's words is one that was written so; one in JSON is, but in `answers`, an answer like any
+    other.
 
     Raises:
         RowError: it is SQuAD's answers as a text that cannot be read, as numpy's arrays are.
@@ -272,7 +274,7 @@ def answer_text(value: Any) -> str | None:
 
 
 def note_keys(row: Columns, column: str, value: Any) -> None:
-    """Note what is said of several answers beside them, which nothing reads, and other answers that are as frequent.
+    """Note what is said of several answers beside them, which nothing reads, and answers as frequent.
 
     Raises:
         RowError: they are ranked, and the best one is not the most frequent one.

@@ -159,7 +159,7 @@ def as_tool(raw: Any) -> Tool:
 
 
 def _without_nulls(value: Any) -> Any:
-    """Return a schema without the nulls that Arrow gives each of its objects, at any depth; values that are given stay."""
+    """Return a schema without the nulls Arrow gives each object, at any depth; given values stay."""
     if isinstance(value, Mapping):
         there = {key: item for key, item in value.items() if item is not None}
         return {key: item if key in _GIVEN else _without_nulls(item) for key, item in there.items()}

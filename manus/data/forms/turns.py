@@ -83,7 +83,7 @@ def unread_keys(turns: Any) -> set[str]:
 
 
 def _unread_of_parts(turn: Mapping[str, Any]) -> Iterator[str]:
-    """Yield which keys of a turn's parts hold something that nothing reads, as citations; media are read elsewhere."""
+    """Yield which keys of a turn's parts hold what nothing reads, as citations; media are read elsewhere."""
     column = next((key for key in _TEXT_KEYS if turn.get(key) is not None), "")
     parts = turn.get(column)
     for part in parts if isinstance(parts, list) and _are_parts(parts) else ():
@@ -150,8 +150,8 @@ def refuse_rendered(number: int, message: Message) -> None:
     """
     if mark := template_mark(message["content"], is_answer=message["role"] == "assistant"):
         raise RowError(
-            f"turn {number} ({message['role']}) is a chat that a template wrote already ({shortened(mark)}): give its turns, with "
-            "their roles"
+            f"turn {number} ({message['role']}) is a chat that a template wrote already ({shortened(mark)}): "
+            "give its turns, with their roles"
         )
 
 

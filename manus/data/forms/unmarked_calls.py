@@ -43,11 +43,13 @@ def unmarked_calls(text: str, names: Collection[str]) -> list[Call]:
             "write the call as a turn's 'tool_calls'"
         )
     if found := re.search(
-        rf"""["'](?:name|tool|tool_name|function|action)["']\s*:\s*["']({"|".join(map(re.escape, names))})["']""",
+        r"""["'](?:name|tool|tool_name|function|action)["']\s*:\s*["']"""
+        rf"""({"|".join(map(re.escape, names))})["']""",
         said,
     ):
         raise ValueError(
-            f"it names the function {found[1]!r} in JSON among other words; write the call as a turn's 'tool_calls'"
+            f"it names the function {found[1]!r} in JSON among other words; "
+            "write the call as a turn's 'tool_calls'"
         )
     is_code = re.match(rf"(?:\w+[ \t]*=[ \t]*|print\(){called.pattern}", said) or called.match(said)
     for code in [block[1] for block in _FENCE.finditer(said)] or ([said] if is_code else []):

@@ -15,7 +15,7 @@ _CONVERSATIONS = ("messages", "conversations", "conversation", "problem", "promp
 
 
 def solution_as_answer(row: Columns) -> Columns:
-    """Return a row of a question, a final answer and the work that leads to it, as LIMO has them, with the work as what is said.
+    """Return a row of question, final answer and the work to it, as LIMO's, with the work as what is said.
 
     Of `answer` and `solution` the longer one is the work; any other row stays as it is.
     """

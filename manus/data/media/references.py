@@ -145,7 +145,8 @@ def media_in_columns(row: Mapping[str, Any]) -> list[Medium]:
     A column with one medium may come with columns that say where in it the part begins and ends.
 
     Raises:
-        RowError: two columns have different media of one kind: whether these are several, or one twice, is not known.
+        RowError: two columns have different media of one kind: whether these are several, or one twice, is
+            not known.
     """
     found = [medium for kind in KINDS for medium in _of_kind(row, kind)]
     if not found and isinstance(row.get(FILE_NAME), str):
@@ -169,8 +170,8 @@ def _of_kind(row: Mapping[str, Any], kind: MediumKind) -> list[Medium]:
     (first, media), *others = columns.items()
     if other := next((name for name, its_media in others if its_media != media), None):
         raise RowError(
-            f"{first!r} and {other!r} both hold {kind}s: say ignore: [{other}] in the source if they are the same, else give all "
-            f"of them in one list"
+            f"{first!r} and {other!r} both hold {kind}s: say ignore: [{other}] in the source if they are the "
+            f"same, else give all of them in one list"
         )
     return media
 

@@ -1,7 +1,8 @@
-"""Bounds what one operation of a chat template may compute, as nothing can end it while it computes, and how long all may.
+"""Bounds what one operation of a chat template computes, as nothing can end it then, and how long all takes.
 
 Nothing is heard within a power of huge numbers or while one text is written, which may take all memory. What
-grows by and by, or loops, is given up by `guards.patience`, in whichever thread. Knows nothing of conversations.
+grows by and by, or loops, is given up by `guards.patience`, in whichever thread. Knows nothing of
+conversations.
 """
 
 from __future__ import annotations

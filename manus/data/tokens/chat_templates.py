@@ -67,7 +67,8 @@ def rendered(tokenizer: PreTrainedTokenizerBase, turns: Sequence[Turn], add_gene
 def template_at_work() -> Iterator[None]:
     """Let a chat template write one conversation. It is the base's: it may raise anything, or loop for ever.
 
-    How long it may take, its sandbox sees to: what else is done inside, such as decoding media, has its own time.
+    How long it may take, its sandbox sees to: what else is done inside, such as decoding media, has its own
+    time.
 
     Raises:
         RowError: it refuses the conversation, or takes too long for it.
