@@ -43,12 +43,13 @@ STANDSTILL_SECONDS = 300.0  # without a second of processor time
 BAD_WORDS = ("Traceback", "unexpected", "not your fault")
 SIGNALS = (signal.SIGKILL, signal.SIGKILL, signal.SIGTERM, signal.SIGINT, signal.SIGUSR1)
 MARK = "MANUS_CHAOS"  # in the environment of all processes of a run
-HEAD = """\
-base_model: {base}
-defaults: {{batch_size: 8, learning_rate: 5e-3, held_out: 20, max_length: {length}, precision: fp32, epochs: {epochs}}}
-guards: {{checkpoint_every_steps: 10, cooldown_every_steps: 0, decoding_processes: 2}}
-capabilities:
-"""
+HEAD = (
+    "base_model: {base}\n"
+    "defaults: {{batch_size: 8, learning_rate: 5e-3, held_out: 20, max_length: {length}, precision: fp32, "
+    "epochs: {epochs}}}\n"
+    "guards: {{checkpoint_every_steps: 10, cooldown_every_steps: 0, decoding_processes: 2}}\n"
+    "capabilities:\n"
+)
 STAGE = (
     "  - {capability}: {{name: {name}, method: {method}, data: [{{{data}}}], "
     "probe: {{max_new_tokens: 12}}{more}}}\n"

@@ -1,11 +1,12 @@
-"""How long an answer to speech waits, where it is heard as it comes and where it is heard when it is committed.
+"""How long an answer to speech waits, where it is heard as it comes and where only once it is committed.
 
-    python -m benchmarks.listening OMNI_FOLDER [--seconds 6] [--repeats 3] [--session-seconds 600] [--most-tokens 512]
+    python -m benchmarks.listening OMNI_FOLDER [--seconds 6] [--repeats 3]
+        [--session-seconds 600] [--most-tokens 512]
 
-The folder is an omni checkpoint that hears (`omni/` of a recipe's results). A real server of this process is asked by
-a real client, which plays noise in real time, ends the turn and wants one token; the two sides take turns, and
-seconds are medians. Then a session of the same model listens as fast as it can: what its cache takes, what the
-process takes, and how much faster than the sound it is.
+The folder is an omni checkpoint that hears (`omni/` of a recipe's results). A real server of this process is
+asked by a real client, which plays noise in real time, ends the turn and wants one token; the two sides take
+turns, and seconds are medians. Then a session of the same model listens as fast as it can: what its cache
+takes, what the process takes, and how much faster than the sound it is.
 """
 
 from __future__ import annotations
@@ -86,8 +87,8 @@ def compare(folder: Path, seconds: float, repeats: int) -> None:
     early, late = (median(times) for times in found.values())
     print(
         f"{seconds:g} s of sound in pieces of {service.hosted.layout.longest_audio_seconds:g} s, "
-        f"{service.hosted.model.dtype}: first token {early:.3f} s after the end as it comes, {late:.3f} s when committed: "
-        f"{late / early:.2f} times sooner"
+        f"{service.hosted.model.dtype}: first token {early:.3f} s after the end as it comes, "
+        f"{late:.3f} s when committed: {late / early:.2f} times sooner"
     )
     print({side: [round(one, 3) for one in times] for side, times in found.items()})
     server.should_exit = True
@@ -118,9 +119,11 @@ def listen(folder: Path, seconds: float, most_tokens: int) -> None:
     rate = 50 / listener.layout.audio_stack
     each = listener.context.bytes / tokens
     print(
-        f"{seconds:g} s heard in {took:.1f} s ({seconds / took:.1f} times as fast; the slowest second {slowest:.2f} s); "
+        f"{seconds:g} s heard in {took:.1f} s ({seconds / took:.1f} times as fast; "
+        f"the slowest second {slowest:.2f} s); "
         f"remembered: {tokens} of at most {most_tokens} tokens, {listener.context.bytes / 1e6:.1f} MB; "
-        f"{each:.0f} bytes a token, {rate * each / 1e3:.0f} kB a second of sound; process: {', '.join(resident)} MB"
+        f"{each:.0f} bytes a token, {rate * each / 1e3:.0f} kB a second of sound; "
+        f"process: {', '.join(resident)} MB"
     )
 
 
