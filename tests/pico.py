@@ -154,7 +154,7 @@ def _tokens(words: PreTrainedTokenizerFast, data: list[dict[str, object]]) -> to
 
 
 def _known(model: LlamaForCausalLM, words: PreTrainedTokenizerFast) -> float:
-    """Return for which share of all triples the model says the whole answer to `last`, from its first token to its end."""
+    """Return for which share of all triples the model says the whole answer to `last`, with its end."""
     conversations = [conversation("last", triple) for triple in TRIPLES]
     ids = _tokens(words, conversations)
     asked = words.apply_chat_template(

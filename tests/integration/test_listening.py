@@ -1,4 +1,4 @@
-"""What trains hears the same pieces as what listens; what was learned is still there once a session began to forget."""
+"""What trains hears the pieces that a listener hears; what was learned outlives a session's forgetting."""
 
 from __future__ import annotations
 

@@ -8,8 +8,9 @@ from manus.capabilities import cot
 from manus.data.sample import RowError
 
 OPEN_THOUGHTS = {
-    "system": "Your role as an assistant involves thoroughly exploring questions. Use <|begin_of_thought|> {thought with "
-    "steps separated by blank lines} <|end_of_thought|> and <|begin_of_solution|> {final} <|end_of_solution|>.",
+    "system": "Your role as an assistant involves thoroughly exploring questions. Use <|begin_of_thought|> "
+    "{thought with steps separated by blank lines} <|end_of_thought|> and <|begin_of_solution|> {final} "
+    "<|end_of_solution|>.",
     "conversations": [
         {"from": "user", "value": "Return your final response within \\boxed{}. What is 6 times 7?"},
         {
@@ -20,8 +21,10 @@ OPEN_THOUGHTS = {
     ],
 }
 GSM8K = {
-    "question": "Natalia sold clips to 48 of her friends in April, and half as many in May. How many altogether?",
-    "answer": "Natalia sold 48/2 = <<48/2=24>>24 clips in May.\nAltogether 48+24 = <<48+24=72>>72 clips.\n#### 72",
+    "question": "Natalia sold clips to 48 of her friends in April, and half as many in May. "
+    "How many altogether?",
+    "answer": "Natalia sold 48/2 = <<48/2=24>>24 clips in May.\n"
+    "Altogether 48+24 = <<48+24=72>>72 clips.\n#### 72",
 }
 
 

@@ -1,4 +1,4 @@
-"""Instruct takes any conversation and verifies none; what it measures counts the tokens of the answers alone."""
+"""Instruct takes any conversation and verifies none; what it measures counts the answers' tokens alone."""
 
 from __future__ import annotations
 

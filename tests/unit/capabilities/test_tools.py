@@ -51,7 +51,8 @@ HERMES = {
     "conversations": [
         {
             "from": "system",
-            "value": "You are a function calling AI model. Signatures are within <tools></tools> XML tags.\n<tools>\n"
+            "value": "You are a function calling AI model. Signatures are within <tools></tools> XML tags.\n"
+            "<tools>\n"
             f"[{ {'type': 'function', 'function': AREA} }]\n</tools>\nFor each call return <tool_call> tags.",
         },
         {"from": "human", "value": "The area of a rectangle of 5 by 3?"},
@@ -112,7 +113,8 @@ def test_rows_of_one_call(row):
     assert sample["tools"] == [AREA]
     assert tools_within(sample["messages"][0]["content"]) == [AREA]
     assert sample["messages"][-1]["content"] == (
-        '<tool_call>\n{"name":"calculate_area","arguments":{"shape":"rectangle","dimensions":[5,3]}}\n</tool_call>'
+        '<tool_call>\n{"name":"calculate_area","arguments":{"shape":"rectangle","dimensions":[5,3]}}\n'
+        "</tool_call>"
     )
 
 

@@ -1,4 +1,4 @@
-"""vision-qa, video-understanding and hearing read the rows that users have, and judge short answers and transcripts."""
+"""vision-qa, video-understanding and hearing read users' rows, and judge short answers and transcripts."""
 
 from __future__ import annotations
 

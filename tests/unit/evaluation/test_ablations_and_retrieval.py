@@ -1,4 +1,4 @@
-"""What falls when a sense is cut off is measured on the same samples; retrieval finds what a model really tells apart."""
+"""What falls with a sense cut off is of the same samples; retrieval finds what a model really tells apart."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def clip(number, answer):
 
 
 def seeing(probe, media, title):
-    """Measure a model that looks: it names the clip's number, and for questions about order only if frames are in it."""
+    """Measure a model that looks: it names the clip's number; for questions about order only with frames."""
     values = []
     for sample in probe.usable:
         said = "nothing"
@@ -125,7 +125,7 @@ def test_what_cannot_be_swapped_is_left_out():
 
 
 def test_what_changes_no_medium_is_left_out_and_kinds_of_media_can_be_hurt():
-    """A probe of several senses: each is cut off alone, only its own media must fall, and only these are asked again."""
+    """A probe of several senses: each is cut off alone; only its own media fall and are asked again."""
     kinds = ["image", "image", "audio", "audio"]
     samples = [
         {"messages": [], "answer": str(n), "level": "caption", "media": [{"kind": kind, "number": n}]}

@@ -1,4 +1,4 @@
-"""Streams are measured on the merged model with held-out questions; what differs or is too slow keeps it back."""
+"""The merged model's streams are measured by held-out questions; if they differ or are too slow, it waits."""
 
 from __future__ import annotations
 
@@ -27,7 +27,8 @@ def test_the_merged_model_is_asked_what_is_held_out(pico_base: Path, tmp_path: P
     write_rows(tmp_path / "first.jsonl", rows("first", 20))
     (tmp_path / "r.yaml").write_text(
         f"base_model: {pico_base}\noutput_dir: {tmp_path / 'results'}\ncapabilities:\n"
-        "  - cot: {data: [{path: first.jsonl}]}\n  - streaming: {name: live, probe: {questions: 2, max_new_tokens: 9}}\n"
+        "  - cot: {data: [{path: first.jsonl}]}\n"
+        "  - streaming: {name: live, probe: {questions: 2, max_new_tokens: 9}}\n"
     )
     plan = make_plan(read_recipe(tmp_path / "r.yaml"))
     for name in ("data/cot", "merge/merged"):

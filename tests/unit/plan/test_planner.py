@@ -258,7 +258,8 @@ SNAKEMAKE = [sys.executable, "-m", "snakemake", "--snakefile", str(Path(__file__
 def test_what_cannot_be_planned_is_one_line_in_snakemake_too(recipe: Path, tmp_path: Path) -> None:
     (tmp_path / "sitecustomize.py").write_text(
         "import manus.plan.next_run\nfrom manus.errors import DataError\n\n"
-        "def next_run(plan):\n    raise DataError('one.jsonl: it has just gone')\n\nmanus.plan.next_run.next_run = next_run\n"
+        "def next_run(plan):\n    raise DataError('one.jsonl: it has just gone')\n\n"
+        "manus.plan.next_run.next_run = next_run\n"
     )
     command = [*SNAKEMAKE, "-n", "--config", f"recipe={recipe}"]
     path = os.pathsep.join([str(tmp_path), str(Path(__file__).parents[3])])

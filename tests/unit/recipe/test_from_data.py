@@ -153,7 +153,8 @@ def test_the_plan_says_what_measures_a_stage(name: str, tmp_path: Path) -> None:
     written(tmp_path / "d.jsonl", *([KINDS[name][0]] * 3))
     teacher = ", teacher: a/b" if method == "distillation" else ""
     (tmp_path / "r.yaml").write_text(
-        f"base_model: b\ncapabilities: [{{{capability}: {{method: {method}{teacher}, data: [{{path: d.jsonl}}]}}}}]\n"
+        "base_model: b\n"
+        f"capabilities: [{{{capability}: {{method: {method}{teacher}, data: [{{path: d.jsonl}}]}}}}]\n"
     )
     recipe = read_recipe(tmp_path / "r.yaml")
     assert measure_of(recipe, recipe.stages[0]).startswith(says)

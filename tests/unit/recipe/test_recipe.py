@@ -356,7 +356,8 @@ def test_names_tell_stages_apart():
 
 def test_what_trains_nothing_is_no_stage_wherever_it_stands():
     read = recipe(
-        f"{BASE}defaults: {{method: sft, epochs: 9}}\ncapabilities:\n  - streaming: {{name: live, probe: {{questions: 2}}}}\n"
+        f"{BASE}defaults: {{method: sft, epochs: 9}}\n"
+        "capabilities:\n  - streaming: {name: live, probe: {questions: 2}}\n"
         "  - cot\n  - streaming\ngates: {live: {max_gap_p95_seconds: 0.5}, '*': {max_drop: 0.1}}\n"
     )
     assert [stage.name for stage in read.stages] == ["cot"]
@@ -433,8 +434,10 @@ guards:
 """
 LINES = SAMPLE.splitlines()
 JUNK = st.one_of(
-    st.sampled_from(["", "~", "0", "-1", "1e999", ".nan", "true", "'", '"', "[", "{", "]", "}", "*d", "&d", "<<", "!!set", "!x"]),
-    st.sampled_from(["---", "...", "%", "@", "`", "|", ">", "? ", "- ", ": ", "\t", "#", "2024-01-01", "{a: b}", "[[]]", "&d [*d]"]),
+    st.sampled_from(["", "~", "0", "-1", "1e999", ".nan", "true", "'", '"', "[", "{", "]", "}",
+                     "*d", "&d", "<<", "!!set", "!x"]),
+    st.sampled_from(["---", "...", "%", "@", "`", "|", ">", "? ", "- ", ": ", "\t", "#", "2024-01-01",
+                     "{a: b}", "[[]]", "&d [*d]"]),
     st.text(max_size=12),
 )  # fmt: skip
 SCALARS = re.compile(r"[\w.*/\"-]+")

@@ -1,4 +1,4 @@
-"""The pages that the code writes are current, and the schema that editors read agrees with what is accepted."""
+"""The pages that the code writes are current, and the editors' schema agrees with what is accepted."""
 
 from __future__ import annotations
 
@@ -92,8 +92,10 @@ def test_what_manus_new_writes_is_valid(tmp_path):
     [
         GOOD,
         f"{BASE}capabilities: [all_text: {{epochs: 2}}, cot: {{name: again, method: cpt, adapter: lora}}]\n",
-        f"{BASE}capabilities:\n  - cot:\n  - tools: {{data: [{{path: a}}, {{hub: b/c, split: d}}], targets: [q, v]}}\n",
-        f"{BASE}defaults: {{method: sft, rank: 3}}\ncapabilities: [thinking: {{probe: {{max_new_tokens: 5}}}}]\n",
+        f"{BASE}capabilities:\n  - cot:\n"
+        "  - tools: {data: [{path: a}, {hub: b/c, split: d}], targets: [q, v]}\n",
+        f"{BASE}defaults: {{method: sft, rank: 3}}\n"
+        "capabilities: [thinking: {probe: {max_new_tokens: 5}}]\n",
         f"{GOOD}gates: {{'*': {{max_drop: 0.1}}}}\nmerge: {{combine: ties, density: 0.2}}\nexport: []\n",
         f"{BASE}capabilities: [cot, streaming]\ngates: {{streaming: {{max_gap_p95_seconds: 0.5}}}}\n",
         f"{BASE}capabilities: [streaming: {{name: s, probe: {{questions: 2}}}}, all_text]\n",
@@ -106,7 +108,7 @@ def test_the_schema_accepts_what_is_read(text, tmp_path):
 
 
 def test_the_schema_refuses_most_of_what_is_refused():
-    """It cannot see how values depend on each other, whether numbers are finite, or what YAML itself forbids."""
+    """It cannot see how values depend on each other, if numbers are finite, or what YAML itself forbids."""
     texts = [*(STAGE % row[0] for row in OF_A_STAGE), *(f"{GOOD}{row[0]}\n" for row in BELOW)]
     missed = [text for text in texts if is_yaml(text) and not errors_in(text)]
     assert len(missed) < len(texts) / 5, "\n".join(missed)

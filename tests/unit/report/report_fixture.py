@@ -118,7 +118,7 @@ def build(
 
 
 def _store_streams(plan: Plan, artifact: Artifact, is_equal: bool, hostile: str) -> None:
-    """Store what streams were found to be: with eight of them each takes longer, and the server loses words or not."""
+    """Store what streams were found to be: of eight each takes longer, and the server loses words or not."""
     draw = random.Random(1)
     arrivals = {
         n: [
@@ -312,7 +312,7 @@ def _write_media(staging: Path) -> None:
 
 
 def _ablations(hostile: str) -> dict[str, Any]:
-    """Return what is left without the sense: nothing for questions about order, all for those about colour."""
+    """Return what is left without the sense: none for questions about order, all for those about colour."""
 
     def left(value: float, order: float, hurts: str, drop: float) -> dict[str, Any]:
         levels = {
@@ -509,7 +509,8 @@ def _problem(fake: Fake, index: int) -> tuple[str, str, int]:
     a, b, c = draw.randint(3, 40), draw.randint(2, 12), draw.randint(2, 30)
     if fake.metric == "perplexity":
         return (
-            f"The harbour opens at {a % 12} and closes after {b} boats have left; the keeper writes all of it down.",
+            f"The harbour opens at {a % 12} and closes after {b} boats have left; "
+            "the keeper writes all of it down.",
             "",
             0,
         )

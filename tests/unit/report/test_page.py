@@ -154,11 +154,15 @@ def assert_links_have_targets(page: Page) -> None:
 @pytest.mark.parametrize(
     "expected",
     [
-        "held-out sample", "What came before the question", "Start a timer of", "became right", "the same as after",
-        "2 × no answer (first: problems.jsonl:17)", "12 × duplicates", "shortest 61 · half up to 139", "epochs 2", "rank 8",
-        "training. learning_rate", "All settings of cot", "3 steps n = 27", "arithmetic", "4,884,480 trained parameters",
+        "held-out sample", "What came before the question", "Start a timer of", "became right",
+        "the same as after",
+        "2 × no answer (first: problems.jsonl:17)", "12 × duplicates", "shortest 61 · half up to 139",
+        "epochs 2", "rank 8",
+        "training. learning_rate", "All settings of cot", "3 steps n = 27", "arithmetic",
+        "4,884,480 trained parameters",
         "differ from those of base plus stages by at most 6.7e-05", "cores", "transformers", "Lineage",
-        "LlamaForCausalLM", "Each stage builds on those before it", "lies below the better of before and after",
+        "LlamaForCausalLM", "Each stage builds on those before it",
+        "lies below the better of before and after",
     ],
 )  # fmt: skip
 def test_all_parts_are_there(page: Page, expected: str) -> None:
@@ -190,7 +194,8 @@ def test_perplexity_is_shown_as_what_it_is(failed: Built) -> None:
     row = summary_rows(failed[0])[2]
     page = Page(render(*failed))
     assert re.fullmatch(
-        r"house-style: perplexity \d+\.\d\d → \d+\.\d\d \(\+0\.\d\d nats per token, 95 % interval 0\.\d\d … 0\.\d\d, n = 80\)",
+        r"house-style: perplexity \d+\.\d\d → \d+\.\d\d \(\+0\.\d\d nats per token, "
+        r"95 % interval 0\.\d\d … 0\.\d\d, n = 80\)",
         row.sentence,
     )
     assert "perplexity, less is better, n = 80" in page.text
@@ -515,7 +520,10 @@ def test_quarantine_reasons_are_counted() -> None:
 
 
 def test_reporting_needs_no_torch() -> None:
-    code = "import sys, manus.report.page; sys.exit(any(m in sys.modules for m in ('torch', 'transformers', 'matplotlib')))"
+    code = (
+        "import sys, manus.report.page; "
+        "sys.exit(any(m in sys.modules for m in ('torch', 'transformers', 'matplotlib')))"
+    )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 

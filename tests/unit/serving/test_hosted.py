@@ -1,4 +1,4 @@
-"""What is known of a model before a conversation is put to it: where functions are shown, and how it draws by itself."""
+"""What is known of a model before a conversation: where functions are shown, and how it draws by itself."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Rows of a user's own are read as a stage's are: what of them nothing reads is named, what cannot be read is told."""
+"""A user's own rows are read as a stage's: what nothing reads is named, what cannot be read is told."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A chat that a template wrote is none to put into another template; an answer's own end marks and thoughts are known."""
+"""A chat that a template wrote goes into no other; an answer's own end marks and thoughts are known."""
 
 from __future__ import annotations
 

@@ -16,7 +16,13 @@ COMMIT = "0123456789abcdef0123456789abcdef01234567"
 
 
 def find(spec: str, beside: Path, sense: str = "vision", pins: dict[str, str] | None = None) -> Encoder:
-    return find_encoder(sense, spec, beside, Digests(beside / "digests.json"), pins or {})  # type: ignore[arg-type]
+    return find_encoder(
+        sense,  # type: ignore[arg-type]
+        spec,
+        beside,
+        Digests(beside / "digests.json"),
+        pins or {},
+    )
 
 
 def folder(path: Path, model_type: str = "siglip_vision_model") -> Path:
@@ -30,7 +36,8 @@ def folder(path: Path, model_type: str = "siglip_vision_model") -> Path:
 
 def test_planning_imports_no_torch():
     code = (
-        "import sys, manus.recipe.machine, manus.models.encoders.finding as f; manus.recipe.machine.sense_choices();"
+        "import sys, manus.recipe.machine, manus.models.encoders.finding as f; "
+        "manus.recipe.machine.sense_choices();"
         "assert not {'torch', 'transformers'} & set(sys.modules), sorted(sys.modules)"
     )
     subprocess.run([sys.executable, "-c", code], check=True)

@@ -18,7 +18,13 @@ from tests.unit.models.encoders.encoder_folders import write_model
 
 
 def made(source: Path, sense: str, out: Path) -> dict:
-    encoder = find_encoder(sense, str(source), source.parent, Digests(source.parent / "digests.json"), {})  # type: ignore[arg-type]
+    encoder = find_encoder(
+        sense,  # type: ignore[arg-type]
+        str(source),
+        source.parent,
+        Digests(source.parent / "digests.json"),
+        {},
+    )
     out.mkdir()
     return materialise(encoder, out, 0, out.parent)
 

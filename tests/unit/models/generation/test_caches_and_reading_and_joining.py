@@ -1,4 +1,4 @@
-"""Rows of caches: read once where they are alike, edited without changing what is computed, refused where they cannot be."""
+"""Rows of caches: read once if alike, edited with the same computed, refused where they cannot be."""
 
 from __future__ import annotations
 

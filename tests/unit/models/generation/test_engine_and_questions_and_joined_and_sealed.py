@@ -1,4 +1,4 @@
-"""The engine: answers are those of `generate` one by one, whoever shares the batch; places are given and freed."""
+"""The engine: answers are those of `generate` one by one, whoever shares the batch; places come and go."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def llama() -> torch.nn.Module:
 
 @pytest.mark.parametrize("family", [*JOINED, *SEALED])
 def test_greedy_answers_are_those_of_generate_one_by_one(family: str) -> None:
-    """Seven questions on three places: of several lengths, two alike, four that begin alike, ending at different times."""
+    """Seven questions on three places: of several lengths, two alike, four beginning alike, ends apart."""
     model = small_model(family)
     asked = [*prompts(7, 12, 3), *(SHARED + more for more in prompts(7, 1, 3, seed=5))]
     asked.append(asked[-1])

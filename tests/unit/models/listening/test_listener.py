@@ -112,7 +112,8 @@ def test_it_goes_on_listening_after_an_answer_which_stays_in_the_conversation(ea
     ids = marked["input_ids"][0].tolist()
     opening = processor.tokenizer("<|im_start|>", add_special_tokens=False)["input_ids"]
     place = [n for n, token in enumerate(ids) if [token] == opening][2]  # of user, assistant, and the mark
-    # The first piece of the second sound comes before the frame is followed by it: here the frame is first in both.
+    # The first piece of the second sound comes before the frame is followed by it: here the frame is first in
+    # both.
     whole = torch.tensor([[*ids[:place], *said, *ids[place + 1 :]]])
     media = {name: value for name, value in marked.items() if name not in ("input_ids", "attention_mask")}
     answer = model.generate(

@@ -9,7 +9,8 @@ from manus.models.listening.turns import Turns
 from tests.unit.models.omni.small import tokenizer
 
 OTHERWISE = (
-    "{% for m in messages %}[{{ m['role'] }}{% if loop.last %} at last{% endif %}]{{ m['content'] }}{% endfor %}"
+    "{% for m in messages %}[{{ m['role'] }}{% if loop.last %} at last{% endif %}]"
+    "{{ m['content'] }}{% endfor %}"
     "{% if add_generation_prompt %}[assistant]{% endif %}"
 )
 NO_SYSTEM = (

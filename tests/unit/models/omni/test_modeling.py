@@ -242,7 +242,7 @@ def trained(model: Any, batch: Any, folder: Path, **lora: Any) -> Trained:
 
 
 def test_trl_computes_the_loss_of_texts_by_parts(checkpoint: Path, processor: Any) -> None:
-    """As its trainers of preferences and of rewards do: states from the backbone, tokens' likelihoods from the head."""
+    """As its trainers of preferences and rewards do: states from the backbone, likelihoods from the head."""
     model = load_model(checkpoint, torch.float32)
     ids = processor.tokenizer(["what do you see"], return_tensors="pt")["input_ids"]
     expected = torch.log_softmax(model(ids).logits[:, :-1], -1).gather(-1, ids[:, 1:, None])[..., 0]

@@ -1,4 +1,4 @@
-"""`import manus` alone teaches transformers the omni checkpoint; each order of imports in a process of its own."""
+"""`import manus` alone teaches transformers the omni checkpoint; each order of imports in its own process."""
 
 from __future__ import annotations
 
@@ -45,7 +45,8 @@ def test_importing_manus_imports_no_heavy_library() -> None:
 
 def test_the_model_is_not_imported_before_somebody_has_its_configuration(checkpoint: Path) -> None:
     run(
-        f"import manus, sys; from transformers import AutoModelForCausalLM, AutoTokenizer; folder = {str(checkpoint)!r}\n"
+        "import manus, sys; from transformers import AutoModelForCausalLM, AutoTokenizer; "
+        f"folder = {str(checkpoint)!r}\n"
         "assert 'manus.models.omni.modeling' not in sys.modules\n"
         "from manus.models.omni.configuration import ManusOmniConfig\n"
         "model = AutoModelForCausalLM.from_config(ManusOmniConfig.from_pretrained(folder))\n"

@@ -1,4 +1,4 @@
-"""Servers that the tests of this folder share: one of a model that knows its answer, one that reads long texts."""
+"""Servers that the tests of this folder share: a model that knows its answer, one that reads long texts."""
 
 from __future__ import annotations
 

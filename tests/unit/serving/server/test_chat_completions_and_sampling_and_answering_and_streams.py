@@ -210,11 +210,20 @@ def test_every_parameter_of_the_interface_is_read_or_refused_by_name() -> None:
         ({"n": 0}, "greater than or equal to 1", "n"),
         ({"messages": []}, "at least 1", "messages"),
         ({"messages": [{"role": "user"}]}, "Field required", "messages.0.user.content"),
-        ({"messages": [{"role": "user", "content": "x", "mood": 1}]}, "not permitted", "messages.0.user.mood"),
+        (
+            {"messages": [{"role": "user", "content": "x", "mood": 1}]},
+            "not permitted", "messages.0.user.mood",
+        ),
         ({"messages": [{"role": "robot", "content": "x"}]}, "robot", "messages.0"),
         ({"tool_choice": "required"}, "only with tools", "tool_choice"),
-        ({"tools": TOOLS, "tool_choice": {"type": "function", "function": {"name": "no"}}}, "none of the tools", "tool_choice"),
-        ({"response_format": {"type": "json_schema", "json_schema": {"schema": {"type": "x"}}}}, "Invalid type", "response_format"),
+        (
+            {"tools": TOOLS, "tool_choice": {"type": "function", "function": {"name": "no"}}},
+            "none of the tools", "tool_choice",
+        ),
+        (
+            {"response_format": {"type": "json_schema", "json_schema": {"schema": {"type": "x"}}}},
+            "Invalid type", "response_format",
+        ),
         ({"top_logprobs": 3}, "only with logprobs", "top_logprobs"),
         ({"logprobs": True, "top_logprobs": 21}, "less than or equal to 20", "top_logprobs"),
         ({"stop": ""}, "none of them empty", "stop"),
@@ -222,8 +231,18 @@ def test_every_parameter_of_the_interface_is_read_or_refused_by_name() -> None:
         ({"stream_options": {"include_usage": True}}, "only with stream", "stream_options"),
         ({"store": True}, "keeps nothing", "store"),
         ({"messages": [{"role": "user", "content": "x" * 2000}]}, "the model reads 256", "messages"),
-        ({"messages": [{"role": "user", "content": [{"type": "image_url", "image_url": {"url": "data:,x"}}]}]}, "does not see", "messages.0.content.0"),
-        ({"messages": [{"role": "user", "content": [{"type": "input_audio", "input_audio": {"data": "", "format": "wav"}}]}]}, "does not hear", "messages.0.content.0"),
+        (
+            {"messages": [{"role": "user", "content": [
+                {"type": "image_url", "image_url": {"url": "data:,x"}}
+            ]}]},
+            "does not see", "messages.0.content.0",
+        ),
+        (
+            {"messages": [{"role": "user", "content": [
+                {"type": "input_audio", "input_audio": {"data": "", "format": "wav"}}
+            ]}]},
+            "does not hear", "messages.0.content.0",
+        ),
     ],
 )  # fmt: skip
 @pytest.mark.parametrize("is_streamed", [False, True])

@@ -1,4 +1,4 @@
-"""What real clients send, recorded once, is answered: LangChain, `llm`, OpenAI's agents; none of them is needed here.
+"""What real clients sent, recorded once, is answered: LangChain, `llm`, OpenAI's agents; none is needed.
 
 `clients.jsonl` holds their requests as they came, but for shorter answers.
 """

@@ -86,7 +86,9 @@ def test_a_response_at_once_and_streamed(client: OpenAI) -> None:
     assert (found.output_text, found.status) == (SAID, "completed")
     assert found.usage is not None and found.usage.output_tokens > 5
     message = [{"role": "user", "content": [{"type": "input_text", "text": "last of 3 8 5"}]}]
-    events = list(client.responses.create(model="pico", input=message, stream=True))  # type: ignore[call-overload]
+    events = list(
+        client.responses.create(model="pico", input=message, stream=True)  # type: ignore[call-overload]
+    )
     assert "".join(event.delta for event in events if event.type == "response.output_text.delta") == SAID
     assert [event.sequence_number for event in events] == [*range(len(events))]
     kinds = [event.type for event in events if event.type != "response.output_text.delta"]

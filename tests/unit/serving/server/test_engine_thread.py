@@ -16,7 +16,7 @@ from manus.serving.server.refusals import Refused
 
 
 class Counting:
-    """An engine that answers a prompt [n, ...] with n tokens; a 13 breaks it, a 7 cannot be answered, a 5 not begun."""
+    """An engine that answers [n, ...] with n tokens; a 13 breaks it, a 7 has no answer, a 5 cannot begin."""
 
     tickets = itertools.count()
     built: ClassVar[list[Counting]] = []

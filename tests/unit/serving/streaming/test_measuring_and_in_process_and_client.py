@@ -1,4 +1,4 @@
-"""Streams of the pico model are those that come at once; an engine or a server that says something else is found out."""
+"""Streams of the pico model are what comes at once; an engine or server that says otherwise is found out."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The encoder that learns emoji beside drawn scenes: that it sees kinds of emoji never shown, that its key knows them."""
+"""The encoder that learns emoji beside drawn scenes: it sees kinds never shown, and its key knows them."""
 
 import random
 from pathlib import Path

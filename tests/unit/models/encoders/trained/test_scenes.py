@@ -1,4 +1,4 @@
-"""The encoder that learns drawn scenes: that it learns at all, that it continues exactly, that its folder works."""
+"""The encoder that learns drawn scenes: it learns at all, it continues exactly, its folder works."""
 
 import os
 import random

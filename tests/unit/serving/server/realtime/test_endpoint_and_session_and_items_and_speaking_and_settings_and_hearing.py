@@ -113,7 +113,9 @@ def test_a_response_is_cancelled_and_its_place_is_free(
 ) -> None:
     with long_client.realtime.connect(model="pico") as connection:
         connection.conversation.item.create(item=said("x"))
-        connection.response.create(response={"temperature": 2.0, "max_output_tokens": 4000})  # type: ignore[typeddict-unknown-key]
+        connection.response.create(
+            response={"temperature": 2.0, "max_output_tokens": 4000}  # type: ignore[typeddict-unknown-key]
+        )
         until(connection, "response.output_text.delta")
         began = time.monotonic()
         connection.response.cancel()
@@ -185,7 +187,10 @@ def test_turns_by_meaning_are_heard_by_silences_and_it_is_said(client: OpenAI) -
         connection.recv()
         detection = {"type": "semantic_vad", "eagerness": "low", "interrupt_response": False}
         connection.session.update(
-            session={"type": "realtime", "audio": {"input": {"turn_detection": detection}}}  # type: ignore[typeddict-item]
+            session={
+                "type": "realtime",
+                "audio": {"input": {"turn_detection": detection}},  # type: ignore[typeddict-item]
+            }
         )
         updated: Any = connection.recv()
         place = "audio.input.turn_detection"
@@ -227,7 +232,10 @@ def test_pages_elsewhere_and_wrong_keys_open_no_session(served: tuple[str, Servi
         address = url.replace("http", "ws") + "/v1/realtime?model=pico"
         with pytest.raises(InvalidStatus), connect(address):
             pass
-        with connect(address, subprotocols=["realtime", "openai-insecure-api-key.secret"]) as socket:  # type: ignore[list-item]
+        with connect(
+            address,
+            subprotocols=["realtime", "openai-insecure-api-key.secret"],  # type: ignore[list-item]
+        ) as socket:
             assert socket.subprotocol == "realtime" and json.loads(socket.recv())["type"] == "session.created"
 
 
