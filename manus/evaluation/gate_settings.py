@@ -13,7 +13,7 @@ Seconds = Annotated[float, Field(gt=0)]
 
 
 class GateSettings(Frozen):
-    """Limits on a stage's probe, in its metric's unit; those in seconds and per second: for `streaming`."""
+    """Limits on a stage's probe, in the unit of its metric; those in or per seconds are for `streaming`."""
 
     min_gain: Annotated[float, Field(ge=-1, le=1)] | None = Field(
         None, description="The merged model must be better than the stage's start model by at least this."
@@ -46,5 +46,5 @@ class GateSettings(Frozen):
 
     @property
     def identity(self) -> dict[str, Any]:
-        """What goes into keys: gates that hold no feature keep keys from before there were features."""
+        """What goes into keys: those of gates without features stay as before there were features."""
         return {name: value for name, value in self if name in OF_PROBES or value is not None}

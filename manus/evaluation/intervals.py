@@ -14,7 +14,7 @@ RESAMPLES = 10_000
 
 
 def wilson(right: int, total: int, confidence: float = CONFIDENCE) -> tuple[float, float]:
-    """Return the score interval of a share (Wilson 1927), which holds near 0 and 1 and for few samples."""
+    """Return the score interval of a share (Wilson 1927), good also near 0 and 1 and for few samples."""
     if total == 0:
         return 0.0, 1.0
     z = NormalDist().inv_cdf((1 + confidence) / 2)

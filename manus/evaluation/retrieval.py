@@ -54,7 +54,7 @@ def is_retrieval(capability: Capability) -> bool:
 
 
 def can_tell_apart(samples: Sequence[Sample]) -> bool:
-    """Tell whether a medium's caption can be found among others: it takes two of a kind, unlike captions."""
+    """Tell whether some medium's caption can be found: two of a kind with different captions are needed."""
     return any(len(found) > 1 for found in candidates(samples))
 
 

@@ -194,7 +194,7 @@ def _ruling_of_streams(verdict: Verdict) -> Ruling:
 
 
 def merge_view(plan: Plan, merge: Finished) -> dict[str, Any]:
-    """Return the merge's settings and metrics, and in a sentence how well the result fits its parts."""
+    """Return the merge's settings and metrics, and in a sentence how well it agrees with its parts."""
     metrics = merge.manifest.metrics
     parity = metrics["parity"]
     sentence = (
@@ -207,7 +207,7 @@ def merge_view(plan: Plan, merge: Finished) -> dict[str, Any]:
 
 
 def gathered(manifests: Mapping[str, Manifest], field: str) -> list[tuple[str, list[tuple[str, list[str]]]]]:
-    """Return every name in a field of the manifests with its values, and whose they are where they differ."""
+    """Return each name in a field of the manifests with its values, and which jobs had each if unlike."""
     found: dict[str, dict[str, list[str]]] = {}
     for job, manifest in manifests.items():
         for name, value in getattr(manifest, field).items():

@@ -118,7 +118,7 @@ class Hosted:
 
     @cached_property
     def drawn_by_default(self) -> dict[str, Any]:
-        """How answers are drawn if a request says nothing: as the model's settings do, else the likeliest."""
+        """How answers are drawn where no request says: as the model's settings do, else likeliest token."""
         told = generation_settings(self.folder)
         if not told.get("do_sample"):
             return {"temperature": 0.0, "top_p": 1.0, "top_k": 0}

@@ -274,7 +274,7 @@ def answer_text(value: Any) -> str | None:
 
 
 def note_keys(row: Columns, column: str, value: Any) -> None:
-    """Note what is said of several answers beside them, which nothing reads, and answers as frequent.
+    """Note what is said beside several answers, which nothing reads, and other answers that are as frequent.
 
     Raises:
         RowError: they are ranked, and the best one is not the most frequent one.

@@ -9,7 +9,10 @@ from manus.errors import nearest
 
 @dataclass(frozen=True, slots=True)
 class Family:
-    """Which transformers classes hold an encoder and prepare its input; each reads its part of a model."""
+    """Which classes of transformers hold an encoder and prepare what it reads.
+
+    A class reads its part of a larger model.
+    """
 
     sense: str
     model: str

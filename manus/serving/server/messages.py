@@ -278,7 +278,7 @@ def _with_functions(turns: list[dict[str, Any]], tools: Sequence[Mapping[str, An
 
 
 def _results_shown(hosted: Hosted, turns: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Return turns with functions' results where the template shows them: in their turns or the user's."""
+    """Return turns with functions' results where the template has them: in their own turns or the user's."""
     if not any(turn["role"] == "tool" for turn in turns):
         return turns
     template = hosted.tokenizer.get_chat_template()

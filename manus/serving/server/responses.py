@@ -1,4 +1,4 @@
-"""`/v1/responses`: the answers of chats in the shape of OpenAI's later interface. It keeps no requests."""
+"""`/v1/responses`: chats' answers in the shape of OpenAI's later interface. Nothing outlives a request."""
 
 from __future__ import annotations
 

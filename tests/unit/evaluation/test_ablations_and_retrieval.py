@@ -1,4 +1,4 @@
-"""What falls with a sense cut off is of the same samples; retrieval finds what a model really tells apart."""
+"""What a sense cut off costs is measured on the same samples; retrieval finds what a model tells apart."""
 
 from __future__ import annotations
 

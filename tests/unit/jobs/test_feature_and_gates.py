@@ -1,4 +1,4 @@
-"""The merged model's streams are measured by held-out questions; if they differ or are too slow, it waits."""
+"""The merged model's streams are measured by held-out questions; differing or slow ones keep it back."""
 
 from __future__ import annotations
 

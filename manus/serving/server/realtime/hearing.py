@@ -90,7 +90,7 @@ class SoundBuffer:
 
     @property
     def is_turn(self) -> bool:
-        """Whether what is in the buffer is part of a turn: someone speaks, or the client ends turns."""
+        """Whether the buffer holds part of a turn: someone speaks, or the client says when turns are over."""
         return self.detector is None or bool(self.detector.triggered)
 
     def heard(self) -> Waves:
