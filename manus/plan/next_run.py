@@ -86,7 +86,7 @@ def check_ways(plan: Plan, wanted: Iterable[str] | None = None) -> None:
 
 
 def _check_name(plan: Plan) -> None:
-    """See to it that the recipe's folder shows nothing of another recipe of this name, unless it is one."""
+    """See that the recipe's folder shows nothing another recipe of its name builds, unless it is the same."""
     saved = saved_plan(plan.folder / "plan.json")
     other = str(plan.folder / str(saved.get("file", "")))
     if (

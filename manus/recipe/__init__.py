@@ -1,1 +1,1 @@
-"""All of YAML to Recipe. `recipe.py` reads one; `known.py`: what capabilities, methods say of each other."""
+"""All of YAML to Recipe. `recipe.py` reads one; `known.py`: what capabilities and methods say of another."""

@@ -1,4 +1,4 @@
-"""Writes `docs/RECIPES.md`: each key of a recipe with type, default and meaning, from the settings."""
+"""Writes `docs/RECIPES.md`: each key of a recipe with its type, default and meaning, as the settings say."""
 
 from __future__ import annotations
 

@@ -45,7 +45,7 @@ __all__ = [
 
 @dataclass(frozen=True, slots=True)
 class Recipe:
-    """A recipe that can be planned: `stages` are trained, `features` are tried on the merged model."""
+    """A recipe that can be planned: it trains `stages`, and tries `features` on the merged model."""
 
     path: Path
     base_model: str

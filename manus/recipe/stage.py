@@ -77,14 +77,14 @@ class Stage:
 
     @property
     def on_policy(self) -> OnPolicySettings | None:
-        """How pairs are made of the model's own answers, if they are; a stage without data has no others."""
+        """How pairs are made of the model's own answers, if so; a stage without own data has no others."""
         if self.sample_kind == "preference" and not self.data.data:
             return self.data.on_policy or OnPolicySettings()
         return self.data.on_policy
 
     @property
     def rewards(self) -> tuple[RewardSettings, ...]:
-        """What scores the model's answers, if anything: the recipe's rewards or capability's verifier."""
+        """What scores the model's answers, if anything: the recipe's rewards or the capability's verifier."""
         settings = self.training
         if not isinstance(settings, RewardedSettings):
             return ()

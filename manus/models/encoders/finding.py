@@ -42,7 +42,7 @@ class Encoder:
     model_type: str | None = None
 
     def identity(self) -> dict[str, Any]:
-        """Return what the key of the encoder's folder depends on, if `is_seeded` also the recipe's seed."""
+        """Return what the key of the encoder's folder depends on; if `is_seeded`, the recipe's seed too."""
         return {"sense": self.sense, "content": self.digest, "format": FORMAT}
 
     @property

@@ -70,7 +70,7 @@ class Reader:
         return self._read(torch.tensor([prompt], device=self.model.device), None, media, [0])
 
     def _parts(self, prompts: list[Prompt], empty: DynamicCache) -> list[list[Prompt]]:
-        """Return prompts that are read together: of like length, of the same if padding went into a state."""
+        """Return prompts that are read together: of like length, of the same if padding entered a state."""
         must_equal = caches.has_states(empty)
         parts: list[list[Prompt]] = []
         for prompt in sorted(prompts, key=len, reverse=True):

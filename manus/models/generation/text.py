@@ -20,7 +20,7 @@ class Stream:
         self._decoding = DecodeStream(skip_special_tokens=False)
 
     def add(self, token: int) -> str:
-        """Return what a token adds to the text; nothing if special, or while a character lacks bytes."""
+        """Return what a token adds to the text; nothing of special tokens, or if a character lacks bytes."""
         if token in self._left_out:
             return ""
         self._ids.append(token)

@@ -165,7 +165,7 @@ class Listener:
     # What the model says
 
     def answer(self, drawing: Drawing) -> Iterator[Step]:
-        """Answer what was heard and seen, token by token; each is remembered, even if the caller stops early.
+        """Answer what came so far, token by token; each is remembered, even if the caller stops early.
 
         Raises:
             ValueError: so long an answer cannot be remembered.

@@ -18,7 +18,7 @@ RMS_OF_GELU = 0.652  # of GELU on standard normal numbers: outputs start at a si
 
 
 class Projector(nn.Module):
-    """LayerNorm, Linear, GELU, Linear; its output starts at the size of the language model's embeddings."""
+    """LayerNorm, Linear, GELU, Linear; its output starts at the size of the model's text embeddings."""
 
     def __init__(self, encoder_size: int, hidden_size: int, gain: float) -> None:
         super().__init__()

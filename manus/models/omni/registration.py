@@ -1,4 +1,4 @@
-"""Makes transformers' Auto classes know the omni checkpoint. Imports neither torch nor transformers.
+"""Makes Auto classes know the omni checkpoint once they exist. Imports neither torch nor transformers.
 
 `import manus` installs a finder that watches the modules below being imported, in whatever order; whenever
 one is there, all pairs of an Auto module and one of ours that can be introduced to each other are. The model

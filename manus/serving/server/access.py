@@ -1,4 +1,4 @@
-"""Decides who may ask: by key, by a browser's page, by the name it calls this machine. Knows no endpoint."""
+"""Decides who may ask: by key, by the page a browser is on, by the name it calls us. Knows no endpoint."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Fetches media from the internet where allowed: never from here or nearby, bounded in size and time.
+"""Fetches media from the internet if allowed: never from this machine or its neighbours; size, time bounded.
 
 A name is looked up once and that very address is asked, so it cannot point elsewhere between the check and
 the request.

@@ -109,7 +109,7 @@ def _lark(answer: str, opens_thought: bool) -> str:
 
 
 def _resolved(parameters: Any) -> Any:
-    """Return a function's parameters so that they can stand in another schema; `$defs` named from its top."""
+    """Return a function's parameters to stand inside another schema; `$defs` are named from its top."""
     text = json.dumps(parameters)
     if '"#/' not in text:
         return parameters

@@ -260,7 +260,7 @@ def _parts(content: Any) -> Any:
 
 
 def _in_our_form(turns: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Return turns with calls and results as text, in the form that Manus teaches; those with media stay."""
+    """Return turns with calls and results as text, in the form Manus teaches; turns with media stay as is."""
     found: list[dict[str, Any]] = []
     for has_parts, run in itertools.groupby(turns, key=lambda turn: isinstance(turn["content"], list)):
         rows = list(run)
