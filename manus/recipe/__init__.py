@@ -1,1 +1,4 @@
-"""All of YAML to Recipe. `recipe.py` reads one; `known.py`: what capabilities and methods say of another."""
+"""All of YAML to Recipe.
+
+`recipe.py` reads one; `known.py` is what capabilities and methods say of each other.
+"""

@@ -1,4 +1,4 @@
-"""Writes the recipe that fits a file: looks at its first rows, comments on what it saw. Trains nothing."""
+"""Writes the recipe that fits a file: looks at its first rows, comments say what it saw. Trains nothing."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Collects what is wrong with a recipe, in our words: where, what, what to do. Knows no recipe's keys."""
+"""Collects what is wrong with a recipe, in our words: where, what is, what to do. Knows no recipe's keys."""
 
 from __future__ import annotations
 

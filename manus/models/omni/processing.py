@@ -93,7 +93,7 @@ class ManusOmniProcessor(ProcessorMixin):
     # Several media
 
     def image_inputs(self, images: Sequence[Image.Image]) -> dict[str, torch.Tensor]:
-        """Return the model's inputs for pictures: `pixel_values`; masks and shapes where flexible."""
+        """Return a model's inputs for pictures: `pixel_values`; masks, shapes if resolution is flexible."""
         if self.image_processor is None:
             raise ValueError("this model has no vision: it takes no pictures or videos")
         arrays = [np.asarray(image.convert("RGB")) for image in images]

@@ -1,1 +1,1 @@
-"""Tries on a finished model whether streams are what comes at once, and how soon and evenly they come."""
+"""Tries on a finished model that streams are what comes at once, and how soon and evenly they come."""

@@ -1,4 +1,4 @@
-"""The sound that comes in: from the client's PCM to what the model hears, and who speaks when (silero VAD).
+"""Incoming sound: from the client's PCM to what the model hears, and when someone speaks (silero VAD).
 
 Knows nothing of sessions. Shapes: S samples at 16 kHz.
 """
