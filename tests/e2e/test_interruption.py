@@ -33,7 +33,7 @@ def training(product: Product) -> Run:
 
 
 SIGNALS = {
-    "lora": [signal.SIGKILL, signal.SIGTERM, signal.SIGKILL, signal.SIGINT],
+    "lora": [signal.SIGKILL, signal.SIGTERM, signal.SIGINT],
     "sft": [signal.SIGKILL, signal.SIGTERM],
 }
 

@@ -84,7 +84,7 @@ print(json.dumps({"grown": grown, "sent": sent}))
 """
 
 
-@pytest.mark.parametrize("form", ["folder", "parquet"])
+@pytest.mark.parametrize("form", [pytest.param("folder", marks=pytest.mark.exhaustive), "parquet"])
 def test_memory_is_flat_over_a_folder_and_over_bytes_in_parquet(form: str, tmp_path: Path) -> None:
     data = tmp_path / "data"
     data.mkdir()

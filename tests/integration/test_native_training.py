@@ -238,6 +238,7 @@ def test_activations_that_are_computed_twice_give_the_same(
     assert all(torch.equal(ends[0][name], ends[1][name]) for name in ends[0])
 
 
+@pytest.mark.parametrize("family", FEW, indirect=True)
 def test_half_of_the_bits_learn_and_answer(family: tuple[str, Path, Path], tmp_path: Path) -> None:
     """Pixels and sound come in 32 bits, weights are held in 16."""
     _, base, data = family

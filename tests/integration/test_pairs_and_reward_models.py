@@ -89,7 +89,7 @@ def test_answers_that_are_all_alike_are_an_error_with_the_fix(
 
 
 @pytest.mark.learns
-@pytest.mark.parametrize("adapter", ["lora", "qlora", "none"])
+@pytest.mark.parametrize("adapter", ["lora", pytest.param("qlora", marks=pytest.mark.exhaustive), "none"])
 def test_a_reward_model_learns_what_is_preferred(base: Path, tmp_path: Path, adapter: str) -> None:
     settings = RewardModelSettings(
         adapter=adapter,  # type: ignore[arg-type]

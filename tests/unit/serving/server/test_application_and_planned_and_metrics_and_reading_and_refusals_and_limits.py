@@ -27,6 +27,7 @@ from tests.unit.serving.server.serving import running
 
 REQUESTS = (ChatRequest, CompletionRequest, ResponseRequest)
 ASKED: list[Any] = [{"role": "user", "content": "last of 3 8 5"}]
+LONG_ANSWER = 500  # tokens: it is still being given while the test looks
 
 
 def until(is_so: Callable[[], bool]) -> None:
@@ -112,9 +113,9 @@ def test_a_request_is_forgotten_before_it_is_answered(
 ) -> None:
     url, service = long_served
     content = {
-        "chat/completions": {"messages": ASKED},
-        "completions": {"prompt": "a"},
-        "responses": {"input": "a"},
+        "chat/completions": {"messages": ASKED, "max_tokens": LONG_ANSWER},
+        "completions": {"prompt": "a", "max_tokens": LONG_ANSWER},
+        "responses": {"input": "a", "max_output_tokens": LONG_ANSWER},
     }
     body = {**content[path], "stream": is_streamed, "temperature": 1.5}
     gc.collect()
