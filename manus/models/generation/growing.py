@@ -13,14 +13,29 @@ from transformers.cache_utils import DynamicLayer
 ROOM = 16
 
 
+def _held(name: str) -> Any:
+    """Return an attribute of a layer: its keys, or its values. What is put there has no room behind it."""
+
+    def get(layer: GrowingLayer) -> Tensor | None:
+        return layer.held[name]
+
+    def put(layer: GrowingLayer, tensor: Tensor | None) -> None:
+        layer.rooms.pop(name, None)  # else what was edited would stay in memory beside what came of it
+        layer.held[name] = tensor
+
+    return property(get, put)
+
+
 class GrowingLayer(DynamicLayer):  # type: ignore[misc]
     """A layer that holds all tokens, in tensors with room for more of them."""
 
+    keys = _held("keys")
+    values = _held("values")
+
     def __init__(self, **given: Any) -> None:
+        self.held: dict[str, Tensor | None] = {"keys": None, "values": None}
+        self.rooms: dict[str, Tensor] = {}
         super().__init__(**given)
-        self.keys: Tensor
-        self.values: Tensor
-        self.rooms: dict[str, tuple[Tensor, Tensor]] = {}
 
     def update(
         self, key_states: Tensor, value_states: Tensor, *args: Any, **given: Any
@@ -28,23 +43,18 @@ class GrowingLayer(DynamicLayer):  # type: ignore[misc]
         """Put tokens [B, H, T, D] behind those that are held; return all keys and values."""
         if not self.is_initialized:
             self.lazy_initialization(key_states, value_states)
-        self.keys = self._appended("keys", self.keys, key_states)
-        self.values = self._appended("values", self.values, value_states)
+        self._append("keys", key_states)
+        self._append("values", value_states)
         return self.keys, self.values
 
-    def _appended(self, name: str, held: Tensor, more: Tensor) -> Tensor:
-        before = held.shape[2] if held.dim() == more.dim() else 0
+    def _append(self, name: str, more: Tensor) -> None:
+        held, room = self.held[name], self.rooms.get(name)
+        before = held.shape[2] if held is not None and held.dim() == more.dim() else 0
         after = before + more.shape[2]
-        room, shown = self.rooms.get(name, (None, None))
-        if room is None or shown is not held or after > room.shape[2]:  # what is held may have been edited
+        if room is None or after > room.shape[2]:
             room = more.new_empty(*more.shape[:2], after + ROOM, more.shape[3])
-            room[:, :, :before] = held if before else room[:, :, :0]
+            if held is not None and before:
+                room[:, :, :before] = held
         room[:, :, before:after] = more
-        shown = room[:, :, :after]
-        self.rooms[name] = room, shown
-        return shown
-
-    def offload(self) -> None:
-        """Move what is held to host memory, and give the room up."""
-        self.rooms.clear()
-        super().offload()
+        setattr(self, name, room[:, :, :after])
+        self.rooms[name] = room  # after what is held, whose setting forgets it
