@@ -12,7 +12,7 @@ from __future__ import annotations
 import re
 
 from manus.data.forms.call_forms import without_end_marks
-from manus.data.sample import Message
+from manus.data.sample import Message, RowError, Sample
 
 _SPEAKERS = (
     {"Human": "user", "Assistant": "assistant"},
@@ -20,6 +20,72 @@ _SPEAKERS = (
     {"User": "user", "Assistant": "assistant"},
 )
 _MARKS = [re.compile(r"(?:^|\n+)[ \t]*(?:### ?)?(" + "|".join(roles) + "):") for roles in _SPEAKERS]
+
+_ANSWERS = re.compile(r"(?:### ?)?(?:Assistant|ASSISTANT):\s*")
+_ANY = re.compile(r"^[ \t]*(?:### ?)?(?:Assistant|ASSISTANT|Human|User|USER):", re.MULTILINE)
+_ASKS = re.compile(r"(?:### ?)?(?:Human|User|USER):\s*")
+# The next question and its answer, or the next question's mark at the end, behind an answer.
+_NEXT = re.compile(
+    r"\S[ \t]*\n+[ \t]*((?:### ?)?(?:Human|User|USER):)"
+    r"(?:[\s\S]*\n[ \t]*(?:### ?)?(?:Assistant|ASSISTANT):|\s*\Z)"
+    r"|\S[ \t]*\n\n((?:### ?)?Human:)\s"
+    r"|\S[ \t]*\n+(### Instruction:)[\s\S]*\n### Response:"
+)
+_ABOUT_DIALOGUES = re.compile(
+    r"dialog|conversation|transcript|script|chat|interview|assistant|human|user|prompt"
+    r"|example|instruction|format|continue",
+    re.IGNORECASE,
+)
+
+
+def without_marks(messages: list[Message]) -> list[Message]:
+    """Return turns without the marks of who speaks, where each turn of a side begins with its own alone.
+
+    Questions marked as `User:` count where the answers are marked, too.
+    """
+    marks = {"assistant": _ANSWERS, "user": _ASKS}
+    if any(isinstance(one.get("learn"), list) for one in messages):
+        return messages
+    is_marked = {
+        role: all(
+            mark.match(one["content"]) and len(_ANY.findall(one["content"])) == 1
+            for one in messages
+            if one["role"] == role
+        )
+        for role, mark in marks.items()
+    }
+    is_human = all(
+        one["content"].startswith(("Human:", "### Human:")) for one in messages if one["role"] == "user"
+    )
+    if not is_marked["assistant"]:
+        is_marked["user"] = is_marked["user"] and is_human
+    return [
+        {**one, "content": marks[one["role"]].sub("", one["content"], count=1)}
+        if is_marked.get(one["role"])
+        else one
+        for one in messages
+    ]
+
+
+def refuse_going_on(sample: Sample) -> Sample:
+    """Return a sample whose learned answers end where they end.
+
+    Raises:
+        RowError: one goes on with the next question and its answer, and nothing asks for a dialogue.
+    """
+    asked = " ".join(one["content"] for one in sample.get("messages", ()) if one["role"] == "user")
+    for number, message in enumerate(sample.get("messages", ()), 1):
+        if message["role"] != "assistant" or message.get("learn") is False:
+            continue
+        found = _NEXT.search(message["content"])
+        if found is None or found[0].startswith(":") or _ABOUT_DIALOGUES.search(asked):
+            continue
+        raise RowError(
+            f"turn {number} (assistant) goes on with the next question, behind "
+            f"{next(filter(None, found.groups()))!r}: "
+            "give the turns, with their roles, or the answer alone"
+        )
+    return sample
 
 
 def read_dialogue(text: str) -> list[Message] | None:

@@ -155,6 +155,32 @@ def test_what_is_no_number_is_no_answer() -> None:
         as_messages({"question": "q", "answer": math.nan})
 
 
+@pytest.mark.parametrize("nothing", ["nan", "NaN", "None", "null", "N/A"])
+def test_what_a_program_wrote_where_there_is_nothing_is_left_out_and_named(nothing: str) -> None:
+    row = {"instruction": "q", "input": nothing, "output": "a", "system": nothing}
+    assert read(row) == ([("user", "q"), ("assistant", "a")], [f"input ({nothing!r}, left out)"])
+    turns = [{"role": "system", "content": nothing}, user("q"), said("a")]
+    assert read({"messages": turns})[0] == [("user", "q"), ("assistant", "a")]
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        {"prompt": "q", "completion": "nan"},
+        {"messages": [user("q"), said("nan")]},
+        {"audio": "a.wav", "text": "nan"},
+    ],
+)
+def test_an_answer_of_nan_is_refused(row: dict[str, Any]) -> None:
+    with pytest.raises(RowError, match=r"turn 2 \(assistant\) is 'nan', which pandas writes"):
+        as_media_messages(row)
+
+
+def test_what_a_program_wrote_is_no_choice_at_the_end() -> None:
+    row = {"question": "q", "A": "x", "B": "y", "C": "nan", "D": math.nan, "answer": "B"}
+    assert read(row)[0] == [("user", "q\nA. x\nB. y"), ("assistant", "B. y")]
+
+
 def test_what_changes_the_template_of_one_row_is_refused() -> None:
     with pytest.raises(
         RowError,
@@ -253,3 +279,21 @@ def test_what_is_asked_is_what_the_column_answers(medium: dict[str, str], column
     sample = as_media_messages({**medium, column: "a dog"})
     assert sample["messages"][0]["content"].partition("\n")[2] == question
     assert sample["messages"][1]["content"] == "a dog"
+
+
+@pytest.mark.parametrize(
+    "written", ["\\frac{a}{b}", "x^2 + \\sqrt{y}", "# Report\n\nAll is well.", "| a | b |\n|---|---|"]
+)
+def test_formulas_and_pages_are_read_not_described(written: str) -> None:
+    sample = as_media_messages({"image": "a.png", "text": written})
+    assert sample["messages"][0]["content"].endswith("Read the text in the image.")
+    described = as_media_messages({"image": "a.png", "text": "a bill of $5, 50% off"})
+    assert described["messages"][0]["content"].endswith("Describe the image.")
+
+
+def test_a_text_of_a_part_of_a_video_is_not_guessed_to_be_a_caption() -> None:
+    part = {"video": "a.mp4", "start": 1.0, "end": 2.0}
+    with pytest.raises(RowError, match="'text' of a part of a video may say what is seen, or what is said"):
+        as_media_messages({**part, "text": "and then we go"})
+    asked = as_media_messages({**part, "transcript": "and then we go"})["messages"][0]["content"]
+    assert asked.endswith("Transcribe the speech.")
