@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from manus.data.forms.columns import Columns
+from manus.data.forms.columns import Columns, says_nothing
 from manus.data.forms.flags import check_row
 from manus.data.forms.messages import PAIRS
 from manus.data.forms.questions import listed_answers
@@ -31,9 +31,14 @@ _TRANSCRIBED: dict[MediumKind, str] = {
 
 # Formulas and pages as people write them, not descriptions.
 _WRITTEN = re.compile(
-    r"\\[a-zA-Z]+\s*[{(_^]|\\(?:begin|left|alpha|beta|pi|theta|sum|int)\b"
-    r"|\A#{1,6} |^\|?(?:\s*:?-{3,}:?\s*\|)+",
+    r"\\[a-zA-Z]+\s*[{(_^]|(?<![A-Za-z_:])\\(?:begin|left|alpha|beta|pi|theta|sum|int)\b"
+    r"|\A#{1,6} [^\n]+\n|^\|?(?:\s*:?-{3,}:?\s*\|)+",
     re.MULTILINE,
+)
+
+# Code, of which nobody can say what was asked.
+_CODE = re.compile(
+    r"\A\s*(?:<(?:!DOCTYPE|html|body|table|svg|div)\b|\{\s*\"|\[\s*\{|import \w|from \w+ import|def \w+\(|#include)"
 )
 
 
@@ -80,6 +85,13 @@ def captioned(row: Columns, kind: MediumKind, is_part: bool = False) -> tuple[Co
         raise RowError(
             f"it has a question in {other!r} and a caption in {column!r}: say columns: {{answer: {column}}} "
             f"in the source if the one answers the other, else ignore: [{other}]"
+        )
+    if says_nothing(caption.strip()):
+        raise RowError(f"{column!r} is {caption.strip()!r}, as programs write it where there is nothing")
+    if column == "text" and kind == "image" and (code := _CODE.search(caption)):
+        raise RowError(
+            f"'text' begins as code does ({code[0].strip()!r}), and nothing says what is asked: "
+            "give it in a column 'question', and the text as 'answer'"
         )
     if kind == "video" and is_part and column == "text":
         raise RowError(

@@ -113,7 +113,8 @@ def read_choices(row: Mapping[str, Any]) -> Choices | None:
             letter
             for letter in ascii_uppercase[:8]
             if isinstance(row.get(letter), str | int | float)
-            and not (is_empty(row[letter]) or row[letter] == "nan")  # MMBench has fewer choices than columns
+            and not is_empty(row[letter])  # MMBench has fewer choices than columns
+            and (row[letter] != "nan" or any(row.get(name) == letter for name in _KEYS))
         ]
         if len(letters) < 2 or letters != list(ascii_uppercase[: len(letters)]) or not has_key(row):
             return None

@@ -21,9 +21,9 @@ _SPEAKERS = (
 )
 _MARKS = [re.compile(r"(?:^|\n+)[ \t]*(?:### ?)?(" + "|".join(roles) + "):") for roles in _SPEAKERS]
 
-_ANSWERS = re.compile(r"(?:### ?)?(?:Assistant|ASSISTANT):\s*")
-_ANY = re.compile(r"^[ \t]*(?:### ?)?(?:Assistant|ASSISTANT|Human|User|USER):", re.MULTILINE)
-_ASKS = re.compile(r"(?:### ?)?(?:Human|User|USER):\s*")
+_ANSWERS = re.compile(r"()(?:(?:### ?)?(?:Assistant|ASSISTANT)|### ?Response):\s*")
+_ANY = re.compile(r"^[ \t]*(?:### ?)?(?:Assistant|ASSISTANT|Human|User|USER|### ?Response):", re.MULTILINE)
+_ASKS = re.compile(r"((?:<\|?(?:image|video|audio)\|?>\s*)*)(?:### ?)?(?:Human|User|USER):\s*")
 # The next question and its answer, or the next question's mark at the end, behind an answer.
 _NEXT = re.compile(
     r"\S[ \t]*\n+[ \t]*((?:### ?)?(?:Human|User|USER):)"
@@ -31,6 +31,11 @@ _NEXT = re.compile(
     r"|\S[ \t]*\n\n((?:### ?)?Human:)\s"
     r"|\S[ \t]*\n+(### Instruction:)[\s\S]*\n### Response:"
 )
+_NEXT_OF_TEMPLATES = re.compile(
+    r"^<\|(?:user|assistant|im_start\|>user)(?:\|>)?[ \t]*$|\[INST\][\s\S]*\[/INST\]|<\|endoftext\|>(?=\s*\S)",
+    re.MULTILINE,
+)
+_LISTED = re.compile(r"\w+:\s")
 _ABOUT_DIALOGUES = re.compile(
     r"dialog|conversation|transcript|script|chat|interview|assistant|human|user|prompt"
     r"|example|instruction|format|continue",
@@ -60,7 +65,7 @@ def without_marks(messages: list[Message]) -> list[Message]:
     if not is_marked["assistant"]:
         is_marked["user"] = is_marked["user"] and is_human
     return [
-        {**one, "content": marks[one["role"]].sub("", one["content"], count=1)}
+        {**one, "content": marks[one["role"]].sub(r"\1", one["content"], count=1)}
         if is_marked.get(one["role"])
         else one
         for one in messages
@@ -77,12 +82,15 @@ def refuse_going_on(sample: Sample) -> Sample:
     for number, message in enumerate(sample.get("messages", ()), 1):
         if message["role"] != "assistant" or message.get("learn") is False:
             continue
-        found = _NEXT.search(message["content"])
-        if found is None or found[0].startswith(":") or _ABOUT_DIALOGUES.search(asked):
+        if _ABOUT_DIALOGUES.search(asked):
+            continue
+        said = message["content"]
+        mark = next(filter(None, (marks.search(said) for marks in (_NEXT, _NEXT_OF_TEMPLATES))), None)
+        if mark is None or mark[0].startswith(":") or (mark.re is _NEXT and _LISTED.match(said)):
             continue
         raise RowError(
             f"turn {number} (assistant) goes on with the next question, behind "
-            f"{next(filter(None, found.groups()))!r}: "
+            f"{next(filter(None, mark.groups()), mark[0].partition(' ')[0])!r}: "
             "give the turns, with their roles, or the answer alone"
         )
     return sample

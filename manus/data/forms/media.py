@@ -305,7 +305,7 @@ def _pair(row: Columns) -> Sample:
         note_keys(row, answered, given)
         rest = rest.replaced(_ANSWERS, answer=answer)
     else:
-        rest, answer = captioned(rest, media[0]["kind"], is_part="begin" in media[0])
+        rest, answer = captioned(rest, media[0]["kind"], is_part=bool({"begin", "end"} & media[0].keys()))
     sample = as_messages(rest)
     sample["messages"] = _with_media(sample["messages"], media)
     sample["media"] = media

@@ -8,6 +8,7 @@ from typing import cast
 
 from manus.data.forms.choices import label_among
 from manus.data.forms.columns import Columns, is_empty
+from manus.data.forms.dialogues import without_marks
 from manus.data.forms.flags import check_row
 from manus.data.forms.questions import asked, choices_of, listed, listed_turns, with_system
 from manus.data.forms.service_forms import as_chat
@@ -21,6 +22,7 @@ _QUESTIONS = ("prompt", "question", "question_stem", "query", "problem", "instru
 _ANSWERS = ("answer", "final_answer", "ground_truth", "reference_answer", "target", "solution")
 _TAGGED = re.compile(r"<answer>(.*?)</answer>", re.DOTALL)  # as the formats of R1's followers have it
 _BOX = "\\boxed{"
+_BOXED = re.compile(r"\\boxed\{((?:[^{}]|\{(?:[^{}]|\{[^{}]*\})*\})*)\}")
 _KEPT = ("level", "entry")
 _FUNCTIONS = ("tools", "functions")
 
@@ -70,9 +72,9 @@ def _bare(row: Columns) -> Sample:
     """Return a row as a question and its final answer."""
     choosing = next((name for name in _QUESTIONS if choices_of(row, name) is not None), None)
     check_row(row, has_choices=choosing is not None)
-    turns, answer = question_of(row), _answer_of(row, choosing)
+    turns, answer = without_marks(question_of(row)), _answer_of(row, choosing)
     bare: Sample = {"messages": [*turns, {"role": "assistant", "content": answer or ""}]}
-    bare = cast(Sample, {**bare, **{name: row.take(name) for name in _KEPT if row.get(name) is not None}})
+    bare = cast(Sample, {**bare, **{name: row.take(name) for name in _KEPT if not is_empty(row.get(name))}})
     functions = next((name for name in _FUNCTIONS if row.get(name) is not None), None)
     try:
         if functions is not None and (tools := read_tools(row.take(functions))):
@@ -129,8 +131,10 @@ def _final(answer: str) -> str | None:
     """Return what is compared of an answer: without steps and marks; None where there is nothing."""
     tagged = _TAGGED.findall(answer)  # behind a thought or steps the last one
     text = (tagged[-1] if tagged else answer).rpartition("####")[2].strip().strip("$").strip()
-    if text.startswith(_BOX) and text.endswith("}") and text.count(_BOX) == 1:
-        text = text[len(_BOX) : -1].strip()
+    if text.count(_BOX) > 1:  # which of them is right is not said
+        return None
+    if box := _BOXED.search(text):
+        text = box[1].strip()
     return None if text == "nan" else text or None
 
 

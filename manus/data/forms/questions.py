@@ -71,6 +71,9 @@ def asked(row: Columns, column: str, is_prompt: bool = False) -> list[Message]:
         if name != column and not is_empty(row.get(name))
     ]
     parts = [text]
+    if text == "nan" and about:
+        row.note(f"{column} ('nan', left out)")
+        parts = []
     for name in about:
         said = column_text(row, name)
         if says_nothing(said):
@@ -198,7 +201,7 @@ def with_system(row: Columns, messages: list[Message]) -> list[Message]:
             f"{column!r} and {other!r} have different system texts; "
             f"say ignore: [{other}] in the source, or of both"
         )
-    return [{"role": "system", "content": text}, *messages] if text else messages
+    return [{"role": "system", "content": text}, *messages] if text and not says_nothing(text) else messages
 
 
 def listed(value: Any, column: str) -> Any:

@@ -139,8 +139,8 @@ def _check_place(number: int, message: Message, previous: Role | None) -> None:
         raise RowError(f"turn {number}: a tool's result that no call precedes")
     if role in ("user", "assistant") and not message["content"]:
         raise RowError(f"turn {number} ({role}) is empty")
-    if role == "assistant" and message["content"] == "nan":
-        raise RowError(f"turn {number} (assistant) is 'nan', which pandas writes where there is nothing")
+    if role in ("user", "assistant") and message["content"] == "nan":
+        raise RowError(f"turn {number} ({role}) is 'nan', which pandas writes where there is nothing")
     if role in ("user", "assistant"):
         refuse_rendered(number, message)
 
@@ -267,6 +267,7 @@ def _assistant_text(text: str, turn: Mapping[str, Any]) -> str:
         if parse_calls(text) != read_calls(calls):
             raise ValueError("it makes calls in its text, and other ones in a field of their own")
     elif calls:
+        text = "" if says_nothing(text) else text
         text = "\n".join(part for part in (text, render_calls(read_calls(calls))) if part)
     return _with_thought(first(turn, *_THOUGHT_KEYS), text)
 
@@ -277,9 +278,8 @@ def _with_thought(thought: Any, text: str) -> str:
     Raises:
         ValueError: the thought is no text, or the text begins with another one.
     """
-    if is_empty(thought) or isinstance(
-        thought, bool
-    ):  # whether the model was to think, which `unread_keys` names
+    # A truth value says whether the model was to think, which `unread_keys` names.
+    if is_empty(thought) or isinstance(thought, bool) or (isinstance(thought, str) and says_nothing(thought)):
         return text
     said = read_text(thought)
     if OPEN not in text and CLOSE not in text:

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from manus.data.forms.dialogues import read_dialogue, refuse_going_on
+from manus.data.forms.media import as_media_messages
 from manus.data.forms.messages import as_messages
 from manus.data.forms.pairs import read_pair
 from manus.data.sample import RowError
@@ -33,12 +34,18 @@ def test_a_text_with_marks_of_who_speaks_becomes_turns() -> None:
         ("q", "Assistant: a", ("q", "a")),
         ("Human: q", "a", ("q", "a")),
         ("User: q", "a", ("User: q", "a")),
+        ("q", "### Response:\na", ("q", "a")),
         ("q", "Assistant: a\nHuman: b", ("q", "Assistant: a\nHuman: b")),
     ],
 )
 def test_marks_of_who_speaks_are_left_out(question: str, answer: str, turns: tuple[str, str]) -> None:
     expected: Turns = [("user", turns[0]), ("assistant", turns[1])]
     assert read({"prompt": question, "completion": answer}) == (expected, [])
+
+
+def test_a_mark_behind_a_picture_is_left_out() -> None:
+    row = {"image": "a.png", "question": "<image>\nHuman: q", "answer": "Assistant: a"}
+    assert [one["content"] for one in as_media_messages(row)["messages"]] == ["<|image|>\nq", "a"]
 
 
 def test_marks_of_both_answers_are_left_out() -> None:
@@ -53,6 +60,10 @@ GOES_ON = [
     "a\nUser: b\nAssistant: c",
     "a\n### Human: b\n### Assistant: c",
     "a\n\nHuman:",
+    "a\n<|user|>\nb\n<|assistant|>\nc",
+    "a\n<|im_start|>user\nb",
+    "a [INST] b [/INST] c",
+    "a<|endoftext|>b",
     "a\n\n### Instruction:\nb\n\n### Response:\nc",
 ]
 
@@ -74,6 +85,7 @@ def test_an_answer_that_asks_the_next_question_itself_is_refused(answer: str) ->
     [
         ("Write a dialogue.", GOES_ON[0]),
         ("How is it written?", "Like this:\n\nHuman: hi\n\nAssistant: hello"),
+        ("List them.", "Dog: an animal\n\nHuman: a mammal"),
         ("Show the file.", "Host: a\nUser: root"),
     ],
 )

@@ -228,7 +228,7 @@ def test_answers_that_repeat_the_prompt_are_refused() -> None:
     ("answer", "final"),
     [
         ("<answer> 3 </answer>", "3"), ("\\boxed{3}", "3"), ("$3$", "3"), ("3 cats", "3 cats"),
-        ("<think>t</think><answer>3</answer>", "3"),
+        ("<think>t</think><answer>3</answer>", "3"), ("It is $\\boxed{\\frac{1}{2}}$.", "\\frac{1}{2}"),
     ],
 )  # fmt: skip
 def test_the_answer_about_a_picture_is_compared_without_marks(answer: str, final: str) -> None:
@@ -256,3 +256,17 @@ def test_what_is_no_number_is_nothing_to_compare_with(answer: Any) -> None:
 def test_steps_before_a_marked_answer_are_not_compared() -> None:
     row = {"question": "q", "solution": "2 and 3\n#### 5"}
     assert read_prompt(row, cot.read, cot.can_score)["answer"] == "5"
+
+
+def test_the_box_of_a_solution_is_what_is_compared() -> None:
+    row: dict[str, Any] = {
+        "question": "Human: q",
+        "solution": "Thus \\boxed{5}.",
+        "system": "nan",
+        "level": float("nan"),
+    }
+    sample = read_prompt(row, cot.read, cot.can_score)
+    assert sample["answer"] == "5" and "level" not in sample
+    assert sample["messages"][0] == {"role": "user", "content": "q"}
+    with pytest.raises(RowError):
+        read_prompt({"question": "q", "solution": "\\boxed{1} or \\boxed{2}"}, cot.read, cot.can_score)
