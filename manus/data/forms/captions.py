@@ -29,13 +29,14 @@ _TRANSCRIBED: dict[MediumKind, str] = {
 }
 
 
-# Formulas and pages as people write them, not descriptions.
+# Formulas, pages and numbers as people write them, not descriptions.
 _WRITTEN = re.compile(
     r"\\[a-zA-Z]+\s*[{(_^]|(?<![A-Za-z_:])\\(?:begin|left|alpha|beta|pi|theta|sum|int)\b"
-    r"|\A#{1,6} [^\n]+\n|^\|?(?:\s*:?-{3,}:?\s*\|)+",
+    r"|\A#{1,6} [^\n]+\n|^\|?(?:[ \t]*:?-{3,}:?[ \t]*\|)+|[\^_] ?\{|\A\S*\d\S*\Z",
     re.MULTILINE,
 )
 
+_NOT_TO_BE_SCORED = "ignore_time_segment_in_scoring"  # TED-LIUM's transcript of what nobody wrote down
 # Code, of which nobody can say what was asked.
 _CODE = re.compile(
     r"\A\s*(?:<(?:!DOCTYPE|html|body|table|svg|div)\b|\{\s*\"|\[\s*\{|import \w|from \w+ import|def \w+\(|#include)"
@@ -88,6 +89,8 @@ def captioned(row: Columns, kind: MediumKind, is_part: bool = False) -> tuple[Co
         )
     if says_nothing(caption.strip()):
         raise RowError(f"{column!r} is {caption.strip()!r}, as programs write it where there is nothing")
+    if caption.strip() == _NOT_TO_BE_SCORED:
+        raise RowError(f"no speech is heard: {_NOT_TO_BE_SCORED}")
     if column == "text" and kind == "image" and (code := _CODE.search(caption)):
         raise RowError(
             f"'text' begins as code does ({code[0].strip()!r}), and nothing says what is asked: "

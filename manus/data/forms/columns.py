@@ -112,9 +112,9 @@ def is_empty(value: Any) -> bool:
     return value is None or (isinstance(value, float) and math.isnan(value))
 
 
-def says_nothing(text: str) -> bool:
+def says_nothing(text: str, in_any_case: bool = False) -> bool:
     """Return whether a text is what a program wrote where there was nothing."""
-    return text in _NOTHING
+    return text in _NOTHING or (in_any_case and text.lower() in ("nan", "none", "null", "n/a"))
 
 
 def _is_among(value: Any, said: set[str]) -> bool:

@@ -24,21 +24,23 @@ _MARKS = [re.compile(r"(?:^|\n+)[ \t]*(?:### ?)?(" + "|".join(roles) + "):") for
 _ANSWERS = re.compile(r"()(?:(?:### ?)?(?:Assistant|ASSISTANT)|### ?Response):\s*")
 _ANY = re.compile(r"^[ \t]*(?:### ?)?(?:Assistant|ASSISTANT|Human|User|USER|### ?Response):", re.MULTILINE)
 _ASKS = re.compile(r"((?:<\|?(?:image|video|audio)\|?>\s*)*)(?:### ?)?(?:Human|User|USER):\s*")
-# The next question and its answer, or the next question's mark at the end, behind an answer.
-_NEXT = re.compile(
-    r"\S[ \t]*\n+[ \t]*((?:### ?)?(?:Human|User|USER):)"
-    r"(?:[\s\S]*\n[ \t]*(?:### ?)?(?:Assistant|ASSISTANT):|\s*\Z)"
-    r"|\S[ \t]*\n\n((?:### ?)?Human:)\s"
-    r"|\S[ \t]*\n+(### Instruction:)[\s\S]*\n### Response:"
-)
-_NEXT_OF_TEMPLATES = re.compile(
-    r"^<\|(?:user|assistant|im_start\|>user)(?:\|>)?[ \t]*$|\[INST\][\s\S]*\[/INST\]|<\|endoftext\|>(?=\s*\S)",
-    re.MULTILINE,
-)
+# What begins the next question behind an answer, and what must follow it somewhere.
+_NEXT = [
+    (re.compile(begins, re.MULTILINE), re.compile(follows, re.MULTILINE))
+    for begins, follows in (
+        (r"\S[ \t]*\n+[ \t]*((?:### ?)?(?:Human|User|USER):)", r"^[ \t]*(?:### ?)?(?:Assistant|ASSISTANT):"),
+        (r"\S[ \t]*\n+[ \t]*((?:### ?)?(?:Human|User|USER):)\s*\Z", ""),
+        (r"\S[ \t]*\n\n((?:### ?)?Human:)\s", ""),
+        (r"\S[ \t]*\n+(### Instruction:)", r"^### Response:"),
+        (r"^(<\|(?:user|assistant)\|>|<\|im_start\|>user)[ \t]*$", ""),
+        (r"(?<!['\"`])(\[INST\])", r"\[/INST\]"),
+        (r"(?<=\S)(<\|endoftext\|>)(?=\s*\S)", ""),
+    )
+]
 _LISTED = re.compile(r"\w+:\s")
 _ABOUT_DIALOGUES = re.compile(
     r"dialog|conversation|transcript|script|chat|interview|assistant|human|user|prompt"
-    r"|example|instruction|format|continue",
+    r"|example|instruction|format|continue|token|llama|story|scene",
     re.IGNORECASE,
 )
 
@@ -72,6 +74,15 @@ def without_marks(messages: list[Message]) -> list[Message]:
     ]
 
 
+def _next_question(said: str) -> str | None:
+    """Return the mark behind which a text goes on with the next question, None where there is none."""
+    for begins, follows in _NEXT:
+        found = begins.search(said)
+        if found is not None and not found[0].startswith(":") and follows.search(said, found.end()):
+            return None if _LISTED.match(said) else found[1]
+    return None
+
+
 def refuse_going_on(sample: Sample) -> Sample:
     """Return a sample whose learned answers end where they end.
 
@@ -84,13 +95,11 @@ def refuse_going_on(sample: Sample) -> Sample:
             continue
         if _ABOUT_DIALOGUES.search(asked):
             continue
-        said = message["content"]
-        mark = next(filter(None, (marks.search(said) for marks in (_NEXT, _NEXT_OF_TEMPLATES))), None)
-        if mark is None or mark[0].startswith(":") or (mark.re is _NEXT and _LISTED.match(said)):
+        if (mark := _next_question(message["content"])) is None:
             continue
         raise RowError(
             f"turn {number} (assistant) goes on with the next question, behind "
-            f"{next(filter(None, mark.groups()), mark[0].partition(' ')[0])!r}: "
+            f"{mark!r}: "
             "give the turns, with their roles, or the answer alone"
         )
     return sample

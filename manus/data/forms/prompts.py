@@ -23,6 +23,7 @@ _ANSWERS = ("answer", "final_answer", "ground_truth", "reference_answer", "targe
 _TAGGED = re.compile(r"<answer>(.*?)</answer>", re.DOTALL)  # as the formats of R1's followers have it
 _BOX = "\\boxed{"
 _BOXED = re.compile(r"\\boxed\{((?:[^{}]|\{(?:[^{}]|\{[^{}]*\})*\})*)\}")
+_OBJECT = re.compile(r"\s*(?:\{|\[\s*\{)\s*\"")
 _KEPT = ("level", "entry")
 _FUNCTIONS = ("tools", "functions")
 
@@ -131,7 +132,7 @@ def _final(answer: str) -> str | None:
     """Return what is compared of an answer: without steps and marks; None where there is nothing."""
     tagged = _TAGGED.findall(answer)  # behind a thought or steps the last one
     text = (tagged[-1] if tagged else answer).rpartition("####")[2].strip().strip("$").strip()
-    if text.count(_BOX) > 1:  # which of them is right is not said
+    if text.count(_BOX) > 1 or _OBJECT.match(text):  # several answers; what a program is run with
         return None
     if box := _BOXED.search(text):
         text = box[1].strip()

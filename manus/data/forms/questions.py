@@ -201,7 +201,11 @@ def with_system(row: Columns, messages: list[Message]) -> list[Message]:
             f"{column!r} and {other!r} have different system texts; "
             f"say ignore: [{other}] in the source, or of both"
         )
-    return [{"role": "system", "content": text}, *messages] if text and not says_nothing(text) else messages
+    return (
+        [{"role": "system", "content": text}, *messages]
+        if text and not says_nothing(text, True)
+        else messages
+    )
 
 
 def listed(value: Any, column: str) -> Any:

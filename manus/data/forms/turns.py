@@ -161,7 +161,7 @@ def refuse_rendered(number: int, message: Message) -> None:
 def _joined(messages: Sequence[Message]) -> list[Message]:
     joined: list[Message] = []
     for message in messages:
-        if message["role"] == "system" and (not message["content"] or says_nothing(message["content"])):
+        if message["role"] == "system" and (not message["content"] or says_nothing(message["content"], True)):
             continue
         if joined and joined[-1]["role"] == message["role"] != "tool":
             joined[-1] = _as_one(joined[-1], message)

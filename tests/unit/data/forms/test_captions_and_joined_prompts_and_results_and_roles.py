@@ -159,7 +159,7 @@ def test_what_is_no_number_is_no_answer() -> None:
 def test_what_a_program_wrote_where_there_is_nothing_is_left_out_and_named(nothing: str) -> None:
     row = {"instruction": "q", "input": nothing, "output": "a", "system": nothing}
     assert read(row) == ([("user", "q"), ("assistant", "a")], [f"input ({nothing!r}, left out)"])
-    turns = [{"role": "system", "content": nothing}, user("q"), said("a")]
+    turns = [{"role": "system", "content": nothing.lower()}, user("q"), said("a")]
     assert read({"messages": turns})[0] == [("user", "q"), ("assistant", "a")]
 
 
@@ -179,6 +179,11 @@ def test_an_answer_of_nan_is_refused(row: dict[str, Any]) -> None:
 def test_a_caption_of_nothing_is_refused(nothing: str) -> None:
     with pytest.raises(RowError, match=f"'text' is {nothing!r}, as programs write it"):
         as_media_messages({"audio": "a.wav", "text": nothing})
+
+
+def test_what_was_not_written_down_is_no_transcript() -> None:
+    with pytest.raises(RowError, match="no speech is heard: ignore_time_segment_in_scoring"):
+        as_media_messages({"audio": "a.wav", "text": "ignore_time_segment_in_scoring"})
 
 
 def test_words_of_a_program_beside_what_is_meant_are_left_out() -> None:
@@ -302,7 +307,16 @@ def test_what_is_asked_is_what_the_column_answers(medium: dict[str, str], column
 
 
 @pytest.mark.parametrize(
-    "written", ["\\frac{a}{b}", "x^2 + \\sqrt{y}", "# Report\n\nAll is well.", "| a | b |\n|---|---|"]
+    "written",
+    [
+        "\\frac{a}{b}",
+        "x^2 + \\sqrt{y}",
+        "# Report\n\nAll is well.",
+        "E = m c ^ { 2 }",
+        "x_{1} = 3",
+        "aB3xY",
+        "| a | b |\n|---|---|",
+    ],
 )
 def test_formulas_and_pages_are_read_not_described(written: str) -> None:
     sample = as_media_messages({"image": "a.png", "text": written})

@@ -85,10 +85,21 @@ def test_an_answer_that_asks_the_next_question_itself_is_refused(answer: str) ->
     [
         ("Write a dialogue.", GOES_ON[0]),
         ("How is it written?", "Like this:\n\nHuman: hi\n\nAssistant: hello"),
+        ("Tell a story.", "It woke.\n\nHuman: Who are you?\n\nRobot: Me."),
+        ("Call it.", "s = f'[INST] {q} [/INST]'"),
+        ("What ends it?", "<|endoftext|> ends it."),
         ("List them.", "Dog: an animal\n\nHuman: a mammal"),
         ("Show the file.", "Host: a\nUser: root"),
     ],
 )
 def test_answers_that_show_dialogues_are_learned(question: str, answer: str) -> None:
     sample = as_messages({"prompt": question, "completion": answer})
+    assert refuse_going_on(sample) is sample
+
+
+@pytest.mark.parametrize(
+    "text", ["a\nUser: b" * 20_000, "a\n" * 100_000, "a [INST]" * 50_000, "a" + "\n" * 200_000]
+)
+def test_long_texts_take_no_time_that_grows_with_their_square(text: str) -> None:
+    sample = as_messages({"prompt": "What is it?", "completion": text + " end"})
     assert refuse_going_on(sample) is sample

@@ -270,3 +270,10 @@ def test_the_box_of_a_solution_is_what_is_compared() -> None:
     assert sample["messages"][0] == {"role": "user", "content": "q"}
     with pytest.raises(RowError):
         read_prompt({"question": "q", "solution": "\\boxed{1} or \\boxed{2}"}, cot.read, cot.can_score)
+
+
+@pytest.mark.parametrize("tests", ['{"inputs": ["1"], "outputs": ["2"]}', '[{"id": "x"}]'])
+def test_what_a_program_is_run_with_is_no_answer_to_compare_with(tests: str) -> None:
+    row = {"prompt": ASKED, "reward_model": {"ground_truth": tests, "style": "rule"}}
+    with pytest.raises(RowError):
+        read_prompt(row, cot.read, cot.can_score)
