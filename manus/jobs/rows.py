@@ -18,6 +18,7 @@ def reader_of(learned: Stage | RewardModel) -> Callable[[Row], Sample]:
     In conversations the turns that are not learned are marked, as the rows' flags and the stage's `learn`
     have it.
     """
+    from manus.data.forms.dialogues import refuse_going_on
     from manus.data.forms.flags import with_default, without_flags
     from manus.data.forms.messages import as_messages, as_text
     from manus.data.forms.pairs import read_pair
@@ -42,9 +43,9 @@ def reader_of(learned: Stage | RewardModel) -> Callable[[Row], Sample]:
         return not cannot_score(rewards, sample, context) if rewards else bool(capability.can_score(sample))
 
     readers: dict[SampleKind, Callable[[Row], Sample]] = {
-        "messages": lambda row: with_default(capability.read(row), learned.data.learn),
+        "messages": lambda row: with_default(refuse_going_on(capability.read(row)), learned.data.learn),
         "text": as_text,
-        "preference": lambda row: without_flags(read_pair(row, capability.read)),
+        "preference": lambda row: without_flags(refuse_going_on(read_pair(row, capability.read))),
         "prompt": lambda row: without_flags(read_prompt(row, capability.read, can_score)),
     }
     return of_any_row(minding_media(readers[learned.data_kind], learned.data_kind))

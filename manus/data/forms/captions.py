@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from manus.data.forms.columns import Columns
+from manus.data.forms.columns import Columns, says_nothing
 from manus.data.forms.flags import check_row
 from manus.data.forms.messages import PAIRS
 from manus.data.forms.questions import listed_answers
@@ -32,10 +32,25 @@ _TRANSCRIBED: dict[MediumKind, str] = {
 }
 
 
-def _asked_of(column: str, kind: MediumKind) -> str:
+# Formulas, pages and numbers as people write them, not descriptions.
+_WRITTEN = re.compile(
+    r"\\[a-zA-Z]+\s*[{(_^]|(?<![A-Za-z_:])\\(?:begin|left|alpha|beta|pi|theta|sum|int)\b"
+    r"|\A#{1,6} [^\n]+\n|^\|?(?:[ \t]*:?-{3,}:?[ \t]*\|)+|[\^_] ?\{|\A\S*\d\S*\Z",
+    re.MULTILINE,
+)
+
+_NOT_TO_BE_SCORED = "ignore_time_segment_in_scoring"  # TED-LIUM's transcript of what nobody wrote down
+# Code, of which nobody can say what was asked.
+_CODE = re.compile(
+    r"\A\s*(?:<(?:!DOCTYPE|html|body|table|svg|div)\b|\{\s*\"|\[\s*\{|import \w|from \w+ import|def \w+\(|#include)"
+)
+
+
+def _asked_of(column: str, kind: MediumKind, caption: str) -> str:
     if column in _DESCRIPTIONS:
         return _DESCRIBED[kind]
-    return (_TRANSCRIBED if column in _TRANSCRIPTS else ASKED_OF)[kind]
+    is_read = column in _TRANSCRIPTS or (kind == "image" and _WRITTEN.search(caption) is not None)
+    return (_TRANSCRIBED if is_read else ASKED_OF)[kind]
 
 
 def _heard(transcript: str) -> str:
@@ -51,8 +66,17 @@ def _heard(transcript: str) -> str:
     return transcript
 
 
-def captioned(row: Columns, kind: MediumKind) -> tuple[Columns, str | None]:
-    """Return a row with a request for its caption, or the row itself where it has none."""
+def captioned(row: Columns, kind: MediumKind, is_part: bool = False) -> tuple[Columns, str | None]:
+    """Return a row with a request for its caption, or the row itself where it has none.
+
+    Args:
+        row: the row.
+        kind: of its medium.
+        is_part: whether it is of a part of the medium.
+
+    Raises:
+        RowError: nobody can say whether the text is a caption, or a subtitle; it answers no question.
+    """
     columns = ((name, listed_answers(row.get(name), "answers")) for name in _CAPTIONS)
     found = ((name, value[0] if isinstance(value, list) and value else value) for name, value in columns)
     column, caption = next(((name, text) for name, text in found if isinstance(text, str)), ("", None))
@@ -66,6 +90,20 @@ def captioned(row: Columns, kind: MediumKind) -> tuple[Columns, str | None]:
             f"it has a question in {other!r} and a caption in {column!r}: say columns: {{answer: {column}}} "
             f"in the source if the one answers the other, else ignore: [{other}]"
         )
+    if says_nothing(caption.strip()):
+        raise RowError(f"{column!r} is {caption.strip()!r}, as programs write it where there is nothing")
+    if caption.strip() == _NOT_TO_BE_SCORED:
+        raise RowError(f"no speech is heard: {_NOT_TO_BE_SCORED}")
+    if column == "text" and kind == "image" and (code := _CODE.search(caption)):
+        raise RowError(
+            f"'text' begins as code does ({code[0].strip()!r}), and nothing says what is asked: "
+            "give it in a column 'question', and the text as 'answer'"
+        )
+    if kind == "video" and is_part and column == "text":
+        raise RowError(
+            "'text' of a part of a video may say what is seen, or what is said: "
+            "say columns: {caption: text} in the source, or {transcript: text}"
+        )
     row.take(column)
     several = listed_answers(row[column], "answers")
     if isinstance(several, list) and len(several) > 1:
@@ -73,4 +111,4 @@ def captioned(row: Columns, kind: MediumKind) -> tuple[Columns, str | None]:
     if kind == "audio" and caption.isupper():
         caption = _heard(caption.lower())
     kept = {key: row[key] for key in ("level", "system") if row.get(key) is not None}
-    return row.derived({_QUESTION: _asked_of(column, kind), "answer": caption, **kept}), caption
+    return row.derived({_QUESTION: _asked_of(column, kind, caption), "answer": caption, **kept}), caption

@@ -110,7 +110,13 @@ def read_choices(row: Mapping[str, Any]) -> Choices | None:
     """
     column = next((name for name in _COLUMNS if not is_empty(row.get(name))), None) or _of_candidates(row)
     if column is None:
-        letters = [letter for letter in ascii_uppercase[:8] if isinstance(row.get(letter), str | int | float)]
+        letters = [
+            letter
+            for letter in ascii_uppercase[:8]
+            if isinstance(row.get(letter), str | int | float)
+            and not is_empty(row[letter])  # MMBench has fewer choices than columns
+            and (row[letter] != "nan" or any(row.get(name) == letter for name in _KEYS))
+        ]
         if len(letters) < 2 or letters != list(ascii_uppercase[: len(letters)]) or not has_key(row):
             return None
         return Choices(letters, [_text(row[letter]) for letter in letters], tuple(letters))

@@ -20,6 +20,9 @@ IDENTIFYING = frozenset(
 MOST_COLUMNS = 200  # of a source, that are counted one by one
 OTHERS = "other columns"
 
+# What programs write where there is nothing, as pandas and Python's str() do.
+_NOTHING = frozenset(["nan", "NaN", "None", "null", "NULL", "N/A", "n/a"])
+
 Unread = dict[str, Counter[str]]  # by source: how many rows have something in a column that nothing reads
 
 
@@ -107,6 +110,11 @@ def is_empty(value: Any) -> bool:
     if isinstance(value, list | tuple):
         return all(map(is_empty, value))
     return value is None or (isinstance(value, float) and math.isnan(value))
+
+
+def says_nothing(text: str, in_any_case: bool = False) -> bool:
+    """Return whether a text is what a program wrote where there was nothing."""
+    return text in _NOTHING or (in_any_case and text.lower() in ("nan", "none", "null", "n/a"))
 
 
 def _is_among(value: Any, said: set[str]) -> bool:

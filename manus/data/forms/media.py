@@ -24,7 +24,7 @@ from manus.data.forms.joined_prompts import joined
 from manus.data.forms.messages import ANSWERS, CONVERSATIONS, as_messages
 from manus.data.forms.questions import answer_text, choices_of, listed, listed_answers, note_keys
 from manus.data.forms.service_forms import as_chat
-from manus.data.forms.unread_media import is_medium
+from manus.data.forms.unread_media import LEFT, is_medium
 from manus.data.media.expansion import check_placeholders, in_text
 from manus.data.media.references import (
     media_columns,
@@ -37,14 +37,6 @@ from manus.data.sample import PLACEHOLDERS, Medium, MediumKind, Message, Row, Ro
 
 _MARK = re.compile(r"<(image|video|audio)>")
 _LEADING = re.compile(r"(?:\s*<(?:image|video|audio)>)*")
-# Marks as they stand where a medium does, which words about marks of HTML do not: numbered, at an edge, or
-# with a path.
-_LEFT = re.compile(
-    r"<(?:image|video|audio)[ _-]?\d+>|\A\s*<(?:image|video|audio)>(?=\w)"
-    r"|^[ \t]*<(?:image|video|audio)>[ \t]*$"
-    r"|(?<=[\w.?!])<(?:image|video|audio)>\s*\Z|<(img|audio|video)>[^<>\s]+\.\w+</\1>",
-    re.MULTILINE,
-)
 # Marks of models and trainers, which say where a medium stands, and are none of ours.
 _FOREIGN = re.compile(
     r"<\|(?:image|video|audio)_\d+\|>"
@@ -146,7 +138,7 @@ def _check_turns(sample: Sample) -> None:
             )
         if message["role"] == "assistant":
             continue
-        if mark := _LEFT.search(message["content"]):
+        if mark := LEFT.search(message["content"]):
             raise RowError(
                 f"turn {number} ({message['role']}) shows a medium by {mark[0].strip()!r}, "
                 "which the row does not have"
@@ -315,7 +307,7 @@ def _pair(row: Columns) -> Sample:
         note_keys(row, answered, given)
         rest = rest.replaced(_ANSWERS, answer=answer)
     else:
-        rest, answer = captioned(rest, media[0]["kind"])
+        rest, answer = captioned(rest, media[0]["kind"], is_part=bool({"begin", "end"} & media[0].keys()))
     sample = as_messages(rest)
     sample["messages"] = _with_media(sample["messages"], media)
     sample["media"] = media

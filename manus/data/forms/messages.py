@@ -19,6 +19,7 @@ Columns that no shape reads are told apart from the others by `manus.data.forms.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -112,7 +113,8 @@ def _read(row: Columns) -> Sample:
         check_row(row)
         check_history(row, conversation)
         messages = conversation
-        if answer := _label(row, "answer"):
+        is_answered = bool(messages) and messages[-1]["role"] != "user"  # what is asked last is left out
+        if is_answered and (answer := _label(row, "answer")):
             sample["answer"] = answer
     else:
         messages = _read_pair(row)
@@ -205,7 +207,7 @@ def _label(row: Columns, column: str) -> str | None:
     value = row.take(column)
     if isinstance(value, str):
         return read_text(value) or None
-    return str(value) if isinstance(value, int | float) else None
+    return str(value) if isinstance(value, int | float) and math.isfinite(value) else None
 
 
 def _read_pair(row: Columns) -> list[Message]:

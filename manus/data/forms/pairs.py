@@ -39,6 +39,8 @@ _REPEATS = (
     "conversation",
 )  # UltraFeedback's messages are its chosen conversation
 
+SHORTEST_REPEATED = 12  # characters; shorter words begin answers that repeat no prompt
+
 
 def read_pair(row: Row, read: Callable[[Row], Sample]) -> Sample:
     """Return a row as the sample that `read` makes of its better answer, with the worse one as `rejected`.
@@ -71,6 +73,11 @@ def read_pair(row: Row, read: Callable[[Row], Sample]) -> Sample:
         raise
     except ValueError as error:
         raise RowError(str(error)) from None
+    said = asked[-1]["content"]
+    if len(said) >= SHORTEST_REPEATED and better.startswith(said) and worse.startswith(said):
+        raise RowError(
+            "the chosen and the rejected answer both begin with the prompt's own words; give them without these"
+        )
     if better == worse:
         raise RowError("the chosen and the rejected answer are the same")
     return {**read(sides[0]), "rejected": worse}

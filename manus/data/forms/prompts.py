@@ -7,9 +7,10 @@ from collections.abc import Callable
 from typing import cast
 
 from manus.data.forms.choices import label_among
-from manus.data.forms.columns import Columns
+from manus.data.forms.columns import Columns, is_empty
+from manus.data.forms.dialogues import without_marks
 from manus.data.forms.flags import check_row
-from manus.data.forms.questions import asked, choices_of, listed_turns, with_system
+from manus.data.forms.questions import asked, choices_of, listed, listed_turns, with_system
 from manus.data.forms.service_forms import as_chat
 from manus.data.forms.shown_functions import with_functions
 from manus.data.forms.tool_schemas import read_tools
@@ -20,6 +21,9 @@ _CONVERSATIONS = ("prompt", "messages", "conversations", "conversation")
 _QUESTIONS = ("prompt", "question", "question_stem", "query", "problem", "instruction")
 _ANSWERS = ("answer", "final_answer", "ground_truth", "reference_answer", "target", "solution")
 _TAGGED = re.compile(r"<answer>(.*?)</answer>", re.DOTALL)  # as the formats of R1's followers have it
+_BOX = "\\boxed{"
+_BOXED = re.compile(r"\\boxed\{((?:[^{}]|\{(?:[^{}]|\{[^{}]*\})*\})*)\}")
+_OBJECT = re.compile(r"\s*(?:\{|\[\s*\{)\s*\"")
 _KEPT = ("level", "entry")
 _FUNCTIONS = ("tools", "functions")
 
@@ -48,8 +52,10 @@ def read_prompt(row: Row, read: Callable[[Row], Sample], can_score: Callable[[Sa
     except RowError as error:
         refusal = error
     else:
-        if can_score(sample):
+        if can_score(sample) and not _asks_more(row):
             row.take_over(attempt)
+            if sample.get("media") and (final := _final(sample.get("answer", ""))):
+                sample["answer"] = final
             return sample
     try:
         bare = _bare(row)
@@ -67,9 +73,9 @@ def _bare(row: Columns) -> Sample:
     """Return a row as a question and its final answer."""
     choosing = next((name for name in _QUESTIONS if choices_of(row, name) is not None), None)
     check_row(row, has_choices=choosing is not None)
-    turns, answer = question_of(row), _answer_of(row, choosing)
+    turns, answer = without_marks(question_of(row)), _answer_of(row, choosing)
     bare: Sample = {"messages": [*turns, {"role": "assistant", "content": answer or ""}]}
-    bare = cast(Sample, {**bare, **{name: row.take(name) for name in _KEPT if row.get(name) is not None}})
+    bare = cast(Sample, {**bare, **{name: row.take(name) for name in _KEPT if not is_empty(row.get(name))}})
     functions = next((name for name in _FUNCTIONS if row.get(name) is not None), None)
     try:
         if functions is not None and (tools := read_tools(row.take(functions))):
@@ -119,5 +125,24 @@ def _answer_of(row: Columns, choosing: str | None) -> str | None:
     if name is None or isinstance(value, bool) or not isinstance(value, str | int | float):
         return None
     row.take(name)
-    tagged = _TAGGED.findall(str(value))  # behind a thought or steps the last one
-    return (tagged[-1] if tagged else str(value)).strip().strip("$") or None
+    return _final(str(value))
+
+
+def _final(answer: str) -> str | None:
+    """Return what is compared of an answer: without steps and marks; None where there is nothing."""
+    tagged = _TAGGED.findall(answer)  # behind a thought or steps the last one
+    text = (tagged[-1] if tagged else answer).rpartition("####")[2].strip().strip("$").strip()
+    if text.count(_BOX) > 1 or _OBJECT.match(text):  # several answers; what a program is run with
+        return None
+    if box := _BOXED.search(text):
+        text = box[1].strip()
+    return None if text == "nan" else text or None
+
+
+def _asks_more(row: Columns) -> bool:
+    """Return whether the answer beside a conversation is to a last question that nobody answers in it."""
+    column = next((name for name in _CONVERSATIONS[1:] if row.get(name) is not None), None)
+    if column is None or all(is_empty(row.get(name)) for name in _ANSWERS):
+        return False
+    turns = read_turns(listed(row[column], column))
+    return bool(turns) and turns[-1]["role"] == "user"

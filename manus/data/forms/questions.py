@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from manus.data.forms.choices import Choices, has_key, read_choices
-from manus.data.forms.columns import Columns, is_empty
+from manus.data.forms.columns import Columns, is_empty, says_nothing
 from manus.data.forms.dialogues import read_dialogue
 from manus.data.forms.literals import read_literal
 from manus.data.forms.turns import read_text, read_turns, unread_keys
@@ -71,7 +71,16 @@ def asked(row: Columns, column: str, is_prompt: bool = False) -> list[Message]:
         for name in (*ABOUT, *(_WITH_CHOICES if choices else ()))
         if name != column and not is_empty(row.get(name))
     ]
-    parts = [text, *(said for name in about if (said := column_text(row, name)).lower() not in _NO_INPUT)]
+    parts = [text]
+    if text == "nan" and about:
+        row.note(f"{column} ('nan', left out)")
+        parts = []
+    for name in about:
+        said = column_text(row, name)
+        if says_nothing(said):
+            row.note(f"{name} ({said!r}, left out)")
+        elif said.lower() not in _NO_INPUT:
+            parts.append(said)
     if choices is not None:
         row.take_all(choices.columns)
         parts += choices.lines
@@ -193,7 +202,11 @@ def with_system(row: Columns, messages: list[Message]) -> list[Message]:
             f"{column!r} and {other!r} have different system texts; "
             f"say ignore: [{other}] in the source, or of both"
         )
-    return [{"role": "system", "content": text}, *messages] if text else messages
+    return (
+        [{"role": "system", "content": text}, *messages]
+        if text and not says_nothing(text, True)
+        else messages
+    )
 
 
 def listed(value: Any, column: str) -> Any:

@@ -15,11 +15,15 @@ _RENDERED = re.compile(
     rf"|<\|{_SPEAKERS}\|>|<｜User｜>|<\|start_of_role\|>|<\|START_OF_TURN_TOKEN\|>"
     rf"|<extra_id_[01]>{_SPEAKERS}\b|<<SYS>>)"
     rf"|^<extra_id_1>{_SPEAKERS}$|\AGPT\d (?:Correct )?User:|\A<\|Human\|>|\bUSER: [\s\S]*\bASSISTANT:\s*\Z"
+    r"|\A\[USER\][\s\S]*\[ASSISTANT\]\s*\Z"
     r"|(?:<\|im_start\|>assistant|\[/INST\]|<\|start_header_id\|>assistant<\|end_header_id\|>"
     r"|<start_of_turn>model"
     r"|<\|assistant\|>|<｜Assistant｜>)\s*\Z",
     re.MULTILINE,
 )
+# A dialogue behind other words, that asks for the next answer.
+_DIALOGUE = re.compile(r"^(?:### ?)?(?:Human|User): ", re.MULTILINE)
+_ASKS = re.compile(r"^(?:### ?)?(?:Assistant|AI):\s*\Z", re.MULTILINE)
 _ANSWERED = re.compile(
     r"\A\s*(?:<\|channel\|>|<\|start\|>assistant|<\|im_start\|>assistant|<\|start_header_id\|>"
     r"|<start_of_turn>model|\[/INST\]"
@@ -47,6 +51,8 @@ def template_mark(text: str, is_answer: bool = False) -> str | None:
     not taken for one.
     """
     found = (_ANSWERED if is_answer else _RENDERED).search(text)
+    if found is None and not is_answer and _DIALOGUE.search(text):
+        found = _ASKS.search(text)
     return found[0].strip() if found else None
 
 

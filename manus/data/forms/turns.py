@@ -7,7 +7,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, cast
 
 from manus.data.forms.calls import read_calls
-from manus.data.forms.columns import is_empty
+from manus.data.forms.columns import is_empty, says_nothing
+from manus.data.forms.dialogues import without_marks
 from manus.data.forms.flags import OF_TURNS, asks_to_be_learned, learned_of, refuse_bad_turn
 from manus.data.forms.literals import shortened
 from manus.data.forms.rendered_chats import closed_and_ended, ended, template_mark
@@ -116,7 +117,7 @@ def checked(messages: Sequence[Message]) -> list[Message]:
     Raises:
         RowError: not a conversation that an assistant can learn from; the message says where and why.
     """
-    joined = _joined(messages)
+    joined = without_marks(_joined(messages))
     while joined and joined[-1]["role"] != "assistant":
         joined.pop()
     if not joined:
@@ -138,6 +139,8 @@ def _check_place(number: int, message: Message, previous: Role | None) -> None:
         raise RowError(f"turn {number}: a tool's result that no call precedes")
     if role in ("user", "assistant") and not message["content"]:
         raise RowError(f"turn {number} ({role}) is empty")
+    if role in ("user", "assistant") and message["content"] == "nan":
+        raise RowError(f"turn {number} ({role}) is 'nan', which pandas writes where there is nothing")
     if role in ("user", "assistant"):
         refuse_rendered(number, message)
 
@@ -158,7 +161,7 @@ def refuse_rendered(number: int, message: Message) -> None:
 def _joined(messages: Sequence[Message]) -> list[Message]:
     joined: list[Message] = []
     for message in messages:
-        if message["role"] == "system" and not message["content"]:
+        if message["role"] == "system" and (not message["content"] or says_nothing(message["content"], True)):
             continue
         if joined and joined[-1]["role"] == message["role"] != "tool":
             joined[-1] = _as_one(joined[-1], message)
@@ -264,6 +267,7 @@ def _assistant_text(text: str, turn: Mapping[str, Any]) -> str:
         if parse_calls(text) != read_calls(calls):
             raise ValueError("it makes calls in its text, and other ones in a field of their own")
     elif calls:
+        text = "" if says_nothing(text) else text
         text = "\n".join(part for part in (text, render_calls(read_calls(calls))) if part)
     return _with_thought(first(turn, *_THOUGHT_KEYS), text)
 
@@ -274,9 +278,8 @@ def _with_thought(thought: Any, text: str) -> str:
     Raises:
         ValueError: the thought is no text, or the text begins with another one.
     """
-    if is_empty(thought) or isinstance(
-        thought, bool
-    ):  # whether the model was to think, which `unread_keys` names
+    # A truth value says whether the model was to think, which `unread_keys` names.
+    if is_empty(thought) or isinstance(thought, bool) or (isinstance(thought, str) and says_nothing(thought)):
         return text
     said = read_text(thought)
     if OPEN not in text and CLOSE not in text:

@@ -7,10 +7,18 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from manus.data.media.references import ADDRESSES, COLUMNS, FILE_NAME, kind_of_file
-from manus.data.sample import MediumKind, Row, RowError, Sample, SampleKind
+from manus.data.sample import MediumKind, Message, Row, RowError, Sample, SampleKind
 
 _KEYS = ("bytes", "path", "url")
 LONGEST_PATH = 4096
+# Marks as they stand where a medium does, which words about marks of HTML do not: numbered, at an edge, or
+# with a path.
+LEFT = re.compile(
+    r"<(?:image|video|audio)[ _-]?\d+>|\A\s*<(?:image|video|audio)>(?=\w)"
+    r"|^[ \t]*<(?:image|video|audio)>[ \t]*$"
+    r"|(?<=[\w.?!])<(?:image|video|audio)>\s*\Z|<(img|audio|video)>[^<>\s]+\.\w+</\1>",
+    re.MULTILINE,
+)
 
 
 def media_in(row: Any) -> dict[MediumKind, str]:
@@ -83,9 +91,18 @@ def minding_media(read: Callable[[Row], Sample], kind: SampleKind) -> Callable[[
                         f"its text shows the {medium} in {column!r} by <{medium}>, "
                         "and this capability reads text alone; give the row to one with that sense"
                     )
+            if mark := next(filter(None, map(_mark_of, sample.get("messages", []))), None):
+                raise RowError(f"its text shows a medium by {mark!r}, which the row does not have")
         return sample
 
     return read_minding
+
+
+def _mark_of(message: Message) -> str | None:
+    """Return by which mark a question shows a medium; elements of HTML are closed, and show none."""
+    found = LEFT.search(message["content"]) if message["role"] == "user" else None
+    is_element = found is not None and found[0].strip().replace("<", "</") in message["content"]
+    return found[0].strip() if found and not is_element else None
 
 
 def _refers_to(sample: Sample, kind: MediumKind) -> bool:

@@ -6,7 +6,8 @@
 | chunks (transformers) | `chunks`: a list of `timestamp` (start, end), `text` |
 | dense captions (ActivityNet) | `timestamps`: a list of [start, end]; `sentences` |
 
-A row with one answer about all of its medium is none of these: its medium stays whole.
+Beside a video the texts of the first two are what is said, unless they are called captions; those of the last
+are what is seen. A row with one answer about all of its medium is none of these: its medium stays whole.
 """
 
 from __future__ import annotations
@@ -64,12 +65,20 @@ def rows_of_parts(row: Row, clip_seconds: float | None) -> list[Row] | None:
         raise RowError("none of its parts has a text")
     if clip_seconds is not None:
         clips = list(_joined(clips, clip_seconds))
-    return [row.replaced(left_out, **_columns_of(clip)) for clip in clips]
+    column = "text" if media[0]["kind"] == "audio" else _column_beside_video(row)
+    return [row.replaced(left_out, **_columns_of(clip, column)) for clip in clips]
 
 
-def _columns_of(clip: Part) -> dict[str, Any]:
+def _column_beside_video(row: Row) -> str:
+    if isinstance(row.get("timestamps"), list) and isinstance(row.get("sentences"), list):
+        return "caption"
+    are_said = all(one.get("text") is not None or one.get("transcript") is not None for one in _given(row))
+    return "transcript" if are_said else "caption"
+
+
+def _columns_of(clip: Part, column: str) -> dict[str, Any]:
     times = {"start": clip.begin} if clip.end is None else {"start": clip.begin, "end": clip.end}
-    return {**times, "text": clip.text}
+    return {**times, column: clip.text}
 
 
 def _given(row: Row) -> list[Any]:

@@ -155,6 +155,57 @@ def test_what_is_no_number_is_no_answer() -> None:
         as_messages({"question": "q", "answer": math.nan})
 
 
+@pytest.mark.parametrize("nothing", ["nan", "NaN", "None", "null", "N/A"])
+def test_what_a_program_wrote_where_there_is_nothing_is_left_out_and_named(nothing: str) -> None:
+    row = {"instruction": "q", "input": nothing, "output": "a", "system": nothing}
+    assert read(row) == ([("user", "q"), ("assistant", "a")], [f"input ({nothing!r}, left out)"])
+    turns = [{"role": "system", "content": nothing.lower()}, user("q"), said("a")]
+    assert read({"messages": turns})[0] == [("user", "q"), ("assistant", "a")]
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        {"prompt": "q", "completion": "nan"},
+        {"messages": [user("q"), said("nan")]},
+    ],
+)
+def test_an_answer_of_nan_is_refused(row: dict[str, Any]) -> None:
+    with pytest.raises(RowError, match=r"turn 2 \(assistant\) is 'nan', which pandas writes"):
+        as_media_messages(row)
+
+
+@pytest.mark.parametrize("nothing", ["nan", "None", "null"])
+def test_a_caption_of_nothing_is_refused(nothing: str) -> None:
+    with pytest.raises(RowError, match=f"'text' is {nothing!r}, as programs write it"):
+        as_media_messages({"audio": "a.wav", "text": nothing})
+
+
+def test_what_was_not_written_down_is_no_transcript() -> None:
+    with pytest.raises(RowError, match="no speech is heard: ignore_time_segment_in_scoring"):
+        as_media_messages({"audio": "a.wav", "text": "ignore_time_segment_in_scoring"})
+
+
+def test_words_of_a_program_beside_what_is_meant_are_left_out() -> None:
+    tool = {"type": "function", "function": {"name": "w", "parameters": {"type": "object", "properties": {}}}}
+    call = {"function": {"name": "w", "arguments": "{}"}}
+    turns = [user("q"), said("None", tool_calls=[call]), {"role": "tool", "content": "3"}]
+    messages = as_messages({"messages": [*turns, said("a", reasoning_content="None")], "tools": [tool]})[
+        "messages"
+    ]
+    assert messages[1]["content"].startswith("<tool_call>") and messages[3]["content"] == "a"
+    row = {"instruction": "nan", "input": "q", "output": "a"}
+    assert read(row) == ([("user", "q"), ("assistant", "a")], ["instruction ('nan', left out)"])
+    with pytest.raises(RowError, match=r"turn 1 \(user\) is 'nan'"):
+        as_messages({"messages": [user("nan"), said("a")]})
+
+
+def test_what_a_program_wrote_is_no_choice_at_the_end() -> None:
+    row = {"question": "q", "A": "x", "B": "y", "C": "nan", "D": math.nan, "answer": "B"}
+    assert read(row)[0] == [("user", "q\nA. x\nB. y"), ("assistant", "B. y")]
+    assert read({**row, "answer": "C"})[0][1] == ("assistant", "C. nan")
+
+
 def test_what_changes_the_template_of_one_row_is_refused() -> None:
     with pytest.raises(
         RowError,
@@ -253,3 +304,39 @@ def test_what_is_asked_is_what_the_column_answers(medium: dict[str, str], column
     sample = as_media_messages({**medium, column: "a dog"})
     assert sample["messages"][0]["content"].partition("\n")[2] == question
     assert sample["messages"][1]["content"] == "a dog"
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        "\\frac{a}{b}",
+        "x^2 + \\sqrt{y}",
+        "# Report\n\nAll is well.",
+        "E = m c ^ { 2 }",
+        "x_{1} = 3",
+        "aB3xY",
+        "| a | b |\n|---|---|",
+    ],
+)
+def test_formulas_and_pages_are_read_not_described(written: str) -> None:
+    sample = as_media_messages({"image": "a.png", "text": written})
+    assert sample["messages"][0]["content"].endswith("Read the text in the image.")
+    for seen in ("a bill of $5, 50% off", "# 1 fan", "C:\\new\\beta folder"):
+        described = as_media_messages({"image": "a.png", "text": seen})
+        assert described["messages"][0]["content"].endswith("Describe the image.")
+
+
+@pytest.mark.parametrize("code", ["<html><body>x</body></html>", "<svg/>", '{"menu": 1}', "import math"])
+def test_code_beside_a_picture_is_no_description(code: str) -> None:
+    with pytest.raises(RowError, match="'text' begins as code does"):
+        as_media_messages({"image": "a.png", "text": code})
+    row = {"image": "a.png", "question": "Write the page.", "answer": code}
+    assert as_media_messages(row)["messages"][1]["content"] == code
+
+
+def test_a_text_of_a_part_of_a_video_is_not_guessed_to_be_a_caption() -> None:
+    part = {"video": "a.mp4", "end": 2.0}
+    with pytest.raises(RowError, match="'text' of a part of a video may say what is seen, or what is said"):
+        as_media_messages({**part, "text": "and then we go"})
+    asked = as_media_messages({**part, "transcript": "and then we go"})["messages"][0]["content"]
+    assert asked.endswith("Transcribe the speech.")

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from manus.capabilities import cot, thinking, tools
+from manus.capabilities import cot, thinking, tools, vision_qa
 from manus.data.forms.columns import Columns
 from manus.data.forms.messages import as_messages
 from manus.data.forms.pairs import read_pair
@@ -214,3 +214,66 @@ def test_openais_functions_are_those_of_both_answers() -> None:
 def test_pairs_that_are_not_whole_are_refused(row: dict[str, Any], reason: str) -> None:
     with pytest.raises(RowError, match=reason):
         read_pair(row, as_messages)
+
+
+def test_answers_that_repeat_the_prompt_are_refused() -> None:
+    row = {"prompt": "What is 2 + 2?", "chosen": "What is 2 + 2? 4.", "rejected": "What is 2 + 2? 5."}
+    with pytest.raises(RowError, match="both begin with the prompt's own words"):
+        read_pair(row, as_messages)
+    assert read_pair({**row, "rejected": "5."}, as_messages)["rejected"] == "5."
+    assert read_pair({"prompt": "Paris", "chosen": "Paris is", "rejected": "Paris was"}, as_messages)
+
+
+@pytest.mark.parametrize(
+    ("answer", "final"),
+    [
+        ("<answer> 3 </answer>", "3"), ("\\boxed{3}", "3"), ("$3$", "3"), ("3 cats", "3 cats"),
+        ("<think>t</think><answer>3</answer>", "3"), ("It is $\\boxed{\\frac{1}{2}}$.", "\\frac{1}{2}"),
+    ],
+)  # fmt: skip
+def test_the_answer_about_a_picture_is_compared_without_marks(answer: str, final: str) -> None:
+    row = {"image": "a.png", "problem": "How many?", "solution": answer}
+    assert read_prompt(row, vision_qa.read, vision_qa.can_score)["answer"] == final
+
+
+def test_an_answer_is_that_of_the_last_question() -> None:
+    turns = [*ASKED, said("\\boxed{4}"), {"role": "user", "content": "3 + 3?"}]
+    sample = read_prompt({"messages": turns, "answer": "6"}, cot.read, cot.can_score)
+    assert [one["content"] for one in sample["messages"]] == ["2 + 2?", "\\boxed{4}", "3 + 3?", "6"]
+    assert sample["answer"] == "6"
+    row = Columns.of({"messages": turns, "answer": "6"})
+    assert "answer" not in as_messages(row) and row.unread(as_messages(row)) == ["answer"]
+
+
+@pytest.mark.parametrize("answer", [float("nan"), "nan"])
+def test_what_is_no_number_is_nothing_to_compare_with(answer: Any) -> None:
+    with pytest.raises(RowError):
+        read_prompt({"question": "q", "answer": answer}, cot.read, cot.can_score)
+    with pytest.raises(RowError):
+        read_prompt({"problem": "q", "answer": answer}, cot.read, cot.can_score)
+
+
+def test_steps_before_a_marked_answer_are_not_compared() -> None:
+    row = {"question": "q", "solution": "2 and 3\n#### 5"}
+    assert read_prompt(row, cot.read, cot.can_score)["answer"] == "5"
+
+
+def test_the_box_of_a_solution_is_what_is_compared() -> None:
+    row: dict[str, Any] = {
+        "question": "Human: q",
+        "solution": "Thus \\boxed{5}.",
+        "system": "nan",
+        "level": float("nan"),
+    }
+    sample = read_prompt(row, cot.read, cot.can_score)
+    assert sample["answer"] == "5" and "level" not in sample
+    assert sample["messages"][0] == {"role": "user", "content": "q"}
+    with pytest.raises(RowError):
+        read_prompt({"question": "q", "solution": "\\boxed{1} or \\boxed{2}"}, cot.read, cot.can_score)
+
+
+@pytest.mark.parametrize("tests", ['{"inputs": ["1"], "outputs": ["2"]}', '[{"id": "x"}]'])
+def test_what_a_program_is_run_with_is_no_answer_to_compare_with(tests: str) -> None:
+    row = {"prompt": ASKED, "reward_model": {"ground_truth": tests, "style": "rule"}}
+    with pytest.raises(RowError):
+        read_prompt(row, cot.read, cot.can_score)

@@ -20,6 +20,9 @@ RENDERED = [
     "<｜begin▁of▁sentence｜><｜User｜>q<｜Assistant｜>",
     "GPT4 Correct User: q<|end_of_turn|>GPT4 Correct Assistant:",
     "A chat between a user and an assistant. USER: q ASSISTANT:",
+    "Be kind.\n\nHuman: q\n\nAssistant:",
+    "User: q\nAI:",
+    "[USER] q [ASSISTANT]",
     "q\n<extra_id_1>Assistant\na\n<extra_id_1>User\nr",
 ]
 WORDS = [

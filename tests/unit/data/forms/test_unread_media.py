@@ -73,7 +73,10 @@ def test_text_that_shows_a_picture_is_refused_where_it_is_not_seen() -> None:
     with pytest.raises(RowError, match="shows the image in 'image' by <image>"):
         stage_of("lora", "messages")(row)
     assert stage_of("lora", "messages")({**row, "question": "What is a cat?"})["messages"]
-    assert stage_of("lora", "messages")({**row, "image": None})["messages"]  # <image> may be HTML
+    with pytest.raises(RowError, match="shows a medium by '<image>', which the row does not have"):
+        stage_of("lora", "messages")({**row, "image": None})
+    for html in ("What is <image> in SVG?", "Mend this:\n<video>\n<source src='a'>\n</video>"):
+        assert stage_of("lora", "messages")({"question": html, "answer": "a cat"})["messages"]
 
 
 def test_a_picture_beside_a_text_is_said_once(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
