@@ -138,12 +138,17 @@ def test_work_that_ends_as_it_is_given_up_ends_one_way_or_the_other(monkeypatch:
     monkeypatch.setattr(patience_module, "FIRST_LOOK_SECONDS", 0.0)
     monkeypatch.setattr(patience_module, "LOOK_EVERY_SECONDS", 0.001)
     patience, found = Patience(seconds=0.001, times=10**9), {"late": 0, "made": 0}
-    for number in range(400):
-        try:
-            found[wait_for(patience, lambda n=number: spin(n % 20 * 0.0002) or "made")] += 1
-        except RowError:
-            found["late"] += 1
-    time.sleep(0.05)  # nothing is raised behind the work
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(1e-4)  # else all the work may be over before the watcher has its turn
+    try:
+        for number in range(400):
+            try:
+                found[wait_for(patience, lambda n=number: spin(n % 20 * 0.0005) or "made")] += 1
+            except RowError:
+                found["late"] += 1
+        time.sleep(0.05)  # nothing is raised behind the work
+    finally:
+        sys.setswitchinterval(before)
     assert sum(found.values()) == 400 and min(found.values()) > 0, found
 
 
