@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import json
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -14,6 +13,7 @@ from httpx2 import Client, HTTPError, InvalidURL, Response
 
 from manus.data.sample import MediumKind
 from manus.errors import DataError, InputError
+from manus.serving.events import events_of
 from manus.serving.replies import Reply
 
 TIMEOUT_SECONDS = 600.0
@@ -117,11 +117,7 @@ class RemoteConversation:
         self.waiting = []
 
     def _pieces(self, answer: Response) -> Iterator[str]:
-        for line in answer.iter_lines():
-            data = line.removeprefix("data:").strip()
-            if not line.startswith("data:") or data == "[DONE]":
-                continue
-            event = json.loads(data)
+        for event in events_of(answer.iter_lines()):
             if "error" in event:
                 raise InputError(f"{self.server}: {event['error']['message']}")
             if usage := event.get("usage"):

@@ -78,8 +78,8 @@ _DISLIKES = frozenset(
     ]
 )  # fmt: skip
 # Which side of a pair a row was, where it says so in one of these words; as others they are kinds of rows.
-_SIDES = ("type", "kind", "side", "preference", "outcome")
-_REJECTED = frozenset(["rejected", "reject", "dispreferred", "undesirable", "loser", "lost"])
+_SIDES = ("type", "side", "preference")
+_REJECTED = frozenset(["rejected", "reject", "dispreferred", "undesirable"])
 _LABELS = (*_GOOD, *_GOOD_IF_TRUE, *_SAID_TO_BE_BAD, *_OPINIONS)
 _TRUTHS = {"true": True, "false": False}
 _KINDS = (

@@ -30,6 +30,36 @@ TOLERATED_SECONDS = 0.1
 Waves = npt.NDArray[np.float32]
 
 
+class Resampler:
+    """Turns mono sound that comes bit by bit into 16 kHz; a little of it stays here until more comes."""
+
+    def __init__(self, rate: int) -> None:
+        """Args: how many samples a second come."""
+        from av.audio.resampler import AudioResampler
+
+        self.rate = rate
+        self._resampler = AudioResampler(format="flt", layout="mono", rate=RATE_HERTZ)
+
+    def add(self, samples: npt.NDArray[np.float32] | npt.NDArray[np.int16]) -> Waves:
+        """Return what is there by now of samples in -1..1, or of 16-bit ones: [S]."""
+        from av import AudioFrame
+
+        if not len(samples):
+            return np.zeros(0, np.float32)
+        form = "s16" if samples.dtype == np.int16 else "flt"
+        frame = AudioFrame.from_ndarray(samples.reshape(1, -1), format=form, layout="mono")
+        frame.sample_rate, frame.pts = self.rate, None
+        return self._resampled(frame)
+
+    def end(self) -> Waves:
+        """Return what is left: [S]."""
+        return self._resampled(None)
+
+    def _resampled(self, frame: Any) -> Waves:
+        found = [np.asarray(part.to_ndarray(), dtype=np.float32) for part in self._resampler.resample(frame)]
+        return np.concatenate(found, axis=1).reshape(-1) if found else np.zeros(0, np.float32)
+
+
 def measure_sound(source: IO[bytes], size: int, name: str) -> float:
     """Return how many seconds of sound a file has; all of it is decoded, none is kept.
 

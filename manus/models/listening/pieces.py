@@ -9,11 +9,9 @@ from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
-from manus.data.media.sound import RATE_HERTZ
+from manus.data.media.sound import RATE_HERTZ, Resampler, Waves
 
-Waves = npt.NDArray[np.float32]
 EMPTY: Waves = np.zeros(0, dtype=np.float32)
 
 
@@ -25,7 +23,7 @@ class Pieces:
         self.samples = samples
         self.waiting_S = EMPTY
         self.rate: int | None = None
-        self.resampler: Any = None
+        self.resampler: Resampler | None = None  # None: it comes as it is wanted
 
     def add(self, samples_S: Any, rate: int) -> Iterator[Waves]:
         """Take sound in and yield the pieces that are whole by now, each float32 [samples].
@@ -50,17 +48,17 @@ class Pieces:
         if rate < 1:
             raise ValueError(f"a sound of {rate} samples a second is none")
         if rate != self.rate:
-            self._resample_from(rate)
-        self._wait_for(self._resampled(waves_S.astype(np.float32)))
+            self._end_resampling()
+            self.rate, self.resampler = rate, None if rate == RATE_HERTZ else Resampler(rate)
+        waves_S = waves_S.astype(np.float32)
+        self._wait_for(waves_S if self.resampler is None else self.resampler.add(waves_S))
         while len(self.waiting_S) >= self.samples:
             piece, self.waiting_S = self.waiting_S[: self.samples], self.waiting_S[self.samples :]
             yield piece
 
     def end(self) -> Iterator[Waves]:
         """End the sound: yield what is left, less than a piece, if any (seldom a whole one before it)."""
-        if self.resampler is not None:
-            self._wait_for(self._resampled(None))
-        self.rate, self.resampler = None, None
+        self._end_resampling()
         left, self.waiting_S = self.waiting_S, EMPTY
         for start in range(0, len(left), self.samples):
             yield left[start : start + self.samples]
@@ -68,29 +66,7 @@ class Pieces:
     def _wait_for(self, waves_S: Waves) -> None:
         self.waiting_S = np.concatenate([self.waiting_S, waves_S])
 
-    def _resample_from(self, rate: int) -> None:
-        from av.audio.resampler import AudioResampler
-
+    def _end_resampling(self) -> None:
         if self.resampler is not None:
-            self._wait_for(self._resampled(None))
-        self.rate = rate
-        is_same = rate == RATE_HERTZ
-        self.resampler = None if is_same else AudioResampler(format="flt", layout="mono", rate=RATE_HERTZ)
-
-    def _resampled(self, waves_S: Waves | None) -> Waves:
-        """Return sound at 16 kHz, as far as the resampler has it; all that is left with None."""
-        if self.resampler is None or self.rate is None:
-            return EMPTY if waves_S is None else waves_S
-        from av import AudioFrame
-
-        frame = None
-        if waves_S is not None:
-            if not len(waves_S):
-                return EMPTY
-            frame = AudioFrame.from_ndarray(waves_S.reshape(1, -1), format="flt", layout="mono")
-            frame.sample_rate, frame.pts = self.rate, None
-        found = [
-            np.asarray(part.to_ndarray(), dtype=np.float32).reshape(-1)
-            for part in self.resampler.resample(frame)
-        ]
-        return np.concatenate(found) if found else EMPTY
+            self._wait_for(self.resampler.end())
+        self.rate, self.resampler = None, None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -13,6 +12,7 @@ from typing import Any
 from httpx2 import Client, HTTPError, Response
 
 from manus.errors import ManusError
+from manus.serving.events import events_of
 from manus.serving.streaming.equality import Said
 from manus.serving.streaming.latency import Arrivals
 from manus.serving.streaming.questions import Conversation
@@ -123,11 +123,7 @@ def _check(answer: Response) -> None:
 
 
 def _events(answer: Response) -> Iterator[dict[str, Any]]:
-    for line in answer.iter_lines():
-        data = line.removeprefix("data:").strip()
-        if not line.startswith("data:") or data == "[DONE]":
-            continue
-        event = json.loads(data)
+    for event in events_of(answer.iter_lines()):
         if "error" in event:
             raise ManusError(f"the server ends a stream: {event['error']['message']}")
         yield event

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from manus.cli.app import app
+from manus.cli.main import app
 from manus.errors import InputError
 from manus.serving.remote import RemoteConversation
 from manus.serving.server.access import Access

@@ -10,10 +10,11 @@ import asyncio
 import logging
 from typing import Any
 
+from manus.data.media.sound import Waves
 from manus.errors import InputError
 from manus.models.listening.context import Context, units_of
 from manus.serving.server.answering import Service
-from manus.serving.server.realtime.hearing import SoundBuffer, Waves
+from manus.serving.server.realtime.hearing import SoundBuffer
 from manus.serving.server.realtime.items import Items, piece_of
 from manus.serving.server.realtime.settings import ResponseSettings, Session
 from manus.serving.server.realtime.speaking import asked_of

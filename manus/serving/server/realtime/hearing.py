@@ -10,15 +10,13 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
-import numpy.typing as npt
 
-from manus.data.media.sound import RATE_HERTZ
+from manus.data.media.sound import RATE_HERTZ, Resampler, Waves
 
 CLIENT_HERTZ = 24_000  # the interface's only rate of audio/pcm
 FRAME = 512  # samples that the detector looks at
 FRAME_MS = FRAME * 1000 / RATE_HERTZ
 LONGEST_SECONDS = 600.0
-Waves = npt.NDArray[np.float32]
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,10 +34,8 @@ class SoundBuffer:
     """
 
     def __init__(self) -> None:
-        from av.audio.resampler import AudioResampler
-
         self.lock = threading.Lock()  # for the pieces, and where they begin and end
-        self.resampler = AudioResampler(format="flt", layout="mono", rate=RATE_HERTZ)
+        self.resampler = Resampler(CLIENT_HERTZ)
         self.pieces: list[Waves] = []
         self.begin = 0  # of the buffer, in samples from the session's beginning
         self.end = 0
@@ -68,22 +64,14 @@ class SoundBuffer:
         Raises:
             ValueError: it is no such PCM, or the buffer is full.
         """
-        from av import AudioFrame
-
         if not pcm or len(pcm) % 2:
             raise ValueError("audio/pcm has two bytes a sample")
         if self.seconds + len(pcm) / 2 / CLIENT_HERTZ > LONGEST_SECONDS:
             raise ValueError(f"more than {LONGEST_SECONDS:g} s without a commit")
-        frame = AudioFrame.from_ndarray(
-            np.frombuffer(pcm, dtype="<i2").reshape(1, -1), format="s16", layout="mono"
-        )
-        frame.sample_rate = CLIENT_HERTZ
-        frame.pts = None
         with self.lock:
-            for part in self.resampler.resample(frame):
-                waves_S = np.asarray(part.to_ndarray(), dtype=np.float32).reshape(-1)
-                self.pieces.append(waves_S)
-                self.end += len(waves_S)
+            waves_S = self.resampler.add(np.frombuffer(pcm, dtype="<i2"))
+            self.pieces.append(waves_S)
+            self.end += len(waves_S)
             found = self._spoken() if self.detector is not None else []
             self._forget_silence()
         return found

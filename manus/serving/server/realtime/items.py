@@ -9,10 +9,10 @@ import secrets
 from collections.abc import Callable
 from typing import Any
 
-from manus.data.media.sound import RATE_HERTZ
+from manus.data.media.sound import RATE_HERTZ, Waves
 from manus.serving.server.answering import Service
 from manus.serving.server.media import MediaDesk
-from manus.serving.server.realtime.hearing import SoundBuffer, Waves
+from manus.serving.server.realtime.hearing import SoundBuffer
 from manus.serving.server.refusals import Refused
 
 MOST_ITEMS = 1000
