@@ -17,6 +17,7 @@ Kind = Literal[
     "encoder",
     "assemble",
     "data",
+    "speech",
     "reward",
     "pairs",
     "train",
@@ -70,6 +71,10 @@ KINDS: dict[Kind, KindFacts] = {
     "data": KindFacts(
         format=5, state="preparing", doing="reading, splitting and tokenising the stage's data",
         column=1, cores="by data", gpus=0, names=("data",),
+    ),
+    "speech": KindFacts(
+        format=1, state="preparing", doing="finding where words begin in the sounds, and coding these",
+        column=1, cores="all", gpus=1, names=("speech",),
     ),
     "reward": KindFacts(
         format=2, state="starting", doing="training a reward model, and trying it on held-out pairs",

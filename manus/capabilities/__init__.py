@@ -14,6 +14,7 @@ from typing import Any, Literal
 from manus.data.sample import Row, Sample, SampleKind
 from manus.discovery import Contract, discovered
 from manus.models.senses.settings import SensesSettings
+from manus.models.speech.settings import VoiceSettings
 from manus.scorers.score import Score
 from manus.settings.frozen import Frozen
 
@@ -41,6 +42,7 @@ class Capability(Contract):
     those begin. PROBE: "retrieval" where the probe is `manus.evaluation.retrieval` and not an answer.
     DEFAULT_METHOD: the method that it asks for by itself, whatever the recipe's defaults are; ONLY_METHODS:
     those that can train it. Senses: what a stage may say of encoders, where it is the one that adds senses.
+    Voice: what a stage may say of the talker that it trains, where it learns from speech.
     """
 
     VERSION: int
@@ -59,6 +61,7 @@ class Capability(Contract):
     DEFAULT_METHOD: str | None = None
     ONLY_METHODS: tuple[str, ...] | None = None
     Senses: type[SensesSettings] | None = None
+    Voice: type[VoiceSettings] | None = None
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -77,7 +80,7 @@ class Feature(Contract):
     Settings: type[Frozen]
 
 
-PLANNED = ("podcast", "tri-streaming", "image-generation", "video-generation")
+PLANNED = ("tri-streaming", "image-generation", "video-generation")
 GROUPS = {"all_text": ("cot", "reasoning", "thinking", "tools", "streaming")}
 
 

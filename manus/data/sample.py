@@ -10,7 +10,7 @@ from typing import Any, Literal, NotRequired, TypedDict
 from manus.errors import ManusError, reason_of
 
 Row = Mapping[str, Any]
-SampleKind = Literal["messages", "preference", "prompt", "text"]
+SampleKind = Literal["messages", "preference", "prompt", "text", "speech"]
 MediumKind = Literal["image", "video", "audio"]
 # Tokens that stand for media in texts, and those that are kept for what a model will give out.
 PLACEHOLDERS: dict[MediumKind, str] = {"image": "<|image|>", "video": "<|video|>", "audio": "<|audio|>"}
@@ -73,6 +73,7 @@ class Sample(TypedDict):
     `tools` are functions as JSON Schema, `calls` the expected `{name, arguments}` in order.
     `level` groups samples in a probe's result. `entry` is a question of reasoning-gym as it made it, as JSON,
     for its own scorer. `media` stand in the contents of messages as PLACEHOLDERS, in the same order.
+    `speaker` is who says what an assistant's turn of sound holds; the user's turn is what is said.
     """
 
     messages: NotRequired[list[Message]]
@@ -83,6 +84,7 @@ class Sample(TypedDict):
     calls: NotRequired[list[dict[str, Any]]]
     level: NotRequired[str]
     entry: NotRequired[str]
+    speaker: NotRequired[str]
     media: NotRequired[list[Medium]]
 
 

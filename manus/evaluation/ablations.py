@@ -65,13 +65,14 @@ def measure_ablated(
             replace(probe, samples=list(changed), is_chosen=True), reader, f"{probe.stage}: {name}"
         )
         hurts = probe.capability.HURT_LEVELS.get(name, "")
-        results[name] = _compared(samples, values, left, hurts)
+        results[name] = compared(samples, values, left, hurts)
     return results
 
 
-def _compared(
+def compared(
     samples: Sequence[Sample], values: Sequence[float], left: Mapping[str, Any], hurts: str
 ) -> dict[str, Any]:
+    """Return an ablation's result, from the values with the sense and the measurement without it."""
     levels = {
         name: {**level, "whole": fmean(values[index] for index in _within(samples, name))}
         for name, level in left["levels"].items()

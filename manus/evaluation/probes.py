@@ -282,6 +282,12 @@ def asked(samples: Sequence[Sample]) -> list[dict[str, Any]]:
 def _asked(sample: Sample) -> dict[str, Any]:
     if "text" in sample:
         return {"prompt": sample["text"][:2000], "expected": ""}
+    if "speaker" in sample:
+        return {
+            "prompt": f"user: {sample['messages'][0]['content']}",
+            "expected": "",
+            "level": sample["speaker"],
+        }
     told: dict[str, Any] = {
         "prompt": "\n\n".join(f"{m['role']}: {m['content']}" for m in sample["messages"][:-1]),
         "expected": sample["messages"][-1]["content"],

@@ -13,7 +13,10 @@ from manus.recipe.recipe import CAPABILITIES, Stage
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
     from manus.evaluation.probes import Probe
+    from manus.evaluation.speech import Reading
 
 EVALUATION = "evaluation.json"
 
@@ -36,7 +39,7 @@ def probe_on(job: Job, stage: Stage, data: Path) -> Probe:
     from manus.evaluation.probes import Probe
 
     media = None
-    if has_media(data):
+    if has_media(data) and stage.voice is None:  # what is said is no input
         from manus.models.senses.inputs import media_inputs
 
         media = media_inputs(job.base, data)
@@ -47,14 +50,15 @@ def probe_on(job: Job, stage: Stage, data: Path) -> Probe:
 def evaluate_stage(job: Job) -> dict[str, Any]:
     """Measure a stage's probe on the model it started from and on what it made of it."""
     from manus.evaluation.ablations import ablated
-    from manus.evaluation.probes import asked, gain, measure
+    from manus.evaluation.probes import measure
     from manus.guards.memory import cuda_uuids
     from manus.models.loading.composition import compose
     from manus.models.loading.precision import device, held_dtype, precision_of
     from manus.models.tokenizer import load_tokenizer
-    from manus.scorers.metrics import is_share
 
     stage, tokenizer = job.stage, load_tokenizer(job.base)
+    if stage.voice is not None:
+        return evaluate_speech(job, stage)
     probe, before = probe_of(job, stage), job.trained(job.plan.chain_before(stage.name))
     measured, dtype = {}, held_dtype(precision_of("auto"))
     RUN.watch_heat(cuda_uuids())
@@ -63,6 +67,56 @@ def evaluate_stage(job: Job) -> dict[str, Any]:
         measured[moment] = measure(probe, model, tokenizer, f"{stage.name} {moment}")
         cut_off = ablated(probe, model, tokenizer, measured[moment]) if moment == "after" else {}
         del model
+    return _written(job, stage, probe, measured, cut_off)
+
+
+def evaluate_speech(job: Job, stage: Stage) -> dict[str, Any]:
+    """Measure what a stage made of the talker it started from, or of an untrained one."""
+    from manus.evaluation.speech import Reading, measure_cut_off, measure_speech
+    from manus.guards.memory import cuda_uuids
+    from manus.models.loading.composition import compose, talker_of
+    from manus.models.loading.precision import device, held_dtype, precision_of
+    from manus.models.speech.codecs import load_codec
+    from manus.models.speech.coded import CodedSpeech
+    from manus.models.speech.recogniser import Recogniser
+    from manus.models.speech.storing import StoredTalker, load_talker
+    from manus.models.speech.voice import Voice
+    from manus.models.tokenizer import load_tokenizer
+    from manus.training.trainers.talker import drawn
+
+    assert stage.voice is not None, "the stage learns from speech"
+    RUN.watch_heat(cuda_uuids())
+    probe, chain = probe_of(job, stage), job.trained(job.plan.chain_before(stage.name))
+    trained = job.trained([stage])
+    model = compose(job.base, chain, held_dtype(precision_of("auto"))).to(device()).eval()
+    after = load_talker(trained[0].path)
+    earlier = talker_of(chain)
+    facts = CodedSpeech(job.folder(f"speech/{stage.name}")).facts
+    text_size, seed = after.talker.config.text_size, job.plan.recipe.seed
+    if earlier is None:
+        before = drawn(stage.voice, facts, text_size, seed)
+    else:
+        before = StoredTalker(load_talker(earlier).talker, after.voices)
+    codec, recogniser, tokenizer = (
+        load_codec(job.codec),
+        Recogniser.of(job.recogniser),
+        load_tokenizer(job.base),
+    )
+    measured: dict[str, Any] = {}
+    for moment, stored in (("before", before), ("after", after)):
+        reading = Reading(Voice.made(model, tokenizer, stored, codec), recogniser)
+        measured[moment] = measure_speech(probe, reading, f"{stage.name} {moment}")
+    cut_off = {"ablations": measure_cut_off(probe, reading, measured["after"])}
+    return _written(job, stage, probe, measured, cut_off)
+
+
+def _written(
+    job: Job, stage: Stage, probe: Probe, measured: dict[str, Any], cut_off: dict[str, Any]
+) -> dict[str, Any]:
+    """Write a stage's evaluation down. Return what its manifest says was measured."""
+    from manus.evaluation.probes import asked, gain
+    from manus.scorers.metrics import is_share
+
     result = {
         "schema": 1,
         "key": job.artifact.key,
@@ -81,9 +135,19 @@ def evaluate_stage(job: Job) -> dict[str, Any]:
     return {"metric": probe.metric, **{m: measured[m]["value"] for m in measured}, "gain": result["gain"]}
 
 
+def reading_of(job: Job, folder: Path, model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> Reading:
+    """Return what has sentences said by a merged model and reads them back."""
+    from manus.evaluation.speech import Reading
+    from manus.models.speech.recogniser import Recogniser
+    from manus.models.speech.voice import Voice
+
+    return Reading(Voice.beside(folder, model, tokenizer), Recogniser.of(job.recogniser))
+
+
 def evaluate_merged(job: Job) -> dict[str, Any]:
     """Measure every stage's probe on the merged model."""
     from manus.evaluation.probes import gain, measure
+    from manus.evaluation.speech import measure_speech
     from manus.guards.memory import cuda_uuids
     from manus.models.loading.composition import load_model
     from manus.models.loading.precision import device, held_dtype, precision_of
@@ -96,7 +160,11 @@ def evaluate_merged(job: Job) -> dict[str, Any]:
     RUN.watch_heat(cuda_uuids())
     for stage in job.plan.recipe.stages:
         probe = probe_of(job, stage)
-        merged = measure(probe, model, tokenizer, f"merged: {stage.name}")
+        title = f"merged: {stage.name}"
+        if stage.voice is not None:
+            merged = measure_speech(probe, reading_of(job, folder, model, tokenizer), title)
+        else:
+            merged = measure(probe, model, tokenizer, title)
         earlier = stored_json(job.plan, f"evaluate/{stage.name}")
         stages[stage.name] = {
             "metric": probe.metric,

@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING, Any
 from manus.models.base import local_folder
 from manus.models.senses.settings import Sense
 from manus.plan.artifacts import ASSEMBLED, Artifact, Plan
+from manus.plan.voice import CODEC, VoiceParts
 from manus.recipe.recipe import METHODS, RewardModel, Stage
+from manus.training.settings import Result
 
 if TYPE_CHECKING:
     from manus.data.media.expansion import Layout
@@ -52,10 +54,14 @@ class Job:
     def layout(self) -> Layout | None:
         """What the model that the stages start from makes of media; None where it takes in text only.
 
-        The folder says it, because a base on the hub cannot be looked at while planning.
+        The folder says it, because a base on the hub cannot be looked at while planning. Of a stage that
+        learns to speak, the sounds are what is given out.
         """
+        from manus.data.media.expansion import SpokenLayout
         from manus.models.senses.inputs import layout_of
 
+        if isinstance(self.learned, Stage) and self.learned.voice is not None:
+            return SpokenLayout()
         return layout_of(self.base)
 
     def encoder(self, sense: Sense) -> Path:
@@ -64,6 +70,28 @@ class Job:
 
         encoder = self.plan.encoders[sense]
         return self.folder(f"encoder/{sense}") if encoder.needs_making else folder_of(encoder)
+
+    @property
+    def voice(self) -> VoiceParts:
+        """The codec and the recogniser of a recipe that trains a talker."""
+        assert self.plan.voice is not None, "only what belongs to a stage that speaks asks for them"
+        return self.plan.voice
+
+    @property
+    def codec(self) -> Path:
+        """The codec that the recipe's talker speaks through, as a folder that transformers loads."""
+        from manus.models.encoders.materialising import local_folder as folder_of
+
+        codec = self.voice.codec
+        return self.folder(CODEC) if codec.needs_making else folder_of(codec)
+
+    @property
+    def recogniser(self) -> Path:
+        """The Whisper model that reads speech back, as a folder."""
+        from manus.models.encoders.materialising import WRITING_FILES
+        from manus.models.encoders.materialising import local_folder as folder_of
+
+        return folder_of(self.voice.recogniser, WRITING_FILES)
 
     @property
     def learned(self) -> Stage | RewardModel:
@@ -80,7 +108,10 @@ class Job:
         """Return what stages trained, in order."""
         from manus.models.loading.composition import Trained
 
-        kinds = [(stage, METHODS[stage.method].result(stage.training)) for stage in stages]
+        kinds: list[tuple[Stage, Result]] = [
+            (stage, "talker" if stage.voice else METHODS[stage.method].result(stage.training))
+            for stage in stages
+        ]
         return [Trained(stage.name, kind, self.folder(f"train/{stage.name}") / kind) for stage, kind in kinds]
 
 

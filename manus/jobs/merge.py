@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
     from manus.evaluation.probes import Probe
+    from manus.models.loading.composition import Trained
     from manus.models.merging.parity import Prompt
 
 PARITY_PROMPTS = 8
@@ -35,12 +36,28 @@ def build(job: Job) -> dict[str, Any]:
     ]
     trained = job.trained(recipe.stages)
     result = merge(job.base, trained, recipe.compose, recipe.merge, recipe.seed, prompts, job.staging)
+    put_talker(job, trained)
     copy_tokenizer(job.base, job.staging)
     write_template(job.staging, tokenizer)
     write_ends(job.staging, tokenizer)
     metrics = asdict(result)
     write_atomically(job.staging / "README.md", model_card(job.plan, metrics))
     return metrics
+
+
+def put_talker(job: Job, trained: Sequence[Trained]) -> None:
+    """Put the last talker that stages trained beside the model, where one did."""
+    from manus.models.encoders.finding import is_embedded
+    from manus.models.loading.composition import talker_of
+    from manus.models.speech.storing import put_speech
+
+    talker = talker_of(trained)
+    if talker is None:
+        return
+    codec = job.voice.codec
+    is_copied = is_embedded(codec, None)
+    reference = None if is_copied else {"hub": codec.hub_id, "revision": codec.revision}
+    put_speech(talker, job.codec, reference, job.staging)
 
 
 def _parity_prompts(probe: Probe, tokenizer: PreTrainedTokenizerBase) -> Iterator[Prompt]:

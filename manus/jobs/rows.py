@@ -24,6 +24,7 @@ def reader_of(learned: Stage | RewardModel) -> Callable[[Row], Sample]:
     from manus.data.forms.pairs import read_pair
     from manus.data.forms.prompts import read_prompt
     from manus.data.forms.shown_functions import with_functions
+    from manus.data.forms.speech import as_speech
     from manus.data.forms.unread_media import minding_media
     from manus.data.sample import of_any_row
     from manus.rewards.context import Context
@@ -47,5 +48,6 @@ def reader_of(learned: Stage | RewardModel) -> Callable[[Row], Sample]:
         "text": as_text,
         "preference": lambda row: without_flags(refuse_going_on(read_pair(row, capability.read))),
         "prompt": lambda row: without_flags(read_prompt(row, capability.read, can_score)),
+        "speech": as_speech,
     }
     return of_any_row(minding_media(readers[learned.data_kind], learned.data_kind))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 from manus.guards import ranks
@@ -25,6 +26,8 @@ def build(job: Job) -> dict[str, Any]:
         rewards=stage.rewards,
         reward_models={name: job.folder(f"reward/{name}") / "model" for name in stage.models_asked & made},
         teacher=job.teacher(teacher) if teacher else None,
+        voice=stage.voice,
+        speech=job.folder(f"speech/{stage.name}") if stage.voice else Path(),
     )
     metrics: dict[str, Any] = METHODS[stage.method].train(order)
     if ranks.is_first():

@@ -7,11 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 from manus.data.sample import SampleKind
 from manus.discovery import Contract, discovered
-from manus.training.settings import TrainingSettings
+from manus.training.settings import Result, TrainingSettings
 from manus.training.stage_job import StageJob
 
 
@@ -33,7 +33,7 @@ class Method(Contract):
     VERSION: int
     SAMPLE_KINDS: tuple[SampleKind, ...]
     Settings: type[TrainingSettings]
-    result: Callable[[Any], Literal["adapter", "model", "projectors"]]
+    result: Callable[[Any], Result]
     train: Callable[[StageJob], dict[str, Any]]
     TAKES_MEDIA: bool = False
     NEEDS_SENSES: bool = False

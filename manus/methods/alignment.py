@@ -1,4 +1,7 @@
-"""Alignment of projectors: what connects encoders to a language model is trained, both of them stay frozen.
+"""Alignment: what connects a language model to senses is trained, and the model itself stays frozen.
+
+For senses in, these are the projectors between encoders and the model; for speech, the talker, which learns
+to say what the model reads (`manus.training.trainers.talker`).
 
 The first stage of LLaVA (Liu et al. 2023, arXiv:2304.08485): next-token prediction of captions and
 transcripts, by which the projectors learn to speak in the language model's own embeddings.
@@ -17,7 +20,7 @@ if TYPE_CHECKING:
     from manus.training.stage_job import StageJob
 
 VERSION = 1
-SAMPLE_KINDS = ("messages",)
+SAMPLE_KINDS = ("speech", "messages")
 TAKES_MEDIA = True
 NEEDS_SENSES = True
 
@@ -31,7 +34,11 @@ class Settings(TrainingSettings, PackingSettings, MediaSettings):
 
 
 def train(job: StageJob) -> dict[str, Any]:
-    """Train the projectors on captions and transcripts."""
+    """Train the projectors on captions and transcripts, or the talker on speech."""
+    if job.voice is not None:
+        from manus.training.trainers.talker import train_talker
+
+        return train_talker(job)
     from manus.training.trainers.supervised import train_supervised
 
     return train_supervised(job)

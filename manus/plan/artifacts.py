@@ -18,6 +18,7 @@ from manus.models.base import Base
 from manus.models.encoders.finding import Encoder
 from manus.models.senses.settings import Sense
 from manus.plan.saved_plan import saved_plan
+from manus.plan.voice import VoiceParts
 from manus.recipe.recipe import FeatureStage, Recipe, RewardModel, Stage
 from manus.store.keys import canonical
 from manus.store.store import Store
@@ -65,6 +66,7 @@ class Plan:
     artifacts: dict[str, Artifact]
     teachers: dict[str, Base] = field(default_factory=dict)
     encoders: dict[Sense, Encoder] = field(default_factory=dict)
+    voice: VoiceParts | None = None
 
     @property
     def folder(self) -> Path:
@@ -135,6 +137,7 @@ class Plan:
     def revisions(self) -> dict[str, str]:
         """Return the commits that hub names stand for, so that the next plan of this recipe keeps them."""
         models: list[Base | Encoder] = [self.base, *self.teachers.values(), *self.encoders.values()]
+        models += [self.voice.codec, self.voice.recogniser] if self.voice else []
         found = {model.spec: model.revision for model in models if model.revision}
         for one in self.recipe.learned:
             identities = self.artifacts[f"data/{one.name}"].made_from["data"]

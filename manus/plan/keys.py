@@ -14,11 +14,14 @@ from manus.models.base import Base
 from manus.models.encoders.finding import Encoder
 from manus.models.senses.settings import Sense
 from manus.plan.artifacts import Artifact
+from manus.plan.voice import VoiceParts
 from manus.recipe.recipe import CAPABILITIES, FEATURES, METHODS, FeatureStage, Recipe, RewardModel, Stage
 from manus.rewards.context import Context, Lookup
 from manus.rewards.settings import identity as identity_of_rewards
 from manus.store.digests import Digests
 from manus.store.keys import canonical, key_of
+
+OF_SPEECH = {"audio_output", "recogniser", "frame_shifts"}  # in the key of the codes, not of the talker
 
 
 @dataclass(frozen=True)
@@ -31,6 +34,7 @@ class ArtifactBuilder:
     sources: dict[str, list[dict[str, Any]]]
     teachers: dict[str, Base]
     encoders: dict[Sense, Encoder]
+    voice: VoiceParts | None
     digests: Digests
     pins: Mapping[str, str]
 
@@ -46,11 +50,18 @@ class ArtifactBuilder:
         if self.encoders:
             made += self.senses(base, detect)
             base = made[-1:]
+        codec = self.codec()
+        made += codec
         data = {stage.name: self.data(stage, base, detect) for stage in self.recipe.stages}
         preferences = [self.data(model, base, detect) for model in self.recipe.reward_models]
         rewards = {
             model.name: self.reward(model, base, pairs)
             for model, pairs in zip(self.recipe.reward_models, preferences, strict=True)
+        }
+        speech = {
+            stage.name: self.speech(stage, data[stage.name], codec)
+            for stage in self.recipe.stages
+            if stage.voice is not None
         }
         pairs: list[Artifact] = []
         trained: dict[str, Artifact] = {}
@@ -61,9 +72,12 @@ class ArtifactBuilder:
             if stage.on_policy is not None:
                 learned = self.pairs(stage, base, learned, chain)
                 pairs.append(learned)
-            trained[stage.name] = self.train(stage, [*base, learned, *chain], rewards)
-            evaluations.append(self.evaluate(stage, base, data[stage.name], [*chain, trained[stage.name]]))
-        merge = self.merge([*base, *data.values(), *trained.values(), *evaluations])
+            said = [speech[stage.name], *codec] if stage.name in speech else []
+            trained[stage.name] = self.train(stage, [*base, learned, *said, *chain], rewards)
+            evaluations.append(
+                self.evaluate(stage, base, data[stage.name], [*said, *chain, trained[stage.name]])
+            )
+        merge = self.merge([*base, *codec, *data.values(), *trained.values(), *evaluations])
         merged = self.evaluate_merged(list(data.values()), merge, evaluations)
         features = [self.feature(feature, list(data.values()), merge) for feature in self.recipe.features]
         report = self.report(
@@ -73,7 +87,8 @@ class ArtifactBuilder:
         learned_in_order = [
             a for stage in self.recipe.stages for a in (*pairs, *trained.values()) if a.name == stage.name
         ]
-        return [*made, *data.values(), *preferences, *rewards.values(), *learned_in_order, *last]
+        learned_from = [*data.values(), *speech.values(), *preferences, *rewards.values()]
+        return [*made, *learned_from, *learned_in_order, *last]
 
     def make(
         self,
@@ -125,6 +140,26 @@ class ArtifactBuilder:
         settings["encoders"] = {sense: encoder.identity() for sense, encoder in self.encoders.items()}
         return [*made, self.make("assemble", "omni", settings, "omni", [*base, *made], after=[detect])]
 
+    def codec(self) -> list[Artifact]:
+        """Return the codec that a talker speaks through, where it must be made."""
+        if self.voice is None or not self.voice.codec.needs_making:
+            return []
+        codec = self.voice.codec
+        settings = {"encoder": codec.identity(), **({"seed": self.recipe.seed} if codec.is_seeded else {})}
+        return [self.make("encoder", codec.sense, settings, f"encoders/{codec.sense}", is_of_base=False)]
+
+    def speech(self, stage: Stage, data: Artifact, codec: list[Artifact]) -> Artifact:
+        """Return what a talker learns from: the codes of a stage's sounds, and where words begin in them."""
+        assert self.voice is not None and stage.voice is not None, "it is only made where a stage speaks"
+        settings = {
+            "codec": self.voice.codec.identity(),
+            "recogniser": self.voice.recogniser.identity(),
+            "frame_shifts": stage.voice.frame_shifts,
+            "failure_budget": stage.data.failure_budget,
+        }
+        view = f"speech/{stage.name}"
+        return self.make("speech", stage.name, settings, view, [data, *codec], is_of_base=False)
+
     def data(self, learned: Stage | RewardModel, base: list[Artifact], detect: Artifact) -> Artifact:
         reader = (
             {"capability": _versioned(learned.capability, CAPABILITIES)} if isinstance(learned, Stage) else {}
@@ -161,6 +196,7 @@ class ArtifactBuilder:
             "method": _versioned(stage.method, METHODS),
             "training": training,
             "seed": self.recipe.seed,
+            **({"voice": stage.voice.model_dump(mode="json", exclude=OF_SPEECH)} if stage.voice else {}),
         }
         asked = stage.rewards
         if asked:
@@ -182,6 +218,7 @@ class ArtifactBuilder:
         settings = {
             "capability": _versioned(stage.capability, CAPABILITIES),
             "probe": stage.probe.model_dump(mode="json"),
+            **({"recogniser": self.voice.recogniser.identity()} if self.voice and stage.voice else {}),
         }
         view = f"evaluations/{stage.name}.json"
         return self.make("evaluate", stage.name, settings, view, [*base, data, *chain], "evaluation.json")

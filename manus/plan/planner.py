@@ -20,6 +20,7 @@ from manus.plan.artifacts import Artifact, Plan
 from manus.plan.keys import ArtifactBuilder
 from manus.plan.saved_plan import saved_plan
 from manus.plan.senses import encoders_of, keep_own_senses
+from manus.plan.voice import voice_of
 from manus.recipe.fields import Overrides
 from manus.recipe.known import has_senses
 from manus.recipe.problems import validated
@@ -92,10 +93,11 @@ def _resolved(recipe: Recipe, pins: Mapping[str, str], sources: Mapping[str, lis
         for stage in recipe.stages
         if (teacher := recipe.teacher_model_of(stage)) is not None
     }
-    builder = ArtifactBuilder(recipe, base, output_dir, sources, teachers, encoders, digests, pins)
+    voice = voice_of(recipe, digests, pins)
+    builder = ArtifactBuilder(recipe, base, output_dir, sources, teachers, encoders, voice, digests, pins)
     artifacts = {artifact.id: artifact for artifact in builder.artifacts()}
     digests.save()
-    return Plan(recipe, base, output_dir, artifacts, teachers, encoders)
+    return Plan(recipe, base, output_dir, artifacts, teachers, encoders, voice)
 
 
 def _refuse_unfit(recipe: Recipe, base: Base) -> None:

@@ -12,6 +12,7 @@ from manus.data.sample import SampleKind
 from manus.data.settings import DataSettings
 from manus.methods import known_methods
 from manus.models.senses.settings import SensesSettings
+from manus.models.speech.settings import VoiceSettings
 
 CAPABILITIES = known_capabilities()
 FEATURES = known_features()
@@ -31,7 +32,8 @@ def shared_kind(capability: str, method: str) -> SampleKind | None:
 
 def has_senses(capability: str) -> bool:
     """Return whether a capability's samples hold images, video or sound."""
-    return CAPABILITIES[capability].MODALITIES != ("text",) or senses_model(capability) is not None
+    says_more = (senses_model(capability), voice_model(capability)) != (None, None)
+    return CAPABILITIES[capability].MODALITIES != ("text",) or says_more
 
 
 def mismatch(capability: str, method: str) -> Mismatch | None:
@@ -56,6 +58,11 @@ def senses_model(capability: str) -> type[SensesSettings] | None:
     return CAPABILITIES[capability].Senses
 
 
+def voice_model(capability: str) -> type[VoiceSettings] | None:
+    """Return what a stage may say of the talker that it trains, where it learns from speech."""
+    return CAPABILITIES[capability].Voice
+
+
 def models_with(key: str) -> list[type[BaseModel]]:
     """Return the settings models that know a stage's key: of its data and of each method."""
     models: list[type[BaseModel]] = [DataSettings, *(method.Settings for method in METHODS.values())]
@@ -65,5 +72,6 @@ def models_with(key: str) -> list[type[BaseModel]]:
 def stage_keys() -> list[str]:
     """Return all keys that some stage can have beside those of `StageHeader`."""
     models: list[type[BaseModel]] = [DataSettings, *(method.Settings for method in METHODS.values())]
-    models += [model for name in CAPABILITIES if (model := senses_model(name)) is not None]
+    said = [model for name in CAPABILITIES for model in (senses_model(name), voice_model(name))]
+    models += [model for model in said if model is not None]
     return list(dict.fromkeys(key for model in models for key in model.model_fields))

@@ -26,6 +26,9 @@ from manus.recipe.stage import FeatureStage, RewardModel, Stage
 from manus.recipe.stage_reader import Entry, StageReader
 from manus.recipe.wording import KeyPath, dotted, quoted, shortened
 
+# What a talker keeps from the stage that made it.
+KEPT_BY_TALKERS = {"audio_output", "talker_hidden", "talker_layers", "talker_heads", "talker_window"}
+
 __all__ = [
     "CAPABILITIES",
     "FEATURES",
@@ -70,6 +73,11 @@ class Recipe:
     def adds_senses(self) -> Stage | None:
         """The stage that gives the base model encoders, if there is one."""
         return next((stage for stage in self.stages if stage.senses is not None), None)
+
+    @property
+    def speaks(self) -> Stage | None:
+        """The first stage that trains a talker, if there is one."""
+        return next((stage for stage in self.stages if stage.voice is not None), None)
 
     @property
     def entries(self) -> tuple[Stage | FeatureStage, ...]:
@@ -154,6 +162,7 @@ def _resolved(problems: Problems, given: dict[str, Any]) -> Recipe | None:
     _check_merge(problems, header, built)
     _check_references(problems, header, built, [feature.name for feature in resolved_features])
     _check_senses(problems, header, built)
+    _check_voices(problems, built)
     for name, settings in header.reward_models.items():
         reader.check_sources(settings.data, ("reward_models", name, "data"), "preference")
     return Recipe(
@@ -296,6 +305,21 @@ def _check_senses(problems: Problems, header: Header, stages: Sequence[Stage]) -
             adding[0].keys,
             "with compose: parallel no other stage would start from its projectors; use compose: sequential",
         )
+
+
+def _check_voices(problems: Problems, stages: Sequence[Stage]) -> None:
+    """Refuse a stage that would train the talker of an earlier one through another codec, or of another size."""
+    speaking = [stage for stage in stages if stage.voice is not None]
+    for stage in speaking[1:]:
+        first, own = speaking[0].voice, stage.voice
+        assert first is not None and own is not None, "these were chosen by it"
+        for key in sorted(own.model_fields_set & KEPT_BY_TALKERS):
+            if getattr(own, key) != getattr(first, key):
+                problems.refuse(
+                    (*stage.keys, key),
+                    f"stage {speaking[0].name!r} made the talker with {key}: {getattr(first, key)}, and this "
+                    "one trains it further; remove this key",
+                )
 
 
 def _check_merge(problems: Problems, header: Header, stages: Sequence[Stage]) -> None:

@@ -12,8 +12,17 @@ from manus import capabilities
 from manus.data.settings import DataSettings
 from manus.kinds import RESERVED_NAMES
 from manus.models.senses.settings import SensesSettings
+from manus.models.speech.settings import VoiceSettings
 from manus.recipe.fields import SAFE_NAME, Header, StageHeader
-from manus.recipe.known import CAPABILITIES, FEATURES, GENERATORS, METHODS, senses_model, shared_kind
+from manus.recipe.known import (
+    CAPABILITIES,
+    FEATURES,
+    GENERATORS,
+    METHODS,
+    senses_model,
+    shared_kind,
+    voice_model,
+)
 from manus.rewards.verifiers import known_verifiers
 
 Schema = dict[str, Any]
@@ -57,7 +66,7 @@ class _Models:
     """The schemas of all settings models, whose parts refer to each other under `$defs`."""
 
     def __init__(self) -> None:
-        models: list[type[BaseModel]] = [Header, StageHeader, DataSettings, SensesSettings]
+        models: list[type[BaseModel]] = [Header, StageHeader, DataSettings, SensesSettings, VoiceSettings]
         models += [capability.Settings for capability in CAPABILITIES.values()]
         models += [feature.Settings for feature in FEATURES.values()]
         models += [method.Settings for method in METHODS.values()]
@@ -87,8 +96,8 @@ def _stage(models: _Models, capability: str, methods: list[str]) -> Schema:
         for key, value in models.of(METHODS[method].Settings)["properties"].items():
             properties[key] = _either(properties[key], value) if key in properties else value
     properties |= models.of(DataSettings)["properties"] | models.of(StageHeader)["properties"]
-    if (senses := senses_model(capability)) is not None:
-        properties |= models.of(senses)["properties"]
+    for model in (senses_model(capability), voice_model(capability)):
+        properties |= models.of(model)["properties"] if model is not None else {}
     properties["method"] = {"enum": methods, "description": StageHeader.model_fields["method"].description}
     properties["probe"] = models.reference(CAPABILITIES[capability].Settings)
     properties["name"] = _name()

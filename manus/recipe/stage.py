@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from manus.data.sample import SampleKind
 from manus.data.settings import DataSettings, OnPolicySettings, Source
 from manus.models.senses.settings import SensesSettings
+from manus.models.speech.settings import VoiceSettings
 from manus.recipe.fields import RewardModelSettings
 from manus.recipe.known import CAPABILITIES, METHODS, shared_kind
 from manus.recipe.wording import KeyPath
@@ -50,7 +51,7 @@ class Stage:
     """One capability trained by one method, everything resolved.
 
     The recipe speaks of it at `keys`, of its data at `data_at`. `senses` says which encoders the
-    base gets, where this is the stage that adds them.
+    base gets, where this is the stage that adds them; `voice` of the talker, where it trains one.
     """
 
     name: str
@@ -62,6 +63,7 @@ class Stage:
     data_at: KeyPath = field(default=(), compare=False)
     keys: KeyPath = field(default=(), compare=False)
     senses: SensesSettings | None = None
+    voice: VoiceSettings | None = None
 
     @property
     def sample_kind(self) -> SampleKind:

@@ -15,6 +15,7 @@ from manus.data.settings import DataSettings, Source
 from manus.errors import nearest
 from manus.kinds import RESERVED_NAMES
 from manus.models.senses.settings import SensesSettings
+from manus.models.speech.settings import VoiceSettings
 from manus.recipe.fields import NAME_RULE, SAFE_NAME, Header, Overrides, StageHeader, nearest_word
 from manus.recipe.known import (
     CAPABILITIES,
@@ -28,6 +29,7 @@ from manus.recipe.known import (
     senses_model,
     shared_kind,
     stage_keys,
+    voice_model,
 )
 from manus.recipe.problems import COMMAND_LINE, Problems, validated
 from manus.recipe.stage import FeatureStage, Stage
@@ -110,9 +112,16 @@ class StageReader:
         header = self.problems.check(StageHeader, _only(own, StageHeader.model_fields), keys)
         probe_settings = CAPABILITIES[entry.capability].Settings
         probe = header and self.problems.check(probe_settings, header.probe, (*keys, "probe"))
-        senses_keys = senses_model(entry.capability)
-        of_senses = senses_keys.model_fields if senses_keys else {}
         method = self.method_of(entry)
+        senses_keys, voice_keys = senses_model(entry.capability), voice_model(entry.capability)
+        if method is not None and shared_kind(entry.capability, method) != "speech":
+            voice_keys = None
+        of_senses = {
+            name: field
+            for model in (senses_keys, voice_keys)
+            if model is not None
+            for name, field in model.model_fields.items()
+        }
         if method is None:
             for key in _except(own, (*StageHeader.model_fields, *of_senses)):
                 self.is_accepted(key, own[key], keys)
@@ -149,10 +158,19 @@ class StageReader:
             self.check_unprepared(entry.capability, data, training, (*origin["prepare"], "prepare"))
         if data is not None:
             self.check_sources(data.data, data_at, "prompt" if data.on_policy else kind)
-        senses = self.problems.check(senses_keys, _only(own, of_senses), keys) if senses_keys else None
+        senses = (
+            self.problems.check(senses_keys, _only(own, senses_keys.model_fields), keys)
+            if senses_keys
+            else None
+        )
+        voice = (
+            self.problems.check(voice_keys, _only(own, voice_keys.model_fields), keys) if voice_keys else None
+        )
         if not (header and data and training and probe) or len(self.problems) > before:
             return None
-        return Stage(entry.name, entry.capability, method, data, training, probe, data_at, keys, senses)
+        return Stage(
+            entry.name, entry.capability, method, data, training, probe, data_at, keys, senses, voice
+        )
 
     def feature(self, entry: Entry) -> FeatureStage | None:
         """Resolve an entry that trains nothing, or note what is wrong with it.
@@ -326,6 +344,8 @@ def _unknown_key(key: str, known: Iterable[str], method: str | None = None) -> s
         return f"is no setting of method {method}, only of {', '.join(others)}"
     if key in Header.model_fields:
         return "belongs to the top level of the recipe, not here"
+    if key in VoiceSettings.model_fields:
+        return "belongs to the stage `podcast`, which trains the talker; write it there"
     if key in SensesSettings.model_fields:
         return "belongs to the stage `omni`, which adds the encoders; write it there"
     return f"unknown key; {nearest_word(key, [*known, *StageHeader.model_fields])}"

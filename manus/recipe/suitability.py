@@ -22,6 +22,7 @@ LACKS: Mapping[SampleKind, tuple[str, str]] = {
     ),
     "messages": ("no answers", "its rows hold no answers to imitate"),
     "preference": ("no pairs", "its rows do not become pairs of a better and a worse answer"),
+    "speech": ("no speech", "its rows are not read aloud"),
     "prompt": ("no verifier", "it has no prompts with answers that a verifier could tell right from wrong"),
 }
 # Why a method does not fit a capability whose samples it could read.
@@ -34,10 +35,11 @@ UNFIT: Mapping[Mismatch, str] = {
 }
 # Methods that learn from these are nearest to those that learn from that: by imitation, or by comparison.
 NEAREST_KINDS: Mapping[SampleKind, tuple[SampleKind, ...]] = {
-    "text": ("messages", "preference", "prompt"),
-    "messages": ("text", "preference", "prompt"),
-    "preference": ("prompt", "messages", "text"),
-    "prompt": ("preference", "messages", "text"),
+    "text": ("messages", "preference", "prompt", "speech"),
+    "messages": ("text", "preference", "prompt", "speech"),
+    "preference": ("prompt", "messages", "text", "speech"),
+    "prompt": ("preference", "messages", "text", "speech"),
+    "speech": ("messages", "text", "preference", "prompt"),
 }
 
 

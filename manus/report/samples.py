@@ -26,6 +26,7 @@ class Answer:
     note: str
     is_right: bool | None
     repeats: str = ""
+    sound: str = ""  # as a data URI
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +129,10 @@ def _asked(
             ),
             "",
         )
-        answers.append(Answer(model, shortened(said["text"]), said["note"], is_right, same))
+        sound = said.get("sound", "")
+        answers.append(
+            Answer(model, shortened(said["text"]), said["note"], is_right, "" if sound else same, sound)
+        )
     told = asked[index]
     media = tuple(told.get("media", ()))
     earlier, question = split(without_places(told["prompt"]) if media else told["prompt"])

@@ -31,6 +31,8 @@ from manus.models.loading.precision import device, held_dtype, precision_of
 from manus.models.native.layout import OwnLayout
 from manus.models.omni.layout import MediaLayout
 from manus.models.senses.inputs import layout_of
+from manus.models.speech.names import speaks
+from manus.models.speech.voice import Voice
 from manus.models.tokenizer import load_tokenizer
 from manus.models.vocabulary import fit_special_tokens
 
@@ -57,6 +59,7 @@ class Hosted:
     tokenizer: PreTrainedTokenizerBase
     layout: Any
     preparer: Any = None  # of an omni model
+    voice: Voice | None = None  # of a model that speaks
     tools_in_system: bool = False  # functions stand in the system turn, as Manus teaches them
     lock: threading.Lock = field(
         default_factory=threading.Lock
@@ -89,9 +92,9 @@ class Hosted:
             tokenizer = load_tokenizer(folder)
         in_system = tools_in_system if tools_in_system is not None else learned_calls(folder)
         own = isinstance(layout, OwnLayout)
-        hosted = cls(
-            name, folder, model, tokenizer, layout, preparer, own or in_system or not shows_tools(tokenizer)
-        )
+        shown_in_system = own or in_system or not shows_tools(tokenizer)
+        voice = Voice.beside(folder, model, tokenizer) if speaks(folder) else None
+        hosted = cls(name, folder, model, tokenizer, layout, preparer, voice, shown_in_system)
         assert hosted.ends is not None  # asks the template, so not within a request
         return hosted
 

@@ -9,6 +9,7 @@ import json
 import math
 import os
 from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from manus.errors import InputError
@@ -30,8 +31,15 @@ LOGS_PER_RUN = 200
 NOT_OF_THE_TRAINING = ("step_time", "num_tokens", "total_flos", "profiling/")
 
 
-def conduct(job: StageJob, total: int, build: Callable[[list[Any]], Guarded]) -> dict[str, Any]:
+def conduct(
+    job: StageJob,
+    total: int,
+    build: Callable[[list[Any]], Guarded],
+    save_as: Callable[[Any], None] | None = None,
+) -> dict[str, Any]:
     """Train with the Trainer `build` makes of callbacks; save `adapter/` or `model/` and `metrics.jsonl`.
+
+    What is neither, `save_as` saves.
 
     Returns:
         What every method can say of its training; a method adds its own.
@@ -57,7 +65,7 @@ def conduct(job: StageJob, total: int, build: Callable[[list[Any]], Guarded]) ->
     history = [_of_the_training(entry) for entry in trainer.state.log_history if "loss" in entry]
     assert history, "the last step is always logged"
     if ranks.is_first():
-        save(trainer.model, job)
+        (save_as or partial(save, job=job))(trainer.model)
         write_jsonl(job.staging / "metrics.jsonl", history)
     return {
         "steps": trainer.state.global_step,
@@ -161,7 +169,11 @@ def arguments(
     from manus.training.activations import checkpointing
 
     settings: TrainingSettings = job.settings
-    is_checkpointing = checkpointing(job, precision, by_parts)
+    is_checkpointing = (
+        own.pop("activation_checkpointing")
+        if "activation_checkpointing" in own
+        else checkpointing(job, precision, by_parts)
+    )
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
     common: dict[str, Any] = {
         "output_dir": str(job.work),

@@ -313,7 +313,8 @@ class Untangled(TrainerCallback):
     def on_train_begin(self, *args: Any, model: Any = None, **kwargs: Any) -> None:
         """Trainer has just switched checkpointing on."""
         inner = model.get_base_model() if hasattr(model, "get_base_model") else model
-        inner.disable_input_require_grads()
+        if hasattr(inner, "disable_input_require_grads"):  # a talker is none of transformers' models
+            inner.disable_input_require_grads()
 
 
 class Reporter(TrainerCallback):

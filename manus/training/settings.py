@@ -14,7 +14,7 @@ Epochs = Annotated[float, Field(gt=0, le=100_000)]
 LearningRate = Annotated[float, Field(gt=0, le=10)]
 Fraction = Annotated[float, Field(ge=0, lt=1)]
 AdapterKind = Literal["none", "lora", "qlora", "dora"]
-Result = Literal["adapter", "model", "projectors"]
+Result = Literal["adapter", "model", "projectors", "talker"]
 ALL_LINEAR: Final = "all-linear"
 
 

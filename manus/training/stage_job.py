@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
     from manus.data.preparation.while_training import LiveRows
     from manus.models.loading.composition import Trained
+    from manus.models.speech.settings import VoiceSettings
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +23,8 @@ class StageJob:
     builds on; `work` keeps checkpoints, `staging` takes the results. `capability` is the stage's, by its
     public name, `beside` the recipe's folder. `live` opens rows that are not prepared, of which a share of
     `failure_budget` may be bad. `rewards` score answers, some of them by `reward_models`, folders by name.
-    `teacher` is a folder with the stages on top of it.
+    `teacher` is a folder with the stages on top of it. `voice` says what talker is trained, where one is:
+    `speech` holds the codes of its sounds.
     """
 
     name: str
@@ -42,6 +44,8 @@ class StageJob:
     rewards: Sequence[Any] = ()
     reward_models: Mapping[str, Path] = field(default_factory=dict)
     teacher: tuple[Path, Sequence[Trained]] | None = None
+    voice: VoiceSettings | None = None
+    speech: Path = Path()
 
     @property
     def tokenizer(self) -> PreTrainedTokenizerBase:

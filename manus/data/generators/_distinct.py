@@ -16,6 +16,8 @@ REPEATS_UNTIL_EXHAUSTED = 2000
 def distinct_rows(draw: Callable[[int], dict[str, Any]], count: int) -> Iterator[dict[str, Any]]:
     """Yield `count` rows that all ask something else (of another picture, or with other functions on offer).
 
+    Rows of a `text` ask for that.
+
     The first rows are the same whatever `count` is.
 
     Args:
@@ -28,13 +30,17 @@ def distinct_rows(draw: Callable[[int], dict[str, Any]], count: int) -> Iterator
     for place in range(count):
         for _ in range(REPEATS_UNTIL_EXHAUSTED):
             row = draw(place)
-            prompt = json.dumps([row["messages"][:-1], row.get("tools")], default=_digest)
+            prompt = row["text"] if "text" in row else _prompt_in(row)
             if prompt not in asked:
                 break
         else:
             raise DataError(f"the generator can make only {place} different rows, not {count}; ask for fewer")
         asked.add(prompt)
         yield row
+
+
+def _prompt_in(row: dict[str, Any]) -> str:
+    return json.dumps([row["messages"][:-1], row.get("tools")], default=_digest)
 
 
 def _digest(media: bytes) -> str:

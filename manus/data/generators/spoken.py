@@ -115,6 +115,16 @@ def rows(count: int, seed: int, held_out: bool, settings: Settings) -> Iterator[
     return distinct_rows(row, count)
 
 
+def sentence_of(draw: random.Random, held_out: bool) -> str:
+    """Return a sentence of one side."""
+    return _sentence(draw, held_out)[0]
+
+
+def sum_of(draw: random.Random, held_out: bool) -> str:
+    """Return a sum of one side, as it is asked aloud."""
+    return _sum(draw, held_out)[0]
+
+
 def _is_held_out(said: str) -> bool:
     return hashlib.sha256(said.encode()).digest()[0] % HELD_OUT_ONE_IN == 0
 

@@ -45,6 +45,20 @@ class WholeLayout(Protocol):
         """Yield the tokens of a conversation with its media, then those of its turns learned apart."""
 
 
+class SpokenLayout:
+    """The layout of speech that is learned to be said: sound, which becomes no tokens."""
+
+    senses = ("audio",)
+
+    def frame_times(self, seconds: float) -> list[float]:
+        """Return no frames: no video is said."""
+        return []
+
+    def expanded(self, text: str, facts: Sequence[Any]) -> str:
+        """Return the text as it is: nothing stands for what is given out."""
+        return text
+
+
 def in_text(text: str) -> list[str]:
     """Return the placeholders and reserved tokens in a text, in order."""
     return NEVER_WRITTEN.findall(text)

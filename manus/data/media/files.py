@@ -137,13 +137,14 @@ class MediaFiles:
         with self._decoding(number, "video"):
             return decode_frames(self.encoded(number), UNNAMED, [begin + time for time in times])
 
-    def audio(self, number: int) -> Waves:
-        """Return sound as float32 [S], mono at 16 kHz, exactly as long as its facts say."""
-        from manus.data.media.sound import decode_sound
+    def audio(self, number: int, rate_hertz: int | None = None) -> Waves:
+        """Return sound as float32 [S], mono at 16 kHz or another rate, exactly as long as its facts say."""
+        from manus.data.media.sound import RATE_HERTZ, decode_sound
 
         entry = self.table[number]
+        begin, seconds = float(entry["begin"]), float(entry["seconds"])
         with self._decoding(number, "audio"):
-            return decode_sound(self.encoded(number), UNNAMED, float(entry["begin"]), float(entry["seconds"]))
+            return decode_sound(self.encoded(number), UNNAMED, begin, seconds, rate_hertz or RATE_HERTZ)
 
     @contextmanager
     def _decoding(self, number: int, kind: MediumKind) -> Iterator[None]:

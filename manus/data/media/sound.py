@@ -96,7 +96,9 @@ def _told_seconds(source: IO[bytes], name: str) -> float | None:
         return float(stream.duration * stream.time_base) if is_exact else None
 
 
-def decode_sound(source: IO[bytes], name: str, begin: float, seconds: float) -> Waves:
+def decode_sound(
+    source: IO[bytes], name: str, begin: float, seconds: float, rate_hertz: int = RATE_HERTZ
+) -> Waves:
     """Return a part of a file's sound, as float32 [S] in about -1..1; found by seeking.
 
     It has exactly as many samples as `seconds` says: the last few may be zeros, where a decoder gives fewer.
@@ -106,14 +108,15 @@ def decode_sound(source: IO[bytes], name: str, begin: float, seconds: float) -> 
         name: what to call it in messages.
         begin: where the part begins, in seconds.
         seconds: how long it is.
+        rate_hertz: samples a second.
 
     Raises:
         MediaError: the file cannot be decoded.
     """
-    wanted = round(seconds * RATE_HERTZ)
+    wanted = round(seconds * rate_hertz)
     found_S = np.zeros(wanted, dtype=np.float32)
     filled = 0
-    for waves_S in _stream(source, name, begin):
+    for waves_S in _stream(source, name, begin, rate_hertz):
         piece = waves_S[: wanted - filled]
         found_S[filled : filled + len(piece)] = piece
         filled += len(piece)
@@ -122,13 +125,13 @@ def decode_sound(source: IO[bytes], name: str, begin: float, seconds: float) -> 
     return found_S
 
 
-def _stream(source: IO[bytes], name: str, begin: float) -> Iterator[Waves]:
+def _stream(source: IO[bytes], name: str, begin: float, rate_hertz: int = RATE_HERTZ) -> Iterator[Waves]:
     """Yield the sound from a second on, piece by piece."""
     from av.audio.resampler import AudioResampler
 
     source.seek(0)
     with opened(source, name, "audio") as (container, stream):
-        resampler = AudioResampler(format="fltp", rate=RATE_HERTZ)
+        resampler = AudioResampler(format="fltp", rate=rate_hertz)
         start = float((stream.start_time or 0) * stream.time_base)
         if begin > EARLIER_SECONDS:
             container.seek(int((start + begin - EARLIER_SECONDS) / stream.time_base), stream=stream)
@@ -136,7 +139,7 @@ def _stream(source: IO[bytes], name: str, begin: float) -> Iterator[Waves]:
         for frame in _frames(container, stream, name):
             if skipped is None:
                 at = frame.time - start if begin and frame.time is not None else 0.0
-                skipped = max(0, round((begin - at) * RATE_HERTZ))
+                skipped = max(0, round((begin - at) * rate_hertz))
             frame.pts = None  # the resampler would fill gaps between time stamps by itself
             for waves_S in _resampled(resampler, frame):
                 yield from _after(waves_S, skipped)

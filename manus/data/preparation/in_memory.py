@@ -20,7 +20,7 @@ from manus.data.preparation.reading import Reader, pool_of, tell_unread
 from manus.data.preparation.split import select, tell_shared
 from manus.data.preparation.statistics import Lengths, check_some_fit, statistics
 from manus.data.prepared.media_numbers import NumbersWritten
-from manus.data.prepared.samples import HELD_OUT, write_pairs, write_prompts, write_tokens
+from manus.data.prepared.samples import HELD_OUT, write_pairs, write_prompts, write_speech, write_tokens
 from manus.data.sample import RowError, Sample, SampleKind
 from manus.data.tokens.fitting import FATES, Piece, learned_in, turns_in
 from manus.files import write_jsonl
@@ -80,6 +80,7 @@ WRITERS: dict[SampleKind, Callable[[Path, Iterator[Any]], npt.NDArray[np.int64]]
     "messages": write_tokens,
     "preference": write_pairs,
     "prompt": write_prompts,
+    "speech": write_speech,
 }
 
 

@@ -22,9 +22,11 @@ if TYPE_CHECKING:
 HELD_OUT = "held_out.jsonl"
 PAIRS = "pairs.arrow"
 PROMPTS = "prompts.arrow"
+SPEECH = "speech.arrow"
 TABLES: dict[SampleKind, str] = {
     "preference": PAIRS,
     "prompt": PROMPTS,
+    "speech": SPEECH,
 }  # other kinds are flat arrays of tokens
 ROWS_PER_ARROW_BATCH = 1000
 TOKENS_PER_ARROW_BATCH = 1 << 18
@@ -51,6 +53,11 @@ def write_pairs(folder: Path, pairs: Iterable[Pair]) -> npt.NDArray[np.int64]:
 def write_prompts(folder: Path, prompts: Iterable[Prompt]) -> npt.NDArray[np.int64]:
     """Write what a model is asked, with whole samples for the verifiers; return the tokens in each prompt."""
     return _write_arrow(folder, "prompt", prompts)
+
+
+def write_speech(folder: Path, spoken: Iterable[Prompt]) -> npt.NDArray[np.int64]:
+    """Write what is said and the numbers of its sounds, as whole samples; return the tokens in each text."""
+    return _write_arrow(folder, "speech", spoken)
 
 
 def _write_arrow(folder: Path, kind: SampleKind, pieces: Iterable[Pair | Prompt]) -> npt.NDArray[np.int64]:

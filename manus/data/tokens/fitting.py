@@ -73,6 +73,8 @@ class Fitting:
         """
         if self.kind == "prompt":
             return self._prompt(sample)
+        if self.kind == "speech":
+            return self._spoken(sample)
         if self.kind == "preference":
             return self._pair(sample)
         return self._text(sample["text"], ends) if "text" in sample else self._chat(sample, files)
@@ -122,6 +124,13 @@ class Fitting:
             if tokens <= self.settings.max_length
             else (iter([]), TOO_LONG)
         )
+
+    def _spoken(self, sample: Sample) -> Fitted:
+        """Return what is said, with its number of tokens, if it fits: half a sentence has no sound."""
+        tokens = len(self.tokenizer(sample["messages"][0]["content"], add_special_tokens=False)["input_ids"])
+        if tokens <= self.settings.max_length:
+            return iter([Prompt(sample, tokens)]), FITS
+        return iter([]), TOO_LONG
 
     def _may_cut(self, sample: Sample) -> bool:
         return self.settings.too_long == "truncate" and not sample.get("media")

@@ -26,6 +26,7 @@ from manus.models.detection.pipeline_index import pipeline_modalities
 from manus.models.detection.safetensors_header import count_parameters
 from manus.models.detection.text_facts import TextFacts, text_facts
 from manus.models.json_files import read_object
+from manus.models.speech.names import FACTS, SPEECH, speaks
 
 CONFIG, PIPELINE, ADAPTER = "config.json", "model_index.json", "adapter_config.json"
 
@@ -111,6 +112,8 @@ def _detect_transformers(path: Path) -> Detection:
         findings = transformers_modalities(config)
     else:
         raise ModelError(_unknown_type(path / CONFIG, config))
+    if speaks(path):
+        findings.add("audio_out", f"{SPEECH}/{FACTS}: a talker beside the model")
     return _detection(
         findings,
         kind="transformers",

@@ -16,7 +16,7 @@ class Family:
 
     sense: str
     model: str
-    preparer: str
+    preparer: str = ""  # codecs take sound as it is
 
 
 SIGLIP = Family("vision", "SiglipVisionModel", "SiglipImageProcessorPil")
@@ -34,6 +34,8 @@ FAMILIES = {
     "dinov2_with_registers": Family("vision", "Dinov2WithRegistersModel", "BitImageProcessorPil"),
     "vit": Family("vision", "ViTModel", "ViTImageProcessorPil"),
     "whisper": Family("audio_input", "WhisperEncoder", "WhisperFeatureExtractor"),
+    "mimi": Family("audio_output", "MimiModel"),
+    "manus_mel_codec": Family("audio_output", "MelCodec"),
 }
 
 

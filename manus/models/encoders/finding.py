@@ -162,7 +162,7 @@ def _in_folder(sense: Sense, spec: str, kind: Kind, path: Path, where: str, dige
         files = {entry.name: entry for entry in sorted(path.iterdir()) if _shapes_the_encoder(entry)}
         if not any(name.endswith(".safetensors") for name in files):
             raise ModelError(f"{where}: {path} has no .safetensors weights; other formats are not loaded")
-        if not any(name in files for name in PREPARERS):
+        if sense != "audio_output" and not any(name in files for name in PREPARERS):
             raise ModelError(
                 f"{where}: {path} has no {PREPARERS[0]}, which says how its input is prepared; add it"
             )

@@ -23,6 +23,10 @@ from manus.models.encoders.trained import known_trained
 from manus.models.loaders import load_from
 
 HUB_FILES = (CONFIG, *PREPARERS, "*.safetensors", "*.safetensors.index.json")
+WRITING_FILES = (
+    "generation_config.json", "tokenizer*", "vocab.json", "merges.txt", "normalizer.json",
+    "added_tokens.json", "special_tokens_map.json",
+)  # fmt: skip
 
 
 def materialise(encoder: Encoder, folder: Path, seed: int, work: Path) -> dict[str, Any]:
@@ -50,7 +54,8 @@ def materialise(encoder: Encoder, folder: Path, seed: int, work: Path) -> dict[s
         model, preparer = _read(encoder)
     RUN.cross(f"making the {encoder.sense} encoder")
     model.save_pretrained(folder, max_shard_size="100GB")
-    preparer.save_pretrained(folder)
+    if preparer is not None:
+        preparer.save_pretrained(folder)
     return {
         "parameters": model.num_parameters(),
         "model_type": model.config.model_type,
@@ -59,8 +64,12 @@ def materialise(encoder: Encoder, folder: Path, seed: int, work: Path) -> dict[s
     }
 
 
-def local_folder(encoder: Encoder) -> Path:
+def local_folder(encoder: Encoder, also: tuple[str, ...] = ()) -> Path:
     """Return the folder of an encoder that is one, downloading what the hub has and this machine has not.
+
+    Args:
+        encoder: which.
+        also: patterns of further files, such as WRITING_FILES for a recogniser that is to write.
 
     Raises:
         ModelError: the hub cannot be reached, or the repository holds no such encoder.
@@ -72,7 +81,7 @@ def local_folder(encoder: Encoder) -> Path:
     where = f"{encoder.sense} {encoder.spec!r}"
     try:
         folder = Path(
-            snapshot_download(encoder.hub_id, revision=encoder.revision, allow_patterns=list(HUB_FILES))
+            snapshot_download(encoder.hub_id, revision=encoder.revision, allow_patterns=[*HUB_FILES, *also])
         )
     except unreachable() as error:
         raise ModelError(f"{where} cannot be downloaded: {type(error).__name__}: {error}") from None

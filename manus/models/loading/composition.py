@@ -24,11 +24,12 @@ from manus.models.senses.projectors import with_projectors
 class Trained:
     """What a stage trained, by its kind.
 
-    `adapter` is a PEFT folder, `model` all weights as a transformers folder; else it is `projectors` alone.
+    `adapter` is a PEFT folder, `model` all weights as a transformers folder, `projectors` those alone; a
+    `talker` stands beside the model, whose weights it leaves alone.
     """
 
     name: str
-    kind: Literal["adapter", "model", "projectors"]
+    kind: Literal["adapter", "model", "projectors", "talker"]
     path: Path
 
 
@@ -76,8 +77,14 @@ def chain(base: Path, trained: Sequence[Trained]) -> tuple[Path, Sequence[Traine
 
     A stage that trained all weights holds everything before it, so the last one of those replaces the base.
     """
-    last = max((index for index, stage in enumerate(trained) if stage.kind == "model"), default=-1)
-    return (trained[last].path if last >= 0 else base), trained[last + 1 :]
+    weights = [stage for stage in trained if stage.kind != "talker"]
+    last = max((index for index, stage in enumerate(weights) if stage.kind == "model"), default=-1)
+    return (weights[last].path if last >= 0 else base), weights[last + 1 :]
+
+
+def talker_of(trained: Sequence[Trained]) -> Path | None:
+    """Return the folder of the talker after a chain of stages, None where none trained one."""
+    return next((stage.path for stage in reversed(trained) if stage.kind == "talker"), None)
 
 
 def compose(base: Path, trained: Sequence[Trained], dtype: torch.dtype) -> PreTrainedModel:

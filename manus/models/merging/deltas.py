@@ -50,6 +50,8 @@ def written_changes(
     for index, stage in enumerate(trained):
         if stage.kind == "model":
             end, difference = load_plain(stage.path, torch.float32), 0.0
+        elif stage.kind == "talker":
+            end, difference = start, 0.0
         elif stage.kind == "projectors":
             end, difference = with_projectors(copy.deepcopy(start), stage.path), 0.0
         else:

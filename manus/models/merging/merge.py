@@ -140,6 +140,8 @@ def _in_sequence(base: Path, trained: Sequence[Trained], prompts: Prompts) -> Me
     reference: list[Tensor] = []
     for stage in stages:
         RUN.cross(f"merging {stage.name}")
+        if stage.kind == "talker":  # it changes no weight
+            continue
         if stage.kind == "projectors":
             model, reference = with_projectors(model, stage.path), []
             continue

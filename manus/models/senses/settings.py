@@ -32,7 +32,7 @@ NONE = "none"  # in place of an encoder: the model does not get this sense
 class SensesSettings(OmniSettings):
     """Which encoders the base model gets, and how many tokens it spends on what they see and hear."""
 
-    PLANNED: ClassVar[tuple[str, ...]] = ("audio_output", "vision_output", "video_output")
+    PLANNED: ClassVar[tuple[str, ...]] = ("vision_output", "video_output")
 
     vision: Text = Field(
         "default",

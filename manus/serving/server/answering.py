@@ -46,6 +46,7 @@ class Service:
     access: Access
     bodies: Bodies
     preparing: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(PREPARED_AT_ONCE))
+    speaking: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(1))  # a piece of sound each
     why_late: str | None = None  # why realtime sessions read what is heard only when it is asked about
     sessions: int = 0  # realtime ones that are open
     listening: list[Early] = field(default_factory=list)  # those that hold what was heard, the latest last

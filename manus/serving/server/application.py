@@ -18,7 +18,7 @@ from starlette.routing import BaseRoute, Mount, Route, WebSocketRoute
 from starlette.staticfiles import StaticFiles
 
 from manus.errors import InputError
-from manus.serving.server import chat_completions, completions, planned, responses, transcriptions
+from manus.serving.server import chat_completions, completions, planned, responses, speech, transcriptions
 from manus.serving.server.answering import Handler, Service
 from manus.serving.server.realtime.endpoint import talk
 from manus.serving.server.refusals import FAILED, Refused
@@ -64,6 +64,7 @@ def _routes(service: Service) -> list[BaseRoute]:
         post("/v1/completions", completions.answer),
         post("/v1/responses", responses.answer),
         post("/v1/audio/transcriptions", transcriptions.answer),
+        post("/v1/audio/speech", speech.answer),
         get("/v1/models", models),
         get("/v1/models/{name:path}", model),
         *(post(path, planned.refusal_of(reason)) for path, reason in planned.REASONS.items()),
@@ -115,6 +116,7 @@ def _described(service: Service) -> dict[str, object]:
         "owned_by": "manus",
         "max_model_len": hosted.context,
         "senses": ["text", *sorted(hosted.senses)],
+        "voices": [] if hosted.voice is None else list(hosted.voice.voices),
     }
 
 

@@ -13,7 +13,6 @@ if TYPE_CHECKING:
     from manus.serving.server.answering import Handler, Service
 
 REASONS = {
-    "/v1/audio/speech": "this model does not speak",
     "/v1/images/generations": "this model draws no pictures",
     "/v1/images/edits": "this model draws no pictures",
     "/v1/audio/translations": "this model translates no speech by itself; ask it in a chat with input_audio",

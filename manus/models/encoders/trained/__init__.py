@@ -25,7 +25,7 @@ class TrainedEncoder(Contract):
     """
 
     VERSION: int
-    SENSE: Literal["vision", "audio_input"]
+    SENSE: Literal["vision", "audio_input", "audio_output"]
     MODEL_TYPE: str
     identity: Callable[[], dict[str, Any]]
     train: Callable[[int, Path], tuple[Any, Any, dict[str, Any]]]
