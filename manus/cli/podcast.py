@@ -47,7 +47,7 @@ def podcast(
     words_per_minute: Annotated[
         float,
         typer.Option(min=20, max=400, help="How fast the voices speak, which the script's length follows."),
-    ] = 185.0,
+    ] = 208.0,
     seed: Annotated[int, typer.Option(min=0, help="Of the pauses between turns.")] = 0,
     as_json: AsJson = False,
 ) -> None:
