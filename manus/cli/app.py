@@ -12,7 +12,7 @@ import typer.core
 
 from manus.errors import InputError
 
-PLANNED = ("export", "podcast", "draw")
+PLANNED = ("export", "draw")
 
 
 class Commands(typer.core.TyperGroup):

@@ -7,13 +7,13 @@ import sys
 import traceback
 from pathlib import Path
 
-from manus.cli import building, cleaning, data, models, recipes, running, serving, speech
+from manus.cli import building, cleaning, data, models, podcast, recipes, running, serving, speech
 from manus.cli.app import app
 from manus.errors import EXIT_FAILED, Interrupted, ManusError, of_the_machine
 from manus.store.environment import ensure_home
 
 # Importing them is what gives `app` its commands.
-COMMANDS = (recipes, models, serving, speech, building, data, running, cleaning)
+COMMANDS = (recipes, models, serving, speech, podcast, building, data, running, cleaning)
 
 
 def main() -> None:
