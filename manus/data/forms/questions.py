@@ -197,6 +197,8 @@ def with_system(row: Columns, messages: list[Message]) -> list[Message]:
     there = [key for key in _SYSTEMS if not is_empty(row.get(key))]
     column = there[0] if there else None
     text = column_text(row, column).removeprefix("SYSTEM: ") if column else ""  # the mark is Glaive's
+    if column and _BEGINS_LIKE_TURNS.match(text):
+        raise RowError(f"{column!r} is a text that holds a turn; give its words alone")
     if other := next((key for key in there[1:] if column_text(row, key) != text), None):
         raise RowError(
             f"{column!r} and {other!r} have different system texts; "

@@ -9,6 +9,7 @@ from typing import Any, cast
 from manus.data.forms.calls import read_calls
 from manus.data.forms.columns import is_empty, says_nothing
 from manus.data.forms.dialogues import without_marks
+from manus.data.forms.doubts import refuse_nothing
 from manus.data.forms.flags import OF_TURNS, asks_to_be_learned, learned_of, refuse_bad_turn
 from manus.data.forms.literals import shortened
 from manus.data.forms.rendered_chats import closed_and_ended, ended, template_mark
@@ -139,9 +140,8 @@ def _check_place(number: int, message: Message, previous: Role | None) -> None:
         raise RowError(f"turn {number}: a tool's result that no call precedes")
     if role in ("user", "assistant") and not message["content"]:
         raise RowError(f"turn {number} ({role}) is empty")
-    if role in ("user", "assistant") and message["content"] == "nan":
-        raise RowError(f"turn {number} ({role}) is 'nan', which pandas writes where there is nothing")
     if role in ("user", "assistant"):
+        refuse_nothing(number, message, is_first=previous in (None, "system"))
         refuse_rendered(number, message)
 
 
