@@ -7,10 +7,12 @@ cannot be meant is: a question that holds nothing, and what a forum shows where 
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from manus.data.forms.columns import says_nothing
 from manus.data.forms.literals import read_literal, shortened
+from manus.data.forms.tool_format import has_calls, parse_calls
 from manus.data.sample import Message, RowError, Sample
 
 _MARKS_ALONE = re.compile(r"[-–—_.…?*/·•~]+")
@@ -21,6 +23,26 @@ _REMOVED = frozenset(["[deleted]", "[removed]", "[deleted by user]", "[ removed 
 _BYTES = re.compile(r"""b(['"])[\s\S]*\1""")
 _WRITTEN_LINES = re.compile(r"\\n\\n(?![\"'`])")
 SHORTEST_REPEATED = 12  # characters; shorter words begin answers that repeat no prompt
+
+# What an environment says, in an answer that plays its part too; places in pictures, as other models write
+# them (pictures are made smaller, so pixels are no longer what they were); words that a tokenizer did not know.
+_OBSERVED = re.compile(
+    r"^(?:Action|Action Input|Act)(?: \d+)?:[\s\S]*^(?:Observation|Obs)(?: \d+)?:", re.MULTILINE
+)
+_PLACES = re.compile(
+    r"<\|box_start\|>|[\"'](?:bbox|point)_2d[\"']|<loc_?\d+>|<patch_index_\d+>|<box>\s*[\[(]*\d|<point x"
+)
+_UNKNOWN = re.compile(r"<unk>|<UNK>|\[UNK\]|\ufffd")
+# How a template, a tokenizer or a set of repositories begins a text.
+_TEMPLATED = re.compile(
+    r"\A\s*(?:<s>|<bos>|<\|begin_of_text\|>|<\|endoftext\|>|<\|startoftext\|>|<reponame>|<repo_name>|<filename>|<file_sep>)"
+    r"|(?:</s>|<\|endoftext\|>|<\|end_of_text\|>|<eos>)\s*\Z"
+    r"|<\|im_start\|>|<\|start_header_id\|>|<start_of_turn>|\[/INST\]|^<\|assistant\|>"
+)
+_INSTRUCTED = re.compile(
+    r"^### ?(?:Instruction|Human|User|Question):[\s\S]*^### ?(?:Response|Assistant|Answer|Output):",
+    re.MULTILINE,
+)
 
 # Questions and answers in turn within an answer, as pages and tests of a few shots have them.
 _ASKED = re.compile(
@@ -55,9 +77,36 @@ def doubts(messages: Sequence[Message]) -> list[str]:
             found["an answer (goes on with questions and answers, learned as it stands)"] = None
         if _BYTES.fullmatch(said):
             found["an answer (bytes as Python writes them, learned as it stands)"] = None
+        if _OBSERVED.search(said):
+            found["an answer (with observations that nobody makes, learned as it stands)"] = None
+        if _UNKNOWN.search(said):
+            found["an answer (with marks of unknown words or characters, learned as it stands)"] = None
+        if _PLACES.search(said):
+            found["an answer (with places in a picture, which may be made smaller, learned as it stands)"] = (
+                None
+            )
         if "\n" not in said and _WRITTEN_LINES.search(said):
             found["an answer (ends of lines are written as \\n, learned as it stands)"] = None
     return list(found)
+
+
+def unlisted_arguments(messages: Sequence[Message], tools: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Return which functions are called with arguments that they do not list; calls stand in our form."""
+    listed = {
+        tool["name"]: tool["parameters"]["properties"].keys()
+        for tool in tools
+        if tool["parameters"].get("properties") and not tool["parameters"].get("additionalProperties")
+    }
+    found = {
+        f"a call of {call['name']} (with arguments that it does not list, learned as it stands)"
+        for message in messages
+        if message["role"] == "assistant"
+        and message.get("learn") is not False
+        and has_calls(message["content"])
+        for call in parse_calls(message["content"])
+        if call["name"] in listed and call["arguments"].keys() - listed[call["name"]]
+    }
+    return sorted(found)
 
 
 def doubts_of_text(text: str) -> list[str]:
@@ -68,6 +117,10 @@ def doubts_of_text(text: str) -> list[str]:
         except ValueError:
             return []
         return ["text (a conversation as JSON, learned as it stands)"]
+    if _TEMPLATED.search(text):
+        return ["text (with marks of a tokenizer or a template, learned as they stand)"]
+    if _INSTRUCTED.search(text):
+        return ["text (an instruction with its answer, both are learned)"]
     return []
 
 

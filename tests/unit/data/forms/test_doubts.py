@@ -8,6 +8,7 @@ import pytest
 
 from manus.capabilities import cot
 from manus.data.forms.columns import Columns
+from manus.data.forms.media import as_media_messages
 from manus.data.forms.messages import as_messages, as_text
 from manus.data.forms.pairs import read_pair
 from manus.data.forms.prompts import read_prompt
@@ -45,6 +46,14 @@ def test_short_answers_are_not_named(answer: str) -> None:
         ("Paris.\n\n### Question:\nAnd Italy?\n### Answer:\nRome", "goes on with questions"),
         ("Paris.\nInput: Italy\nOutput: Rome", "goes on with questions"),
         ("b'Paris'", "bytes as Python"),
+        (
+            "Thought: t\nAction: search[x]\nObservation: o\nFinal Answer: Paris",
+            "observations that nobody makes",
+        ),
+        ("Par\ufffds", "marks of unknown"),
+        ("the <unk> of France", "marks of unknown"),
+        ('```json\n[{"bbox_2d": [1, 2, 3, 4], "label": "cat"}]\n```', "places in a picture"),
+        ("cat<loc_1><loc_2><loc_3><loc_4>", "places in a picture"),
         ("Paris.\\n\\nIt lies on the Seine.", "ends of lines"),
     ],
 )
@@ -104,6 +113,61 @@ def test_a_text_that_is_a_conversation_as_json_is_named() -> None:
     text = '{"messages": [{"role": "user", "content": "q"}, {"role": "assistant", "content": "a"}]}'
     assert _named({"text": text}, as_text) == ["text (a conversation as JSON, learned as it stands)"]
     assert _named({"text": '{"messages": of many kinds'}, as_text) == []
+
+
+@pytest.mark.parametrize(
+    ("text", "named"),
+    [
+        ("<s>Hello</s>", "marks of a tokenizer"),
+        ("Hello<|endoftext|>", "marks of a tokenizer"),
+        ("<|im_start|>user\nq<|im_end|>", "marks of a tokenizer"),
+        ("### Instruction:\nq\n\n### Response:\na", "an instruction with its answer"),
+    ],
+)
+def test_a_text_that_was_written_for_a_model_is_named(text: str, named: str) -> None:
+    (only,) = _named({"text": text}, as_text)
+    assert named in only
+
+
+def test_a_call_with_arguments_that_its_function_does_not_list_is_named() -> None:
+    parameters: dict[str, Any] = {"type": "object", "properties": {"x": {"type": "string"}}}
+
+    def named(arguments: dict[str, Any], **more: Any) -> list[str]:
+        call = {"function": {"name": "f", "arguments": arguments}}
+        turns = [{"role": "user", "content": "q"}, {"role": "assistant", "tool_calls": [call]}]
+        return _named({"messages": turns, "tools": [{"name": "f", "parameters": {**parameters, **more}}]})
+
+    assert named({"y": 1}) == ["a call of f (with arguments that it does not list, learned as it stands)"]
+    assert named({"x": "1"}) == named({"y": 1}, additionalProperties=True) == []
+
+
+@pytest.mark.parametrize("row", [{"query": "q", "answer": "a"}, {"inputs": "q", "targets": "a"}])
+def test_names_that_publishers_give_to_questions_and_answers_are_read(row: dict[str, Any]) -> None:
+    assert [one["content"] for one in as_messages(row)["messages"]] == ["q", "a"] and _named(row) == []
+
+
+def test_a_text_beside_a_picture_is_named_as_what_it_is_taken_for() -> None:
+    def named(row: dict[str, Any]) -> list[str]:
+        return _named({"image": "a.png", **row}, as_media_messages)
+
+    (only,) = named({"text": "Dear Sir, I am writing to you"})
+    assert only.startswith("text (taken for a description")
+    assert named({"caption": "a cat"}) == named({"text": "x^{2}"}) == []
+
+
+def test_marks_of_whisper_are_no_transcript() -> None:
+    row = {"audio": "a.wav", "text": "<|startoftranscript|><|en|><|transcribe|><|0.00|> hello<|1.00|>"}
+    with pytest.raises(RowError, match="Whisper's own marks"):
+        as_media_messages(row)
+
+
+def test_code_between_tags_that_calls_a_function_is_refused() -> None:
+    turns = [
+        {"role": "user", "content": "q"},
+        {"role": "assistant", "content": "t\n<code>\nf(x='1')\n</code>"},
+    ]
+    with pytest.raises(RowError, match="calls a function in code"):
+        as_messages({"messages": turns, "tools": [{"name": "f", "parameters": {}}]})
 
 
 def test_a_system_text_that_holds_a_turn_is_refused() -> None:
