@@ -7,11 +7,13 @@ cannot be meant is: a question that holds nothing, and what a forum shows where 
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from manus.data.forms.columns import says_nothing
+from manus.data.forms.columns import Columns, says_nothing
 from manus.data.forms.literals import read_literal, shortened
+from manus.data.forms.thought_format import CLOSE, OPEN
 from manus.data.forms.tool_format import has_calls, parse_calls
 from manus.data.sample import Message, RowError, Sample
 
@@ -22,35 +24,58 @@ _WRITTEN_FOR_NOTHING = frozenset(
 _REMOVED = frozenset(["[deleted]", "[removed]", "[deleted by user]", "[ removed by reddit ]"])
 _BYTES = re.compile(r"""b(['"])[\s\S]*\1""")
 _WRITTEN_LINES = re.compile(r"\\n\\n(?![\"'`])")
+_TYPES: dict[str, type | tuple[type, ...]] = {
+    "string": str, "integer": int, "number": (int, float), "boolean": bool, "array": list, "object": dict,
+}  # fmt: skip
 SHORTEST_REPEATED = 12  # characters; shorter words begin answers that repeat no prompt
 
 # What an environment says, in an answer that plays its part too; places in pictures, as other models write
 # them (pictures are made smaller, so pixels are no longer what they were); words that a tokenizer did not know.
-_OBSERVED = re.compile(
-    r"^(?:Action|Action Input|Act)(?: \d+)?:[\s\S]*^(?:Observation|Obs)(?: \d+)?:", re.MULTILINE
+_OBSERVED = (
+    re.compile(r"^(?:Action|Action Input|Act)(?: \d+)?:", re.MULTILINE),
+    re.compile(r"^(?:Observation|Obs)(?: \d+)?:", re.MULTILINE),
 )
 _PLACES = re.compile(
-    r"<\|box_start\|>|[\"'](?:bbox|point)_2d[\"']|<loc_?\d+>|<patch_index_\d+>|<box>\s*[\[(]*\d|<point x"
+    r"<\|box_start\|>|[\"'](?:bbox|point)_2d[\"']|<loc_?\d+>|<patch_index_\d+>|<box>\s{0,9}[\[(]{0,3}\d|<point x"
 )
+_NUMBERS = re.compile(
+    r"[\[(]\s{0,9}\d{1,9}(?:\.\d{1,20})?(?:\s{0,9},\s{0,9}\d{1,9}(?:\.\d{1,20})?){3}\s{0,9}[\])]"
+    r"|\(\d{1,9},\s{0,9}\d{1,9}\)|<bbox>|\bx1?\s{0,9}=\s{0,9}\d{1,9},\s{0,9}y1?\s{0,9}=\s{0,9}\d"
+)
+_IN_PICTURES = "an answer (with places in a picture, which may be made smaller, learned as it stands)"
 _UNKNOWN = re.compile(r"<unk>|<UNK>|\[UNK\]|\ufffd")
+# What no person writes: control characters but those of terminals and pages, and what stands at a file's
+# beginning; UTF-8 read as Windows-1252 or Latin-1.
+_CONTROLS = re.compile(r"[\x00-\x08\x0b\x0e-\x1a\x1c-\x1f\ufeff]")
+_MISREAD = re.compile(
+    r"[\u00c2\u00c3][\u0080-\u00bf]|\u00e2\u20ac[\u0080-\u00ff\u2122\u0153\u201c\u201d\u02dc\u00a6]"
+)
+_INVISIBLE = "\u200b\u200c\u200d\u2060\ufeff"
+_ADDRESS = re.compile(
+    r"!\[[^\]\[\n]{0,200}\]\([^()\n]{1,500}\)|<img\b[^<>]{0,500}\bsrc=|data:image/\w{1,9};base64,",
+    re.IGNORECASE,
+)
+_SPEAKER = re.compile(r"(?:AI|assistant|Bot|bot|GPT|gpt|ChatGPT|Model|model): ?\S")
 # How a template, a tokenizer or a set of repositories begins a text.
 _TEMPLATED = re.compile(
     r"\A\s*(?:<s>|<bos>|<\|begin_of_text\|>|<\|endoftext\|>|<\|startoftext\|>|<reponame>|<repo_name>|<filename>|<file_sep>)"
-    r"|(?:</s>|<\|endoftext\|>|<\|end_of_text\|>|<eos>)\s*\Z"
-    r"|<\|im_start\|>|<\|start_header_id\|>|<start_of_turn>|\[/INST\]|^<\|assistant\|>"
+    r"|(?:</s>|<\|endoftext\|>|<\|end_of_text\|>|<eos>)\s{0,9}\Z"
+    r"|<\|im_start\|>|<\|endoftext\|>\s{0,9}\S|<\|start_header_id\|>|<start_of_turn>|\[/INST\]|^<\|assistant\|>"
 )
-_INSTRUCTED = re.compile(
-    r"^### ?(?:Instruction|Human|User|Question):[\s\S]*^### ?(?:Response|Assistant|Answer|Output):",
-    re.MULTILINE,
+_INSTRUCTED = (
+    re.compile(r"^### ?(?:Instruction|Human|User|Question):", re.MULTILINE),
+    re.compile(r"^### ?(?:Response|Assistant|Answer|Output):", re.MULTILINE),
 )
 
 # Questions and answers in turn within an answer, as pages and tests of a few shots have them.
-_ASKED = re.compile(
-    r"\S[ \t]*\n+[ \t]*(?:#+ ?|\*\*)?(Q\d*|Question|Input|Instruction|Query|Problem|Prompt)(?: ?\d+)?(?:\*\*)?:(?:\*\*)?[ \t\n]*\S",
-    re.MULTILINE,
-)
-_ANSWERED = re.compile(
-    r"^[ \t]*(?:#+ ?|\*\*)?(?:A\d*|Answer|Output|Response|Solution)(?: ?\d+)?(?:\*\*)?:", re.MULTILINE
+_ASKED_ON = (
+    re.compile(
+        r"\S[ \t]*\n+[ \t]*(?:#+ ?|\*\*)?(Q\d*|Question|Input|Instruction|Query|Problem|Prompt)(?: ?\d+)?(?:\*\*)?:(?:\*\*)?[ \t\n]*\S",
+        re.MULTILINE,
+    ),
+    re.compile(
+        r"^[ \t]*(?:#+ ?|\*\*)?(?:A\d*|Answer|Output|Response|Solution)(?: ?\d+)?(?:\*\*)?:", re.MULTILINE
+    ),
 )
 _ABOUT_QUESTIONS = re.compile(
     r"faq|q ?& ?a|question|answer|example|quiz|exam|test|sample|input|output|riddle|joke|interview|problem|exercise|prompt|flashcard",
@@ -64,8 +89,12 @@ def doubts(messages: Sequence[Message]) -> list[str]:
     asked = ""
     for message in messages:
         said = message["content"]
+        if _CONTROLS.search(said):
+            found["a turn (with control characters or a byte order mark, left as it stands)"] = None
         if message["role"] == "user":
             asked = said
+            if _ADDRESS.search(said):
+                found["a question (with a picture's address in its text, which is not opened)"] = None
             continue
         if message["role"] != "assistant" or message.get("learn") is False:
             continue
@@ -73,40 +102,91 @@ def doubts(messages: Sequence[Message]) -> list[str]:
             found[f"an answer ({shortened(said, 20)}, learned as it stands)"] = None
         if len(asked) >= SHORTEST_REPEATED and said != asked and said.startswith(asked):
             found["an answer (begins with its prompt, learned as it stands)"] = None
-        if _goes_on_asking(said) and not _ABOUT_QUESTIONS.search(asked):
+        if _follow(_ASKED_ON, said) and not _ABOUT_QUESTIONS.search(asked):
             found["an answer (goes on with questions and answers, learned as it stands)"] = None
+        if _MISREAD.search(said):
+            found["an answer (UTF-8 that was read as another encoding, learned as it stands)"] = None
+        if _SPEAKER.match(said):
+            found["an answer (begins with a mark of who speaks, learned as it stands)"] = None
+        if OPEN in said and (what := _unfinished(said)):
+            found[f"an answer ({what}, learned as it stands)"] = None
         if _BYTES.fullmatch(said):
             found["an answer (bytes as Python writes them, learned as it stands)"] = None
-        if _OBSERVED.search(said):
+        if _follow(_OBSERVED, said):
             found["an answer (with observations that nobody makes, learned as it stands)"] = None
         if _UNKNOWN.search(said):
             found["an answer (with marks of unknown words or characters, learned as it stands)"] = None
         if _PLACES.search(said):
-            found["an answer (with places in a picture, which may be made smaller, learned as it stands)"] = (
-                None
-            )
+            found[_IN_PICTURES] = None
         if "\n" not in said and _WRITTEN_LINES.search(said):
             found["an answer (ends of lines are written as \\n, learned as it stands)"] = None
     return list(found)
 
 
-def unlisted_arguments(messages: Sequence[Message], tools: Sequence[Mapping[str, Any]]) -> list[str]:
-    """Return which functions are called with arguments that they do not list; calls stand in our form."""
-    listed = {
-        tool["name"]: tool["parameters"]["properties"].keys()
-        for tool in tools
-        if tool["parameters"].get("properties") and not tool["parameters"].get("additionalProperties")
-    }
+def _unfinished(said: str) -> str | None:
+    """Return what is wrong with the thoughts of an answer that has some."""
+    if not said.startswith(OPEN):
+        return None
+    if said.count(OPEN) > 1:
+        return "with several thoughts"
+    if CLOSE not in said:
+        return "a thought that does not end"
+    return "a thought without an answer" if said.endswith(CLOSE) else None
+
+
+def note_places(row: Columns, sample: Sample) -> None:
+    """Note answers that say places in pictures as numbers: those of ms-swift's `objects` alone are shares."""
+    if "objects" in row or all(one["kind"] == "audio" for one in sample.get("media", ())):
+        return
+    learned = (
+        one for one in sample["messages"] if one["role"] == "assistant" and one.get("learn") is not False
+    )
+    if any(_NUMBERS.search(one["content"]) for one in learned):
+        row.note(_IN_PICTURES)
+
+
+def doubts_of_calls(messages: Sequence[Message], tools: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Return which calls do not fit their functions, and which functions have one name; calls are in our form."""
+    known = {tool["name"]: tool["parameters"] for tool in tools}
     found = {
-        f"a call of {call['name']} (with arguments that it does not list, learned as it stands)"
-        for message in messages
-        if message["role"] == "assistant"
-        and message.get("learn") is not False
-        and has_calls(message["content"])
-        for call in parse_calls(message["content"])
-        if call["name"] in listed and call["arguments"].keys() - listed[call["name"]]
+        f"tools (several that are called {name})"
+        for name, count in Counter(tool["name"] for tool in tools).items()
+        if count > 1
     }
+    for message in messages:
+        if (
+            message["role"] != "assistant"
+            or message.get("learn") is False
+            or not has_calls(message["content"])
+        ):
+            continue
+        for call in parse_calls(message["content"]):
+            if (what := _misfit(call["arguments"], known.get(call["name"], {}))) is not None:
+                found.add(f"a call of {call['name']} ({what}, learned as it stands)")
     return sorted(found)
+
+
+def _misfit(arguments: Mapping[str, Any], schema: Mapping[str, Any]) -> str | None:
+    """Return how arguments do not fit what their function takes."""
+    properties = schema.get("properties") or {}
+    if properties and not schema.get("additionalProperties") and arguments.keys() - properties.keys():
+        return "with arguments that it does not list"
+    if any(name not in arguments for name in schema.get("required") or ()):
+        return "without an argument that it requires"
+    for name, value in arguments.items():
+        described = properties.get(name)
+        kind = described.get("type") if isinstance(described, Mapping) else None
+        if isinstance(kind, str) and kind in _TYPES and value is not None and not _is_of(value, kind):
+            return "with an argument of another type"
+    return None
+
+
+def _is_of(value: Any, kind: str) -> bool:
+    if isinstance(value, bool):
+        return kind == "boolean"
+    if kind == "integer" and isinstance(value, float):
+        return value.is_integer()
+    return isinstance(value, _TYPES[kind])
 
 
 def doubts_of_text(text: str) -> list[str]:
@@ -119,7 +199,11 @@ def doubts_of_text(text: str) -> list[str]:
         return ["text (a conversation as JSON, learned as it stands)"]
     if _TEMPLATED.search(text):
         return ["text (with marks of a tokenizer or a template, learned as they stand)"]
-    if _INSTRUCTED.search(text):
+    if _MISREAD.search(text) or _UNKNOWN.search(text):
+        return ["text (read in another encoding, or with marks of unknown characters, learned as it stands)"]
+    if _CONTROLS.search(text):
+        return ["text (with control characters or a byte order mark, learned as it stands)"]
+    if _follow(_INSTRUCTED, text):
         return ["text (an instruction with its answer, both are learned)"]
     return []
 
@@ -147,6 +231,8 @@ def refuse_nothing(number: int, message: Message, is_first: bool) -> None:
     said, role = message["content"], message["role"]
     if said == "nan":
         raise RowError(f"turn {number} ({role}) is 'nan', which pandas writes where there is nothing")
+    if said and not said.strip(_INVISIBLE):
+        raise RowError(f"turn {number} ({role}) is empty: it holds invisible characters alone")
     if said.lower() in _REMOVED:
         raise RowError(f"turn {number} ({role}) is {said!r}, which a forum shows where a text was")
     if role == "user" and is_first and (says_nothing(said, in_any_case=True) or said in ("-", "--", "_")):
@@ -172,6 +258,7 @@ def note_of_answer(sample: Sample) -> list[str]:
     return []
 
 
-def _goes_on_asking(said: str) -> bool:
-    found = _ASKED.search(said)
-    return found is not None and _ANSWERED.search(said, found.end() - 1) is not None
+def _follow(pair: tuple[re.Pattern[str], re.Pattern[str]], text: str) -> bool:
+    """Return whether one pattern is found in a text, and another behind it, in time that grows with the text."""
+    found = pair[0].search(text)
+    return found is not None and pair[1].search(text, found.end() - 1) is not None

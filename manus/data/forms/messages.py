@@ -28,7 +28,7 @@ from manus.data.forms.calls import Call, read_calls
 from manus.data.forms.choices import answer_among, key_of_several, refuse_key_alone
 from manus.data.forms.columns import Columns, is_empty
 from manus.data.forms.dialogues import read_dialogue
-from manus.data.forms.doubts import doubts, doubts_of_text, refuse_no_text, unlisted_arguments
+from manus.data.forms.doubts import doubts, doubts_of_calls, doubts_of_text, refuse_no_text
 from manus.data.forms.flags import check_row, without_unlearned_end
 from manus.data.forms.grounding import with_boxes
 from manus.data.forms.questions import (
@@ -125,7 +125,7 @@ def _read(row: Columns) -> Sample:
     tools = _tools_of(row, messages)
     messages = [_with_calls(number, message, tools) for number, message in enumerate(messages, 1)]
     sample["messages"] = without_unlearned_end(checked(with_boxes(row, messages)))
-    for doubt in (*doubts(sample["messages"]), *unlisted_arguments(sample["messages"], tools)):
+    for doubt in (*doubts(sample["messages"]), *doubts_of_calls(sample["messages"], tools)):
         row.note(doubt)
     if level := _label(row, "level"):
         sample["level"] = level

@@ -150,6 +150,8 @@ def history(row: Columns) -> list[Message]:
         isinstance(pair, list | tuple) and len(pair) == 2 for pair in rounds
     ):
         raise RowError("'history' is not a list of [question, answer] pairs")
+    if any(answer is None for _, answer in rounds):
+        raise RowError("'history' has a round without an answer")
     return read_turns([{"human": question, "gpt": answer} for question, answer in rounds])
 
 

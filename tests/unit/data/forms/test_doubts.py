@@ -46,6 +46,14 @@ def test_short_answers_are_not_named(answer: str) -> None:
         ("Paris.\n\n### Question:\nAnd Italy?\n### Answer:\nRome", "goes on with questions"),
         ("Paris.\nInput: Italy\nOutput: Rome", "goes on with questions"),
         ("b'Paris'", "bytes as Python"),
+        ("CafÃ© is nice", "read as another encoding"),
+        ("Itâ€™s Paris", "read as another encoding"),
+        ("Par\x00is", "control characters"),
+        ("AI: Paris", "begins with a mark of who speaks"),
+        ("assistant: Paris", "begins with a mark of who speaks"),
+        ("<think>\nt\n</think>", "a thought without an answer"),
+        ("<think>\nt and Paris", "a thought that does not end"),
+        ("<think>t</think>x<think>u</think>Paris", "with several thoughts"),
         (
             "Thought: t\nAction: search[x]\nObservation: o\nFinal Answer: Paris",
             "observations that nobody makes",
@@ -69,6 +77,9 @@ def test_answers_that_may_hold_more_than_the_answer_are_named(answer: str, named
         ("Fix it: he go home", "He goes home."),
         ("Say the words twice", "Say the words twice"),
         ("How do I split paragraphs?", 'Use text.split("\\n\\n").'),
+        ("Write French", "Café, São Tomé, Â la carte"),
+        ("Colour this", "\x1b[31mred\x1b[0m"),
+        ("What is <think>?", "The tag <think> opens a thought."),
         ("Explain Q: learning", "It has a table.\nQ: a table of values"),
     ],
 )
@@ -120,6 +131,10 @@ def test_a_text_that_is_a_conversation_as_json_is_named() -> None:
     [
         ("<s>Hello</s>", "marks of a tokenizer"),
         ("Hello<|endoftext|>", "marks of a tokenizer"),
+        ("one<|endoftext|>two", "marks of a tokenizer"),
+        ("Itâ€™s", "another encoding"),
+        ("Caf\ufffd", "another encoding"),
+        ("a\x00b", "control characters"),
         ("<|im_start|>user\nq<|im_end|>", "marks of a tokenizer"),
         ("### Instruction:\nq\n\n### Response:\na", "an instruction with its answer"),
     ],
@@ -137,6 +152,10 @@ def test_a_call_with_arguments_that_its_function_does_not_list_is_named() -> Non
         turns = [{"role": "user", "content": "q"}, {"role": "assistant", "tool_calls": [call]}]
         return _named({"messages": turns, "tools": [{"name": "f", "parameters": {**parameters, **more}}]})
 
+    assert named({"x": 5}) == ["a call of f (with an argument of another type, learned as it stands)"]
+    assert named({}, required=["x"]) == [
+        "a call of f (without an argument that it requires, learned as it stands)"
+    ]
     assert named({"y": 1}) == ["a call of f (with arguments that it does not list, learned as it stands)"]
     assert named({"x": "1"}) == named({"y": 1}, additionalProperties=True) == []
 
@@ -153,6 +172,61 @@ def test_a_text_beside_a_picture_is_named_as_what_it_is_taken_for() -> None:
     (only,) = named({"text": "Dear Sir, I am writing to you"})
     assert only.startswith("text (taken for a description")
     assert named({"caption": "a cat"}) == named({"text": "x^{2}"}) == []
+
+
+@pytest.mark.parametrize(
+    "answer", ["[10, 20, 30, 40]", "(10,20),(30,40)", "<bbox>1,2</bbox>", "click(x=512, y=300)"]
+)
+def test_places_in_pictures_are_named_beside_a_picture_alone(answer: str) -> None:
+    row = {"question": "Where is the cat?", "answer": answer}
+    (only,) = _named({"image": "a.png", **row}, as_media_messages)
+    assert "places in a picture" in only
+    assert _named({"audio": "a.wav", **row}, as_media_messages) == _named(row) == []
+
+
+@pytest.mark.parametrize("question", ["![](a.png)\nq", "<img src='a.png'> q", "data:image/png;base64,iVBO q"])
+def test_addresses_of_pictures_in_a_question_are_named(question: str) -> None:
+    (only,) = _named({"question": question, "answer": "a"})
+    assert "picture's address" in only
+
+
+@pytest.mark.parametrize("mark", ["&lt;image&gt;", "<Image>"])
+def test_marks_of_a_picture_in_other_letters_are_refused(mark: str) -> None:
+    with pytest.raises(RowError, match="a mark of another model's"):
+        as_media_messages({"image": "a.png", "question": f"{mark} q", "answer": "a"})
+
+
+def test_invisible_characters_are_no_answer() -> None:
+    with pytest.raises(RowError, match="invisible characters alone"):
+        as_messages({"question": "q", "answer": "\u200b"})
+
+
+def test_a_round_without_an_answer_is_refused() -> None:
+    with pytest.raises(RowError, match="round without an answer"):
+        as_messages({"history": [["h", None]], "instruction": "q", "output": "a"})
+
+
+def test_results_that_the_user_says_in_tags_are_results() -> None:
+    call = '<tool_call>\n{"name": "f", "arguments": {}}\n</tool_call>'
+    said = "<tool_response>\n1\n</tool_response>\n<tool_response>2</tool_response>"
+    turns = [("user", "q"), ("assistant", call), ("user", said), ("assistant", "a")]
+    messages = as_messages({"messages": [{"role": role, "content": text} for role, text in turns]})[
+        "messages"
+    ]
+    assert [(one["role"], one["content"]) for one in messages[2:]] == [
+        ("tool", "1"),
+        ("tool", "2"),
+        ("assistant", "a"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "named"),
+    [("[Music]", "a noise"), ("(laughs)", "a noise"), ("[00:00.000 --> 00:02.000] hello", "times")],
+)
+def test_transcripts_that_may_be_none_are_named(text: str, named: str) -> None:
+    (only,) = _named({"audio": "a.wav", "text": text}, as_media_messages)
+    assert named in only
 
 
 def test_marks_of_whisper_are_no_transcript() -> None:
