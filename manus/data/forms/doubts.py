@@ -23,6 +23,7 @@ _WRITTEN_FOR_NOTHING = frozenset(
 )  # fmt: skip
 _REMOVED = frozenset(["[deleted]", "[removed]", "[deleted by user]", "[ removed by reddit ]"])
 _BYTES = re.compile(r"""b(['"])[\s\S]*\1""")
+_LIST_OF_TEXTS = re.compile(r"\['[^']*'(?:, '[^']*')*\]\Z")
 _WRITTEN_LINES = re.compile(r"\\n\\n(?![\"'`])")
 _TYPES: dict[str, type | tuple[type, ...]] = {
     "string": str, "integer": int, "number": (int, float), "boolean": bool, "array": list, "object": dict,
@@ -173,11 +174,23 @@ def _misfit(arguments: Mapping[str, Any], schema: Mapping[str, Any]) -> str | No
         return "with arguments that it does not list"
     if any(name not in arguments for name in schema.get("required") or ()):
         return "without an argument that it requires"
-    for name, value in arguments.items():
-        described = properties.get(name)
-        kind = described.get("type") if isinstance(described, Mapping) else None
-        if isinstance(kind, str) and kind in _TYPES and value is not None and not _is_of(value, kind):
-            return "with an argument of another type"
+    misfits = (
+        _misfit_of_one(value, properties[name])
+        for name, value in arguments.items()
+        if isinstance(properties.get(name), Mapping)
+    )
+    return next((what for what in misfits if what is not None), None)
+
+
+def _misfit_of_one(value: Any, described: Mapping[str, Any]) -> str | None:
+    """Return how an argument does not fit its description; a null fits where the description takes one."""
+    kind, choices = described.get("type"), described.get("enum")
+    if value is None and (described.get("nullable") or described.get("default", "") is None):
+        return None
+    if isinstance(kind, str) and kind in _TYPES and not _is_of(value, kind):
+        return "with an argument of another type"
+    if isinstance(choices, list) and choices and value is not None and value not in choices:
+        return "with an argument that is none of those it may be"
     return None
 
 
@@ -255,6 +268,8 @@ def note_of_answer(sample: Sample) -> list[str]:
     answer = sample.get("answer")
     if answer is not None and stands_for_nothing(answer):
         return [f"the expected answer ({shortened(answer, 20)}, compared with as it stands)"]
+    if answer is not None and _LIST_OF_TEXTS.match(answer):
+        return ["the expected answer (a list as Python writes it, compared with as it stands)"]
     return []
 
 

@@ -57,6 +57,8 @@ def read_prompt(row: Row, read: Callable[[Row], Sample], can_score: Callable[[Sa
             row.take_over(attempt)
             if sample.get("media") and (final := _final(sample.get("answer", ""))):
                 sample["answer"] = final
+            for doubt in note_of_answer(sample):
+                row.note(doubt)
             return sample
     try:
         bare = _bare(row)

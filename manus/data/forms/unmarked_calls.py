@@ -54,7 +54,13 @@ def unmarked_calls(text: str, names: Collection[str]) -> list[Call]:
             f"it names the function {found[1]!r} in JSON among other words; "
             "write the call as a turn's 'tool_calls'"
         )
-    is_code = re.match(rf"(?:\w+[ \t]*=[ \t]*|print\(){called.pattern}", said) or called.match(said)
+    if found := re.match(rf"<({'|'.join(map(re.escape, names))})>[\s\S]*</\1>\Z", bare):
+        raise ValueError(
+            f"it calls the function {found[1]!r} by a tag; write the call as a turn's 'tool_calls'"
+        )
+    is_code = re.match(
+        rf"(?:\w+[ \t]*=[ \t]*|print\(|await[ \t]+|return[ \t]+){called.pattern}", said
+    ) or called.match(said)
     for code in [
         *(block[1] for block in _FENCE.finditer(said)),
         *(block[2] for block in _CODE_TAGS.finditer(said)),

@@ -114,6 +114,32 @@ def test_answers_of_pairs_and_of_prompts_are_named() -> None:
     assert prompt.unread(sample) == ["the expected answer ('N/A', compared with as it stands)"]
 
 
+@pytest.mark.parametrize("answer", ["['4']", "\\boxed{None}"])
+def test_an_expected_answer_that_may_be_none_is_named(answer: str) -> None:
+    prompt = Columns.of({"prompt": "q", "answer": answer})
+    (only,) = prompt.unread(read_prompt(prompt, cot.read, cot.can_score))
+    assert only.startswith("the expected answer")
+
+
+def test_what_a_question_is_about_and_system_texts_that_may_be_nothing_are_named() -> None:
+    row = {"instruction": "q", "output": "a"}
+    assert _named({**row, "input": "-"}) == ["input ('-', left as it stands)"]
+    assert _named({**row, "input": "none"}) == ["input ('none', left as it stands)"]
+    assert _named({**row, "system": "-"}) == ["system ('-', left as it stands)"]
+
+
+@pytest.mark.parametrize("said", ["<f><x>1</x></f>", "await f({x: '1'})"])
+def test_calls_by_tags_and_in_other_languages_are_refused(said: str) -> None:
+    turns = [{"role": "user", "content": "q"}, {"role": "assistant", "content": said}]
+    with pytest.raises(RowError, match="it calls"):
+        as_messages({"messages": turns, "tools": [{"name": "f", "parameters": {}}]})
+
+
+def test_a_prompt_with_marks_of_gpt_jt_is_refused() -> None:
+    with pytest.raises(RowError, match="a template wrote already"):
+        as_messages({"prompt": "<human>: q\n<bot>:", "response": "a"})
+
+
 @pytest.mark.parametrize("text", ["nan", "None", "null", "N/A", "-", "[removed]"])
 def test_a_text_that_is_none_is_refused(text: str) -> None:
     with pytest.raises(RowError, match="nothing"):
@@ -156,6 +182,12 @@ def test_a_call_with_arguments_that_its_function_does_not_list_is_named() -> Non
     assert named({}, required=["x"]) == [
         "a call of f (without an argument that it requires, learned as it stands)"
     ]
+    assert named({"x": None}, required=["x"]) == [
+        "a call of f (with an argument of another type, learned as it stands)"
+    ]
+    few = {"x": {"type": "string", "enum": ["a"]}}
+    (only,) = named({"x": "b"}, properties=few)
+    assert "none of those it may be" in only and named({"x": "a"}, properties=few) == []
     assert named({"y": 1}) == ["a call of f (with arguments that it does not list, learned as it stands)"]
     assert named({"x": "1"}) == named({"y": 1}, additionalProperties=True) == []
 
