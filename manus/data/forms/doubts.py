@@ -111,6 +111,10 @@ def doubts(messages: Sequence[Message]) -> list[str]:
             found["an answer (begins with a mark of who speaks, learned as it stands)"] = None
         if OPEN in said and (what := _unfinished(said)):
             found[f"an answer ({what}, learned as it stands)"] = None
+        if _LIST_OF_TEXTS.match(said):
+            found["an answer (a list as Python writes it, learned as it stands)"] = None
+        if asked.endswith("\n###") or said.endswith((" END", "\n###")):
+            found["an answer (with the separators of completions of old, learned as they stand)"] = None
         if _BYTES.fullmatch(said):
             found["an answer (bytes as Python writes them, learned as it stands)"] = None
         if _follow(_OBSERVED, said):
@@ -132,7 +136,7 @@ def _unfinished(said: str) -> str | None:
         return "with several thoughts"
     if CLOSE not in said:
         return "a thought that does not end"
-    return "a thought without an answer" if said.endswith(CLOSE) else None
+    return "a thought without an answer" if said.rstrip().endswith(CLOSE) else None
 
 
 def note_places(row: Columns, sample: Sample) -> None:

@@ -225,7 +225,10 @@ def _read_pair(row: Columns) -> list[Message]:
     question = next((key for key in _CHOOSING if choices_of(row, key) is not None), None)
     if question is not None and (choices := choices_of(row, question)) is not None:
         check_row(row, has_choices=True)
-        return [*asked(row, question), {"role": "assistant", "content": answer_among(row, choices)}]
+        answer = answer_among(row, choices)
+        if not set(answer.split("\n")) & set("\n".join(choices.lines).split("\n")):
+            row.note("an answer (none of the choices, learned as it stands)")
+        return [*asked(row, question), {"role": "assistant", "content": answer}]
     check_row(row)
     pair = next((pair for pair in PAIRS if all(row.get(key) is not None for key in pair)), None)
     if pair is None:

@@ -46,6 +46,8 @@ def test_short_answers_are_not_named(answer: str) -> None:
         ("Paris.\n\n### Question:\nAnd Italy?\n### Answer:\nRome", "goes on with questions"),
         ("Paris.\nInput: Italy\nOutput: Rome", "goes on with questions"),
         ("b'Paris'", "bytes as Python"),
+        ("['Paris', 'Lyon']", "a list as Python"),
+        ("Paris END", "separators"),
         ("CafÃ© is nice", "read as another encoding"),
         ("Itâ€™s Paris", "read as another encoding"),
         ("Par\x00is", "control characters"),
@@ -226,6 +228,18 @@ def test_addresses_of_pictures_in_a_question_are_named(question: str) -> None:
 def test_marks_of_a_picture_in_other_letters_are_refused(mark: str) -> None:
     with pytest.raises(RowError, match="a mark of another model's"):
         as_media_messages({"image": "a.png", "question": f"{mark} q", "answer": "a"})
+
+
+def test_an_answer_that_is_none_of_the_choices_is_named() -> None:
+    row = {"question": "Which?", "choices": ["red", "blue"]}
+    assert _named({**row, "answer": "green"}) == ["an answer (none of the choices, learned as it stands)"]
+    assert _named({**row, "answer": "blue"}) == _named({**row, "answer": ["A", "B"]}) == []
+
+
+def test_a_thought_beside_no_answer_is_named() -> None:
+    said = {"role": "assistant", "content": "", "reasoning_content": "t"}
+    (only,) = _named({"messages": [{"role": "user", "content": "q"}, said]})
+    assert "a thought without an answer" in only
 
 
 def test_invisible_characters_are_no_answer() -> None:
