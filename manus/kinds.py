@@ -69,7 +69,7 @@ KINDS: dict[Kind, KindFacts] = {
         column=0, cores="all", gpus=0, names=("assemble",),
     ),
     "data": KindFacts(
-        format=5, state="preparing", doing="reading, splitting and tokenising the stage's data",
+        format=6, state="preparing", doing="reading, splitting and tokenising the stage's data",
         column=1, cores="by data", gpus=0, names=("data",),
     ),
     "speech": KindFacts(

@@ -40,6 +40,9 @@ _WRITTEN = re.compile(
 )
 
 _NOT_TO_BE_SCORED = "ignore_time_segment_in_scoring"  # TED-LIUM's transcript of what nobody wrote down
+_WHISPER = re.compile(r"<\|(?:startoftranscript|transcribe|notimestamps|\d+\.\d\d)\|>|<asr_text>")
+_NOISE = re.compile(r"\s*(?:\[[^\[\]]*\]|\([^()]*\)|♪+)\s*")
+_TIMED = re.compile(r"\d\d:\d\d(?:[.,]\d+)? --> ")
 # Code, of which nobody can say what was asked.
 _CODE = re.compile(
     r"\A\s*(?:<(?:!DOCTYPE|html|body|table|svg|div)\b|\{\s*\"|\[\s*\{|import \w|from \w+ import|def \w+\(|#include)"
@@ -104,6 +107,17 @@ def captioned(row: Columns, kind: MediumKind, is_part: bool = False) -> tuple[Co
             "'text' of a part of a video may say what is seen, or what is said: "
             "say columns: {caption: text} in the source, or {transcript: text}"
         )
+    if column == "text" and kind == "image" and _asked_of(column, kind, caption) == ASKED_OF[kind]:
+        row.note(
+            "text (taken for a description; say columns: {transcription: text} where it is read from the image)"
+        )
+    if kind == "audio" and (mark := _WHISPER.search(caption)):
+        raise RowError(f"{column!r} holds Whisper's own marks ({mark[0]}): give what is said alone")
+    if kind == "audio" and column not in _DESCRIPTIONS:
+        if _NOISE.fullmatch(caption):
+            row.note(f"{column} (a noise in brackets, learned as what is said)")
+        elif _TIMED.search(caption):
+            row.note(f"{column} (with times, learned as what is said)")
     row.take(column)
     several = listed_answers(row[column], "answers")
     if isinstance(several, list) and len(several) > 1:

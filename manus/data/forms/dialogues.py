@@ -28,7 +28,11 @@ _ASKS = re.compile(r"((?:<\|?(?:image|video|audio)\|?>\s*)*)(?:### ?)?(?:Human|U
 _NEXT = [
     (re.compile(begins, re.MULTILINE), re.compile(follows, re.MULTILINE))
     for begins, follows in (
-        (r"\S[ \t]*\n+[ \t]*((?:### ?)?(?:Human|User|USER):)", r"^[ \t]*(?:### ?)?(?:Assistant|ASSISTANT):"),
+        (
+            r"\S[ \t]*\n+[ \t]*((?:### ?)?(?:Human|User|USER):)",
+            r"^[ \t]*(?:### ?)?(?:Assistant|ASSISTANT|AI|Bot|GPT):",
+        ),
+        (r"(?:^|\s)(\[\|?(?:Human|HUMAN|USER)\|?\]:?)\s", r"\[\|?(?:AI|Assistant|ASSISTANT|MOSS)\|?\]"),
         (r"\S[ \t]*\n+[ \t]*((?:### ?)?(?:Human|User|USER):)\s*\Z", ""),
         (r"\S[ \t]*\n\n((?:### ?)?Human:)\s", ""),
         (r"\S[ \t]*\n+(### Instruction:)", r"^### Response:"),

@@ -19,6 +19,7 @@ from typing import Any, cast
 
 from manus.data.forms.captions import captioned
 from manus.data.forms.columns import IDENTIFYING, Columns, is_empty
+from manus.data.forms.doubts import note_places
 from manus.data.forms.flags import DETAILS
 from manus.data.forms.joined_prompts import joined
 from manus.data.forms.messages import ANSWERS, CONVERSATIONS, as_messages
@@ -40,9 +41,9 @@ _LEADING = re.compile(r"(?:\s*<(?:image|video|audio)>)*")
 # Marks of models and trainers, which say where a medium stands, and are none of ours.
 _FOREIGN = re.compile(
     r"<\|(?:image|video|audio)_\d+\|>"
-    r"|<\|(?:vision_start|image_pad|video_pad|audio_bos|audio_pad|AUDIO|IMAGE|VIDEO)\|>|\[IMG\]"
+    r"|<\|(?:vision_start|image_pad|video_pad|audio_bos|audio_pad|AUDIO|IMAGE|VIDEO)\|>|\[IMG\]|&lt;(?:image|video|audio)&gt;"
     r"|<(?:ImageHere|IMG_CONTEXT|image_soft_token|start_of_image"
-    r"|(?:image|video|audio)_placeholder|AUDIO|IMAGE|VIDEO)>"
+    r"|(?:image|video|audio)_placeholder|AUDIO|IMAGE|VIDEO|Audio|Image|Video)>"
     r"|(?:\./|(?<=\|>))</(?:image|video|audio)>|^[ \t]*<(?:img|vid|speech|sound)>",
     re.MULTILINE,
 )
@@ -100,6 +101,7 @@ def as_media_messages(row: Row) -> Sample:
     sample["media"] = sample.get("media", [])[:stay]
     check_placeholders(sample)
     _check_turns(sample)
+    note_places(row, sample)
     if not sample["media"]:
         for name in _OF_MEDIA & row.keys():  # of one that is not there
             row.note(name)

@@ -28,6 +28,7 @@ from manus.data.forms.calls import Call, read_calls
 from manus.data.forms.choices import answer_among, key_of_several, refuse_key_alone
 from manus.data.forms.columns import Columns, is_empty
 from manus.data.forms.dialogues import read_dialogue
+from manus.data.forms.doubts import doubts, doubts_of_calls, doubts_of_text, refuse_no_text
 from manus.data.forms.flags import check_row, without_unlearned_end
 from manus.data.forms.grounding import with_boxes
 from manus.data.forms.questions import (
@@ -73,6 +74,8 @@ PAIRS = (
     ("question", "output"),
     ("question", "completion"),
     ("input", "response"),
+    ("query", "answer"),
+    ("inputs", "targets"),
 )
 ANSWERS = ("answer", "answers")  # which may be numbers, yes or no, or what several people said
 _CHOOSING = ("question", "question_stem", "query", "prompt", "problem", "instruction")
@@ -122,6 +125,8 @@ def _read(row: Columns) -> Sample:
     tools = _tools_of(row, messages)
     messages = [_with_calls(number, message, tools) for number, message in enumerate(messages, 1)]
     sample["messages"] = without_unlearned_end(checked(with_boxes(row, messages)))
+    for doubt in (*doubts(sample["messages"]), *doubts_of_calls(sample["messages"], tools)):
+        row.note(doubt)
     if level := _label(row, "level"):
         sample["level"] = level
     if tools:
@@ -187,10 +192,13 @@ def as_text(row: Row) -> Sample:
         raise RowError(f"{column!r} is not text")
     try:
         read_text(row[column])
+        refuse_no_text(row[column])
     except ValueError as error:
         raise RowError(f"{column!r}: {error}") from None
     if not row[column].strip():
         raise RowError(f"{column!r} is empty")
+    for doubt in doubts_of_text(row[column]):
+        row.note(doubt)
     return {"text": row.take(column)}
 
 
@@ -217,7 +225,10 @@ def _read_pair(row: Columns) -> list[Message]:
     question = next((key for key in _CHOOSING if choices_of(row, key) is not None), None)
     if question is not None and (choices := choices_of(row, question)) is not None:
         check_row(row, has_choices=True)
-        return [*asked(row, question), {"role": "assistant", "content": answer_among(row, choices)}]
+        answer = answer_among(row, choices)
+        if not set(answer.split("\n")) & set("\n".join(choices.lines).split("\n")):
+            row.note("an answer (none of the choices, learned as it stands)")
+        return [*asked(row, question), {"role": "assistant", "content": answer}]
     check_row(row)
     pair = next((pair for pair in PAIRS if all(row.get(key) is not None for key in pair)), None)
     if pair is None:

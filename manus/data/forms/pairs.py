@@ -20,6 +20,7 @@ from typing import Any
 
 from manus.data.forms.columns import Columns, is_empty
 from manus.data.forms.dialogues import read_dialogue
+from manus.data.forms.doubts import SHORTEST_REPEATED
 from manus.data.forms.flags import without_labels
 from manus.data.forms.messages import as_messages
 from manus.data.forms.prompts import question_of
@@ -38,8 +39,6 @@ _REPEATS = (
     "conversations",
     "conversation",
 )  # UltraFeedback's messages are its chosen conversation
-
-SHORTEST_REPEATED = 12  # characters; shorter words begin answers that repeat no prompt
 
 
 def read_pair(row: Row, read: Callable[[Row], Sample]) -> Sample:

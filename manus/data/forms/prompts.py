@@ -9,6 +9,7 @@ from typing import cast
 from manus.data.forms.choices import label_among
 from manus.data.forms.columns import Columns, is_empty
 from manus.data.forms.dialogues import without_marks
+from manus.data.forms.doubts import note_of_answer, refuse_nothing
 from manus.data.forms.flags import check_row
 from manus.data.forms.questions import asked, choices_of, listed, listed_turns, with_system
 from manus.data.forms.service_forms import as_chat
@@ -56,6 +57,8 @@ def read_prompt(row: Row, read: Callable[[Row], Sample], can_score: Callable[[Sa
             row.take_over(attempt)
             if sample.get("media") and (final := _final(sample.get("answer", ""))):
                 sample["answer"] = final
+            for doubt in note_of_answer(sample):
+                row.note(doubt)
             return sample
     try:
         bare = _bare(row)
@@ -63,9 +66,12 @@ def read_prompt(row: Row, read: Callable[[Row], Sample], can_score: Callable[[Sa
         raise refusal or error from None
     for number, turn in enumerate(bare["messages"], 1):
         if turn["role"] == "user":
+            refuse_nothing(number, turn, is_first=number == 1)
             refuse_rendered(number, turn)
     if not can_score(bare):
         raise refusal or RowError("no answer that the verifier could compare with")
+    for doubt in note_of_answer(bare):
+        row.note(doubt)
     return bare
 
 

@@ -15,6 +15,7 @@ from typing import Any
 from manus.data.forms.choices import Choices, has_key, read_choices
 from manus.data.forms.columns import Columns, is_empty, says_nothing
 from manus.data.forms.dialogues import read_dialogue
+from manus.data.forms.doubts import stands_for_nothing
 from manus.data.forms.literals import read_literal
 from manus.data.forms.turns import read_text, read_turns, unread_keys
 from manus.data.sample import Message, RowError
@@ -80,6 +81,8 @@ def asked(row: Columns, column: str, is_prompt: bool = False) -> list[Message]:
         if says_nothing(said):
             row.note(f"{name} ({said!r}, left out)")
         elif said.lower() not in _NO_INPUT:
+            if stands_for_nothing(said):
+                row.note(f"{name} ({said!r}, left as it stands)")
             parts.append(said)
     if choices is not None:
         row.take_all(choices.columns)
@@ -150,6 +153,8 @@ def history(row: Columns) -> list[Message]:
         isinstance(pair, list | tuple) and len(pair) == 2 for pair in rounds
     ):
         raise RowError("'history' is not a list of [question, answer] pairs")
+    if any(answer is None for _, answer in rounds):
+        raise RowError("'history' has a round without an answer")
     return read_turns([{"human": question, "gpt": answer} for question, answer in rounds])
 
 
@@ -197,6 +202,10 @@ def with_system(row: Columns, messages: list[Message]) -> list[Message]:
     there = [key for key in _SYSTEMS if not is_empty(row.get(key))]
     column = there[0] if there else None
     text = column_text(row, column).removeprefix("SYSTEM: ") if column else ""  # the mark is Glaive's
+    if column and not says_nothing(text, True) and stands_for_nothing(text):
+        row.note(f"{column} ({text!r}, left as it stands)")
+    if column and _BEGINS_LIKE_TURNS.match(text):
+        raise RowError(f"{column!r} is a text that holds a turn; give its words alone")
     if other := next((key for key in there[1:] if column_text(row, key) != text), None):
         raise RowError(
             f"{column!r} and {other!r} have different system texts; "

@@ -13,7 +13,7 @@ _RENDERED = re.compile(
     rf"\A{_BEGINS}\s*(?:<\|im_start\|>{_SPEAKERS}\b|\[INST\]|<\|start_header_id\|>"
     rf"|<start_of_turn>{_SPEAKERS}\b"
     rf"|<\|{_SPEAKERS}\|>|<｜User｜>|<\|start_of_role\|>|<\|START_OF_TURN_TOKEN\|>"
-    rf"|<extra_id_[01]>{_SPEAKERS}\b|<<SYS>>)"
+    rf"|<extra_id_[01]>{_SPEAKERS}\b|<<SYS>>|<human>:)"
     rf"|^<extra_id_1>{_SPEAKERS}$|\AGPT\d (?:Correct )?User:|\A<\|Human\|>|\bUSER: [\s\S]*\bASSISTANT:\s*\Z"
     r"|\A\[USER\][\s\S]*\[ASSISTANT\]\s*\Z"
     r"|(?:<\|im_start\|>assistant|\[/INST\]|<\|start_header_id\|>assistant<\|end_header_id\|>"

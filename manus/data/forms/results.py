@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -9,6 +10,7 @@ from manus.data.forms.literals import shortened
 from manus.data.forms.roles import ROLES, first, word
 from manus.data.sample import RowError
 
+_RESPONSES = re.compile(r"(?:<tool_response>(?:(?!</?tool_response>)[\s\S])*</tool_response>\s*)+")
 RESULT_IDS = ("tool_call_id", "tool_use_id", "call_id")
 
 
@@ -82,3 +84,8 @@ def check_results(turns: Sequence[Any]) -> None:
 def is_result(part: Any) -> bool:
     """Return whether a part of a turn's content is a result, as Anthropic writes one."""
     return isinstance(part, Mapping) and part.get("type") == "tool_result"
+
+
+def are_results(text: str) -> bool:
+    """Return whether a text consists of results in the tags that Hermes' and Qwen's templates write."""
+    return _RESPONSES.fullmatch(text) is not None

@@ -9,10 +9,11 @@ from typing import Any, cast
 from manus.data.forms.calls import read_calls
 from manus.data.forms.columns import is_empty, says_nothing
 from manus.data.forms.dialogues import without_marks
+from manus.data.forms.doubts import refuse_nothing
 from manus.data.forms.flags import OF_TURNS, asks_to_be_learned, learned_of, refuse_bad_turn
 from manus.data.forms.literals import shortened
 from manus.data.forms.rendered_chats import closed_and_ended, ended, template_mark
-from manus.data.forms.results import RESULT_IDS, check_results, in_order_of_calls, is_result
+from manus.data.forms.results import RESULT_IDS, are_results, check_results, in_order_of_calls, is_result
 from manus.data.forms.roles import CALL_ROLES, ROLE_KEYS, ROLES, Role, first, word
 from manus.data.forms.thought_format import CLOSE, OPEN, render_thought
 from manus.data.forms.tool_format import compact_json, has_calls, parse_calls, render_calls, rewrite_calls
@@ -139,9 +140,8 @@ def _check_place(number: int, message: Message, previous: Role | None) -> None:
         raise RowError(f"turn {number}: a tool's result that no call precedes")
     if role in ("user", "assistant") and not message["content"]:
         raise RowError(f"turn {number} ({role}) is empty")
-    if role in ("user", "assistant") and message["content"] == "nan":
-        raise RowError(f"turn {number} ({role}) is 'nan', which pandas writes where there is nothing")
     if role in ("user", "assistant"):
+        refuse_nothing(number, message, is_first=previous in (None, "system"))
         refuse_rendered(number, message)
 
 
@@ -224,6 +224,8 @@ def _read_content(turn: Mapping[str, Any]) -> list[Message]:
     if role == "user" and isinstance(content, list) and any(is_result(part) for part in content):
         return _answered_results(content)
     text = ended(read_text(content))
+    if role == "user" and are_results(text):  # as templates write results, and rows made of them
+        return [{"role": "tool", "content": result} for result in _tool_results(text)]
     return [{"role": role, "content": _assistant_text(text, turn) if role == "assistant" else text}]
 
 

@@ -15,6 +15,9 @@ from manus.data.forms.call_forms import without_end_marks, written_calls
 from manus.data.forms.calls import Call
 from manus.data.forms.literals import read_literal, shortened
 
+_CODE_TAGS = re.compile(
+    r"<(code|execute|python|execute_ipython)>(.*?)</\1>", re.DOTALL
+)  # smolagents', CodeAct's
 _FENCE = re.compile(r"```(?:python|py|json|tool_call|tool_code)?[ \t]*\n(.*?)\n?```", re.DOTALL)
 
 
@@ -51,8 +54,17 @@ def unmarked_calls(text: str, names: Collection[str]) -> list[Call]:
             f"it names the function {found[1]!r} in JSON among other words; "
             "write the call as a turn's 'tool_calls'"
         )
-    is_code = re.match(rf"(?:\w+[ \t]*=[ \t]*|print\(){called.pattern}", said) or called.match(said)
-    for code in [block[1] for block in _FENCE.finditer(said)] or ([said] if is_code else []):
+    if found := re.match(rf"<({'|'.join(map(re.escape, names))})>[\s\S]*</\1>\Z", bare):
+        raise ValueError(
+            f"it calls the function {found[1]!r} by a tag; write the call as a turn's 'tool_calls'"
+        )
+    is_code = re.match(
+        rf"(?:\w+[ \t]*=[ \t]*|print\(|await[ \t]+|return[ \t]+){called.pattern}", said
+    ) or called.match(said)
+    for code in [
+        *(block[1] for block in _FENCE.finditer(said)),
+        *(block[2] for block in _CODE_TAGS.finditer(said)),
+    ] or ([said] if is_code else []):
         if found := re.search(rf"(?<![\w.\"'#]){called.pattern}", code):
             raise ValueError(
                 f"it calls a function in code, {shortened(found[0])}; "

@@ -22,6 +22,7 @@ from typing import Any, NamedTuple
 
 from manus.data.order.shuffle import Permutation
 from manus.data.settings import DataSettings, Source
+from manus.data.sources.hub_json import refuse_repeated_keys
 from manus.data.sources.records import BYTES_KEY, as_bytes, as_json
 from manus.errors import DataError
 from manus.files import put_in_place, write_json
@@ -48,6 +49,7 @@ def open_stream(source: Source) -> Any:
     """Return a hub data set as an iterable that reads over the network; media stay as they are encoded."""
     from datasets import load_dataset
 
+    refuse_repeated_keys()
     stream = load_dataset(
         source.hub, source.subset, split=source.split or "train", revision=source.revision, streaming=True
     )

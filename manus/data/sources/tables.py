@@ -17,6 +17,7 @@ from manus.data.sources.texts import HOLDS_NUL, open_text, refuse_other_encoding
 from manus.errors import DataError
 
 OTHER_NUMBER = "has another number of fields than the header"
+BROKEN_QUOTES = 'has a quoted field that does not end where the next begins: write a " within it as ""'
 
 
 class Table:
@@ -33,13 +34,19 @@ class Table:
         csv.field_size_limit(sys.maxsize)
         with open_text(path) as stream:
             lines = BoundedRecords(stream, f"reading {path.name}")
-            table = csv.DictReader(lines, delimiter=self.delimiter)
+            seen: list[str] = []
+            table = csv.DictReader(_remembered(lines, seen), delimiter=self.delimiter)
             if wrong := undecodable("".join(table.fieldnames or ())):
                 raise DataError(f"data {path}: the header is {wrong}; save the file as UTF-8")
             _check_header(table.fieldnames or (), path.name)
+            seen.clear()
             for number, row in enumerate(table, 2):
                 lines.begin()
-                if None in row or None in row.values():
+                are_broken = quotes_are_broken("".join(seen), self.delimiter)
+                seen.clear()
+                if are_broken:
+                    yield f"row {number}", BROKEN_QUOTES
+                elif None in row or None in row.values():
                     yield f"row {number}", OTHER_NUMBER
                 elif wrong := undecodable("".join(row.values())) or nul_within(row.values()):
                     yield f"row {number}", wrong
@@ -91,6 +98,8 @@ class TableRows(Lines):
 
     def parse(self, text: str) -> dict[str, Any] | BadRow:
         """Return the row in a record; empty fields count as missing."""
+        if quotes_are_broken(text, self.delimiter):
+            return BROKEN_QUOTES
         fields = self._fields(text)
         if len(fields) != len(self.columns):
             return OTHER_NUMBER
@@ -101,6 +110,29 @@ class TableRows(Lines):
     def _fields(self, text: str) -> list[str]:
         unified = text.replace("\r\n", "\n")
         return next(csv.reader(io.StringIO(unified, newline=""), delimiter=self.delimiter), [])
+
+
+def _remembered(lines: Iterable[str], seen: list[str]) -> Iterator[str]:
+    """Yield lines, each of which is added to those that were seen."""
+    for line in lines:
+        seen.append(line)
+        yield line
+
+
+def quotes_are_broken(record: str, delimiter: str) -> bool:
+    """Return whether a record's quotes are none that Python's reader understands, of which it makes something.
+
+    It takes `"a \\"b\\""` (MySQL's way) for `a \\b\\""`, a field that begins with a quoted word for one without
+    the quotes, and all that follows an open quote for a field.
+    """
+    if '"' not in record:
+        return False
+    try:
+        for _ in csv.reader(io.StringIO(record, newline=""), delimiter=delimiter, strict=True):
+            pass
+    except csv.Error:
+        return True
+    return False
 
 
 def nul_within(fields: Iterable[str]) -> str | None:

@@ -55,6 +55,8 @@ def test_marks_of_both_answers_are_left_out() -> None:
 
 
 GOES_ON = [
+    "a\nHuman: b\nAI: c",
+    "[|AI|] a\n[|Human|] b\n[|AI|] c",
     "a\n\nHuman: b\n\nAssistant: c",
     "a\n\nHuman: b",
     "a\nUser: b\nAssistant: c",
