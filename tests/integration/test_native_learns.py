@@ -52,7 +52,7 @@ def test_a_base_with_ears_of_its_own_learns_to_hear(pico_base: Path, tmp_path: P
     torch.manual_seed(SEED)
     base, draw = qwen2_audio(tmp_path / "base", pico_base), random.Random(SEED)
     data = prepared_rows(
-        base, tmp_path / "data", [row("audio", draw) for _ in range(160)], 40, read=hearing.read
+        base, tmp_path / "data", [row("audio", draw) for _ in range(320)], 40, read=hearing.read
     )
     stage = trained(
         base, data, tmp_path / "lora", "lora", **{**LEARNS, "learning_rate": 4e-3, "rank": 16, "epochs": 8}

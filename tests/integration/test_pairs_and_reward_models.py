@@ -93,11 +93,12 @@ def test_answers_that_are_all_alike_are_an_error_with_the_fix(
 def test_a_reward_model_learns_what_is_preferred(base: Path, tmp_path: Path, adapter: str) -> None:
     settings = RewardModelSettings(
         adapter=adapter,  # type: ignore[arg-type]
-        epochs=10 if adapter == "none" else 20,
+        epochs=20,
         batch_size=32,
-        learning_rate=1e-3
-        if adapter == "none"
-        else 2e-3,  # from 5e-3 it learned the wrong thing from seed 2: 0.33
+        learning_rate=1e-3 if adapter == "none" else 2e-3,
+        # At a constant rate it learned nothing from seed 7, and from seed 2 at 5e-3.
+        scheduler="cosine",
+        warmup=0.1,
         precision="fp32",
     )
     accuracy = {}
