@@ -36,7 +36,7 @@ LONGEST_SENTENCE_WORDS = 30  # longer ones are cut, at a comma where there is on
 SECONDS_A_WORD, MORE_SECONDS = 1.2, 1.0  # no sentence lasts longer
 PAUSE_SECONDS = 0.15  # between sentences, beside the silence that the talker makes
 PIECE_SECONDS = 0.25  # of sound that is given out at once while it is made
-_SENTENCE = re.compile(r"(?<=[.!?…])[\"”')\]]*\s+|\n+")
+_SENTENCE = re.compile(r"(?<=[.!?…])\s+|(?<=[.!?…][\"”')\]])\s+|\n+")
 _PAUSE = re.compile(r"(?<=[,;:–—])\s+")
 
 

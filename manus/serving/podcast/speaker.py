@@ -2,16 +2,11 @@
 
 from __future__ import annotations
 
-import importlib
 from pathlib import Path
-from typing import Protocol, cast
+from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
-
-from manus.errors import ModelError
-
-VOICES_OF_MODELS = "manus.models.speech.voice"
 
 
 class Speaker(Protocol):
@@ -42,12 +37,6 @@ def speaker_of(folder: Path) -> Speaker:
     Raises:
         ModelError: the model does not speak.
     """
-    try:
-        voices = importlib.import_module(VOICES_OF_MODELS)
-    except ModuleNotFoundError as error:
-        if error.name is None or not VOICES_OF_MODELS.startswith(error.name):
-            raise
-        raise ModelError(
-            f"{folder}: this model does not speak: no stage of its recipe trained a talker"
-        ) from None
-    return cast(Speaker, voices.Voice.of(folder))
+    from manus.models.speech.voice import Voice
+
+    return Voice.of(folder)

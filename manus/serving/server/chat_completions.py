@@ -26,7 +26,7 @@ from manus.settings.frozen import Frozen
 NOT_BUILT = {
     "functions": "use 'tools'",
     "function_call": "use 'tool_choice'",
-    "audio": "this server does not speak yet",
+    "audio": "answers here are text; /v1/audio/speech says one, if the model speaks",
     "prediction": "answers are not predicted",
     "web_search_options": "this server does not search the web",
     "verbosity": "models here have no such setting; say it in the system turn",
@@ -103,7 +103,11 @@ class ChatRequest(Sampling):
             Refused: the request asks for it.
         """
         if "audio" in (self.modalities or ()):
-            raise Refused("this model does not speak: modalities can only be ['text']", 501, "modalities")
+            raise Refused(
+                "answers here are text: modalities can only be ['text']; /v1/audio/speech says one, if the model speaks",
+                501,
+                "modalities",
+            )
         if self.store:
             raise Refused("store: this server keeps nothing", param="store")
         if self.top_logprobs is not None and not self.logprobs:

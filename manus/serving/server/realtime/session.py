@@ -173,7 +173,7 @@ class Talk:
     async def _truncate_item(self, event: dict[str, Any]) -> None:
         self.items.shown(event.get("item_id"))
         raise Refused(
-            "only spoken answers are cut, and this model does not speak; cancel the response", param="item_id"
+            "only spoken answers are cut, and answers here are text; cancel the response", param="item_id"
         )
 
     # Answers
@@ -188,7 +188,7 @@ class Talk:
     async def _respond(self, given: dict[str, Any]) -> None:
         if "audio" in (given.get("output_modalities") or ()):
             raise Refused(
-                "this model does not speak; set output_modalities to ['text']",
+                "answers here are text; set output_modalities to ['text']",
                 501,
                 "response.output_modalities",
             )

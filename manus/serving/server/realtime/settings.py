@@ -109,7 +109,7 @@ def usable(given: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]]:
     """
     if "audio" in (given.get("output_modalities") or ()):
         raise Refused(
-            "this model does not speak; set output_modalities to ['text']", 501, "session.output_modalities"
+            "answers here are text; set output_modalities to ['text']", 501, "session.output_modalities"
         )
     unused = [name for name in UNUSED if given.get(name) is not None]
     kept = {name: value for name, value in given.items() if name not in UNUSED}

@@ -25,8 +25,8 @@ from manus.errors import DataError
 CAPABILITY = {"preferences": "cot"}  # the others bear their capability's name
 OF_MEDIA = {"emoji", "moving-scenes", "scenes", "spoken"}  # tests/unit/data/generators/test_worlds.py
 GENERATORS = known_generators()
-OF_SCRIPTS = {"podcasts"}  # test_podcasts.py beside this
-NAMES = sorted(set(GENERATORS) - OF_MEDIA - OF_SCRIPTS)
+OF_SPEECH = {"podcasts", "read-aloud"}  # test_podcasts.py and test_read_aloud.py beside this
+NAMES = sorted(set(GENERATORS) - OF_MEDIA - OF_SPEECH)
 COUNT = 1000
 # Measured with SmolLM2's tokenizer, whose loading takes too long for a test.
 CHARACTERS_PER_TOKEN = {"cot": 2.5, "preferences": 2.5, "reasoning": 3.3, "thinking": 2.9, "tools": 3.0}
@@ -49,7 +49,7 @@ def test_there_is_a_generator_for_every_capability():
     assert {capability.GENERATOR for capability in capabilities.values()} >= set(GENERATORS) - {
         "preferences",
         "emoji",
-        "podcasts",  # for the capability podcast, which is not built yet
+        "podcasts",
     }
 
 

@@ -79,10 +79,7 @@ def test_a_speaker_that_says_nothing_is_named_with_its_turn(
     assert not list(tmp_path.glob("*.wav"))
 
 
-def test_a_model_without_a_talker_is_refused_in_one_sentence(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("manus.serving.podcast.speaker.VOICES_OF_MODELS", "manus.models.no_speech.voice")
+def test_a_model_without_a_talker_is_refused_in_one_sentence(tmp_path):
     with pytest.raises(ModelError, match="does not speak: no stage of its recipe trained a talker"):
         speaker_of(tmp_path)
 

@@ -135,7 +135,7 @@ def test_a_response_is_cancelled_and_its_place_is_free(
     [
         ({"type": "nonsense"}, "no such event"),
         ({"type": "session.update"}, "an object is needed"),
-        ({"type": "session.update", "session": {"output_modalities": ["audio"]}}, "does not speak"),
+        ({"type": "session.update", "session": {"output_modalities": ["audio"]}}, "answers here are text"),
         ({"type": "session.update", "session": {"nonsense": 1}}, "nonsense"),
         ({"type": "session.update", "session": {"tools": 5}}, "tools"),
         ({"type": "input_audio_buffer.append", "audio": "AAAA"}, "does not hear"),
