@@ -63,6 +63,7 @@ def model_card(plan: Plan, merge: dict[str, Any]) -> str:
         f"seed {recipe.seed}.",
         "",
         *_senses(plan, senses),
+        *_voice(plan),
         "| stage | capability | method | data | samples | key |",
         "|---|---|---|---|---|---|",
     ]
@@ -105,6 +106,19 @@ def _senses(plan: Plan, senses: set[str]) -> list[str]:
     assert stage is not None and stage.senses is not None, "encoders are only there where a stage adds them"
     told = [described(encoder, stage.senses.embed_encoders) for encoder in plan.encoders.values()]
     return ["Encoders, which no stage trained:", "", *told, ""]
+
+
+def _voice(plan: Plan) -> list[str]:
+    """Return how the model speaks, if it does; transformers loads the rest of the folder without that."""
+    if plan.voice is None:
+        return []
+    codec = plan.voice.codec
+    stored = "in `speech/codec/`" if is_embedded(codec, None) else "referred to, not stored"
+    return [
+        f'It speaks: `manus say merged "..." -o said.wav`. The talker is in `speech/`, its codec (`{codec.spec}`) is '
+        f"{stored}; what sounds like a person is made by a machine, and should be said to be.",
+        "",
+    ]
 
 
 def described(encoder: Encoder, embed: bool | None) -> str:

@@ -82,3 +82,13 @@ def test_an_encoder_of_the_hub_is_named_with_its_commit_and_where_its_weights_ar
 )
 def test_a_hub_lists_the_model_under_what_it_takes_in(senses: set[str], tag: str) -> None:
     assert pipeline_tag(senses) == tag
+
+
+def test_a_model_that_speaks_says_how(tmp_path: Path, pico_base: Path) -> None:
+    podcast = (
+        "  - podcast: {audio_output: small-trained, recogniser: whisper-tiny-en-packaged, "
+        "data: [{generator: read-aloud}]}\n"
+    )
+    text = card(tmp_path, pico_base, podcast)
+    assert "`manus say merged" in text and "codec (`trained:voices`) is in `speech/codec/`" in text
+    assert "AutoModelForCausalLM" in code(text), "the rest is a plain model"
