@@ -42,16 +42,16 @@ def test_checkpointing_changes_no_bit(pico_base: Path, data: Path, tmp_path: Pat
     assert all(torch.equal(tensor, weights[1][name]) for name, tensor in weights[0].items())
 
 
-def test_upper_layers_alone_learn_and_merge(pico_base: Path, data: Path, tmp_path: Path) -> None:
-    stage = trained(pico_base, data, tmp_path / "upper", "lora", upper_layers=0.5, epochs=14)
+def test_upper_layers_alone_learn_and_merge(undecided_base: Path, data: Path, tmp_path: Path) -> None:
+    stage = trained(undecided_base, data, tmp_path / "upper", "lora", upper_layers=0.5, epochs=14)
     names = load_file(stage.path / "adapter_model.safetensors")
     assert names
     assert all(".layers.1." in name for name in names)
-    before, after = (compose(pico_base, chain, torch.float32).state_dict() for chain in ([], [stage]))
+    before, after = (compose(undecided_base, chain, torch.float32).state_dict() for chain in ([], [stage]))
     changed = {name for name, tensor in before.items() if not torch.equal(tensor, after[name])}
     assert changed
     assert all(".layers.1." in name for name in changed)
-    assert measured(pico_base, [stage], data)["value"] > measured(pico_base, [], data)["high"]
+    assert measured(undecided_base, [stage], data)["value"] > measured(undecided_base, [], data)["high"]
 
 
 def test_a_stage_tells_what_it_chose_and_when_it_began(

@@ -34,10 +34,13 @@ def import_libraries(*, with_trainer: bool = False) -> None:
     """Import PEFT and what generates, or transformers' Trainer too, but no compiler and no `datasets`."""
     import torch
 
-    now = torch.compile
+    from transformers import utils
+
+    now, has_scipy = torch.compile, utils.is_scipy_available
     torch.compile = partial(
         compiled_later, now
     )  # bitsandbytes, which PEFT imports, compiles as it is imported
+    utils.is_scipy_available = bool  # losses of detectors would load it, which nothing here trains
     try:
         import_tokenizers()
         with _indexing_later():
@@ -47,7 +50,7 @@ def import_libraries(*, with_trainer: bool = False) -> None:
         import_module("transformers.generation.utils")
         import_module("peft")
     finally:
-        torch.compile = now
+        torch.compile, utils.is_scipy_available = now, has_scipy
 
 
 def compiled_later(compile_now: Callable[..., Any], function: Any = None, **options: Any) -> Any:

@@ -42,7 +42,7 @@ def test_every_kind_of_medium_is_shown_small_and_inside_the_file(page):
         "audio, 1.0 seconds": WAVE_PIXELS,
     }
     [policy] = [attributes["content"] for tag, attributes in page.tags if attributes.get("http-equiv")]
-    assert policy == "default-src 'none'; style-src 'unsafe-inline'; img-src data:"
+    assert policy == "default-src 'none'; style-src 'unsafe-inline'; img-src data:; media-src data:"
 
 
 def test_the_places_of_media_are_not_shown_as_text(page):

@@ -93,7 +93,7 @@ def test_every_family_serves_one_sense(tmp_path: Path):
     for name, family in FAMILIES.items():
         path = folder(tmp_path / name, name)
         assert find(str(path), tmp_path, family.sense).model_type == name
-        other = {"vision": "audio_input", "audio_input": "vision"}[family.sense]
+        other = "audio_input" if family.sense == "vision" else "vision"
         with pytest.raises(ModelError, match=f"no {other} encoder"):
             find(str(path), tmp_path, other)
 
