@@ -33,7 +33,6 @@ def import_tokenizers() -> None:
 def import_libraries(*, with_trainer: bool = False) -> None:
     """Import PEFT and what generates, or transformers' Trainer too, but no compiler and no `datasets`."""
     import torch
-
     from transformers import utils
 
     now, has_scipy = torch.compile, utils.is_scipy_available
